@@ -1,0 +1,102 @@
+// One key/value head, packed once and read by every query tile of its group.
+//
+// panels: keys   [⌈S/8⌉][D][8]          eight keys side by side
+//         values [tiles][⌈Dv/8⌉][T][8]  by tiles of T = min(KEYS, S) keys
+//         finite [tiles] int32          0 where a tile's values hold NaN or Infinity
+
+import { allFinite, packColumns, packRows8 } from "../gemm/pack";
+import { Slot } from "../frame";
+import { address, element, size } from "../slots";
+import { KEYS } from "../tiles";
+
+// @ts-ignore: decorator
+@inline
+export function ceil8(n: i32): i32 {
+  return (n + 7) & ~7;
+}
+
+/** Keys of a value tile. */
+// @ts-ignore: decorator
+@inline
+export function tileKeys(frame: usize): i32 {
+  return min(KEYS, size(frame, Slot.keys));
+}
+
+/** Number of key tiles. */
+// @ts-ignore: decorator
+@inline
+export function keyTiles(frame: usize): i32 {
+  return (size(frame, Slot.keys) + KEYS - 1) / KEYS;
+}
+
+/** Bytes between the panels of eight keys. */
+// @ts-ignore: decorator
+@inline
+export function keyPanelBytes(frame: usize): usize {
+  return address(frame, Slot.headSize) << 5;
+}
+
+/** Bytes between the panels of eight value columns. */
+// @ts-ignore: decorator
+@inline
+export function valuePanelBytes(frame: usize): usize {
+  return (<usize>tileKeys(frame)) << 5;
+}
+
+/** Bytes between the value tiles. */
+// @ts-ignore: decorator
+@inline
+export function valueTileBytes(frame: usize): usize {
+  return (<usize>(ceil8(size(frame, Slot.valueSize)) >> 3)) * valuePanelBytes(frame);
+}
+
+/** Where the value tiles start. */
+// @ts-ignore: decorator
+@inline
+export function valuePanels(frame: usize, panels: usize): usize {
+  return panels + (<usize>(ceil8(size(frame, Slot.keys)) >> 3)) * keyPanelBytes(frame);
+}
+
+/** Where the flags start. */
+// @ts-ignore: decorator
+@inline
+export function finiteFlags(frame: usize, panels: usize): usize {
+  return valuePanels(frame, panels) + <usize>keyTiles(frame) * valueTileBytes(frame);
+}
+
+/** Bytes of all panels of one head, a multiple of 64. */
+export function panelBytes(frame: usize): usize {
+  const end = finiteFlags(frame, 0) + ((<usize>keyTiles(frame)) << 2);
+  return (end + 63) & ~63;
+}
+
+/** Packs the first `keys` keys and values of head `head` in batch `b`. */
+export function packKeyValue(frame: usize, b: i32, head: i32, keys: i32, panels: usize): void {
+  const depth = size(frame, Slot.headSize);
+  const keyStride = address(frame, Slot.keyRow);
+  let panel = panels;
+  for (let j = 0; j < keys; j += 8) {
+    const source = element(frame, Slot.key, Slot.keyBatch, b, head, j);
+    packRows8(source, keyStride, min(keys - j, 8), depth, panel);
+    panel += keyPanelBytes(frame);
+  }
+
+  const columns = size(frame, Slot.valueSize);
+  const valueStride = address(frame, Slot.valueRow);
+  let tile = valuePanels(frame, panels);
+  let flag = finiteFlags(frame, panels);
+  for (let j = 0; j < keys; j += KEYS) {
+    const rows = min(keys - j, KEYS);
+    const source = element(frame, Slot.value, Slot.valueBatch, b, head, j);
+    let finite = true;
+    panel = tile;
+    for (let column = 0; column < columns; column += 8) {
+      packColumns(source + ((<usize>column) << 2), valueStride, columns - column, rows, panel);
+      finite = finite && allFinite(panel, (<usize>rows) << 3);
+      panel += valuePanelBytes(frame);
+    }
+    store<i32>(flag, finite ? 1 : 0);
+    tile += valueTileBytes(frame);
+    flag += 4;
+  }
+}

@@ -1,0 +1,84 @@
+// The two products of a tile, in register blocks:
+//   scores [rows × KEYS] = Q · Kᵀ          output [rows × ⌈Dv⌉₈] += P · V
+// Rows are computed four at a time; the tile has room for the rows past the last.
+
+import { multiply4x8 } from "../gemm/kernel";
+import { KEYS, REGISTER_COLUMNS, REGISTER_ROWS } from "../tiles";
+
+const TILE_ROW: usize = (<usize>KEYS) << 2;
+
+/** queries [⌈rows/4⌉][depth][4], keys [⌈columns/8⌉][depth][8]. */
+export function scoreTile(
+  queries: usize,
+  keys: usize,
+  depth: i32,
+  rows: i32,
+  columns: i32,
+  scores: usize,
+): void {
+  const queryPanel = (<usize>depth) << 4;
+  const keyPanel = (<usize>depth) << 5;
+  for (let j = 0; j < columns; j += REGISTER_COLUMNS) {
+    let a = queries;
+    let c = scores + ((<usize>j) << 2);
+    for (let i = 0; i < rows; i += REGISTER_ROWS) {
+      multiply4x8(a, true, keys, depth, c, TILE_ROW, false);
+      a += queryPanel;
+      c += TILE_ROW * REGISTER_ROWS;
+    }
+    keys += keyPanel;
+  }
+}
+
+/** values: panels of eight columns and `keys` rows, `panel` bytes apart; output rows are outputRow bytes apart. */
+export function valueTile(
+  weights: usize,
+  values: usize,
+  panel: usize,
+  keys: i32,
+  rows: i32,
+  columns: i32,
+  output: usize,
+  outputRow: usize,
+): void {
+  for (let j = 0; j < columns; j += REGISTER_COLUMNS) {
+    let a = weights;
+    let c = output + ((<usize>j) << 2);
+    for (let i = 0; i < rows; i += REGISTER_ROWS) {
+      multiply4x8(a, false, values, keys, c, outputRow, true);
+      a += TILE_ROW * REGISTER_ROWS;
+      c += outputRow * REGISTER_ROWS;
+    }
+    values += panel;
+  }
+}
+
+/**
+ * The same where values hold NaN or Infinity: a key that is left out (score −∞) is
+ * skipped, since 0 · NaN would let it through.
+ */
+export function valueTileSkipping(
+  scores: usize,
+  weights: usize,
+  values: usize,
+  panel: usize,
+  keys: i32,
+  rows: i32,
+  columns: i32,
+  output: usize,
+  outputRow: usize,
+): void {
+  for (let i = 0; i < rows; i++) {
+    const row = <usize>i * TILE_ROW;
+    for (let j = 0; j < keys; j++) {
+      const at = row + ((<usize>j) << 2);
+      if (load<f32>(scores + at) == -<f32>Infinity) continue;
+      const weight = load<f32>(weights + at);
+      for (let column = 0; column < columns; column++) {
+        const value = values + <usize>(column >> 3) * panel + ((<usize>j) << 5) + ((<usize>(column & 7)) << 2);
+        const target = output + <usize>i * outputRow + ((<usize>column) << 2);
+        store<f32>(target, load<f32>(target) + weight * load<f32>(value));
+      }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+// The register block all products share: C[4×8] += A[4×k] · B[k×8].
+//
+// A is either packed [k][4] or four rows of a score tile, KEYS apart; B is packed [k][8];
+// C rows are cRow bytes apart. Sums run over k in order, one accumulator an element:
+// an element's bits depend on k alone, never on the block it fell into.
+
+import { madd } from "../simd/lanes";
+import { KEYS } from "../tiles";
+
+const TILE_ROW: usize = (<usize>KEYS) << 2;
+
+/** `packed` and `accumulate` are constants at each call, and fold when inlined. */
+// @ts-ignore: decorator
+@inline
+export function multiply4x8(
+  a: usize,
+  packed: bool,
+  b: usize,
+  k: i32,
+  c: usize,
+  cRow: usize,
+  accumulate: bool,
+): void {
+  const c1 = c + cRow;
+  const c2 = c1 + cRow;
+  const c3 = c2 + cRow;
+  let s00 = accumulate ? v128.load(c) : f32x4.splat(0);
+  let s01 = accumulate ? v128.load(c, 16) : f32x4.splat(0);
+  let s10 = accumulate ? v128.load(c1) : f32x4.splat(0);
+  let s11 = accumulate ? v128.load(c1, 16) : f32x4.splat(0);
+  let s20 = accumulate ? v128.load(c2) : f32x4.splat(0);
+  let s21 = accumulate ? v128.load(c2, 16) : f32x4.splat(0);
+  let s30 = accumulate ? v128.load(c3) : f32x4.splat(0);
+  let s31 = accumulate ? v128.load(c3, 16) : f32x4.splat(0);
+  const end = b + ((<usize>k) << 5);
+  while (b < end) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    const a0 = v128.load32_splat(a);
+    s00 = madd(a0, b0, s00);
+    s01 = madd(a0, b1, s01);
+    const a1 = packed ? v128.load32_splat(a, 4) : v128.load32_splat(a, TILE_ROW);
+    s10 = madd(a1, b0, s10);
+    s11 = madd(a1, b1, s11);
+    const a2 = packed ? v128.load32_splat(a, 8) : v128.load32_splat(a, 2 * TILE_ROW);
+    s20 = madd(a2, b0, s20);
+    s21 = madd(a2, b1, s21);
+    const a3 = packed ? v128.load32_splat(a, 12) : v128.load32_splat(a, 3 * TILE_ROW);
+    s30 = madd(a3, b0, s30);
+    s31 = madd(a3, b1, s31);
+    a += packed ? 16 : 4;
+    b += 32;
+  }
+  v128.store(c, s00);
+  v128.store(c, s01, 16);
+  v128.store(c1, s10);
+  v128.store(c1, s11, 16);
+  v128.store(c2, s20);
+  v128.store(c2, s21, 16);
+  v128.store(c3, s30);
+  v128.store(c3, s31, 16);
+}

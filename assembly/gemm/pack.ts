@@ -1,0 +1,92 @@
+// Packing: from rows in memory to the panels multiply4x8 reads front to back.
+//
+// packRows turns rows by 4 or 8 into columns (Q, K, weights stored out×in):
+//   panel[i][lane] = rows[lane][i], lanes past `rows` are 0.
+// packColumns copies eight columns of each row (V, weights stored in×out):
+//   panel[i][lane] = rows[i][lane], lanes past `columns` are 0.
+// Strides are in elements; nothing past the last row or column is read.
+
+/** Up to four rows of `depth` floats into every `step`-th byte of `panel`. */
+export function packRows(
+  source: usize,
+  stride: usize,
+  rows: i32,
+  depth: i32,
+  panel: usize,
+  step: usize,
+): void {
+  const row = stride << 2;
+  let i = 0;
+  if (rows >= 4) {
+    const r1 = source + row;
+    const r2 = r1 + row;
+    const r3 = r2 + row;
+    for (; i + 4 <= depth; i += 4) {
+      const at = (<usize>i) << 2;
+      const v0 = v128.load(source + at);
+      const v1 = v128.load(r1 + at);
+      const v2 = v128.load(r2 + at);
+      const v3 = v128.load(r3 + at);
+      const low01 = v128.shuffle<f32>(v0, v1, 0, 4, 1, 5);
+      const high01 = v128.shuffle<f32>(v0, v1, 2, 6, 3, 7);
+      const low23 = v128.shuffle<f32>(v2, v3, 0, 4, 1, 5);
+      const high23 = v128.shuffle<f32>(v2, v3, 2, 6, 3, 7);
+      v128.store(panel, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
+      panel += step;
+      v128.store(panel, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7));
+      panel += step;
+      v128.store(panel, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5));
+      panel += step;
+      v128.store(panel, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7));
+      panel += step;
+    }
+  }
+  for (; i < depth; i++) {
+    const at = source + ((<usize>i) << 2);
+    v128.store(panel, f32x4.splat(0));
+    for (let lane = 0; lane < min(rows, 4); lane++) {
+      store<f32>(panel + ((<usize>lane) << 2), load<f32>(at + <usize>lane * row));
+    }
+    panel += step;
+  }
+}
+
+/** Up to eight rows into a panel eight wide. */
+export function packRows8(source: usize, stride: usize, rows: i32, depth: i32, panel: usize): void {
+  packRows(source, stride, rows, depth, panel, 32);
+  packRows(source + (stride << 4), stride, max(rows - 4, 0), depth, panel + 16, 32);
+}
+
+/** Eight columns of `depth` rows. */
+export function packColumns(
+  source: usize,
+  stride: usize,
+  columns: i32,
+  depth: i32,
+  panel: usize,
+): void {
+  const row = stride << 2;
+  for (let i = 0; i < depth; i++) {
+    if (columns >= 8) {
+      v128.store(panel, v128.load(source));
+      v128.store(panel, v128.load(source, 16), 16);
+    } else {
+      v128.store(panel, f32x4.splat(0));
+      v128.store(panel, f32x4.splat(0), 16);
+      memory.copy(panel, source, (<usize>columns) << 2);
+    }
+    source += row;
+    panel += 32;
+  }
+}
+
+/** False where any of `count` floats (a multiple of 4) is NaN or infinite. */
+export function allFinite(values: usize, count: usize): bool {
+  let sum = f32x4.splat(0);
+  const end = values + (count << 2);
+  // x·0 is 0 for a finite x, NaN otherwise.
+  for (; values < end; values += 16) {
+    sum = f32x4.add(sum, f32x4.mul(v128.load(values), f32x4.splat(0)));
+  }
+  return !v128.any_true(f32x4.ne(sum, sum));
+}

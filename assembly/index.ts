@@ -1,0 +1,17 @@
+// Every export, nothing else.
+
+import { Slot } from "./frame";
+
+export { attend, attendScratchBytes } from "./attend/forward";
+export { linear, linearScratchBytes, packedLinearBytes, packLinear } from "./linear";
+export { fusedMultiplyAdd } from "./simd/lanes";
+
+/** First byte that the kernels' own constants do not occupy. */
+export function heapBase(): usize {
+  return __heap_base;
+}
+
+/** Slots of the call frame this module was built with. */
+export function frameSlots(): i32 {
+  return Slot.count;
+}

@@ -1,0 +1,108 @@
+// linear: y [rows × columns] = x [rows × depth] · W + bias.
+//
+// W is packed once as [⌈columns/8⌉][depth][8], followed by the bias padded to eight. x is packed
+// LINEAR_ROWS × LINEAR_DEPTH at a time; y starts as the bias and takes one depth block
+// after the other, so a row's bits depend on depth alone.
+
+import { Slot } from "./frame";
+import { multiply4x8 } from "./gemm/kernel";
+import { packColumns, packRows, packRows8 } from "./gemm/pack";
+import { address, size } from "./slots";
+import { LINEAR_DEPTH, LINEAR_ROWS } from "./tiles";
+
+/** Bytes of a packed weight with its bias. */
+export function packedLinearBytes(depth: i32, columns: i32): usize {
+  return (<usize>((columns + 7) >> 3) * (<usize>depth + 1)) << 5;
+}
+
+/** Packs a weight stored [columns × depth] (outputIsRow) or [depth × columns]; bias 0 means none. */
+export function packLinear(
+  weight: usize,
+  bias: usize,
+  depth: i32,
+  columns: i32,
+  outputIsRow: i32,
+  packed: usize,
+): void {
+  const panel = (<usize>depth) << 5;
+  for (let j = 0; j < columns; j += 8) {
+    if (outputIsRow) {
+      packRows8(weight + ((<usize>j * depth) << 2), depth, min(columns - j, 8), depth, packed);
+    } else {
+      packColumns(weight + ((<usize>j) << 2), columns, columns - j, depth, packed);
+    }
+    packed += panel;
+  }
+  memory.fill(packed, 0, (<usize>((columns + 7) >> 3)) << 5);
+  if (bias) memory.copy(packed, bias, (<usize>columns) << 2);
+}
+
+/** Bytes of Slot.scratch: a packed block of x and one register block of y. */
+export function linearScratchBytes(frame: usize): usize {
+  const depth = min(LINEAR_DEPTH, size(frame, Slot.depth));
+  const rows = min(LINEAR_ROWS, (size(frame, Slot.rows) + 3) & ~3);
+  return ((<usize>(rows * depth)) << 2) + 128;
+}
+
+export function linear(frame: usize): void {
+  const rows = size(frame, Slot.rows);
+  for (let row = 0; row < rows; row += LINEAR_ROWS) linearTile(frame, row, address(frame, Slot.scratch));
+}
+
+/** Rows [start, start + LINEAR_ROWS) of y. */
+export function linearTile(frame: usize, start: i32, scratch: usize): void {
+  const rows = min(LINEAR_ROWS, size(frame, Slot.rows) - start);
+  const depth = size(frame, Slot.depth);
+  const columns = size(frame, Slot.columns);
+  const inputRow = address(frame, Slot.inputRow);
+  const resultRow = address(frame, Slot.resultRow) << 2;
+  const input = address(frame, Slot.input) + ((<usize>start * inputRow) << 2);
+  const result = address(frame, Slot.result) + <usize>start * resultRow;
+  const packed = address(frame, Slot.packed);
+  const panel = (<usize>depth) << 5;
+  const edge = scratch;
+  const x = scratch + 128;
+
+  const bias = packed + <usize>((columns + 7) >> 3) * panel;
+  for (let i = 0; i < rows; i++) {
+    memory.copy(result + <usize>i * resultRow, bias, (<usize>columns) << 2);
+  }
+  for (let from = 0; from < depth; from += LINEAR_DEPTH) {
+    const count = min(LINEAR_DEPTH, depth - from);
+    const rowPanel = (<usize>count) << 4;
+    for (let i = 0; i < rows; i += 4) {
+      const source = input + ((<usize>i * inputRow + <usize>from) << 2);
+      packRows(source, inputRow, rows - i, count, x + <usize>(i >> 2) * rowPanel, 16);
+    }
+    let w = packed + ((<usize>from) << 5);
+    for (let j = 0; j < columns; j += 8) {
+      for (let i = 0; i < rows; i += 4) {
+        const a = x + <usize>(i >> 2) * rowPanel;
+        const c = result + <usize>i * resultRow + ((<usize>j) << 2);
+        if (rows - i >= 4 && columns - j >= 8) {
+          multiply4x8(a, true, w, count, c, resultRow, true);
+        } else {
+          multiplyEdge(a, w, count, c, resultRow, min(rows - i, 4), min(columns - j, 8), edge);
+        }
+      }
+      w += panel;
+    }
+  }
+}
+
+/** A register block that reaches past the last row or column, by way of a block of its own. */
+function multiplyEdge(
+  a: usize,
+  w: usize,
+  count: i32,
+  c: usize,
+  row: usize,
+  rows: i32,
+  columns: i32,
+  edge: usize,
+): void {
+  const bytes = (<usize>columns) << 2;
+  for (let i: usize = 0; i < <usize>rows; i++) memory.copy(edge + (i << 5), c + i * row, bytes);
+  multiply4x8(a, true, w, count, edge, 32, true);
+  for (let i: usize = 0; i < <usize>rows; i++) memory.copy(c + i * row, edge + (i << 5), bytes);
+}

@@ -1,0 +1,15 @@
+// Every tile size. Each with the measurement that chose it; see bench/NOTES.md.
+
+/** Query rows of a tile: the softmax state and output rows kept while keys stream by. */
+export const ROWS: i32 = 64;
+
+/** Keys of a tile: 64 × 128 scores fill 32 kB, the level-1 data cache. */
+export const KEYS: i32 = 128;
+
+/** Rows and columns of the register block: 8 accumulators hide the latency of multiply-add. */
+export const REGISTER_ROWS: i32 = 4;
+export const REGISTER_COLUMNS: i32 = 8;
+
+/** linear: rows of x and depth packed at a time (64 × 256 floats stay in the level-2 cache). */
+export const LINEAR_ROWS: i32 = 64;
+export const LINEAR_DEPTH: i32 = 256;
