@@ -50,13 +50,16 @@ export enum Slot {
 
   // linear: y [rows × columns] = x [rows × depth] · W + bias
   input, // address of x
-  packed, // address of W as packLinear left it
+  packed, // address of W as packLinear leaves it
   result, // address of y
   rows,
   depth,
   columns,
-  inputRow, // strides of a row of x
-  resultRow, // and of y
+
+  // packLinear, besides packed, depth and columns
+  weight, // address of W
+  bias, // address, 0 for none
+  outputIsRow, // 1: W is stored [columns × depth], 0: [depth × columns]
 
   count,
 }

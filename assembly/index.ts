@@ -11,6 +11,11 @@ export function heapBase(): usize {
   return __heap_base;
 }
 
+/** 1 in the relaxed build. */
+export function relaxedSimd(): i32 {
+  return ASC_FEATURE_RELAXED_SIMD ? 1 : 0;
+}
+
 /** Slots of the call frame this module was built with. */
 export function frameSlots(): i32 {
   return Slot.count;

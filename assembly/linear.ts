@@ -10,20 +10,19 @@ import { packColumns, packRows, packRows8 } from "./gemm/pack";
 import { address, size } from "./slots";
 import { LINEAR_DEPTH, LINEAR_ROWS } from "./tiles";
 
-/** Bytes of a packed weight with its bias. */
-export function packedLinearBytes(depth: i32, columns: i32): usize {
-  return (<usize>((columns + 7) >> 3) * (<usize>depth + 1)) << 5;
+/** Bytes of Slot.packed; a float64, since it may be more than memory can hold. */
+export function packedLinearBytes(frame: usize): f64 {
+  return <f64>((size(frame, Slot.columns) + 7) >> 3) * (<f64>size(frame, Slot.depth) + 1) * 32;
 }
 
-/** Packs a weight stored [columns × depth] (outputIsRow) or [depth × columns]; bias 0 means none. */
-export function packLinear(
-  weight: usize,
-  bias: usize,
-  depth: i32,
-  columns: i32,
-  outputIsRow: i32,
-  packed: usize,
-): void {
+/** Packs a weight and its bias into Slot.packed. */
+export function packLinear(frame: usize): void {
+  const weight = address(frame, Slot.weight);
+  const bias = address(frame, Slot.bias);
+  const depth = size(frame, Slot.depth);
+  const columns = size(frame, Slot.columns);
+  const outputIsRow = size(frame, Slot.outputIsRow);
+  let packed = address(frame, Slot.packed);
   const panel = (<usize>depth) << 5;
   for (let j = 0; j < columns; j += 8) {
     if (outputIsRow) {
@@ -46,7 +45,8 @@ export function linearScratchBytes(frame: usize): usize {
 
 export function linear(frame: usize): void {
   const rows = size(frame, Slot.rows);
-  for (let row = 0; row < rows; row += LINEAR_ROWS) linearTile(frame, row, address(frame, Slot.scratch));
+  for (let row = 0; row < rows; row += LINEAR_ROWS)
+    linearTile(frame, row, address(frame, Slot.scratch));
 }
 
 /** Rows [start, start + LINEAR_ROWS) of y. */
@@ -54,8 +54,8 @@ export function linearTile(frame: usize, start: i32, scratch: usize): void {
   const rows = min(LINEAR_ROWS, size(frame, Slot.rows) - start);
   const depth = size(frame, Slot.depth);
   const columns = size(frame, Slot.columns);
-  const inputRow = address(frame, Slot.inputRow);
-  const resultRow = address(frame, Slot.resultRow) << 2;
+  const inputRow = <usize>depth;
+  const resultRow = (<usize>columns) << 2;
   const input = address(frame, Slot.input) + ((<usize>start * inputRow) << 2);
   const result = address(frame, Slot.result) + <usize>start * resultRow;
   const packed = address(frame, Slot.packed);

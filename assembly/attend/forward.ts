@@ -37,22 +37,24 @@ function tileRows(frame: usize): i32 {
   return min(ROWS, (size(frame, Slot.queries) + REGISTER_ROWS - 1) & ~(REGISTER_ROWS - 1));
 }
 
-/** Bytes of Slot.scratch: the panels of one head, then one tile's rows. */
-export function attendScratchBytes(frame: usize): usize {
-  const rows = <usize>tileRows(frame);
+/**
+ * Bytes of Slot.scratch: the panels of one head, then one tile's rows.
+ * A float64, since it may be more than linear memory can hold.
+ */
+export function attendScratchBytes(frame: usize): f64 {
   const row =
     address(frame, Slot.headSize) + // queries
     2 * KEYS + // scores, and as they were before the softmax
     <usize>ceil8(size(frame, Slot.valueSize)) + // output
     2 + // m and l
     (size(frame, Slot.weightsKind) == WeightsKind.mean ? address(frame, Slot.keys) : 0);
-  return panelBytes(frame) + ((rows * row) << 2) + ((<usize>KEYS) << 2);
+  return <f64>(panelBytes(frame) + (<u64>tileRows(frame) * row + KEYS) * 4);
 }
 
 /** The whole call, on one thread. */
 export function attend(frame: usize): void {
   const panels = address(frame, Slot.scratch);
-  const scratch = panels + panelBytes(frame);
+  const scratch = panels + <usize>panelBytes(frame);
   const heads = size(frame, Slot.heads);
   const keyValueHeads = size(frame, Slot.keyValueHeads);
   const group = keyValueHeads ? heads / keyValueHeads : 0;

@@ -4,8 +4,8 @@
 //         values [tiles][⌈Dv/8⌉][T][8]  by tiles of T = min(KEYS, S) keys
 //         finite [tiles] int32          0 where a tile's values hold NaN or Infinity
 
-import { allFinite, packColumns, packRows8 } from "../gemm/pack";
 import { Slot } from "../frame";
+import { allFinite, packColumns, packRows8 } from "../gemm/pack";
 import { address, element, size } from "../slots";
 import { KEYS } from "../tiles";
 
@@ -54,20 +54,32 @@ export function valueTileBytes(frame: usize): usize {
 // @ts-ignore: decorator
 @inline
 export function valuePanels(frame: usize, panels: usize): usize {
-  return panels + (<usize>(ceil8(size(frame, Slot.keys)) >> 3)) * keyPanelBytes(frame);
+  return panels + <usize>keyBytes(frame);
 }
 
 /** Where the flags start. */
 // @ts-ignore: decorator
 @inline
 export function finiteFlags(frame: usize, panels: usize): usize {
-  return valuePanels(frame, panels) + <usize>keyTiles(frame) * valueTileBytes(frame);
+  return panels + <usize>(keyBytes(frame) + valueBytes(frame));
+}
+
+// Sums of 64 bits: what a call asks for may be more than an address can say.
+// @ts-ignore: decorator
+@inline
+function keyBytes(frame: usize): u64 {
+  return <u64>(ceil8(size(frame, Slot.keys)) >> 3) * keyPanelBytes(frame);
+}
+
+// @ts-ignore: decorator
+@inline
+function valueBytes(frame: usize): u64 {
+  return <u64>keyTiles(frame) * valueTileBytes(frame);
 }
 
 /** Bytes of all panels of one head, a multiple of 64. */
-export function panelBytes(frame: usize): usize {
-  const end = finiteFlags(frame, 0) + ((<usize>keyTiles(frame)) << 2);
-  return (end + 63) & ~63;
+export function panelBytes(frame: usize): u64 {
+  return (keyBytes(frame) + valueBytes(frame) + ((<u64>keyTiles(frame)) << 2) + 63) & ~63;
 }
 
 /** Packs the first `keys` keys and values of head `head` in batch `b`. */
@@ -88,7 +100,7 @@ export function packKeyValue(frame: usize, b: i32, head: i32, keys: i32, panels:
   for (let j = 0; j < keys; j += KEYS) {
     const rows = min(keys - j, KEYS);
     const source = element(frame, Slot.value, Slot.valueBatch, b, head, j);
-    let finite = true;
+    let finite: bool = true;
     panel = tile;
     for (let column = 0; column < columns; column += 8) {
       packColumns(source + ((<usize>column) << 2), valueStride, columns - column, rows, panel);

@@ -72,10 +72,11 @@ export function valueTileSkipping(
     const row = <usize>i * TILE_ROW;
     for (let j = 0; j < keys; j++) {
       const at = row + ((<usize>j) << 2);
-      if (load<f32>(scores + at) == -<f32>Infinity) continue;
+      if (load<f32>(scores + at) == -(<f32>Infinity)) continue;
       const weight = load<f32>(weights + at);
       for (let column = 0; column < columns; column++) {
-        const value = values + <usize>(column >> 3) * panel + ((<usize>j) << 5) + ((<usize>(column & 7)) << 2);
+        const value =
+          values + <usize>(column >> 3) * panel + ((<usize>j) << 5) + ((<usize>(column & 7)) << 2);
         const target = output + <usize>i * outputRow + ((<usize>column) << 2);
         store<f32>(target, load<f32>(target) + weight * load<f32>(value));
       }

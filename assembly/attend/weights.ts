@@ -21,7 +21,7 @@ export function keepScores(
     if (scores) {
       memory.copy(target, scores + ((<usize>i * KEYS) << 2), (<usize>columns) << 2);
     } else {
-      for (let j = 0; j < columns; j++) store<f32>(target + ((<usize>j) << 2), -<f32>Infinity);
+      for (let j = 0; j < columns; j++) store<f32>(target + ((<usize>j) << 2), -(<f32>Infinity));
     }
   }
 }
@@ -43,7 +43,7 @@ export function finishWeights(
     memory.copy(block, at, (<usize>count) << 2);
     memory.fill(block + ((<usize>count) << 2), 0, (<usize>(KEYS - count)) << 2);
     exponentiate(block, (count + 7) & ~7, baseOf(m), c);
-    for (let i: usize = 0; i < <usize>count << 2; i += 4) {
+    for (let i: usize = 0; i < (<usize>count) << 2; i += 4) {
       store<f32>(at + i, load<f32>(block + i) * inverse);
     }
   }
@@ -53,7 +53,7 @@ export function finishWeights(
 /** mean += weights / heads over one row; the first head starts the sum. */
 export function addToMean(weights: usize, mean: usize, keys: i32, heads: i32, first: bool): void {
   const share = <f32>1 / <f32>heads;
-  for (let i: usize = 0; i < <usize>keys << 2; i += 4) {
+  for (let i: usize = 0; i < (<usize>keys) << 2; i += 4) {
     const sum = first ? <f32>0 : load<f32>(mean + i);
     store<f32>(mean + i, sum + load<f32>(weights + i) * share);
   }

@@ -1,0 +1,152 @@
+// Linear memory: a free list that coalesces, for allocated tensors, prepared weights and
+// the one block that a call takes for as long as it runs.
+//
+//   0        heapBase                                          reserved
+//   ├ constants ┼ block │ free │ block │ block │ free ─────────┤
+//
+// Blocks start at multiples of 64 bytes (a cache line). The list of free ranges is kept
+// here, in order of address; nothing but tensors lies in linear memory. Growth is by what
+// is missing after the last free range, never by doubling. Growing plain memory detaches
+// every view, so views are taken anew whenever the buffer is another one.
+
+import { MemoryError } from "../errors";
+
+const ALIGNMENT = 64;
+const PAGE = 65536;
+
+interface Range {
+  start: number;
+  end: number;
+}
+
+export class Arena {
+  readonly memory: WebAssembly.Memory;
+  /** Most bytes this memory may come to hold. */
+  readonly maximum: number;
+  /** Bytes in blocks. */
+  used = 0;
+  #free: Range[];
+  #blocks = new Map<number, number>();
+  #words = new Int32Array(0);
+  #floats = new Float32Array(0);
+  #bytes = new Uint8Array(0);
+
+  constructor(memory: WebAssembly.Memory, heapBase: number, maximum: number) {
+    this.memory = memory;
+    this.maximum = maximum;
+    this.#free = [{ start: align(heapBase), end: memory.buffer.byteLength }];
+  }
+
+  /** Bytes of linear memory taken from the system. */
+  get reserved(): number {
+    return this.memory.buffer.byteLength;
+  }
+
+  /** All of linear memory as int32. Valid until the next allocation. */
+  get words(): Int32Array {
+    this.#retake();
+    return this.#words;
+  }
+
+  /** All of linear memory as float32. Valid until the next allocation. */
+  get floats(): Float32Array {
+    this.#retake();
+    return this.#floats;
+  }
+
+  /** All of linear memory as bytes. Valid until the next allocation. */
+  get bytes(): Uint8Array {
+    this.#retake();
+    return this.#bytes;
+  }
+
+  /** Address of a block of at least `bytes`; its content is whatever lay there. */
+  allocate(operation: string, bytes: number): number {
+    const size = Math.max(align(bytes), ALIGNMENT);
+    let range = this.#fitting(size);
+    if (!range) {
+      this.#grow(operation, size);
+      range = this.#fitting(size) as Range;
+    }
+    const address = range.start;
+    range.start += size;
+    if (range.start === range.end) this.#free.splice(this.#free.indexOf(range), 1);
+    this.#blocks.set(address, size);
+    this.used += size;
+    return address;
+  }
+
+  /** Gives a block back and joins it with free neighbours. */
+  release(address: number): void {
+    const size = this.#blocks.get(address);
+    if (size === undefined) return;
+    this.#blocks.delete(address);
+    this.used -= size;
+    const end = address + size;
+    let next = this.#free.findIndex((range) => range.start >= end);
+    if (next < 0) next = this.#free.length;
+    const after = this.#free[next];
+    const before = this.#free[next - 1];
+    const joinsBefore = before?.end === address;
+    const joinsAfter = after?.start === end;
+    if (joinsBefore && joinsAfter) {
+      before.end = after.end;
+      this.#free.splice(next, 1);
+    } else if (joinsBefore) before.end = end;
+    else if (joinsAfter) after.start = address;
+    else this.#free.splice(next, 0, { start: address, end });
+  }
+
+  /** Lets go of the memory: blocks are gone, and the next allocation fails. */
+  dispose(): void {
+    this.#blocks.clear();
+    this.#free = [];
+    this.#words = new Int32Array(0);
+    this.#floats = new Float32Array(0);
+    this.#bytes = new Uint8Array(0);
+  }
+
+  /** The smallest free range that fits, so that large ones stay whole. */
+  #fitting(size: number): Range | undefined {
+    let best: Range | undefined;
+    for (const range of this.#free) {
+      const room = range.end - range.start;
+      if (room >= size && (!best || room < best.end - best.start)) best = range;
+    }
+    return best;
+  }
+
+  #grow(operation: string, size: number): void {
+    const reserved = this.reserved;
+    const last = this.#free[this.#free.length - 1];
+    const atEnd = last?.end === reserved ? last : undefined;
+    const missing = size - (atEnd ? atEnd.end - atEnd.start : 0);
+    const pages = Math.ceil(missing / PAGE);
+    try {
+      if (reserved + pages * PAGE > this.maximum) throw new RangeError("over maximumMemory");
+      this.memory.grow(pages);
+    } catch {
+      throw new MemoryError(
+        operation,
+        "memory",
+        `${size} bytes in one block`,
+        `${this.maximum - this.used} bytes unused of a maximum of ${this.maximum}, ${reserved} reserved`,
+      );
+    }
+    if (atEnd) atEnd.end = this.reserved;
+    else this.#free.push({ start: reserved, end: this.reserved });
+  }
+
+  #retake(): void {
+    const buffer = this.memory.buffer;
+    if (this.#words.buffer === buffer) return;
+    this.#words = new Int32Array(buffer);
+    this.#floats = new Float32Array(buffer);
+    this.#bytes = new Uint8Array(buffer);
+  }
+}
+
+/** The next multiple of a cache line. */
+export function align(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}

@@ -1,0 +1,76 @@
+// Module → engine: one instance with its memory, its call frame and its arena.
+
+import { instantiateSync } from "@assemblyscript/loader";
+import { Slot } from "../../assembly/frame";
+import { AttentionError, UnsupportedError } from "../errors";
+import { Arena } from "./arena";
+import { probe, type Variant } from "./detect";
+
+const PAGE = 65536;
+const MOST_PAGES = 65536;
+
+/** What the module exports; see assembly/index.ts. Frames and pointers are byte addresses. */
+export interface Kernels {
+  attend(frame: number): void;
+  attendScratchBytes(frame: number): number;
+  linear(frame: number): void;
+  linearScratchBytes(frame: number): number;
+  packLinear(frame: number): void;
+  packedLinearBytes(frame: number): number;
+  fusedMultiplyAdd(): number;
+  relaxedSimd(): number;
+  heapBase(): number;
+  frameSlots(): number;
+}
+
+export interface Engine {
+  readonly kernels: Kernels;
+  readonly arena: Arena;
+  readonly variant: Variant;
+  readonly fused: boolean;
+  /** Byte address of the call frame. */
+  readonly frame: number;
+}
+
+export interface MemoryOptions {
+  /** Bytes of linear memory to start with. */
+  initialMemory?: number | undefined;
+  /** Most bytes linear memory may grow to; 4 GiB by default. */
+  maximumMemory?: number | undefined;
+}
+
+/** Instantiates a plain build. */
+export function load(module: WebAssembly.Module, options: MemoryOptions): Engine {
+  const maximum = Math.min(Math.floor((options.maximumMemory ?? Infinity) / PAGE), MOST_PAGES);
+  const initial = Math.max(1, Math.ceil((options.initialMemory ?? 0) / PAGE));
+  try {
+    const memory = new WebAssembly.Memory({ initial, maximum });
+    const { instance } = instantiateSync(module, { env: { memory } });
+    // The instance's own functions: the loader's are wrappers that cost three times the call.
+    const kernels = instance.exports as unknown as Kernels;
+    if (kernels.frameSlots?.() !== Slot.count) {
+      throw new UnsupportedError(
+        "createAttention",
+        "module",
+        `a build with a call frame of ${Slot.count} slots`,
+        "a module of another package or version",
+      );
+    }
+    const arena = new Arena(memory, kernels.heapBase(), maximum * PAGE);
+    const frame = arena.allocate("createAttention", Slot.count * 4);
+    return { kernels, arena, frame, ...probe(kernels) };
+  } catch (error) {
+    if (error instanceof AttentionError) throw error;
+    throw new UnsupportedError(
+      "createAttention",
+      "module",
+      "a wasm-attention build that this engine can instantiate",
+      String(error),
+    );
+  }
+}
+
+/** The call frame, all slots 0. Valid until the next allocation. */
+export function frameWords({ arena, frame }: Engine): Int32Array {
+  return arena.words.subarray(frame / 4, frame / 4 + Slot.count).fill(0);
+}

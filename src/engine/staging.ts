@@ -1,0 +1,147 @@
+// One call's stay in linear memory: what is not there yet is copied into a single block,
+// results leave it, and the block goes back to the arena whatever happens.
+//
+//   const staging = new Staging(engine, "attend");
+//   staging.tensor(Slot.query, "query", query);          // note what is needed
+//   const output = staging.output(Slot.output, dims, out);
+//   try { staging.begin(); kernel(frame); return staging.take(output); }
+//   finally { staging.release(); }
+
+import type { Slot } from "../../assembly/frame";
+import { AllocatedTensor, elementsOf, type Tensor } from "../tensor";
+import { align } from "./arena";
+import type { Engine } from "./load";
+
+type Data = Float32Array | Uint8Array | Int32Array;
+
+export interface Place {
+  readonly slot: Slot;
+  readonly bytes: number;
+  address: number;
+}
+
+interface Copy {
+  readonly place: Place;
+  readonly data: Data;
+  /** A view of this very memory, which growth may detach: its offset is what counts. */
+  readonly own: boolean;
+  readonly offset: number;
+}
+
+export interface Output {
+  readonly place: Place;
+  readonly out: Float32Array | Tensor | undefined;
+  /** Offset of `out` where it is a view of this very memory, else −1. */
+  readonly own: number;
+}
+
+export class Staging {
+  readonly #engine: Engine;
+  readonly #operation: string;
+  readonly #places: Place[] = [];
+  readonly #copies: Copy[] = [];
+  #block = 0;
+
+  constructor(engine: Engine, operation: string) {
+    this.#engine = engine;
+    this.#operation = operation;
+  }
+
+  /** A tensor to read: in place if this engine allocated it, else copied in. */
+  tensor(slot: Slot, argument: string, value: Tensor): void {
+    const address = this.#addressOf(argument, value);
+    if (address) this.#place(slot, elementsOf(value.dims) * 4, address);
+    else this.data(slot, value.data);
+  }
+
+  /** Plain data to read. */
+  data(slot: Slot, data: Data): void {
+    const place = this.#place(slot, data.byteLength, 0);
+    const own = data.buffer === this.#engine.arena.memory.buffer;
+    this.#copies.push({ place, data, own, offset: data.byteOffset });
+  }
+
+  /** Room for what the kernel writes. */
+  room(slot: Slot, bytes: number): Place {
+    return this.#place(slot, bytes, 0);
+  }
+
+  /** Room for a result; an allocated `out` is written in place unless it overlaps an input. */
+  output(slot: Slot, dims: readonly number[], out: Float32Array | Tensor | undefined): Output {
+    const bytes = elementsOf(dims) * 4;
+    const address = this.#addressOf("out", out);
+    const overlaps = this.#places.some(
+      (input) => input.address < address + bytes && address < input.address + input.bytes,
+    );
+    const data = out instanceof Float32Array ? out : out && !address ? out.data : undefined;
+    const own = data?.buffer === this.#engine.arena.memory.buffer ? data.byteOffset : -1;
+    return { place: this.#place(slot, bytes, overlaps ? 0 : address), out, own };
+  }
+
+  /** Allocates what is missing, copies inputs in and writes the addresses into the frame. */
+  begin(): void {
+    const { arena, frame } = this.#engine;
+    const missing = this.#places.filter((place) => place.address === 0);
+    this.#block = arena.allocate(
+      this.#operation,
+      missing.reduce((bytes, place) => bytes + align(place.bytes), 0),
+    );
+    let next = this.#block;
+    for (const place of missing) {
+      place.address = next;
+      next += align(place.bytes);
+    }
+    const { bytes, words } = arena;
+    for (const { place, data, own, offset } of this.#copies) {
+      const from = own
+        ? bytes.subarray(offset, offset + place.bytes)
+        : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      bytes.set(from, place.address);
+    }
+    for (const { slot, address } of this.#places) words[frame / 4 + slot] = address;
+  }
+
+  /** A fresh copy of a result. */
+  copy(place: Place): Float32Array {
+    const start = place.address / 4;
+    return this.#engine.arena.floats.slice(start, start + place.bytes / 4);
+  }
+
+  /** The result: in `out` where one was given. */
+  take({ place, out, own }: Output, dims: readonly number[]): Tensor {
+    if (!out) return { data: this.copy(place), dims };
+    const { bytes, floats } = this.#engine.arena;
+    const address = this.#addressOf("out", out);
+    if (address && out instanceof AllocatedTensor) {
+      if (address !== place.address)
+        bytes.copyWithin(address, place.address, place.address + place.bytes);
+      return out;
+    }
+    const length = place.bytes / 4;
+    const target =
+      own >= 0
+        ? floats.subarray(own / 4, own / 4 + length)
+        : out instanceof Float32Array
+          ? out
+          : out.data;
+    target.set(floats.subarray(place.address / 4, place.address / 4 + length));
+    return { data: target, dims };
+  }
+
+  release(): void {
+    if (this.#block) this.#engine.arena.release(this.#block);
+    this.#block = 0;
+  }
+
+  #place(slot: Slot, bytes: number, address: number): Place {
+    const place = { slot, bytes, address };
+    this.#places.push(place);
+    return place;
+  }
+
+  #addressOf(argument: string, value: Float32Array | Tensor | undefined): number {
+    return value instanceof AllocatedTensor
+      ? value.addressIn(this.#engine.arena, this.#operation, argument)
+      : 0;
+  }
+}

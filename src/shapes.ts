@@ -1,0 +1,216 @@
+// Sizes and strides of a call, read from the dims of query, key and value in any layout.
+
+import { ArgumentError, describe } from "./errors";
+import type { AttendOptions, Layout } from "./options";
+import { checkTensor, type Tensor } from "./tensor";
+
+/** Strides in elements; the last axis always has stride 1. */
+export interface Strides {
+  readonly batch: number;
+  readonly head: number;
+  readonly row: number;
+}
+
+/** B, H, Hkv, L, S, D, Dv and where everything lies. */
+export interface Shapes {
+  readonly batch: number;
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly headSize: number;
+  readonly valueSize: number;
+  readonly queryStrides: Strides;
+  readonly keyStrides: Strides;
+  readonly valueStrides: Strides;
+  readonly outputStrides: Strides;
+  readonly outputDims: readonly number[];
+  /** The axes B and H that the query has, to begin the dims of weights and logSumExp. */
+  readonly batchDims: readonly number[];
+  readonly headDims: readonly number[];
+}
+
+export interface Inputs {
+  readonly query: Tensor;
+  readonly key: Tensor;
+  readonly value: Tensor;
+}
+
+const LAYOUTS: readonly Layout[] = ["BHLD", "BLHD", "BLE"];
+const AXES = { query: "B, H, L, D", key: "B, Hkv, S, D", value: "B, Hkv, S, Dv" };
+
+/** One tensor seen as [batch, heads, rows, size], whatever its layout. */
+interface View {
+  readonly batch: number;
+  readonly heads: number;
+  readonly rows: number;
+  readonly size: number;
+  readonly strides: Strides;
+}
+
+export function checkInputs(
+  operation: string,
+  query: unknown,
+  key: unknown,
+  value: unknown,
+): Inputs {
+  return {
+    query: checkTensor(operation, "query", query),
+    key: checkTensor(operation, "key", key),
+    value: checkTensor(operation, "value", value),
+  };
+}
+
+/** @throws ArgumentError naming the argument whose dims do not fit. */
+export function checkShapes(operation: string, inputs: Inputs, options: AttendOptions): Shapes {
+  const layout = options.layout ?? "BHLD";
+  if (!LAYOUTS.includes(layout)) {
+    throw new ArgumentError(operation, "layout", '"BHLD", "BLHD" or "BLE"', describe(layout));
+  }
+  const [heads, keyValueHeads] = checkHeads(operation, layout, options);
+  const rank = inputs.query.dims.length;
+  const view = (argument: keyof Inputs, split: number): View => {
+    const { dims } = inputs[argument];
+    if (dims.length !== rank) {
+      throw new ArgumentError(
+        operation,
+        `${argument}.dims`,
+        `the query's rank, ${rank}`,
+        describe(dims),
+      );
+    }
+    return viewOf(operation, argument, layout, dims, split);
+  };
+
+  const query = view("query", heads);
+  const key = view("key", keyValueHeads);
+  const value = view("value", keyValueHeads);
+  const agree = (argument: keyof Inputs, axis: string, expected: number, got: number) => {
+    if (got !== expected) {
+      throw new ArgumentError(
+        operation,
+        `${argument}.dims`,
+        `[${AXES[argument]}] with ${axis} = ${expected}`,
+        `${axis} = ${got} in ${describe(inputs[argument].dims)}`,
+      );
+    }
+  };
+  agree("key", "B", query.batch, key.batch);
+  agree("value", "B", query.batch, value.batch);
+  agree("key", "D", query.size, key.size);
+  agree("value", "Hkv", key.heads, value.heads);
+  agree("value", "S", key.rows, value.rows);
+  if (query.heads % key.heads) {
+    throw new ArgumentError(
+      operation,
+      "key.dims",
+      `Hkv to divide H = ${query.heads}`,
+      `Hkv = ${key.heads} in ${describe(inputs.key.dims)}`,
+    );
+  }
+
+  const outputDims = [...inputs.query.dims];
+  outputDims[rank - 1] = layout === "BLE" ? query.heads * value.size : value.size;
+  const hasHeads = layout === "BLE" || rank > 2;
+  const hasBatch = layout === "BLE" ? rank > 2 : rank > 3;
+  return {
+    batch: query.batch,
+    heads: query.heads,
+    keyValueHeads: key.heads,
+    queries: query.rows,
+    keys: key.rows,
+    headSize: query.size,
+    valueSize: value.size,
+    queryStrides: query.strides,
+    keyStrides: key.strides,
+    valueStrides: value.strides,
+    outputStrides: viewOf(operation, "query", layout, outputDims, query.heads).strides,
+    outputDims,
+    batchDims: hasBatch ? [query.batch] : [],
+    headDims: hasHeads ? [query.heads] : [],
+  };
+}
+
+function checkHeads(operation: string, layout: Layout, options: AttendOptions): [number, number] {
+  const { heads, keyValueHeads } = options;
+  if (layout !== "BLE") {
+    for (const [argument, given] of Object.entries({ heads, keyValueHeads })) {
+      if (given !== undefined) {
+        throw new ArgumentError(
+          operation,
+          argument,
+          `no value with layout "${layout}"`,
+          describe(given),
+        );
+      }
+    }
+    return [1, 1];
+  }
+  checkCount(operation, "heads", heads);
+  checkCount(operation, "keyValueHeads", keyValueHeads ?? heads);
+  return [heads as number, keyValueHeads ?? (heads as number)];
+}
+
+/** @throws ArgumentError unless `value` is an integer from 1. */
+export function checkCount(operation: string, argument: string, value: unknown): void {
+  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) >= 2 ** 31) {
+    throw new ArgumentError(operation, argument, "an integer from 1", describe(value));
+  }
+}
+
+function viewOf(
+  operation: string,
+  argument: keyof Inputs,
+  layout: Layout,
+  dims: readonly number[],
+  split: number,
+): View {
+  const [rank, ranks, axes] = [dims.length, layout === "BLE" ? [2, 3] : [2, 3, 4], AXES[argument]];
+  if (!ranks.includes(rank)) {
+    throw new ArgumentError(
+      operation,
+      `${argument}.dims`,
+      layout === "BLE" ? "rank 2 or 3" : `rank 2 to 4, in full [${axes}]`,
+      describe(dims),
+    );
+  }
+  const last = dims[rank - 1] as number;
+  if (last < 1 || last % split) {
+    throw new ArgumentError(
+      operation,
+      `${argument}.dims`,
+      split > 1 ? `a last axis divisible by ${split} heads` : "a last axis of at least 1",
+      describe(dims),
+    );
+  }
+  const size = last / split;
+  if (layout === "BLE") {
+    const rows = dims[rank - 2] as number;
+    const batch = rank > 2 ? (dims[0] as number) : 1;
+    return {
+      batch,
+      heads: split,
+      rows,
+      size,
+      strides: { batch: rows * last, head: size, row: last },
+    };
+  }
+  const batch = rank > 3 ? (dims[0] as number) : 1;
+  const [first, second] =
+    rank > 2 ? [dims[rank - 3] as number, dims[rank - 2] as number] : [1, dims[0] as number];
+  const byHead = layout === "BHLD" || rank === 2;
+  const heads = byHead ? first : second;
+  const rows = byHead ? second : first;
+  if (heads < 1) {
+    throw new ArgumentError(operation, `${argument}.dims`, "at least one head", describe(dims));
+  }
+  return {
+    batch,
+    heads,
+    rows,
+    size,
+    strides: byHead
+      ? { batch: heads * rows * size, head: rows * size, row: size }
+      : { batch: heads * rows * size, head: size, row: heads * size },
+  };
+}

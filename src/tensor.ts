@@ -1,0 +1,144 @@
+// Tensors: anything with float32 data and dims. Those that the engine allocates lie in
+// linear memory, so that a call with them copies nothing.
+
+import { disposeSymbol } from "./disposal";
+import type { Arena } from "./engine/arena";
+import { ArgumentError, DisposedError, describe } from "./errors";
+
+/** Float32 data in row-major order with its dims; onnxruntime's and transformers.js's tensors fit. */
+export interface Tensor {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+const MOST_ELEMENTS = 2 ** 31 - 1;
+
+/**
+ * Checks that `data` holds as many elements as `dims` says and wraps both; nothing is copied.
+ * @throws ArgumentError if they disagree.
+ */
+export function tensor(data: Float32Array, dims: readonly number[]): Tensor {
+  const checked = checkDims("tensor", "dims", dims);
+  checkData("tensor", "data", data, checked);
+  return { data, dims: checked };
+}
+
+/**
+ * A tensor in linear memory, from `attention.allocate(dims)`. `data` is a view taken anew on
+ * each access: growing memory detaches old views, so do not keep it across calls.
+ */
+export class AllocatedTensor implements Tensor {
+  readonly dims: readonly number[];
+  #arena: Arena;
+  #address: number;
+  #elements: number;
+  #data: Float32Array | undefined;
+
+  /** @internal */
+  constructor(arena: Arena, dims: readonly number[]) {
+    this.dims = dims;
+    this.#arena = arena;
+    this.#elements = elementsOf(dims);
+    this.#address = arena.allocate("allocate", this.#elements * 4);
+  }
+
+  /**
+   * The elements, in linear memory; not initialised.
+   * @throws DisposedError after `dispose()`.
+   */
+  get data(): Float32Array {
+    const address = this.addressIn(this.#arena, "allocate", "tensor");
+    const buffer = this.#arena.memory.buffer;
+    if (this.#data?.buffer !== buffer)
+      this.#data = new Float32Array(buffer, address, this.#elements);
+    return this.#data;
+  }
+
+  /** Gives the memory back; a second call does nothing. */
+  dispose(): void {
+    if (this.#address) this.#arena.release(this.#address);
+    this.#address = 0;
+    this.#data = undefined;
+  }
+
+  [disposeSymbol](): void {
+    this.dispose();
+  }
+
+  /** @internal Byte address if this tensor lies in `arena`, else 0. */
+  addressIn(arena: Arena, operation: string, argument: string): number {
+    if (!this.#address)
+      throw new DisposedError(operation, argument, "a tensor in use", "a disposed one");
+    return arena === this.#arena ? this.#address : 0;
+  }
+}
+
+export function elementsOf(dims: readonly number[]): number {
+  let elements = 1;
+  for (const size of dims) elements *= size;
+  return elements;
+}
+
+/** A copy of dims, each an integer from 0, with fewer than 2³¹ elements together. */
+export function checkDims(operation: string, argument: string, dims: unknown): readonly number[] {
+  if (!Array.isArray(dims)) {
+    throw new ArgumentError(operation, argument, "an array of sizes", describe(dims));
+  }
+  for (const size of dims) {
+    if (!Number.isInteger(size) || size < 0 || size > MOST_ELEMENTS) {
+      throw new ArgumentError(operation, argument, "sizes from 0 to 2³¹ − 1", describe(dims));
+    }
+  }
+  if (elementsOf(dims) > MOST_ELEMENTS) {
+    throw new ArgumentError(operation, argument, "fewer than 2³¹ elements", describe(dims));
+  }
+  return [...dims];
+}
+
+export function checkData(
+  operation: string,
+  argument: string,
+  data: unknown,
+  dims: readonly number[],
+): asserts data is Float32Array {
+  if (!(data instanceof Float32Array)) {
+    throw new ArgumentError(operation, argument, "a Float32Array", describe(data));
+  }
+  if (data.length !== elementsOf(dims)) {
+    const product = dims.length ? `${dims.join("·")} = ` : "";
+    throw new ArgumentError(
+      operation,
+      argument,
+      `${product}${elementsOf(dims)} elements`,
+      `${data.length}`,
+    );
+  }
+}
+
+/** Checks an argument that should be a tensor; does not touch the data of an allocated one. */
+export function checkTensor(operation: string, argument: string, value: unknown): Tensor {
+  if (value instanceof AllocatedTensor) return value;
+  if (typeof value !== "object" || value === null || !("data" in value) || !("dims" in value)) {
+    throw new ArgumentError(operation, argument, "a tensor { data, dims }", describe(value));
+  }
+  const dims = checkDims(operation, `${argument}.dims`, value.dims);
+  checkData(operation, `${argument}`, value.data, dims);
+  return { data: value.data, dims };
+}
+
+/** Checks `out`: as many elements as the result, and the same dims if it has any. */
+export function checkOut(
+  operation: string,
+  out: unknown,
+  dims: readonly number[],
+): asserts out is Float32Array | Tensor | undefined {
+  if (out === undefined) return;
+  if (out instanceof Float32Array) {
+    checkData(operation, "out", out, dims);
+    return;
+  }
+  const given = checkTensor(operation, "out", out).dims;
+  if (given.length !== dims.length || given.some((size, axis) => size !== dims[axis])) {
+    throw new ArgumentError(operation, "out.dims", `[${dims.join(", ")}]`, describe(given));
+  }
+}
