@@ -124,7 +124,7 @@ export function checkShapes(operation: string, inputs: Inputs, options: AttendOp
     queryStrides: query.strides,
     keyStrides: key.strides,
     valueStrides: value.strides,
-    outputStrides: viewOf(operation, "query", layout, outputDims, query.heads).strides,
+    outputStrides: viewOf(operation, "query", layout, outputDims, heads).strides,
     outputDims,
     batchDims: hasBatch ? [query.batch] : [],
     headDims: hasHeads ? [query.heads] : [],

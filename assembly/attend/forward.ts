@@ -28,7 +28,6 @@ import { scoreTile, valueTile, valueTileSkipping } from "./products";
 import { addToMean, finishWeights, keepScores } from "./weights";
 
 const LOG2E: f32 = 1.4426950408889634;
-const TILE_BYTES: usize = (<usize>(ROWS * KEYS)) << 2;
 
 /** Rows a tile has room for: whole register blocks, no more than the call needs. */
 // @ts-ignore: decorator
@@ -107,7 +106,7 @@ export function attendTile(
   }
   memory.fill(output, 0, room * outputRow);
   for (let i: usize = 0; i < room; i++) {
-    store<f32>(maxima + (i << 2), -<f32>Infinity);
+    store<f32>(maxima + (i << 2), -(<f32>Infinity));
     store<f32>(sums + (i << 2), 0);
   }
 
@@ -146,10 +145,18 @@ export function attendTile(
 
     const tile = <usize>(from / KEYS);
     const finite = load<i32>(finiteFlags(frame, panels) + (tile << 2));
-    if (!finite) memory.copy(unmasked, scores, TILE_BYTES);
+    if (!finite) memory.copy(unmasked, scores, (room * KEYS) << 2);
     for (let i = 0; i < rows; i++) {
       const at = (<usize>i) << 2;
-      moveState(scores + at * KEYS, filled, c, maxima + at, sums + at, output + <usize>i * outputRow, columns);
+      moveState(
+        scores + at * KEYS,
+        filled,
+        c,
+        maxima + at,
+        sums + at,
+        output + <usize>i * outputRow,
+        columns,
+      );
     }
 
     const values = valuePanels(frame, panels) + tile * valueTileBytes(frame);
@@ -170,7 +177,13 @@ export function attendTile(
       const row = weights + <usize>i * (stored << 2);
       finishWeights(row, i < rows ? keys : 0, <i32>stored, m, l, c, block);
       if (weightsKind == WeightsKind.mean) {
-        addToMean(row, weightsRow(frame, b, start + i), <i32>stored, size(frame, Slot.heads), h == 0);
+        addToMean(
+          row,
+          weightsRow(frame, b, start + i),
+          <i32>stored,
+          size(frame, Slot.heads),
+          h == 0,
+        );
       }
     }
   }

@@ -8,7 +8,7 @@ import { address, number, size } from "../slots";
 import { KEYS } from "../tiles";
 
 const ROW: usize = (<usize>KEYS) << 2;
-const MASKED: f32 = -<f32>Infinity;
+const MASKED: f32 = -(<f32>Infinity);
 
 /** Number of keys the query at `position` may see, of `keys`: causal means key j ≤ position. */
 // @ts-ignore: decorator
@@ -55,7 +55,8 @@ export function tileIsMasked(
   for (let i = 0; i < rows; i++) {
     const at = maskElement(frame, b, h, row + i, column, boolean ? 0 : 2);
     for (let j = 0; j < columns; j++) {
-      if (boolean ? load<u8>(at + <usize>j) != 0 : load<f32>(at + ((<usize>j) << 2)) != MASKED) return false;
+      if (boolean ? load<u8>(at + <usize>j) != 0 : load<f32>(at + ((<usize>j) << 2)) != MASKED)
+        return false;
     }
   }
   return true;

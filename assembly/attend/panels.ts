@@ -47,7 +47,7 @@ export function valuePanelBytes(frame: usize): usize {
 // @ts-ignore: decorator
 @inline
 export function valueTileBytes(frame: usize): usize {
-  return (<usize>(ceil8(size(frame, Slot.valueSize)) >> 3)) * valuePanelBytes(frame);
+  return <usize>(ceil8(size(frame, Slot.valueSize)) >> 3) * valuePanelBytes(frame);
 }
 
 /** Where the value tiles start. */

@@ -15,12 +15,12 @@ import { larger, maxLanes, sumLanes } from "../simd/lanes";
 // @ts-ignore: decorator
 @inline
 export function baseOf(m: f32): f32 {
-  return m == -<f32>Infinity ? 0 : m;
+  return m == -(<f32>Infinity) ? 0 : m;
 }
 
 /** Largest of `count` scores, a multiple of 8. */
 export function rowMaximum(scores: usize, count: i32): f32 {
-  let m0 = f32x4.splat(-<f32>Infinity);
+  let m0 = f32x4.splat(-(<f32>Infinity));
   let m1 = m0;
   const end = scores + ((<usize>count) << 2);
   for (; scores < end; scores += 32) {
@@ -72,6 +72,6 @@ export function rescaling(m: f32, base: f32, c: f32): f32 {
 
 /** Natural logarithm of Σ e^(score · unit), from the state; −∞ for a row that saw nothing. */
 export function logSumExp(m: f32, l: f32, unit: f32): f32 {
-  if (l == 0) return -<f32>Infinity;
+  if (l == 0) return -(<f32>Infinity);
   return <f32>(<f64>m * <f64>unit + <f64>Mathf.log(l));
 }

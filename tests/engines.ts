@@ -1,0 +1,36 @@
+// Both builds, whatever this Node enables by default.
+
+import { readFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { type Attention, type AttentionOptions, createAttention } from "wasm-attention";
+
+const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
+// Node 20 has relaxed SIMD behind a flag, newer ones without.
+if (!WebAssembly.validate(relaxed)) setFlagsFromString("--experimental-wasm-relaxed-simd");
+
+export const variants = ["portable", "relaxed"] as const;
+export type Variant = (typeof variants)[number];
+
+/** A fresh engine on the named build. */
+export async function engine(variant: Variant, options: AttentionOptions = {}): Promise<Attention> {
+  const attention = await createAttention({ ...options, reproducible: variant === "portable" });
+  if (attention.variant !== variant) throw new Error(`wanted ${variant}, got ${attention.variant}`);
+  return attention;
+}
+
+/** Seeded numbers, uniform in [−1, 1). */
+export function random(seed: number): () => number {
+  let state = seed >>> 0 || 1;
+  return () => {
+    // xorshift32 (Marsaglia 2003)
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 31 - 1;
+  };
+}
+
+export function randomArray(length: number, seed: number, amplitude = 1): Float32Array {
+  const next = random(seed);
+  return Float32Array.from({ length }, () => next() * amplitude);
+}

@@ -1,0 +1,164 @@
+// The truth in float64, written from the formulas and not from the kernels:
+//
+//   s = scale · q·k + bias, −∞ where not visible      w = e^(s − max s) / Σ e^(s − max s)
+//   output = Σ w·v over visible keys                  logSumExp = max s + ln Σ e^(s − max s)
+//
+// The same formulas with every step rounded to float32 are the naive computation whose
+// error bounds ours.
+
+export interface Problem {
+  batch: number;
+  heads: number;
+  keyValueHeads: number;
+  queries: number;
+  keys: number;
+  headSize: number;
+  valueSize: number;
+  /** [B, H, L, D], [B, Hkv, S, D], [B, Hkv, S, Dv] */
+  query: Float32Array;
+  key: Float32Array;
+  value: Float32Array;
+  scale: number;
+  visible(b: number, h: number, i: number, j: number): boolean;
+  bias(b: number, h: number, i: number, j: number): number;
+}
+
+export interface Solution {
+  /** [B, H, L, Dv] */
+  output: Float64Array;
+  /** [B, H, L, S] */
+  weights: Float64Array;
+  /** [B, H, L] */
+  logSumExp: Float64Array;
+}
+
+type Round = (x: number) => number;
+const exact: Round = (x) => x;
+
+/**
+ * Naive float32 three times: dot products summed forward, backward, and forward with fused
+ * multiply-adds. The error of one is a single draw, on small problems often a lucky one.
+ */
+export function naiveAttend(problem: Problem): Solution[] {
+  return [
+    attend(problem, Math.fround),
+    attend(problem, Math.fround, { backward: true }),
+    attend(problem, Math.fround, { fused: true }),
+  ];
+}
+
+/** `round` = Math.fround gives a naive float32 computation. */
+export function attend(
+  problem: Problem,
+  round: Round = exact,
+  { backward = false, fused = false } = {},
+): Solution {
+  const { batch, heads, keyValueHeads, queries, keys, headSize, valueSize, scale } = problem;
+  const output = new Float64Array(batch * heads * queries * valueSize);
+  const weights = new Float64Array(batch * heads * queries * keys);
+  const logSumExp = new Float64Array(batch * heads * queries);
+  for (let b = 0; b < batch; b++) {
+    for (let h = 0; h < heads; h++) {
+      const kv = b * keyValueHeads + Math.floor((h * keyValueHeads) / heads);
+      for (let i = 0; i < queries; i++) {
+        const row = (b * heads + h) * queries + i;
+        const scores = new Float64Array(keys);
+        for (let j = 0; j < keys; j++) {
+          if (!problem.visible(b, h, i, j)) {
+            scores[j] = -Infinity;
+            continue;
+          }
+          let dot = 0;
+          for (let index = 0; index < headSize; index++) {
+            const d = backward ? headSize - 1 - index : index;
+            const product =
+              problem.query[row * headSize + d] * problem.key[(kv * keys + j) * headSize + d];
+            dot = round(dot + (fused ? product : round(product)));
+          }
+          scores[j] = round(round(dot * round(scale)) + problem.bias(b, h, i, j));
+        }
+        let largest = -Infinity;
+        for (const score of scores) if (!(score <= largest)) largest = score;
+        const base = largest === -Infinity ? 0 : largest;
+        let sum = 0;
+        for (let j = 0; j < keys; j++) {
+          const weight = scores[j] === -Infinity ? 0 : round(Math.exp(round(scores[j] - base)));
+          weights[row * keys + j] = weight;
+          sum = round(sum + weight);
+        }
+        logSumExp[row] = round(base + round(Math.log(sum)));
+        for (let j = 0; j < keys; j++) {
+          if (sum !== 0) weights[row * keys + j] = round(weights[row * keys + j] / sum);
+          if (scores[j] === -Infinity) continue;
+          for (let d = 0; d < valueSize; d++) {
+            const at = row * valueSize + d;
+            const part = round(
+              weights[row * keys + j] * problem.value[(kv * keys + j) * valueSize + d],
+            );
+            output[at] = round(output[at] + part);
+          }
+        }
+      }
+    }
+  }
+  return { output, weights, logSumExp };
+}
+
+/** y [rows, out] = x [rows, in] · W [in, out] + bias. */
+export function linear(
+  x: ArrayLike<number>,
+  weight: ArrayLike<number>,
+  bias: ArrayLike<number> | undefined,
+  rows: number,
+  inputs: number,
+  outputs: number,
+  round: Round = exact,
+): Float64Array {
+  const y = new Float64Array(rows * outputs);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < outputs; j++) {
+      let sum = bias?.[j] ?? 0;
+      for (let k = 0; k < inputs; k++) {
+        sum = round(sum + round(x[i * inputs + k] * weight[k * outputs + j]));
+      }
+      y[i * outputs + j] = sum;
+    }
+  }
+  return y;
+}
+
+/** The distance from |x| to the next float32. */
+export function ulp(x: number): number {
+  const magnitude = Math.max(Math.abs(x), 2 ** -126);
+  return 2 ** (Math.floor(Math.log2(magnitude)) - 23);
+}
+
+/**
+ * The worst error of `got` against `truth` as a share of what is allowed: twice the error of
+ * the naive computations, plus 4 ulp of the largest element. Where the truth is not finite, got
+ * must be the same. Infinity if sizes differ or a wrong element is not finite.
+ */
+export function shareOfTolerance(
+  got: ArrayLike<number>,
+  truth: ArrayLike<number>,
+  naive: readonly ArrayLike<number>[],
+): number {
+  if (got.length !== truth.length) return Infinity;
+  let allowed = 0;
+  let largest = 0;
+  for (let i = 0; i < truth.length; i++) {
+    if (!Number.isFinite(truth[i])) continue;
+    for (const { [i]: rounded } of naive) {
+      if (Number.isFinite(rounded)) allowed = Math.max(allowed, Math.abs(rounded - truth[i]));
+    }
+    largest = Math.max(largest, Math.abs(truth[i]));
+  }
+  allowed = 2 * allowed + 4 * ulp(largest);
+  let worst = 0;
+  for (let i = 0; i < truth.length; i++) {
+    if (Object.is(got[i], truth[i])) continue;
+    if (!Number.isFinite(truth[i]) || !Number.isFinite(got[i])) return Infinity;
+    worst = Math.max(worst, Math.abs(got[i] - truth[i]) / allowed);
+  }
+  return worst;
+}
