@@ -1,8 +1,7 @@
 // dist/: one bundle per platform with the wasm inside, and the plain modules beside them.
-import { cpSync, rmSync } from "node:fs";
+import { cpSync } from "node:fs";
 import { build } from "esbuild";
 
-rmSync("dist", { recursive: true, force: true });
 for (const variant of ["portable", "relaxed"])
   cpSync(`build/${variant}.wasm`, `dist/${variant}.wasm`);
 

@@ -9,7 +9,7 @@ import { Staging } from "./engine/staging";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import { type LinearOptions, PreparedLinear, type PrepareOptions } from "./linear";
 import type { AttendOptions, AttendResult } from "./options";
-import { checkInputs, checkShapes, type Shapes, type Strides } from "./shapes";
+import { checkInputs, checkLayout, checkShapes, type Shapes, type Strides } from "./shapes";
 import { AllocatedTensor, checkDims, checkOut, type Tensor } from "./tensor";
 import { checkVisibility } from "./visibility";
 
@@ -94,8 +94,9 @@ export class Attention {
   attend(query: Tensor, key: Tensor, value: Tensor, options: AttendOptions = {}): AttendResult {
     const engine = this.#running("attend");
     const { arena, frame, kernels } = engine;
-    const inputs = checkInputs("attend", query, key, value);
-    const shapes = checkShapes("attend", inputs, options);
+    const layout = checkLayout("attend", options.layout);
+    const inputs = checkInputs("attend", query, key, value, layout);
+    const shapes = checkShapes("attend", inputs, layout, options);
     const visibility = checkVisibility("attend", shapes, options);
     const scale = checkScale(options.scale, shapes.headSize);
     const weightsKind = checkWeights(options.weights);

@@ -10,16 +10,13 @@ export {
   UnsupportedError,
 } from "./errors";
 export type { LinearOptions, PreparedLinear, PrepareOptions } from "./linear";
-export {
-  type KerasWeights,
-  type LayerConfig,
-  type LayerOptions,
-  type LayerResult,
-  type LayerWeights,
-  MultiHeadAttention,
-  type PlainWeights,
-  type Projection,
-  type PyTorchWeights,
-} from "./multihead";
+export { type LayerConfig, type LayerResult, MultiHeadAttention } from "./multihead";
 export type { AttendOptions, AttendResult, Layout, Mask, ScoreOptions } from "./options";
+export type {
+  KerasWeights,
+  LayerWeights,
+  PlainWeights,
+  Projection,
+  PyTorchWeights,
+} from "./projections";
 export { type AllocatedTensor, type Tensor, tensor } from "./tensor";

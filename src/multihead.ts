@@ -10,6 +10,15 @@ import { disposeSymbol } from "./disposal";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import type { PreparedLinear } from "./linear";
 import type { ScoreOptions } from "./options";
+import {
+  type KerasWeights,
+  type LayerWeights,
+  type PlainWeights,
+  type PyTorchWeights,
+  projectionsOfKeras,
+  projectionsOfMatrices,
+  projectionsOfPyTorch,
+} from "./projections";
 import { checkCount } from "./shapes";
 import { type AllocatedTensor, checkTensor, type Tensor } from "./tensor";
 
@@ -20,23 +29,6 @@ export interface LayerConfig {
   keyValueHeads?: number | undefined;
 }
 
-/** One projection: a matrix and what its rows are. */
-export interface Projection {
-  readonly weight: Tensor;
-  readonly order: "out,in" | "in,out";
-  readonly bias?: Float32Array | Tensor | undefined;
-}
-
-/** Query to H·D, key to Hkv·D, value to Hkv·Dv, and H·Dv to the output. */
-export interface LayerWeights {
-  readonly query: Projection;
-  readonly key: Projection;
-  readonly value: Projection;
-  readonly output: Projection;
-}
-
-export interface LayerOptions extends ScoreOptions {}
-
 export interface LayerResult {
   /** [B, L, E] or [L, E], as the query came. */
   output: Tensor;
@@ -44,35 +36,6 @@ export interface LayerResult {
   weights?: Tensor;
   /** [B, H, L]. */
   logSumExp?: Tensor;
-}
-
-/** The tensors of PyTorch's `nn.MultiheadAttention`, by the names in its state dict. */
-export interface PyTorchWeights {
-  readonly in_proj_weight?: Tensor | undefined;
-  readonly q_proj_weight?: Tensor | undefined;
-  readonly k_proj_weight?: Tensor | undefined;
-  readonly v_proj_weight?: Tensor | undefined;
-  readonly in_proj_bias?: Tensor | Float32Array | undefined;
-  readonly "out_proj.weight": Tensor;
-  readonly "out_proj.bias"?: Tensor | Float32Array | undefined;
-}
-
-/**
- * Keras's `MultiHeadAttention.get_weights()`: kernel and bias of query, key, value and output,
- * or the four kernels without biases. Kernels [in, H, D], output kernel [H, Dv, out].
- */
-export type KerasWeights = readonly Tensor[];
-
-/** Four matrices of x·W, [in, out] each: the layer every tutorial shows. */
-export interface PlainWeights {
-  readonly wq: Tensor;
-  readonly wk: Tensor;
-  readonly wv: Tensor;
-  readonly dense: Tensor;
-  readonly bq?: Tensor | Float32Array | undefined;
-  readonly bk?: Tensor | Float32Array | undefined;
-  readonly bv?: Tensor | Float32Array | undefined;
-  readonly denseBias?: Tensor | Float32Array | undefined;
 }
 
 const NAME = "MultiHeadAttention";
@@ -132,93 +95,22 @@ export class MultiHeadAttention {
     weights: PyTorchWeights,
     config: LayerConfig,
   ): MultiHeadAttention {
-    const output: Projection = {
-      weight: weights["out_proj.weight"],
-      order: "out,in",
-      bias: weights["out_proj.bias"],
-    };
-    const given = weights.in_proj_weight;
-    const packed = given && checkTensor(NAME, "in_proj_weight", given);
-    const [rows = 0, columns = 0] = packed?.dims ?? [];
-    if (packed && (packed.dims.length !== 2 || rows % 3)) {
-      throw new ArgumentError(NAME, "in_proj_weight.dims", "[3·E, E]", describe(packed.dims));
-    }
-    const parts = {
-      query: packed ? third(packed.data, 0, [rows / 3, columns]) : weights.q_proj_weight,
-      key: packed ? third(packed.data, 1, [rows / 3, columns]) : weights.k_proj_weight,
-      value: packed ? third(packed.data, 2, [rows / 3, columns]) : weights.v_proj_weight,
-    };
-    const inputBias = weights.in_proj_bias;
-    const biasData = inputBias instanceof Float32Array ? inputBias : inputBias?.data;
-    if (biasData && biasData.length % 3) {
-      throw new ArgumentError(NAME, "in_proj_bias", "3·E elements", `${biasData.length}`);
-    }
-    const projection = (part: Tensor | undefined, index: number): Projection => ({
-      weight: part as Tensor,
-      order: "out,in",
-      bias: biasData && third(biasData, index, [biasData.length / 3]),
-    });
-    return new MultiHeadAttention(attention, config, {
-      query: projection(parts.query, 0),
-      key: projection(parts.key, 1),
-      value: projection(parts.value, 2),
-      output,
-    });
+    return new MultiHeadAttention(attention, config, projectionsOfPyTorch(weights));
   }
 
-  /** From Keras's `MultiHeadAttention` (and `GroupedQueryAttention`); heads are read from the kernels. */
+  /** From Keras's `MultiHeadAttention` or `GroupedQueryAttention`; the heads are read from the kernels. */
   static fromKeras(attention: Attention, weights: KerasWeights): MultiHeadAttention {
-    if (!Array.isArray(weights) || (weights.length !== 8 && weights.length !== 4)) {
-      throw new ArgumentError(
-        NAME,
-        "weights",
-        "4 kernels, or 4 kernels each with its bias",
-        describe(weights),
-      );
-    }
-    const step = weights.length / 4;
-    const names = ["query", "key", "value", "output"] as const;
-    const kernels = names.map((name, i) => {
-      const kernel = checkTensor(NAME, `weights[${i * step}]`, weights[i * step]);
-      if (kernel.dims.length !== 3) {
-        const expected = name === "output" ? "[heads, size, out]" : "[in, heads, size]";
-        throw new ArgumentError(NAME, `weights[${i * step}].dims`, expected, describe(kernel.dims));
-      }
-      return kernel;
-    });
-    const projections = kernels.map(({ data, dims: [a = 0, b = 0, c = 0] }, i): Projection => {
-      const bias = step === 2 ? weights[i * step + 1] : undefined;
-      const dims = i === 3 ? [a * b, c] : [a, b * c];
-      return {
-        weight: { data, dims },
-        order: "in,out",
-        bias: bias && checkTensor(NAME, `weights[${i * step + 1}]`, bias).data,
-      };
-    });
-    const [query, key, value, output] = projections as [
-      Projection,
-      Projection,
-      Projection,
-      Projection,
-    ];
-    const config = { heads: kernels[0]?.dims[1] as number, keyValueHeads: kernels[1]?.dims[1] };
-    return new MultiHeadAttention(attention, config, { query, key, value, output });
+    const projections = projectionsOfKeras(weights);
+    return new MultiHeadAttention(attention, projections, projections);
   }
 
-  /** From four plain matrices. */
+  /** From four plain matrices of x·W: the layer every tutorial shows. */
   static fromMatrices(
     attention: Attention,
     weights: PlainWeights,
     config: LayerConfig,
   ): MultiHeadAttention {
-    const { wq, wk, wv, dense, bq, bk, bv, denseBias } = weights;
-    const order = "in,out";
-    return new MultiHeadAttention(attention, config, {
-      query: { weight: wq, order, bias: bq },
-      key: { weight: wk, order, bias: bk },
-      value: { weight: wv, order, bias: bv },
-      output: { weight: dense, order, bias: denseBias },
-    });
+    return new MultiHeadAttention(attention, config, projectionsOfMatrices(weights));
   }
 
   /**
@@ -227,7 +119,7 @@ export class MultiHeadAttention {
    *
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
-  forward(query: Tensor, key?: Tensor, value?: Tensor, options: LayerOptions = {}): LayerResult {
+  forward(query: Tensor, key?: Tensor, value?: Tensor, options: ScoreOptions = {}): LayerResult {
     const projections = this.#projections;
     if (!projections) throw new DisposedError(NAME, "layer", "a layer in use", "a disposed one");
     const attention = this.#attention;
@@ -332,10 +224,4 @@ export class MultiHeadAttention {
     };
     return { query: check("query", query), key: check("key", key), value: check("value", value) };
   }
-}
-
-/** Part `index` of three equal ones laid end to end. */
-function third(data: Float32Array, index: number, dims: readonly number[]): Tensor {
-  const length = data.length / 3;
-  return { data: data.subarray(index * length, (index + 1) * length), dims };
 }

@@ -37,7 +37,11 @@ export interface Inputs {
 }
 
 const LAYOUTS: readonly Layout[] = ["BHLD", "BLHD", "BLE"];
-const AXES = { query: "B, H, L, D", key: "B, Hkv, S, D", value: "B, Hkv, S, Dv" };
+const AXES = {
+  query: { heads: "H", rows: "L", size: "D" },
+  key: { heads: "Hkv", rows: "S", size: "D" },
+  value: { heads: "Hkv", rows: "S", size: "Dv" },
+};
 
 /** One tensor seen as [batch, heads, rows, size], whatever its layout. */
 interface View {
@@ -48,25 +52,38 @@ interface View {
   readonly strides: Strides;
 }
 
+/** The names of the axes in a layout, those that a rank leaves out left out. */
+function axesOf(argument: keyof Inputs, layout: Layout, rank: number): string[] {
+  const { heads, rows, size } = AXES[argument];
+  if (layout === "BLE") return ["B", rows, `${heads}·${size}`].slice(-rank);
+  if (rank === 2) return [rows, size];
+  return (layout === "BHLD" ? ["B", heads, rows, size] : ["B", rows, heads, size]).slice(-rank);
+}
+
 export function checkInputs(
   operation: string,
   query: unknown,
   key: unknown,
   value: unknown,
+  layout: Layout,
 ): Inputs {
-  return {
-    query: checkTensor(operation, "query", query),
-    key: checkTensor(operation, "key", key),
-    value: checkTensor(operation, "value", value),
-  };
+  const check = (argument: keyof Inputs, given: unknown) =>
+    checkTensor(operation, argument, given, (rank) => axesOf(argument, layout, rank).join("·"));
+  return { query: check("query", query), key: check("key", key), value: check("value", value) };
+}
+
+export function checkLayout(operation: string, layout: Layout = "BHLD"): Layout {
+  if (LAYOUTS.includes(layout)) return layout;
+  throw new ArgumentError(operation, "layout", '"BHLD", "BLHD" or "BLE"', describe(layout));
 }
 
 /** @throws ArgumentError naming the argument whose dims do not fit. */
-export function checkShapes(operation: string, inputs: Inputs, options: AttendOptions): Shapes {
-  const layout = options.layout ?? "BHLD";
-  if (!LAYOUTS.includes(layout)) {
-    throw new ArgumentError(operation, "layout", '"BHLD", "BLHD" or "BLE"', describe(layout));
-  }
+export function checkShapes(
+  operation: string,
+  inputs: Inputs,
+  layout: Layout,
+  options: AttendOptions,
+): Shapes {
   const [heads, keyValueHeads] = checkHeads(operation, layout, options);
   const rank = inputs.query.dims.length;
   const view = (argument: keyof Inputs, split: number): View => {
@@ -90,7 +107,7 @@ export function checkShapes(operation: string, inputs: Inputs, options: AttendOp
       throw new ArgumentError(
         operation,
         `${argument}.dims`,
-        `[${AXES[argument]}] with ${axis} = ${expected}`,
+        `[${axesOf(argument, layout, rank).join(", ")}] with ${axis} = ${expected}`,
         `${axis} = ${got} in ${describe(inputs[argument].dims)}`,
       );
     }
@@ -165,12 +182,14 @@ function viewOf(
   dims: readonly number[],
   split: number,
 ): View {
-  const [rank, ranks, axes] = [dims.length, layout === "BLE" ? [2, 3] : [2, 3, 4], AXES[argument]];
-  if (!ranks.includes(rank)) {
+  const rank = dims.length;
+  const most = layout === "BLE" ? 3 : 4;
+  if (rank < 2 || rank > most) {
+    const axes = axesOf(argument, layout, most).join(", ");
     throw new ArgumentError(
       operation,
       `${argument}.dims`,
-      layout === "BLE" ? "rank 2 or 3" : `rank 2 to 4, in full [${axes}]`,
+      `rank 2 to ${most}, in full [${axes}]`,
       describe(dims),
     );
   }

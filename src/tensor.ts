@@ -48,7 +48,7 @@ export class AllocatedTensor implements Tensor {
    */
   get data(): Float32Array {
     const address = this.addressIn(this.#arena, "allocate", "tensor");
-    const buffer = this.#arena.memory.buffer;
+    const buffer = this.#arena.buffer;
     if (this.#data?.buffer !== buffer)
       this.#data = new Float32Array(buffer, address, this.#elements);
     return this.#data;
@@ -67,7 +67,7 @@ export class AllocatedTensor implements Tensor {
 
   /** @internal Byte address if this tensor lies in `arena`, else 0. */
   addressIn(arena: Arena, operation: string, argument: string): number {
-    if (!this.#address)
+    if (!this.#address || !this.#arena.reserved)
       throw new DisposedError(operation, argument, "a tensor in use", "a disposed one");
     return arena === this.#arena ? this.#address : 0;
   }
@@ -95,34 +95,43 @@ export function checkDims(operation: string, argument: string, dims: unknown): r
   return [...dims];
 }
 
+/** `axes` names the dims in the message: "B·H·L·D = 1·2·3·8 = 48 elements". */
 export function checkData(
   operation: string,
   argument: string,
   data: unknown,
   dims: readonly number[],
+  axes?: string,
 ): asserts data is Float32Array {
   if (!(data instanceof Float32Array)) {
     throw new ArgumentError(operation, argument, "a Float32Array", describe(data));
   }
-  if (data.length !== elementsOf(dims)) {
-    const product = dims.length ? `${dims.join("·")} = ` : "";
+  const elements = elementsOf(dims);
+  if (data.length !== elements) {
+    const product = dims.length > 1 ? `${dims.join("·")} = ` : "";
+    const named = axes ? `${axes} = ` : "";
     throw new ArgumentError(
       operation,
       argument,
-      `${product}${elementsOf(dims)} elements`,
+      `${named}${product}${elements} elements`,
       `${data.length}`,
     );
   }
 }
 
 /** Checks an argument that should be a tensor; does not touch the data of an allocated one. */
-export function checkTensor(operation: string, argument: string, value: unknown): Tensor {
+export function checkTensor(
+  operation: string,
+  argument: string,
+  value: unknown,
+  axesOf?: (rank: number) => string,
+): Tensor {
   if (value instanceof AllocatedTensor) return value;
   if (typeof value !== "object" || value === null || !("data" in value) || !("dims" in value)) {
     throw new ArgumentError(operation, argument, "a tensor { data, dims }", describe(value));
   }
   const dims = checkDims(operation, `${argument}.dims`, value.dims);
-  checkData(operation, `${argument}`, value.data, dims);
+  checkData(operation, argument, value.data, dims, axesOf?.(dims.length));
   return { data: value.data, dims };
 }
 

@@ -276,8 +276,8 @@ for (const variant of variants) {
     fc.assert(
       fc.property(problems, (drawn) => check(attention, drawn)),
       {
-        seed: Number(process.env["SEED"] ?? 20261124),
-        numRuns: Number(process.env["RUNS"] ?? 300),
+        seed: Number(process.env.SEED ?? 20261124),
+        numRuns: Number(process.env.RUNS ?? 300),
         includeErrorInReport: true,
       },
     );

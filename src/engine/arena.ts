@@ -13,6 +13,7 @@ import { MemoryError } from "../errors";
 
 const ALIGNMENT = 64;
 const PAGE = 65536;
+const GONE = new ArrayBuffer(0);
 
 interface Range {
   start: number;
@@ -20,11 +21,11 @@ interface Range {
 }
 
 export class Arena {
-  readonly memory: WebAssembly.Memory;
   /** Most bytes this memory may come to hold. */
   readonly maximum: number;
   /** Bytes in blocks. */
   used = 0;
+  #memory: WebAssembly.Memory | undefined;
   #free: Range[];
   #blocks = new Map<number, number>();
   #words = new Int32Array(0);
@@ -32,14 +33,19 @@ export class Arena {
   #bytes = new Uint8Array(0);
 
   constructor(memory: WebAssembly.Memory, heapBase: number, maximum: number) {
-    this.memory = memory;
+    this.#memory = memory;
     this.maximum = maximum;
     this.#free = [{ start: align(heapBase), end: memory.buffer.byteLength }];
   }
 
+  /** Linear memory as it is now: another object after each growth, empty once disposed. */
+  get buffer(): ArrayBuffer {
+    return this.#memory?.buffer ?? GONE;
+  }
+
   /** Bytes of linear memory taken from the system. */
   get reserved(): number {
-    return this.memory.buffer.byteLength;
+    return this.buffer.byteLength;
   }
 
   /** All of linear memory as int32. Valid until the next allocation. */
@@ -97,13 +103,11 @@ export class Arena {
     else this.#free.splice(next, 0, { start: address, end });
   }
 
-  /** Lets go of the memory: blocks are gone, and the next allocation fails. */
+  /** Lets go of the memory and of every view of it. */
   dispose(): void {
+    this.#memory = undefined;
     this.#blocks.clear();
-    this.#free = [];
-    this.#words = new Int32Array(0);
-    this.#floats = new Float32Array(0);
-    this.#bytes = new Uint8Array(0);
+    this.#retake();
   }
 
   /** The smallest free range that fits, so that large ones stay whole. */
@@ -124,7 +128,7 @@ export class Arena {
     const pages = Math.ceil(missing / PAGE);
     try {
       if (reserved + pages * PAGE > this.maximum) throw new RangeError("over maximumMemory");
-      this.memory.grow(pages);
+      this.#memory?.grow(pages);
     } catch {
       throw new MemoryError(
         operation,
@@ -138,7 +142,7 @@ export class Arena {
   }
 
   #retake(): void {
-    const buffer = this.memory.buffer;
+    const { buffer } = this;
     if (this.#words.buffer === buffer) return;
     this.#words = new Int32Array(buffer);
     this.#floats = new Float32Array(buffer);

@@ -57,7 +57,7 @@ export class Staging {
   /** Plain data to read. */
   data(slot: Slot, data: Data): void {
     const place = this.#place(slot, data.byteLength, 0);
-    const own = data.buffer === this.#engine.arena.memory.buffer;
+    const own = data.buffer === this.#engine.arena.buffer;
     this.#copies.push({ place, data, own, offset: data.byteOffset });
   }
 
@@ -74,7 +74,7 @@ export class Staging {
       (input) => input.address < address + bytes && address < input.address + input.bytes,
     );
     const data = out instanceof Float32Array ? out : out && !address ? out.data : undefined;
-    const own = data?.buffer === this.#engine.arena.memory.buffer ? data.byteOffset : -1;
+    const own = data?.buffer === this.#engine.arena.buffer ? data.byteOffset : -1;
     return { place: this.#place(slot, bytes, overlaps ? 0 : address), out, own };
   }
 

@@ -1,0 +1,66 @@
+// linear against float64 at every kind of edge, in both orders, in place and copied.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { tensor } from "wasm-attention";
+import { engine, randomArray, variants } from "./engines";
+import { linear, shareOfTolerance } from "./reference";
+
+const rowCounts = [1, 3, 4, 5, 63, 64, 65, 67];
+const depths = [1, 2, 7, 8, 31, 255, 256, 257, 600];
+const columnCounts = [1, 7, 8, 9, 31];
+
+for (const variant of variants) {
+  test(`linear at every edge, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const used = attention.memory.used;
+    let worst = 0;
+    for (const depth of depths)
+      for (const columns of columnCounts) {
+        const weight = randomArray(depth * columns, depth + columns);
+        const bias = columns % 2 ? randomArray(columns, 5) : undefined;
+        const stored = tensor(weight, [depth, columns]);
+        const turned = Float32Array.from(
+          weight,
+          (_, k) => weight[(k % depth) * columns + Math.floor(k / depth)],
+        );
+        const inOut = attention.prepareLinear(stored, { order: "in,out", bias });
+        const outIn = attention.prepareLinear(tensor(turned, [columns, depth]), {
+          order: "out,in",
+          bias: bias && tensor(bias, [columns]),
+        });
+        assert.equal(inOut.inputSize, depth);
+        assert.equal(inOut.outputSize, columns);
+        for (const rows of rowCounts) {
+          const x = randomArray(rows * depth, rows);
+          const got = attention.linear(tensor(x, [rows, depth]), inOut);
+          assert.deepEqual(got.dims, [rows, columns]);
+          assert.deepEqual(attention.linear(tensor(x, [1, rows, depth]), outIn).data, got.data);
+          const truth = linear(x, weight, bias, rows, depth, columns);
+          const naive = linear(x, weight, bias, rows, depth, columns, Math.fround);
+          worst = Math.max(worst, shareOfTolerance(got.data, truth, [naive]));
+        }
+        inOut.dispose();
+        outIn.dispose();
+        outIn.dispose();
+      }
+    assert.ok(worst <= 1, `${worst} of the tolerance`);
+    assert.equal(attention.memory.used, used);
+  });
+
+  test(`linear writes where it is told, over its own input too, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const weight = attention.prepareLinear(tensor(randomArray(36, 1), [6, 6]), { order: "in,out" });
+    const x = randomArray(30, 2);
+    const want = attention.linear(tensor(x, [5, 6]), weight).data;
+    const out = new Float32Array(30);
+    assert.equal(attention.linear(tensor(x, [5, 6]), weight, { out }).data, out);
+    assert.deepEqual(out, want);
+    const allocated = attention.allocate([5, 6]);
+    allocated.data.set(x);
+    assert.equal(attention.linear(allocated, weight, { out: allocated }), allocated);
+    assert.deepEqual(allocated.data, want);
+    const none = attention.linear(tensor(new Float32Array(0), [0, 6]), weight);
+    assert.deepEqual([none.data.length, none.dims], [0, [0, 6]]);
+  });
+}
