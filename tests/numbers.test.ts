@@ -1,0 +1,139 @@
+// Hard numbers: huge and equal logits, what is not finite, denormals, and empty sizes.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type AttendOptions, tensor } from "wasm-attention";
+import { engine, randomArray, variants } from "./engines";
+
+const column = (...values: number[]) => tensor(Float32Array.from(values), [values.length, 1]);
+
+for (const variant of variants) {
+  const run = async (
+    query: number[],
+    key: number[],
+    value: number[],
+    options: AttendOptions = {},
+  ) => {
+    const attention = await engine(variant);
+    const { output, logSumExp } = attention.attend(
+      column(...query),
+      column(...key),
+      column(...value),
+      {
+        scale: 1,
+        logSumExp: true,
+        ...options,
+      },
+    );
+    return { output: [...output.data], logSumExp: [...logSumExp!.data] };
+  };
+
+  test(`logits of ±1e30: the largest takes all, ties share, ${variant}`, async () => {
+    const { output, logSumExp } = await run([1e15, -1e15, 0], [1e15, -1e15, 1e15], [1, 2, 3]);
+    const largest = Math.fround(Math.fround(1e15) ** 2);
+    assert.deepEqual(output, [2, 2, 2]);
+    assert.deepEqual(logSumExp.slice(0, 2), [largest, largest]);
+    assert.ok(Math.abs(logSumExp[2] - Math.log(3)) < 2e-7);
+  });
+
+  test(`equal logits give the mean, whatever their size, ${variant}`, async () => {
+    for (const size of [0, 1, -50, 3e38]) {
+      const { output } = await run([1, 0], [size, size, size, size], [1, 2, 3, 4]);
+      assert.deepEqual(output, [2.5, 2.5]);
+    }
+  });
+
+  test(`NaN and Infinity in what a row sees reach that row and no other, ${variant}`, async () => {
+    const causal = await run([1, 1, 1, 1], [0, 0, NaN, 0], [1, 2, 3, 4], { causal: true });
+    assert.deepEqual(causal.output, [1, 1.5, NaN, NaN]);
+    assert.deepEqual((await run([1, NaN, 1], [0, 0], [1, 2])).output, [1.5, NaN, 1.5]);
+    const endless = await run([1, 1, 1], [0, 0, 0], [1, 2, Infinity], { causal: true });
+    assert.deepEqual(endless.output, [1, 1.5, Infinity]);
+    // e^(∞ − ∞) is NaN: softmax has no value where a visible score is +∞.
+    const top = await run([1, 1], [0, Infinity], [1, 2], { causal: true });
+    assert.deepEqual(top.output, [1, NaN]);
+  });
+
+  test(`a weight that underflows still lets a visible NaN through, ${variant}`, async () => {
+    const { output } = await run([1], [0, -1000], [1, NaN]);
+    assert.deepEqual(output, [NaN]);
+  });
+
+  test(`NaN and Infinity behind every kind of mask stay there, ${variant}`, async () => {
+    const masks: AttendOptions[] = [
+      { keyLengths: [2] },
+      { mask: { data: Uint8Array.of(1, 1, 0), dims: [3] } },
+      { mask: { data: Float32Array.of(0, 0, -Infinity), dims: [3] } },
+      { causal: true, queryOffset: 1 },
+    ];
+    for (const options of masks)
+      for (const bad of [NaN, Infinity, -Infinity]) {
+        const { output } = await run([1], [0, 0, bad], [1, 2, bad], options);
+        assert.deepEqual(output, [1.5]);
+      }
+  });
+
+  test(`rows that see nothing give 0 and −Infinity, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const x = tensor(randomArray(2 * 5 * 3, 1), [1, 2, 5, 3]);
+    const { output, weights, logSumExp } = attention.attend(x, x, x, {
+      causal: true,
+      queryOffset: -2,
+      weights: true,
+      logSumExp: true,
+    });
+    for (const h of [0, 1]) {
+      assert.deepEqual(output.data.slice(h * 15, h * 15 + 6), new Float32Array(6));
+      assert.deepEqual(weights!.data.slice(h * 25, h * 25 + 10), new Float32Array(10));
+      assert.deepEqual([...logSumExp!.data.slice(h * 5, h * 5 + 2)], [-Infinity, -Infinity]);
+      assert.ok(output.data.slice(h * 15 + 6, h * 15 + 15).every((y) => y !== 0));
+    }
+  });
+
+  test(`denormal inputs and a bias of the least and largest numbers, ${variant}`, async () => {
+    const tiny = 2 ** -149;
+    const { output } = await run([tiny, 1], [tiny, -tiny], [2, 4]);
+    assert.deepEqual(output, [3, 3]);
+    const most = 3.4028234663852886e38;
+    const far = await run([0], [0, 0], [2, 4], {
+      mask: { data: Float32Array.of(-most, most), dims: [2] },
+    });
+    assert.deepEqual(far.output, [4]);
+  });
+
+  test(`empty batches, queries and keys, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const zeros = (...dims: number[]) =>
+      tensor(new Float32Array(dims.reduce((a, b) => a * b)), dims);
+    const options = { weights: true, logSumExp: true, causal: true } as const;
+    const noKeys = attention.attend(
+      zeros(1, 1, 3, 4),
+      zeros(1, 1, 0, 4),
+      zeros(1, 1, 0, 5),
+      options,
+    );
+    assert.deepEqual(noKeys.output, zeros(1, 1, 3, 5));
+    assert.deepEqual(noKeys.weights?.dims, [1, 1, 3, 0]);
+    assert.deepEqual([...noKeys.logSumExp!.data], [-Infinity, -Infinity, -Infinity]);
+    const noQueries = attention.attend(
+      zeros(2, 1, 0, 4),
+      zeros(2, 1, 3, 4),
+      zeros(2, 1, 3, 4),
+      options,
+    );
+    assert.deepEqual(noQueries.output.dims, [2, 1, 0, 4]);
+    const noBatch = attention.attend(
+      zeros(0, 2, 3, 4),
+      zeros(0, 2, 3, 4),
+      zeros(0, 2, 3, 4),
+      options,
+    );
+    assert.deepEqual(
+      [noBatch.output.dims, noBatch.logSumExp?.dims],
+      [
+        [0, 2, 3, 4],
+        [0, 2, 3],
+      ],
+    );
+  });
+}
