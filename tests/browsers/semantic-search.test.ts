@@ -1,0 +1,96 @@
+// The example's page in headless Chromium: type a question, read the ranking, look at it.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { after, before, test } from "node:test";
+import { type Browser, chromium, type Page } from "playwright-core";
+import sirv from "sirv";
+
+const root = new URL("../..", import.meta.url).pathname;
+const shots = `${root}build/screenshots`;
+const server = createServer();
+let browser: Browser;
+let address: string;
+
+before(async () => {
+  execFileSync(process.execPath, [`${root}examples/semantic-search/web/build.mjs`]);
+  mkdirSync(shots, { recursive: true });
+  server.on("request", sirv(`${root}build/semantic-search`));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  browser = await chromium.launch({
+    executablePath:
+      process.env.CHROMIUM ?? execFileSync("which", ["chromium"], { encoding: "utf8" }).trim(),
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  server.close();
+});
+
+async function open(width: number, height: number, colorScheme: "light" | "dark"): Promise<Page> {
+  const page = await browser.newPage({ viewport: { width, height }, colorScheme });
+  page.on("pageerror", (error) => assert.fail(error));
+  await page.goto(address);
+  await page.waitForSelector("body.ready", { timeout: 60_000 });
+  return page;
+}
+
+async function ask(page: Page, question: string) {
+  await page.fill("#question", question);
+  await page.waitForSelector(`body[data-answered="${question}"]`);
+}
+
+for (const [name, width, height, scheme] of [
+  ["desktop", 1200, 800, "light"],
+  ["phone", 390, 844, "dark"],
+] as const) {
+  test(`a question typed is ranked and drawn, ${name}`, async () => {
+    const page = await open(width, height, scheme);
+    assert.match((await page.textContent("#ranking li")) ?? "", /refund/);
+    await ask(page, "Which animals sleep through the winter?");
+    assert.match((await page.textContent("#ranking li")) ?? "", /hibernation/);
+    assert.equal(await page.locator("#ranking li").count(), 8);
+    assert.equal(await page.locator("#map .cell").count(), 7 * 7);
+    assert.match((await page.textContent("#status")) ?? "", /48 sentences · relaxed build/);
+    await page.selectOption("#heads", "1,3");
+    assert.equal(await page.locator("#map .cell").count(), 7 * 7);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(overflow <= 0, `the page is ${overflow} px wider than the screen`);
+    await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
+    await page.close();
+  });
+}
+
+test("the page stays responsive while the worker thinks", async () => {
+  const page = await open(800, 600, "light");
+  const gap = await page.evaluate(async () => {
+    const input = document.querySelector<HTMLInputElement>("#question")!;
+    input.value = "word ".repeat(120);
+    input.form!.requestSubmit();
+    let longest = 0;
+    let last = performance.now();
+    while (document.body.dataset.answered !== input.value.trim()) {
+      await new Promise(requestAnimationFrame);
+      const now = performance.now();
+      longest = Math.max(longest, now - last);
+      last = now;
+    }
+    return longest;
+  });
+  assert.ok(gap < 1000, `the longest frame took ${gap} ms`);
+  await page.close();
+});
