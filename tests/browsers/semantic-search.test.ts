@@ -23,7 +23,7 @@ before(async () => {
   address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   browser = await chromium.launch({
     executablePath:
-      process.env.CHROMIUM ?? execFileSync("which", ["chromium"], { encoding: "utf8" }).trim(),
+      process.env.CHROMIUM || execFileSync("which", ["chromium"], { encoding: "utf8" }).trim(),
     args: [
       "--no-sandbox",
       "--disable-gpu",

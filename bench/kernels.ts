@@ -1,0 +1,50 @@
+// Our own calls, by Benchmark.js: how often a second, and how sure.
+
+import Benchmark from "benchmark";
+import { type Attention, tensor } from "wasm-attention";
+
+export function benchKernels(attention: Attention): void {
+  const suite = new Benchmark.Suite();
+  const options = { minSamples: 5, maxTime: 0.5 };
+  for (const [heads, n, d] of [
+    [8, 16, 8],
+    [12, 128, 64],
+    [12, 512, 64],
+  ]) {
+    const dims = [1, heads, n, d];
+    const data = Float32Array.from({ length: heads * n * d }, (_, i) => Math.sin(i));
+    const plain = tensor(data, dims);
+    const allocated = attention.allocate(dims);
+    allocated.data.set(data);
+    const out = attention.allocate(dims);
+    const name = `attend ${heads} × ${n} × ${d}`;
+    suite.add(`${name}, Float32Arrays`, () => attention.attend(plain, plain, plain), options);
+    suite.add(
+      `${name}, allocated`,
+      () => attention.attend(allocated, allocated, allocated, { out }),
+      options,
+    );
+  }
+  for (const rows of [1, 16, 512]) {
+    const x = attention.allocate([rows, 768]);
+    x.data.fill(0.5);
+    const weight = attention.prepareLinear(
+      tensor(new Float32Array(768 * 768).fill(0.01), [768, 768]),
+      {
+        order: "in,out",
+      },
+    );
+    const out = attention.allocate([rows, 768]);
+    suite.add(
+      `linear ${rows} × 768 × 768, allocated`,
+      () => attention.linear(x, weight, { out }),
+      options,
+    );
+  }
+  suite.on("cycle", ({ target }: Benchmark.Event) => {
+    const { error } = target as Benchmark.Target & { error?: Error };
+    if (error) throw error;
+    console.log(`  ${target}`);
+  });
+  suite.run();
+}

@@ -1,0 +1,46 @@
+// The whole benchmark, in the engine that runs this file.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { type Attention, createAttention } from "wasm-attention";
+import { benchAttend } from "./attend";
+import { coldStart } from "./coldstart";
+import { benchKernels } from "./kernels";
+import { naive } from "./peers/naive";
+import { onnxruntime } from "./peers/onnxruntime";
+import { tableOf } from "./peers/table";
+import { tfjs } from "./peers/tfjs";
+import { cells, columns, type Row } from "./rows";
+
+const { values } = parseArgs({ options: { json: { type: "string" } } });
+
+const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
+const engines: Attention[] = [await createAttention({ reproducible: true })];
+if (WebAssembly.validate(relaxed)) engines.push(await createAttention());
+
+console.log(
+  `Node ${process.versions.node} (V8 ${process.versions.v8}), ${cpus()[0].model}, one thread`,
+);
+console.log(
+  `builds: ${engines.map((e) => `${e.variant}${e.fused ? " (fused)" : ""}`).join(", ")}\n`,
+);
+
+for (const attention of engines) {
+  console.log(`our calls, ${attention.variant}`);
+  benchKernels(attention);
+}
+
+const rows: Row[] = [];
+for (const attention of engines) {
+  await benchAttend(attention, [onnxruntime, tfjs, naive], (row) => {
+    rows.push(row);
+    process.stderr.write(".");
+  });
+}
+process.stderr.write("\n");
+const cold = { op: "cold start", build: engines.at(-1)?.variant ?? "", threads: 1 };
+rows.push({ ...cold, peer: onnxruntime.name, ...coldStart() });
+
+console.log(tableOf(columns, rows.map(cells)));
+if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);

@@ -1,0 +1,9 @@
+// Tables on the terminal, by the library installed beside the peers.
+
+import Table from "cli-table3";
+
+export function tableOf(head: readonly string[], rows: readonly string[][]): string {
+  const table = new Table({ head: [...head], style: { head: [], border: [] } });
+  table.push(...rows);
+  return table.toString();
+}

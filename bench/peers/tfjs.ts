@@ -1,0 +1,40 @@
+// TensorFlow.js on its wasm backend: matMul, softmax, matMul, as its users write attention.
+
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Peer } from "./peer";
+
+const require = createRequire(import.meta.url);
+setWasmPaths(`${dirname(require.resolve("@tensorflow/tfjs-backend-wasm/package.json"))}/dist/`);
+setThreadsCount(1);
+
+export const tfjs: Peer = {
+  name: "tfjs-backend-wasm",
+  async prepare({ heads, n, d, causal }, query, key, value) {
+    await tf.setBackend("wasm");
+    await tf.ready();
+    const wrap = (data: Float32Array) => tf.tensor4d(data, [1, heads, n, d]);
+    const [q, k, v] = [wrap(query), wrap(key), wrap(value)];
+    const future = causal
+      ? tf.tensor2d(
+          Float32Array.from({ length: n * n }, (_, at) => (at % n > Math.floor(at / n) ? -1e9 : 0)),
+          [n, n],
+        )
+      : undefined;
+    const scale = tf.scalar(1 / Math.sqrt(d));
+    let output: Float32Array = new Float32Array(0);
+    return {
+      run() {
+        output = tf.tidy(() => {
+          const scores = tf.mul(tf.matMul(q, k, false, true), scale);
+          const weights = tf.softmax(future ? tf.add(scores, future) : scores);
+          return tf.matMul(weights, v).dataSync() as Float32Array;
+        });
+      },
+      output: () => output,
+      dispose: () => tf.dispose([q, k, v, scale, ...(future ? [future] : [])]),
+    };
+  },
+};
