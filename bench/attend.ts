@@ -24,13 +24,14 @@ function random(length: number): Float32Array {
   });
 }
 
-/** Every case against every peer; `report` is told of each as it comes. */
+/** Each chosen case against every peer; `report` is told of each as it comes. */
 export async function benchAttend(
   attention: Attention,
   peers: readonly Peer[],
+  chosen: readonly Case[],
   report: (row: Row) => void,
 ): Promise<void> {
-  for (const c of cases) {
+  for (const c of chosen) {
     const { heads, n, d, causal } = c;
     const [query, key, value] = [0, 1, 2].map((i) => random(heads * n * d + i).subarray(i));
     const dims = [1, heads, n, d];

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { type Attention, createAttention } from "wasm-attention";
-import { benchAttend } from "./attend";
+import { benchAttend, cases } from "./attend";
 import { coldStart } from "./coldstart";
 import { benchKernels } from "./kernels";
 import { naive } from "./peers/naive";
@@ -13,7 +13,9 @@ import { tableOf } from "./peers/table";
 import { tfjs } from "./peers/tfjs";
 import { cells, columns, type Row } from "./rows";
 
-const { values } = parseArgs({ options: { json: { type: "string" } } });
+const { values } = parseArgs({
+  options: { json: { type: "string" }, quick: { type: "boolean", default: false } },
+});
 
 const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
 const engines: Attention[] = [await createAttention({ reproducible: true })];
@@ -26,21 +28,24 @@ console.log(
   `builds: ${engines.map((e) => `${e.variant}${e.fused ? " (fused)" : ""}`).join(", ")}\n`,
 );
 
-for (const attention of engines) {
+for (const attention of values.quick ? [] : engines) {
   console.log(`our calls, ${attention.variant}`);
   benchKernels(attention);
 }
 
 const rows: Row[] = [];
 for (const attention of engines) {
-  await benchAttend(attention, [onnxruntime, tfjs, naive], (row) => {
+  const chosen = values.quick ? cases.filter(({ n }) => n <= 128) : cases;
+  await benchAttend(attention, [onnxruntime, tfjs, naive], chosen, (row) => {
     rows.push(row);
     process.stderr.write(".");
   });
 }
 process.stderr.write("\n");
-const cold = { op: "cold start", build: engines.at(-1)?.variant ?? "", threads: 1 };
-rows.push({ ...cold, peer: onnxruntime.name, ...coldStart() });
+if (!values.quick) {
+  const cold = { op: "cold start", build: engines.at(-1)?.variant ?? "", threads: 1 };
+  rows.push({ ...cold, peer: onnxruntime.name, ...coldStart() });
+}
 
 console.log(tableOf(columns, rows.map(cells)));
 if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);

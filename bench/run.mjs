@@ -1,24 +1,30 @@
-// npm run bench [-- --json FILE] [--engine PATH]: installs the peers once, then measures, under
-// another Node if one is named.
+// npm run bench [-- --quick] [--json FILE] [--engine PATH]: installs the peers once, then measures,
+// under another Node if one is named. --check checks the benchmark's types instead.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 const { values } = parseArgs({
-  options: { engine: { type: "string", default: process.execPath }, json: { type: "string" } },
+  options: {
+    engine: { type: "string", default: process.execPath },
+    json: { type: "string" },
+    quick: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+  },
 });
 
-const run = (command, args, shell = false) => {
-  const { status } = spawnSync(command, args, { stdio: "inherit", shell });
+function run(command, args) {
+  const { status } = spawnSync(command, args, { stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
-};
+}
 
 if (!existsSync("bench/peers/node_modules")) {
-  run(
-    "npm",
-    ["ci", "--prefix", "bench/peers", "--ignore-scripts", "--no-audit", "--no-fund"],
-    true,
-  );
+  run("npm", ["ci", "--prefix", "bench/peers", "--ignore-scripts", "--no-audit", "--no-fund"]);
 }
-const json = values.json ? ["--json", values.json] : [];
-run(values.engine, ["--import", "tsx", "bench/main.ts", ...json]);
+if (values.check) {
+  run("npx", ["tsc", "-p", "bench/peers"]);
+} else {
+  const quick = values.quick ? ["--quick"] : [];
+  const json = values.json ? ["--json", values.json] : [];
+  run(values.engine, ["--import", "tsx", "bench/main.ts", ...quick, ...json]);
+}
