@@ -14,7 +14,9 @@ function run(name: string, code: string): string {
   const file = new URL(`build/${name}.ts`, root);
   mkdirSync(new URL("build", root), { recursive: true });
   writeFileSync(file, code);
-  return execFileSync(process.execPath, ["--import", "tsx", fileURLToPath(file)], { encoding: "utf8" });
+  return execFileSync(process.execPath, ["--import", "tsx", fileURLToPath(file)], {
+    encoding: "utf8",
+  });
 }
 
 test("five lines that run", () => {

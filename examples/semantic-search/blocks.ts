@@ -7,8 +7,8 @@ export interface Norm {
   readonly bias: Float32Array;
 }
 
-/** (x − mean) / √(variance + 1e-6) · scale + bias over the last axis (Ba et al. 2016). */
-export function layerNorm({ data, dims }: Tensor, { scale, bias }: Norm): Tensor {
+/** (x − mean) / √(variance + epsilon) · scale + bias over the last axis (Ba et al. 2016). */
+export function layerNorm({ data, dims }: Tensor, { scale, bias }: Norm, epsilon = 1e-6): Tensor {
   const size = scale.length;
   const result = new Float32Array(data.length);
   for (let row = 0; row < data.length; row += size) {
@@ -17,7 +17,7 @@ export function layerNorm({ data, dims }: Tensor, { scale, bias }: Norm): Tensor
     mean /= size;
     let variance = 0;
     for (let i = 0; i < size; i++) variance += (data[row + i] - mean) ** 2;
-    const factor = 1 / Math.sqrt(variance / size + 1e-6);
+    const factor = 1 / Math.sqrt(variance / size + epsilon);
     for (let i = 0; i < size; i++) {
       result[row + i] = (data[row + i] - mean) * factor * scale[i] + bias[i];
     }
