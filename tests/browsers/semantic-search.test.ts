@@ -75,22 +75,27 @@ for (const [name, width, height, scheme] of [
   });
 }
 
-test("the page stays responsive while the worker thinks", async () => {
+test("frames go on while the worker thinks", async () => {
   const page = await open(800, 600, "light");
-  const gap = await page.evaluate(async () => {
+  const { gaps, thinking } = await page.evaluate(async () => {
     const input = document.querySelector<HTMLInputElement>("#question")!;
     input.value = "word ".repeat(120);
     input.form!.requestSubmit();
-    let longest = 0;
+    const gaps: number[] = [];
     let last = performance.now();
     while (document.body.dataset.answered !== input.value.trim()) {
       await new Promise(requestAnimationFrame);
       const now = performance.now();
-      longest = Math.max(longest, now - last);
+      gaps.push(now - last);
       last = now;
     }
-    return longest;
+    const thinking = Number.parseFloat(document.querySelector("#time")!.textContent!);
+    return { gaps, thinking };
   });
-  assert.ok(gap < 1000, `the longest frame took ${gap} ms`);
+  // The last frame draws 14,641 cells. On the page's own thread one gap would last as long as the
+  // ranking and the heat map's numbers, twice `thinking`.
+  const longest = Math.max(...gaps.slice(0, -1));
+  assert.ok(gaps.length > 3, `${gaps.length} frames`);
+  assert.ok(longest < thinking, `a frame took ${longest} ms of ${thinking} ms`);
   await page.close();
 });
