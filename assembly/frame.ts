@@ -12,7 +12,11 @@ export enum Slot {
   mask,
   logSumExp,
   weights,
-  batches, // int32 [batch][3]: queries, keys and the first query's position of each
+  scores,
+  slopes, // [heads] or [batch, heads]
+  sinks, // [heads], 0 for none
+  blocks, // uint8
+  sequences, // int32 [batch][Sequence.count]
   scratch,
 
   // attend: sizes
@@ -41,12 +45,26 @@ export enum Slot {
   maskHead,
   maskRow,
   maskColumn, // 0 or 1
+  blocksBatch,
+  blocksHead,
+  blocksRow,
+  blocksColumn, // 0 or 1
+  slopesBatch,
+  logSumExpBatch,
+  logSumExpHead,
 
   // attend: what to compute
   scale, // float32
-  causal, // 1: key j is visible to query i where j ≤ position of query i
+  softcap, // float32, 0 for none
+  left, // keys a query sees before its position, UNLIMITED for all
+  right, // and after it
+  blockSize, // queries and keys of a block, 0 for no block mask
   maskKind, // MaskKind
+  distance, // AlibiDistance
   weightsKind, // WeightsKind
+  scoresKind, // ScoresKind
+  modified, // 1: scores pass through JavaScript
+  endToEnd, // 1: sequences lie end to end, a result has no rows past them
 
   // linear: y [rows × columns] = x [rows × depth] · W + bias
   input, // address of x
@@ -64,10 +82,37 @@ export enum Slot {
   count,
 }
 
+/** One batch: its sizes, and where it starts among the rows of the tensors. */
+export enum Sequence {
+  queries,
+  keys,
+  position, // of the first query among the keys
+  queryStart,
+  keyStart,
+  count,
+}
+
 export enum MaskKind {
   none,
   boolean, // uint8, 0 is left out
   additive, // float32, −Infinity is left out
+}
+
+/** A window without an end. */
+export const UNLIMITED = 0x7fffffff;
+
+export enum AlibiDistance {
+  none,
+  absolute, // −|position − key|
+  signed, // key − position
+  key, // key
+}
+
+export enum ScoresKind {
+  none,
+  raw, // scaled
+  capped, // after the soft cap
+  biased, // after bias and mask
 }
 
 export enum WeightsKind {

@@ -1,6 +1,6 @@
-// output = softmax(scale · Q·Kᵀ + mask) · V, a tile of query rows at a time.
+// output = softmax(scores(Q·Kᵀ)) · V, a tile of query rows at a time.
 //
-// For each tile the keys stream by, KEYS at a time: score, mask, move the softmax state,
+// For each tile the keys stream by, KEYS at a time: score, adjust, move the softmax state,
 // rescale and add to the output rows; the division by l comes last (Dao et al. 2022,
 // "FlashAttention"). Memory is one head's packed panels and one tile's scratch, never
 // L × S. Tiles depend on nothing but the frame and the panels: any order, same bits.
@@ -8,12 +8,13 @@
 // Q [B, H, L, D], K [B, Hkv, S, D], V [B, Hkv, S, Dv] by strides; the caller has checked
 // every size and address.
 
-import { MaskKind, Slot, WeightsKind } from "../frame";
+import { MaskKind, ScoresKind, Sequence, Slot, WeightsKind } from "../frame";
 import { packRows } from "../gemm/pack";
 import { address, element, number, size } from "../slots";
 import { baseOf, exponentiate, logSumExp, rescaling, rowMaximum } from "../softmax/state";
 import { KEYS, REGISTER_ROWS, ROWS } from "../tiles";
-import { fillMasked, maskRow, scaleRow, tileIsMasked, visibleKeys } from "./mask";
+import { tileIsBlocked } from "./blocks";
+import { tileIsMasked } from "./mask";
 import {
   ceil8,
   finiteFlags,
@@ -25,7 +26,9 @@ import {
   valueTileBytes,
 } from "./panels";
 import { scoreTile, valueTile, valueTileSkipping } from "./products";
-import { addToMean, finishWeights, keepScores } from "./weights";
+import { finishScores, scaledFirst } from "./scores";
+import { addToMean, clearScores, finishWeights, keepScores, matrixRow } from "./weights";
+import { sequence, visibleFrom, visibleTo } from "./window";
 
 const LOG2E: f32 = 1.4426950408889634;
 
@@ -43,7 +46,7 @@ function tileRows(frame: usize): i32 {
 export function attendScratchBytes(frame: usize): f64 {
   const row =
     address(frame, Slot.headSize) + // queries
-    2 * KEYS + // scores, and as they were before the softmax
+    2 * KEYS + // scores, and a copy of them
     <usize>ceil8(size(frame, Slot.valueSize)) + // output
     2 + // m and l
     (size(frame, Slot.weightsKind) == WeightsKind.mean ? address(frame, Slot.keys) : 0);
@@ -57,18 +60,49 @@ export function attend(frame: usize): void {
   const heads = size(frame, Slot.heads);
   const keyValueHeads = size(frame, Slot.keyValueHeads);
   const group = keyValueHeads ? heads / keyValueHeads : 0;
-  const queries = size(frame, Slot.queries);
   for (let b = 0; b < size(frame, Slot.batch); b++) {
-    const batch = address(frame, Slot.batches) + <usize>b * 12;
-    const last = load<i32>(batch, 8) + load<i32>(batch) - 1;
-    const keys = load<i32>(batch) ? visibleKeys(frame, last, load<i32>(batch, 4)) : 0;
+    const rows = heldRows(frame, b);
+    const from = firstKey(frame, b, 0);
+    const to = lastKey(frame, b, sequence(frame, b, Sequence.queries));
     for (let head = 0; head < keyValueHeads; head++) {
-      packKeyValue(frame, b, head, keys, panels);
+      packKeyValue(frame, b, head, from, to, panels);
       for (let h = head * group; h < (head + 1) * group; h++) {
-        for (let row = 0; row < queries; row += ROWS) attendTile(frame, b, h, row, panels, scratch);
+        for (let row = 0; row < rows; row += ROWS) attendTile(frame, b, h, row, panels, scratch);
       }
     }
   }
+}
+
+/** Rows that the result has for batch b. */
+// @ts-ignore: decorator
+@inline
+function heldRows(frame: usize, b: i32): i32 {
+  return size(frame, Slot.endToEnd)
+    ? sequence(frame, b, Sequence.queries)
+    : size(frame, Slot.queries);
+}
+
+/** Raw and capped scores are wanted of every key, seen or not. */
+// @ts-ignore: decorator
+@inline
+function everyKey(frame: usize): bool {
+  const kind = size(frame, Slot.scoresKind);
+  return kind == ScoresKind.raw || kind == ScoresKind.capped;
+}
+
+/** First key of the first tile that a query from `row` on sees. */
+function firstKey(frame: usize, b: i32, row: i32): i32 {
+  if (everyKey(frame)) return 0;
+  const position = sequence(frame, b, Sequence.position) + row;
+  return visibleFrom(frame, position, sequence(frame, b, Sequence.keys)) & ~(KEYS - 1);
+}
+
+/** The key after the last that a query before `row` sees. */
+function lastKey(frame: usize, b: i32, row: i32): i32 {
+  const keys = sequence(frame, b, Sequence.keys);
+  if (row <= 0) return 0;
+  if (everyKey(frame)) return keys;
+  return visibleTo(frame, sequence(frame, b, Sequence.position) + row - 1, keys);
 }
 
 /** Rows [start, start + ROWS) of head h in batch b, from that head's panels. */
@@ -80,11 +114,10 @@ export function attendTile(
   panels: usize,
   scratch: usize,
 ): void {
-  const batch = address(frame, Slot.batches) + <usize>b * 12;
-  const held = min(ROWS, size(frame, Slot.queries) - start); // rows of the result
-  const rows = max(min(held, load<i32>(batch) - start), 0); // of them, rows with a query
-  const position = load<i32>(batch, 8) + start;
-  const keys = rows ? visibleKeys(frame, position + rows - 1, load<i32>(batch, 4)) : 0;
+  const held = min(ROWS, heldRows(frame, b) - start); // rows of the result
+  const rows = max(min(held, sequence(frame, b, Sequence.queries) - start), 0); // with a query
+  const position = sequence(frame, b, Sequence.position) + start;
+  const keys = sequence(frame, b, Sequence.keys);
 
   const depth = size(frame, Slot.headSize);
   const columns = ceil8(size(frame, Slot.valueSize));
@@ -92,60 +125,54 @@ export function attendTile(
   const outputRow = (<usize>columns) << 2;
   const queries = scratch;
   const scores = queries + ((room * depth) << 2);
-  const unmasked = scores + ((room * KEYS) << 2);
-  const output = unmasked + ((room * KEYS) << 2);
+  const spare = scores + ((room * KEYS) << 2);
+  const output = spare + ((room * KEYS) << 2);
   const maxima = output + room * outputRow;
   const sums = maxima + (room << 2);
   const block = sums + (room << 2);
   const meanRows = block + ((<usize>KEYS) << 2);
 
+  const first = sequence(frame, b, Sequence.queryStart) + start;
   const stride = address(frame, Slot.queryRow);
   for (let i = 0; i < rows; i += REGISTER_ROWS) {
-    const source = element(frame, Slot.query, Slot.queryBatch, b, h, start + i);
+    const source = element(frame, Slot.query, Slot.queryBatch, b, h, first + i);
     packRows(source, stride, rows - i, depth, queries + ((<usize>(i * depth)) << 2), 16);
   }
   memory.fill(output, 0, room * outputRow);
-  for (let i: usize = 0; i < room; i++) {
-    store<f32>(maxima + (i << 2), -(<f32>Infinity));
-    store<f32>(sums + (i << 2), 0);
-  }
+  startStates(frame, h, rows, <i32>room, maxima, sums);
 
-  const scale = number(frame, Slot.scale);
-  const maskKind = size(frame, Slot.maskKind);
-  // A bias is added after the scale, and a maximum taken before it needs scale > 0:
-  // then the tile is scaled first; otherwise the scale is folded into 2^x.
-  const scaled = maskKind == MaskKind.additive || !(scale > 0);
-  const unit: f32 = scaled ? 1 : scale;
+  const unit: f32 = scaledFirst(frame) ? 1 : number(frame, Slot.scale);
   const c: f32 = unit * LOG2E;
+  const masked = size(frame, Slot.maskKind) != MaskKind.none;
+  const blocked = size(frame, Slot.blockSize) != 0;
+  const skipping = !everyKey(frame);
 
   const weightsKind = size(frame, Slot.weightsKind);
   const stored = address(frame, Slot.keys);
+  const matrix = b * size(frame, Slot.heads) + h;
   const weights =
-    weightsKind == WeightsKind.perHead
-      ? weightsRow(frame, b * size(frame, Slot.heads) + h, start)
-      : meanRows;
+    weightsKind == WeightsKind.perHead ? matrixRow(frame, Slot.weights, matrix, start) : meanRows;
+  if (weightsKind) clearScores(weights, <usize>held * stored);
+  if (size(frame, Slot.scoresKind)) {
+    clearScores(matrixRow(frame, Slot.scores, matrix, start), <usize>held * stored);
+  }
 
-  for (let from = 0; from < keys; from += KEYS) {
-    const count = min(KEYS, keys - from);
-    if (maskKind && tileIsMasked(frame, b, h, start, rows, from, count)) {
-      if (weightsKind) keepScores(0, weights, stored, from, rows, count);
-      continue;
+  const to = rows ? lastKey(frame, b, start + rows) : 0;
+  for (let from = firstKey(frame, b, start); from < to; from += KEYS) {
+    const count = min(KEYS, to - from);
+    if (skipping) {
+      if (masked && tileIsMasked(frame, b, h, start, rows, from, count)) continue;
+      if (blocked && tileIsBlocked(frame, b, h, start, rows, from, count)) continue;
     }
     const keyPanel = panels + <usize>(from >> 3) * keyPanelBytes(frame);
     scoreTile(queries, keyPanel, depth, rows, count, scores);
-
-    const filled = ceil8(count);
-    for (let i = 0; i < rows; i++) {
-      const row = scores + ((<usize>(i * KEYS)) << 2);
-      if (scaled) scaleRow(frame, row, filled);
-      if (maskKind) maskRow(frame, row, b, h, start + i, from, count);
-      fillMasked(row, max(visibleKeys(frame, position + i, keys) - from, 0), filled);
-    }
+    finishScores(frame, scores, spare, b, h, start, rows, from, count, position, keys);
     if (weightsKind) keepScores(scores, weights, stored, from, rows, count);
 
+    const filled = ceil8(count);
     const tile = <usize>(from / KEYS);
     const finite = load<i32>(finiteFlags(frame, panels) + (tile << 2));
-    if (!finite) memory.copy(unmasked, scores, (room * KEYS) << 2);
+    if (!finite) memory.copy(spare, scores, (room * KEYS) << 2);
     for (let i = 0; i < rows; i++) {
       const at = (<usize>i) << 2;
       moveState(
@@ -164,7 +191,7 @@ export function attendTile(
     if (finite) {
       valueTile(scores, values, panel, count, rows, columns, output, outputRow);
     } else {
-      valueTileSkipping(unmasked, scores, values, panel, count, rows, columns, output, outputRow);
+      valueTileSkipping(spare, scores, values, panel, count, rows, columns, output, outputRow);
     }
   }
 
@@ -172,27 +199,28 @@ export function attendTile(
     const at = (<usize>i) << 2;
     const m = load<f32>(maxima + at);
     const l = load<f32>(sums + at);
-    finishRow(frame, b, h, start + i, output + <usize>i * outputRow, m, l, unit);
+    finishRow(frame, b, h, first + i, output + <usize>i * outputRow, m, l, unit);
     if (weightsKind) {
       const row = weights + <usize>i * (stored << 2);
-      finishWeights(row, i < rows ? keys : 0, <i32>stored, m, l, c, block);
+      finishWeights(row, <i32>stored, m, l, c, block);
       if (weightsKind == WeightsKind.mean) {
-        addToMean(
-          row,
-          weightsRow(frame, b, start + i),
-          <i32>stored,
-          size(frame, Slot.heads),
-          h == 0,
-        );
+        const mean = matrixRow(frame, Slot.weights, b, start + i);
+        addToMean(row, mean, <i32>stored, size(frame, Slot.heads), h == 0);
       }
     }
   }
 }
 
-/** Row `row` of matrix `index` in the weights. */
-function weightsRow(frame: usize, index: i32, row: i32): usize {
-  const rows = <usize>index * address(frame, Slot.queries) + <usize>row;
-  return address(frame, Slot.weights) + ((rows * address(frame, Slot.keys)) << 2);
+/** No key seen yet: (−∞, 0), or with a sink, a logit that takes part without a value, (sink, 1). */
+function startStates(frame: usize, h: i32, rows: i32, room: i32, maxima: usize, sums: usize): void {
+  const sinks = address(frame, Slot.sinks);
+  const sink = sinks ? load<f32>(sinks + ((<usize>h) << 2)) : -(<f32>Infinity);
+  for (let i = 0; i < room; i++) {
+    const at = (<usize>i) << 2;
+    const seen = sink != -(<f32>Infinity) && i < rows;
+    store<f32>(maxima + at, seen ? sink : -(<f32>Infinity));
+    store<f32>(sums + at, seen ? 1 : 0);
+  }
 }
 
 /** Takes one row's scores into its state (m, l), and leaves their weights in their place. */
@@ -241,7 +269,10 @@ function finishRow(
   }
   const lse = address(frame, Slot.logSumExp);
   if (lse) {
-    const index = (b * size(frame, Slot.heads) + h) * size(frame, Slot.queries) + row;
-    store<f32>(lse + ((<usize>index) << 2), logSumExp(m, l, unit));
+    const index =
+      <usize>b * address(frame, Slot.logSumExpBatch) +
+      <usize>h * address(frame, Slot.logSumExpHead) +
+      <usize>row;
+    store<f32>(lse + (index << 2), logSumExp(m, l, unit));
   }
 }

@@ -1,29 +1,12 @@
-// Which keys a query sees, applied to a tile of scores [rows × KEYS] before the softmax.
+// The mask, boolean or additive, broadcast over [B, H, L, S] by its strides.
 //
 // A key that is left out gets the score −∞ by replacement, never by addition:
-// NaN + −∞ would let a masked key's NaN through. Rows are ROW bytes apart.
+// NaN + −∞ would let a masked key's NaN through.
 
 import { MaskKind, Slot } from "../frame";
-import { address, number, size } from "../slots";
-import { KEYS } from "../tiles";
+import { address, size } from "../slots";
 
-const ROW: usize = (<usize>KEYS) << 2;
 const MASKED: f32 = -(<f32>Infinity);
-
-/** Number of keys the query at `position` may see, of `keys`: causal means key j ≤ position. */
-// @ts-ignore: decorator
-@inline
-export function visibleKeys(frame: usize, position: i32, keys: i32): i32 {
-  if (!size(frame, Slot.causal)) return keys;
-  return position < 0 ? 0 : position < keys ? position + 1 : keys;
-}
-
-/** Leaves out the columns from `from` to the end of the last eight. */
-// @ts-ignore: decorator
-@inline
-export function fillMasked(scores: usize, from: i32, to: i32): void {
-  for (let j = from; j < to; j++) store<f32>(scores + ((<usize>j) << 2), MASKED);
-}
 
 /** Byte address of the mask's element (b, h, row, column). */
 // @ts-ignore: decorator
@@ -62,8 +45,8 @@ export function tileIsMasked(
   return true;
 }
 
-/** Applies a boolean mask, or scales the scores and adds a bias, on one row of the tile. */
-export function maskRow(
+/** Applies a boolean mask, or adds a bias, on one row of the tile. */
+export function maskScores(
   frame: usize,
   scores: usize,
   b: i32,
@@ -93,16 +76,4 @@ export function maskRow(
     const score = load<f32>(scores + (j << 2));
     store<f32>(scores + (j << 2), bias == MASKED ? MASKED : score + bias);
   }
-}
-
-/** Multiplies `count` scores (a multiple of 4) by the scale, where a bias follows it. */
-export function scaleRow(frame: usize, scores: usize, count: i32): void {
-  const scale = f32x4.splat(number(frame, Slot.scale));
-  const end = scores + ((<usize>count) << 2);
-  for (; scores < end; scores += 16) v128.store(scores, f32x4.mul(v128.load(scores), scale));
-}
-
-/** Rows of scores lie this many bytes apart. */
-export function tileRow(): usize {
-  return ROW;
 }

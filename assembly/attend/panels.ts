@@ -4,10 +4,11 @@
 //         values [tiles][⌈Dv/8⌉][T][8]  by tiles of T = min(KEYS, S) keys
 //         finite [tiles] int32          0 where a tile's values hold NaN or Infinity
 
-import { Slot } from "../frame";
+import { Sequence, Slot } from "../frame";
 import { allFinite, packColumns, packRows8 } from "../gemm/pack";
 import { address, element, size } from "../slots";
 import { KEYS } from "../tiles";
+import { sequence } from "./window";
 
 // @ts-ignore: decorator
 @inline
@@ -82,24 +83,33 @@ export function panelBytes(frame: usize): u64 {
   return (keyBytes(frame) + valueBytes(frame) + ((<u64>keyTiles(frame)) << 2) + 63) & ~63;
 }
 
-/** Packs the first `keys` keys and values of head `head` in batch `b`. */
-export function packKeyValue(frame: usize, b: i32, head: i32, keys: i32, panels: usize): void {
+/** Packs keys and values [from, to) of head `head` in batch `b`; `from` is a multiple of KEYS. */
+export function packKeyValue(
+  frame: usize,
+  b: i32,
+  head: i32,
+  from: i32,
+  to: i32,
+  panels: usize,
+): void {
+  const start = sequence(frame, b, Sequence.keyStart);
   const depth = size(frame, Slot.headSize);
   const keyStride = address(frame, Slot.keyRow);
-  let panel = panels;
-  for (let j = 0; j < keys; j += 8) {
-    const source = element(frame, Slot.key, Slot.keyBatch, b, head, j);
-    packRows8(source, keyStride, min(keys - j, 8), depth, panel);
+  let panel = panels + <usize>(from >> 3) * keyPanelBytes(frame);
+  for (let j = from; j < to; j += 8) {
+    const source = element(frame, Slot.key, Slot.keyBatch, b, head, start + j);
+    packRows8(source, keyStride, min(to - j, 8), depth, panel);
     panel += keyPanelBytes(frame);
   }
 
   const columns = size(frame, Slot.valueSize);
   const valueStride = address(frame, Slot.valueRow);
-  let tile = valuePanels(frame, panels);
-  let flag = finiteFlags(frame, panels);
-  for (let j = 0; j < keys; j += KEYS) {
-    const rows = min(keys - j, KEYS);
-    const source = element(frame, Slot.value, Slot.valueBatch, b, head, j);
+  const first = <usize>(from / KEYS);
+  let tile = valuePanels(frame, panels) + first * valueTileBytes(frame);
+  let flag = finiteFlags(frame, panels) + (first << 2);
+  for (let j = from; j < to; j += KEYS) {
+    const rows = min(to - j, KEYS);
+    const source = element(frame, Slot.value, Slot.valueBatch, b, head, start + j);
     let finite: bool = true;
     panel = tile;
     for (let column = 0; column < columns; column += 8) {

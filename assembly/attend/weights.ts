@@ -4,10 +4,24 @@
 // are turned into weights in place. `rows` are the tile's rows of [queries × keys],
 // either the result itself or, for the mean over heads, a buffer added to it.
 
+import { Slot } from "../frame";
+import { address } from "../slots";
 import { baseOf, exponentiate } from "../softmax/state";
 import { KEYS } from "../tiles";
 
-/** Copies `columns` scores of each row to column `from`, or −∞ where the tile was skipped (scores = 0). */
+/** Row `row` of matrix `index` in a result [matrices, queries, keys]. */
+export function matrixRow(frame: usize, base: i32, index: i32, row: i32): usize {
+  const rows = <usize>index * address(frame, Slot.queries) + <usize>row;
+  return address(frame, base) + ((rows * address(frame, Slot.keys)) << 2);
+}
+
+/** Rows of scores that nothing has been kept in yet. */
+export function clearScores(kept: usize, count: usize): void {
+  const end = kept + (count << 2);
+  for (; kept < end; kept += 4) store<f32>(kept, -(<f32>Infinity));
+}
+
+/** Copies `columns` scores of each row to column `from`. */
 export function keepScores(
   scores: usize,
   kept: usize,
@@ -18,27 +32,15 @@ export function keepScores(
 ): void {
   for (let i = 0; i < rows; i++) {
     const target = kept + ((<usize>i * stride + <usize>from) << 2);
-    if (scores) {
-      memory.copy(target, scores + ((<usize>i * KEYS) << 2), (<usize>columns) << 2);
-    } else {
-      for (let j = 0; j < columns; j++) store<f32>(target + ((<usize>j) << 2), -(<f32>Infinity));
-    }
+    memory.copy(target, scores + ((<usize>i * KEYS) << 2), (<usize>columns) << 2);
   }
 }
 
-/** Turns the `seen` kept scores of one row into weights; keys past them get 0. `block` holds KEYS floats. */
-export function finishWeights(
-  kept: usize,
-  seen: i32,
-  keys: i32,
-  m: f32,
-  l: f32,
-  c: f32,
-  block: usize,
-): void {
+/** Turns the kept scores of one row into weights. `block` holds KEYS floats. */
+export function finishWeights(kept: usize, keys: i32, m: f32, l: f32, c: f32, block: usize): void {
   const inverse: f32 = l == 0 ? 0 : <f32>1 / l;
-  for (let j = 0; j < seen; j += KEYS) {
-    const count = min(seen - j, KEYS);
+  for (let j = 0; j < keys; j += KEYS) {
+    const count = min(keys - j, KEYS);
     const at = kept + ((<usize>j) << 2);
     memory.copy(block, at, (<usize>count) << 2);
     memory.fill(block + ((<usize>count) << 2), 0, (<usize>(KEYS - count)) << 2);
@@ -47,7 +49,6 @@ export function finishWeights(
       store<f32>(at + i, load<f32>(block + i) * inverse);
     }
   }
-  memory.fill(kept + ((<usize>seen) << 2), 0, (<usize>(keys - seen)) << 2);
 }
 
 /** mean += weights / heads over one row; the first head starts the sum. */
