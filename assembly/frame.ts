@@ -60,6 +60,7 @@ export enum Slot {
   right, // and after it
   blockSize, // queries and keys of a block, 0 for no block mask
   maskKind, // MaskKind
+  maskColumns, // keys that the mask covers; those past them are left out
   distance, // AlibiDistance
   weightsKind, // WeightsKind
   scoresKind, // ScoresKind

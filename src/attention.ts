@@ -8,7 +8,9 @@ import { type Engine, frameWords, load } from "./engine/load";
 import { Staging } from "./engine/staging";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import { type LinearOptions, PreparedLinear, type PrepareOptions } from "./linear";
+import { checkBlockMask, checkMask, type PlacedBlocks, type PlacedMask } from "./mask";
 import type { AttendOptions, AttendResult } from "./options";
+import { checkScoring } from "./scores";
 import { checkInputs, checkLayout, checkShapes, type Shapes, type Strides } from "./shapes";
 import { AllocatedTensor, checkDims, checkOut, type Tensor } from "./tensor";
 import { checkVisibility } from "./visibility";
@@ -79,7 +81,7 @@ export class Attention {
   }
 
   /**
-   * softmax(scale · query·keyᵀ + mask) · value (Vaswani et al. 2017, "Attention is all you need",
+   * softmax(scale · query·keyᵀ + bias) · value (Vaswani et al. 2017, "Attention is all you need",
    * computed as in Dao et al. 2022, "FlashAttention": memory grows with L + S, not L·S).
    *
    * Shapes in the default layout: query [B, H, L, D], key [B, Hkv, S, D], value [B, Hkv, S, Dv],
@@ -98,30 +100,42 @@ export class Attention {
     const inputs = checkInputs("attend", query, key, value, layout);
     const shapes = checkShapes("attend", inputs, layout, options);
     const visibility = checkVisibility("attend", shapes, options);
-    const scale = checkScale(options.scale, shapes.headSize);
-    const weightsKind = checkWeights(options.weights);
+    const mask = checkMask("attend", shapes, options.mask);
+    const blocks = checkBlockMask("attend", shapes, options.blockMask);
+    const scoring = checkScoring("attend", shapes, options);
     checkOut("attend", options.out, shapes.outputDims);
 
-    const { mask } = visibility;
     const { batch, heads, queries, keys } = shapes;
+    const { alibi, sinks, scoresKind, weightsKind } = scoring;
     const words = frameWords(engine);
     writeShapes(words, shapes);
-    words.set(mask?.strides ?? [0, 0, 0, 0], Slot.maskBatch);
-    words[Slot.maskKind] = mask?.kind ?? 0;
-    words[Slot.causal] = visibility.causal ? 1 : 0;
+    writeMasks(words, mask, blocks);
+    words[Slot.left] = visibility.left;
+    words[Slot.right] = visibility.right;
+    words[Slot.distance] = alibi?.distance ?? 0;
+    words[Slot.slopesBatch] = alibi?.perBatch ? heads : 0;
     words[Slot.weightsKind] = weightsKind;
-    arena.floats[frame / 4 + Slot.scale] = scale;
+    words[Slot.scoresKind] = scoresKind;
+    words[Slot.modified] = options.scoreMod ? 1 : 0;
+    arena.floats[frame / 4 + Slot.scale] = scoring.scale;
+    arena.floats[frame / 4 + Slot.softcap] = scoring.softcap;
 
     const staging = new Staging(engine, "attend");
     staging.tensor(Slot.query, "query", inputs.query);
     staging.tensor(Slot.key, "key", inputs.key);
     staging.tensor(Slot.value, "value", inputs.value);
-    staging.data(Slot.batches, visibility.batches);
+    staging.data(Slot.sequences, visibility.sequences);
     if (mask) staging.data(Slot.mask, mask.data);
+    if (blocks) staging.data(Slot.blocks, blocks.data);
+    if (alibi) staging.data(Slot.slopes, alibi.slopes);
+    if (sinks) staging.data(Slot.sinks, sinks);
     const output = staging.output(Slot.output, shapes.outputDims, options.out);
     const matrices = weightsKind === WeightsKind.mean ? batch : batch * heads;
     const weights = weightsKind
       ? staging.room(Slot.weights, matrices * queries * keys * 4)
+      : undefined;
+    const scores = scoresKind
+      ? staging.room(Slot.scores, batch * heads * queries * keys * 4)
       : undefined;
     const logSumExp = options.logSumExp
       ? staging.room(Slot.logSumExp, batch * heads * queries * 4)
@@ -129,19 +143,19 @@ export class Attention {
     staging.room(Slot.scratch, kernels.attendScratchBytes(frame));
     try {
       staging.begin();
-      kernels.attend(frame);
+      runKernel(engine, options.scoreMod);
       const { batchDims, headDims } = shapes;
+      const dims = [...batchDims, ...headDims, queries];
       const result: AttendResult = { output: staging.take(output, shapes.outputDims) };
-      if (weights) {
-        const rowDims = weightsKind === WeightsKind.mean ? batchDims : [...batchDims, ...headDims];
-        result.weights = { data: staging.copy(weights), dims: [...rowDims, queries, keys] };
+      if (weights && weightsKind === WeightsKind.mean) {
+        result.weights = { data: staging.copy(weights), dims: [...batchDims, queries, keys] };
+      } else if (weights) {
+        const probabilities = { data: staging.copy(weights), dims: [...dims, keys] };
+        if (options.weights) result.weights = probabilities;
+        if (scoring.probabilities) result.scores = probabilities;
       }
-      if (logSumExp) {
-        result.logSumExp = {
-          data: staging.copy(logSumExp),
-          dims: [...batchDims, ...headDims, queries],
-        };
-      }
+      if (scores) result.scores = { data: staging.copy(scores), dims: [...dims, keys] };
+      if (logSumExp) result.logSumExp = { data: staging.copy(logSumExp), dims };
       return result;
     } finally {
       staging.release();
@@ -188,6 +202,7 @@ export class Attention {
 
   /** Lets go of the linear memory and everything in it; a second call does nothing. */
   dispose(): void {
+    this.#checkIdle("dispose");
     this.#engine?.arena.dispose();
     this.#engine = undefined;
   }
@@ -199,7 +214,19 @@ export class Attention {
   #running(operation: string): Engine {
     if (!this.#engine)
       throw new DisposedError(operation, "attention", "an engine in use", "a disposed one");
+    this.#checkIdle(operation);
     return this.#engine;
+  }
+
+  /** A call from inside scoreMod would move the memory under the call that is running. */
+  #checkIdle(operation: string): void {
+    if (!this.#engine?.scoreMod) return;
+    throw new ArgumentError(
+      operation,
+      "attention",
+      "an engine that is not running a scoreMod",
+      "a call from inside it",
+    );
   }
 }
 
@@ -217,21 +244,30 @@ function writeShapes(words: Int32Array, shapes: Shapes): void {
   strides(Slot.keyBatch, shapes.keyStrides);
   strides(Slot.valueBatch, shapes.valueStrides);
   strides(Slot.outputBatch, shapes.outputStrides);
+  words[Slot.logSumExpBatch] = shapes.heads * shapes.queries;
+  words[Slot.logSumExpHead] = shapes.queries;
 }
 
-function checkScale(scale: number | undefined, headSize: number): number {
-  if (scale === undefined) return 1 / Math.sqrt(headSize);
-  if (typeof scale !== "number" || !Number.isFinite(Math.fround(scale))) {
-    throw new ArgumentError("attend", "scale", "a finite number", describe(scale));
+function writeMasks(words: Int32Array, mask?: PlacedMask, blocks?: PlacedBlocks): void {
+  if (mask) {
+    words.set(mask.strides, Slot.maskBatch);
+    words[Slot.maskKind] = mask.kind;
+    words[Slot.maskColumns] = mask.columns;
   }
-  return scale;
+  if (blocks) {
+    words.set(blocks.strides, Slot.blocksBatch);
+    words[Slot.blockSize] = blocks.size;
+  }
 }
 
-function checkWeights(weights: boolean | "mean" | undefined): WeightsKind {
-  if (weights === undefined || weights === false) return WeightsKind.none;
-  if (weights === true) return WeightsKind.perHead;
-  if (weights === "mean") return WeightsKind.mean;
-  throw new ArgumentError("attend", "weights", 'a boolean or "mean"', describe(weights));
+/** Runs attend; while it does, its scoreMod is the one the module calls. */
+function runKernel(engine: Engine, scoreMod: AttendOptions["scoreMod"]): void {
+  engine.scoreMod = scoreMod;
+  try {
+    engine.kernels.attend(engine.frame);
+  } finally {
+    engine.scoreMod = undefined;
+  }
 }
 
 function checkOptions(options: AttentionOptions): void {

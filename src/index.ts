@@ -11,7 +11,16 @@ export {
 } from "./errors";
 export type { LinearOptions, PreparedLinear, PrepareOptions } from "./linear";
 export { type LayerConfig, type LayerResult, MultiHeadAttention } from "./multihead";
-export type { AttendOptions, AttendResult, Layout, Mask, ScoreOptions } from "./options";
+export type {
+  Alibi,
+  AttendOptions,
+  AttendResult,
+  BlockMask,
+  Layout,
+  Mask,
+  ScoreOptions,
+  ScoreTile,
+} from "./options";
 export type {
   KerasWeights,
   LayerWeights,

@@ -34,6 +34,8 @@ export interface LayerResult {
   output: Tensor;
   /** [B, H, L, S], or [B, L, S] for `"mean"`; without B as the query came. */
   weights?: Tensor;
+  /** [B, H, L, S]; without B as the query came. */
+  scores?: Tensor;
   /** [B, H, L]. */
   logSumExp?: Tensor;
 }
@@ -143,7 +145,7 @@ export class MultiHeadAttention {
       ];
       const { heads, keyValueHeads } = this;
       const mixed = allocate([...q.dims.slice(0, -1), projections.output.inputSize]);
-      const { weights, logSumExp } = attention.attend(q, k, v, {
+      const { weights, scores, logSumExp } = attention.attend(q, k, v, {
         ...score,
         layout: "BLE",
         heads,
@@ -151,7 +153,12 @@ export class MultiHeadAttention {
         out: mixed,
       });
       const output = attention.linear(mixed, projections.output, { out });
-      return { output, ...(weights && { weights }), ...(logSumExp && { logSumExp }) };
+      return {
+        output,
+        ...(weights && { weights }),
+        ...(scores && { scores }),
+        ...(logSumExp && { logSumExp }),
+      };
     } finally {
       for (const temporary of temporaries) temporary.dispose();
     }

@@ -15,9 +15,50 @@ export type Layout = "BHLD" | "BLHD" | "BLE";
  * from the right. A bare array is taken only at exactly L·S or B·H·L·S elements.
  */
 export type Mask =
-  | { readonly data: Float32Array | Uint8Array; readonly dims: readonly number[] }
+  | {
+      readonly data: Float32Array | Uint8Array;
+      readonly dims: readonly number[];
+      /** The last axis may be shorter than S, and keys past it are left out (as ONNX does). */
+      readonly shorter?: boolean | undefined;
+    }
   | Float32Array
   | Uint8Array;
+
+/**
+ * Which blocks of `size` queries by `size` keys take part (1) or not (0), dims
+ * [B|1, H|1, ⌈L/size⌉, ⌈S/size⌉]. Tiles of blocks left out cost nothing.
+ */
+export interface BlockMask {
+  readonly data: Uint8Array;
+  readonly dims: readonly number[];
+  /** Queries and keys of a block, from 1. */
+  readonly size: number;
+}
+
+/**
+ * Linear biases (Press et al. 2021, "Train short, test long"): slope · distance is added to the
+ * scores. Position i is that of the query, offset included; j that of the key.
+ */
+export interface Alibi {
+  /** One for each head, [H] or [B, H]; see `alibiSlopes`. */
+  readonly slopes: ArrayLike<number>;
+  /** `"absolute"` (default; flash-attn): −|i − j|; `"signed"` (FlashInfer): j − i; `"key"`: j. */
+  readonly distance?: "absolute" | "signed" | "key" | undefined;
+}
+
+/** A tile of scores on its way to the softmax. */
+export interface ScoreTile {
+  /** [rows, columns], to be changed in place; valid until the callback returns. */
+  readonly scores: Float32Array;
+  readonly batch: number;
+  readonly head: number;
+  /** First query, counted from 0 (not its position). */
+  readonly query: number;
+  /** First key. */
+  readonly key: number;
+  readonly rows: number;
+  readonly columns: number;
+}
 
 /** Options that say which scores are computed, shared by `attend` and the multi-head layer. */
 export interface ScoreOptions {
@@ -31,14 +72,36 @@ export interface ScoreOptions {
   /** Position of the first query among the keys: a number, or one per batch. */
   queryOffset?: number | ArrayLike<number> | undefined;
   mask?: Mask | undefined;
+  blockMask?: BlockMask | undefined;
+  /**
+   * How many keys before and after its own position a query sees, self not counted; a side left
+   * out is unlimited. With `causal` the right side is 0.
+   */
+  window?: { readonly left?: number | undefined; readonly right?: number | undefined } | undefined;
+  /** Scores become softcap · tanh(score / softcap) after the scale; 0 (default) for none. */
+  softcap?: number | undefined;
+  alibi?: Alibi | undefined;
+  /** An extra logit of each head, [H], that takes weight but has no value; −Infinity for none. */
+  sinks?: ArrayLike<number> | undefined;
+  /**
+   * Changes each tile of scores in place, after scale and soft cap, before ALiBi and mask
+   * (PyTorch's FlexAttention). Tiles come in any order, and only those a query may see. It may not
+   * use this engine; what it throws, the call throws.
+   */
+  scoreMod?: ((tile: ScoreTile) => void) | undefined;
   /** Keys of each batch, from 0 to S; nothing past them is read. */
   keyLengths?: ArrayLike<number> | undefined;
   /** Queries of each batch, from 0 to L; rows past them give 0. */
   queryLengths?: ArrayLike<number> | undefined;
   /** Also return the softmax weights: of every head, or their mean over the heads. */
   weights?: boolean | "mean" | undefined;
-  /** Also return the natural logarithm of each row's Σ e^score; −Infinity for a row that sees no key. */
+  /** Also return the natural logarithm of each row's Σ e^score, sinks included; −Infinity for a row that sees no key. */
   logSumExp?: boolean | undefined;
+  /**
+   * Also return the scores, as ONNX's `qk_matmul_output`: `"raw"` (scaled), `"capped"`, `"biased"`
+   * (after everything, −Infinity where masked) or `"probabilities"`. −Infinity past the lengths.
+   */
+  scores?: "raw" | "capped" | "biased" | "probabilities" | undefined;
   /** Where to write the output: as many elements as it has. It may overlap any input. */
   out?: Float32Array | Tensor | undefined;
 }
@@ -57,6 +120,8 @@ export interface AttendResult {
   output: Tensor;
   /** [B, H, L, S], or [B, L, S] for `"mean"`; without the axes that the query does not have. */
   weights?: Tensor;
+  /** [B, H, L, S]; without the axes that the query does not have. */
+  scores?: Tensor;
   /** [B, H, L]; without the axes that the query does not have. */
   logSumExp?: Tensor;
 }

@@ -1,24 +1,17 @@
-// Which keys each query sees: lengths, positions and masks, checked and made plain for
-// the kernel.
+// Which keys each query may see by its position: lengths, offsets, causal and window,
+// checked and made plain for the kernel.
 
-import { MaskKind } from "../assembly/frame";
+import { Sequence, UNLIMITED } from "../assembly/frame";
 import { ArgumentError, describe } from "./errors";
-import type { AttendOptions, Mask } from "./options";
+import type { AttendOptions } from "./options";
 import type { Shapes } from "./shapes";
-import { checkDims, elementsOf } from "./tensor";
 
 export interface Visibility {
-  readonly causal: boolean;
-  /** [batch][3]: queries, keys and the position of the first query. */
-  readonly batches: Int32Array;
-  readonly mask: PlacedMask | undefined;
-}
-
-export interface PlacedMask {
-  readonly kind: MaskKind;
-  readonly data: Float32Array | Uint8Array;
-  /** Strides of batch, head, row and column in elements, 0 where broadcast. */
-  readonly strides: readonly [number, number, number, number];
+  /** Keys before and after a query's position that it sees, UNLIMITED for all. */
+  readonly left: number;
+  readonly right: number;
+  /** [batch][Sequence.count] */
+  readonly sequences: Int32Array;
 }
 
 /** Positions stay clear of int32 overflow when a row number is added. */
@@ -62,15 +55,35 @@ export function checkVisibility(
         )
       : perBatch(operation, "queryOffset", queryOffset, batch, -FARTHEST, FARTHEST);
 
-  const batches = new Int32Array(3 * batch);
+  const sequences = new Int32Array(Sequence.count * batch);
   for (let b = 0; b < batch; b++) {
     const rows = queryLengths?.[b] ?? queries;
     const columns = keyLengths?.[b] ?? keys;
-    batches[3 * b] = rows;
-    batches[3 * b + 1] = columns;
-    batches[3 * b + 2] = lowerRight ? columns - rows : (offsets?.[b] ?? 0);
+    const position = lowerRight ? columns - rows : (offsets?.[b] ?? 0);
+    sequences.set([rows, columns, position, 0, 0], Sequence.count * b);
   }
-  return { causal: causal !== false, batches, mask: checkMask(operation, shapes, options.mask) };
+  const { left, right } = checkWindow(operation, options.window);
+  return { left, right: causal ? 0 : right, sequences };
+}
+
+function checkWindow(operation: string, window: AttendOptions["window"] = {}) {
+  if (typeof window !== "object" || window === null) {
+    throw new ArgumentError(operation, "window", "{ left?, right? }", describe(window));
+  }
+  const side = (name: "left" | "right") => {
+    const keys = window[name];
+    if (keys === undefined) return UNLIMITED;
+    if (!Number.isInteger(keys) || keys < 0 || keys > FARTHEST) {
+      throw new ArgumentError(
+        operation,
+        `window.${name}`,
+        `an integer from 0 to ${FARTHEST}, or no value for no limit`,
+        describe(keys),
+      );
+    }
+    return keys;
+  };
+  return { left: side("left"), right: side("right") };
 }
 
 function perBatch(
@@ -103,66 +116,4 @@ function perBatch(
     }
   }
   return values;
-}
-
-function checkMask(
-  operation: string,
-  shapes: Shapes,
-  mask: Mask | undefined,
-): PlacedMask | undefined {
-  if (mask === undefined) return undefined;
-  const { batch, heads, queries, keys } = shapes;
-  const full = [batch, heads, queries, keys];
-  const bare = ArrayBuffer.isView(mask);
-  const data = bare ? mask : mask?.data;
-  if (!(data instanceof Float32Array || data instanceof Uint8Array)) {
-    throw new ArgumentError(
-      operation,
-      bare ? "mask" : "mask.data",
-      "a Float32Array (additive) or Uint8Array (1 takes part)",
-      describe(data),
-    );
-  }
-  const dims = bare
-    ? bareDims(operation, data, full)
-    : checkDims(operation, "mask.dims", mask.dims);
-  if (data.length !== elementsOf(dims)) {
-    throw new ArgumentError(
-      operation,
-      "mask",
-      `${dims.join("·")} = ${elementsOf(dims)} elements`,
-      `${data.length}`,
-    );
-  }
-  const padded = [1, 1, 1, 1, ...dims].slice(dims.length);
-  const fits = dims.length <= 4 && padded.every((size, axis) => size === 1 || size === full[axis]);
-  if (!fits) {
-    throw new ArgumentError(
-      operation,
-      "mask.dims",
-      `dims that broadcast over [B, H, L, S] = [${full.join(", ")}]`,
-      describe(dims),
-    );
-  }
-  const strides: [number, number, number, number] = [0, 0, 0, 0];
-  let stride = 1;
-  for (let axis = 3; axis >= 0; axis--) {
-    const size = padded[axis] as number;
-    strides[axis] = size === 1 ? 0 : stride;
-    stride *= size;
-  }
-  const kind = data instanceof Uint8Array ? MaskKind.boolean : MaskKind.additive;
-  return { kind, data, strides };
-}
-
-function bareDims(operation: string, data: Float32Array | Uint8Array, full: number[]): number[] {
-  const plane = full.slice(2);
-  if (data.length === elementsOf(full)) return full;
-  if (data.length === elementsOf(plane)) return plane;
-  throw new ArgumentError(
-    operation,
-    "mask",
-    `L·S = ${elementsOf(plane)} or B·H·L·S = ${elementsOf(full)} elements in a bare array`,
-    `${data.length}; give { data, dims } to broadcast`,
-  );
 }

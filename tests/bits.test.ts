@@ -55,7 +55,8 @@ for (const variant of variants) {
       readFileSync(new URL(`../dist/${variant}.wasm`, import.meta.url)),
     );
     const memory = new WebAssembly.Memory({ initial: 1 });
-    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    const caller = { scoreMod() {} };
+    const { exports } = new WebAssembly.Instance(module, { env: { memory }, caller });
     assert.equal((exports.frameSlots as () => number)(), Slot.count);
     assert.equal(Object.keys(Slot).length / 2 - 1, Slot.count);
   });

@@ -95,6 +95,7 @@ function compose(
       key: split(project(y, w.wk, w.bk, keys), batch, keys, keyValueHeads),
       value: split(project(z, w.wv, w.bv, keys), batch, keys, keyValueHeads),
       scale: 1 / Math.sqrt(headSize),
+      present: () => true,
       visible: (_b, _h, i, j) => !causal || j <= i,
       bias: () => 0,
     },

@@ -1,7 +1,10 @@
 // The truth in float64, written from the formulas and not from the kernels:
 //
-//   s = scale · q·k + bias, −∞ where not visible      w = e^(s − max s) / Σ e^(s − max s)
-//   output = Σ w·v over visible keys                  logSumExp = max s + ln Σ e^(s − max s)
+//   s = scale · q·k                                   raw
+//   s = softcap · tanh(s / softcap)                   capped
+//   s = modify(s) + alibi + bias, −∞ where not visible   biased
+//   w = e^(s − m) / Z,  m = max(s, sink),  Z = e^(sink − m) + Σ e^(s − m)
+//   output = Σ w·v over visible keys                  logSumExp = m + ln Z
 //
 // The same formulas with every step rounded to float32 are the naive computation whose
 // error bounds ours.
@@ -19,9 +22,17 @@ export interface Problem {
   key: Float32Array;
   value: Float32Array;
   scale: number;
+  /** Within the lengths of batch b. */
+  present(b: number, i: number, j: number): boolean;
   visible(b: number, h: number, i: number, j: number): boolean;
   bias(b: number, h: number, i: number, j: number): number;
+  alibi?(b: number, h: number, i: number, j: number): number;
+  softcap?: number;
+  modify?(score: number, b: number, h: number, i: number, j: number): number;
+  sinks?: ArrayLike<number>;
 }
+
+export type ScoresName = "raw" | "capped" | "biased";
 
 export interface Solution {
   /** [B, H, L, Dv] */
@@ -30,6 +41,8 @@ export interface Solution {
   weights: Float64Array;
   /** [B, H, L] */
   logSumExp: Float64Array;
+  /** Each [B, H, L, S] */
+  scores: Record<ScoresName, Float64Array>;
 }
 
 type Round = (x: number) => number;
@@ -57,17 +70,16 @@ export function attend(
   const output = new Float64Array(batch * heads * queries * valueSize);
   const weights = new Float64Array(batch * heads * queries * keys);
   const logSumExp = new Float64Array(batch * heads * queries);
+  const hidden = () => new Float64Array(weights.length).fill(-Infinity);
+  const kept = { raw: hidden(), capped: hidden(), biased: hidden() };
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
       const kv = b * keyValueHeads + Math.floor((h * keyValueHeads) / heads);
       for (let i = 0; i < queries; i++) {
         const row = (b * heads + h) * queries + i;
-        const scores = new Float64Array(keys);
+        const scores = kept.biased.subarray(row * keys, (row + 1) * keys);
         for (let j = 0; j < keys; j++) {
-          if (!problem.visible(b, h, i, j)) {
-            scores[j] = -Infinity;
-            continue;
-          }
+          if (!problem.present(b, i, j)) continue;
           let dot = 0;
           for (let index = 0; index < headSize; index++) {
             const d = backward ? headSize - 1 - index : index;
@@ -75,12 +87,21 @@ export function attend(
               problem.query[row * headSize + d] * problem.key[(kv * keys + j) * headSize + d];
             dot = round(dot + (fused ? product : round(product)));
           }
-          scores[j] = round(round(dot * round(scale)) + problem.bias(b, h, i, j));
+          let score = round(dot * round(scale));
+          kept.raw[row * keys + j] = score;
+          const { softcap, modify, alibi } = problem;
+          if (softcap) score = round(softcap * round(Math.tanh(round(score / softcap))));
+          kept.capped[row * keys + j] = score;
+          if (!problem.visible(b, h, i, j)) continue;
+          if (modify) score = round(modify(score, b, h, i, j));
+          if (alibi) score = round(score + round(alibi(b, h, i, j)));
+          scores[j] = round(score + problem.bias(b, h, i, j));
         }
-        let largest = -Infinity;
+        const sink = problem.present(b, i, -1) ? (problem.sinks?.[h] ?? -Infinity) : -Infinity;
+        let largest = sink;
         for (const score of scores) if (!(score <= largest)) largest = score;
         const base = largest === -Infinity ? 0 : largest;
-        let sum = 0;
+        let sum = sink === -Infinity ? 0 : round(Math.exp(round(sink - base)));
         for (let j = 0; j < keys; j++) {
           const weight = scores[j] === -Infinity ? 0 : round(Math.exp(round(scores[j] - base)));
           weights[row * keys + j] = weight;
@@ -101,7 +122,7 @@ export function attend(
       }
     }
   }
-  return { output, weights, logSumExp };
+  return { output, weights, logSumExp, scores: kept };
 }
 
 /** y [rows, out] = x [rows, in] · W [in, out] + bias. */

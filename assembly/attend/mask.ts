@@ -31,10 +31,11 @@ export function tileIsMasked(
   columns: i32,
 ): bool {
   const boolean = size(frame, Slot.maskKind) == MaskKind.boolean;
+  columns = min(columns, size(frame, Slot.maskColumns) - column);
   const step = address(frame, Slot.maskColumn);
   // One row or one column stands for all where the mask is broadcast.
   if (!address(frame, Slot.maskRow)) rows = 1;
-  if (!step) columns = 1;
+  if (!step) columns = min(columns, 1);
   for (let i = 0; i < rows; i++) {
     const at = maskElement(frame, b, h, row + i, column, boolean ? 0 : 2);
     for (let j = 0; j < columns; j++) {
@@ -56,6 +57,9 @@ export function maskScores(
   columns: i32,
 ): void {
   const step = address(frame, Slot.maskColumn);
+  const covered = max(min(columns, size(frame, Slot.maskColumns) - column), 0);
+  for (let j = covered; j < columns; j++) store<f32>(scores + ((<usize>j) << 2), MASKED);
+  columns = covered;
   if (size(frame, Slot.maskKind) == MaskKind.boolean) {
     const mask = maskElement(frame, b, h, row, column, 0);
     for (let j: usize = 0; j < <usize>columns; j++) {

@@ -21,7 +21,7 @@ const ROW: usize = (<usize>KEYS) << 2;
 
 /** Hands [rows, columns] scores at `tile` to the caller's function, which changes them in place. */
 // @ts-ignore: decorator
-@external("env", "scoreMod")
+@external("caller", "scoreMod")
 declare function scoreMod(
   tile: usize,
   batch: i32,

@@ -3,6 +3,7 @@
 import { instantiateSync } from "@assemblyscript/loader";
 import { Slot } from "../../assembly/frame";
 import { AttentionError, UnsupportedError } from "../errors";
+import type { ScoreTile } from "../options";
 import { Arena } from "./arena";
 import { probe, type Variant } from "./detect";
 
@@ -23,6 +24,17 @@ export interface Kernels {
   frameSlots(): number;
 }
 
+/** What the module imports; see assembly/attend/scores.ts. */
+type ScoreModImport = (
+  address: number,
+  batch: number,
+  head: number,
+  query: number,
+  key: number,
+  rows: number,
+  columns: number,
+) => void;
+
 export interface Engine {
   readonly kernels: Kernels;
   readonly arena: Arena;
@@ -30,6 +42,8 @@ export interface Engine {
   readonly fused: boolean;
   /** Byte address of the call frame. */
   readonly frame: number;
+  /** What the call that runs does to its scores. */
+  scoreMod: ((tile: ScoreTile) => void) | undefined;
 }
 
 export interface MemoryOptions {
@@ -45,7 +59,12 @@ export function load(module: WebAssembly.Module, options: MemoryOptions): Engine
   const initial = Math.max(1, Math.ceil((options.initialMemory ?? 0) / PAGE));
   try {
     const memory = new WebAssembly.Memory({ initial, maximum });
-    const { instance } = instantiateSync(module, { env: { memory } });
+    const scoreMod: ScoreModImport = (address, batch, head, query, key, rows, columns) => {
+      const start = (address >>> 0) / 4;
+      const scores = engine.arena.floats.subarray(start, start + rows * columns);
+      engine.scoreMod?.({ scores, batch, head, query, key, rows, columns });
+    };
+    const { instance } = instantiateSync(module, { env: { memory }, caller: { scoreMod } });
     // The instance's own functions: the loader's are wrappers that cost three times the call.
     const kernels = instance.exports as unknown as Kernels;
     if (kernels.frameSlots?.() !== Slot.count) {
@@ -58,7 +77,8 @@ export function load(module: WebAssembly.Module, options: MemoryOptions): Engine
     }
     const arena = new Arena(memory, kernels.heapBase(), maximum * PAGE);
     const frame = arena.allocate("createAttention", Slot.count * 4);
-    return { kernels, arena, frame, ...probe(kernels) };
+    const engine: Engine = { kernels, arena, frame, scoreMod: undefined, ...probe(kernels) };
+    return engine;
   } catch (error) {
     if (error instanceof AttentionError) throw error;
     throw new UnsupportedError(

@@ -1,0 +1,139 @@
+// Masks of scores, element by element or in blocks, checked and given strides.
+
+import { MaskKind } from "../assembly/frame";
+import { ArgumentError, describe } from "./errors";
+import type { BlockMask, Mask } from "./options";
+import { checkCount, type Shapes } from "./shapes";
+import { checkDims, elementsOf } from "./tensor";
+
+type Four = [number, number, number, number];
+
+export interface PlacedMask {
+  readonly kind: MaskKind;
+  readonly data: Float32Array | Uint8Array;
+  /** Strides of batch, head, row and column in elements, 0 where broadcast. */
+  readonly strides: Four;
+  /** Keys it covers; those past them are left out. */
+  readonly columns: number;
+}
+
+export interface PlacedBlocks {
+  readonly data: Uint8Array;
+  readonly size: number;
+  readonly strides: Four;
+}
+
+export function checkMask(
+  operation: string,
+  shapes: Shapes,
+  mask: Mask | undefined,
+): PlacedMask | undefined {
+  if (mask === undefined) return undefined;
+  const { batch, heads, queries, keys } = shapes;
+  const full = [batch, heads, queries, keys];
+  const bare = ArrayBuffer.isView(mask);
+  const data = bare ? mask : mask?.data;
+  if (!(data instanceof Float32Array || data instanceof Uint8Array)) {
+    throw new ArgumentError(
+      operation,
+      bare ? "mask" : "mask.data",
+      "a Float32Array (additive) or Uint8Array (1 takes part)",
+      describe(data),
+    );
+  }
+  const dims = bare
+    ? bareDims(operation, data, full)
+    : checkDims(operation, "mask.dims", mask.dims);
+  if (data.length !== elementsOf(dims)) {
+    throw new ArgumentError(
+      operation,
+      "mask",
+      `${dims.join("·")} = ${elementsOf(dims)} elements`,
+      `${data.length}`,
+    );
+  }
+  const padded = [1, 1, 1, 1, ...dims].slice(dims.length) as Four;
+  const shorter = !bare && mask.shorter === true;
+  const fits =
+    dims.length <= 4 &&
+    padded.every(
+      (size, axis) =>
+        size === 1 || size === full[axis] || (shorter && axis === 3 && size < (full[3] as number)),
+    );
+  if (!fits) {
+    throw new ArgumentError(
+      operation,
+      "mask.dims",
+      `dims that broadcast over [B, H, L, S] = [${full.join(", ")}]`,
+      describe(dims),
+    );
+  }
+  const strides = broadcastStrides(padded);
+  const kind = data instanceof Uint8Array ? MaskKind.boolean : MaskKind.additive;
+  return { kind, data, strides, columns: padded[3] === 1 ? keys : (padded[3] as number) };
+}
+
+function bareDims(operation: string, data: Float32Array | Uint8Array, full: number[]): number[] {
+  const plane = full.slice(2);
+  if (data.length === elementsOf(full)) return full;
+  if (data.length === elementsOf(plane)) return plane;
+  throw new ArgumentError(
+    operation,
+    "mask",
+    `L·S = ${elementsOf(plane)} or B·H·L·S = ${elementsOf(full)} elements in a bare array`,
+    `${data.length}; give { data, dims } to broadcast`,
+  );
+}
+
+export function checkBlockMask(
+  operation: string,
+  shapes: Shapes,
+  blockMask: BlockMask | undefined,
+): PlacedBlocks | undefined {
+  if (blockMask === undefined) return undefined;
+  const { batch, heads, queries, keys } = shapes;
+  const { data, size } = blockMask ?? {};
+  if (!(data instanceof Uint8Array)) {
+    throw new ArgumentError(
+      operation,
+      "blockMask.data",
+      "a Uint8Array (1 takes part)",
+      describe(data),
+    );
+  }
+  checkCount(operation, "blockMask.size", size);
+  const dims = checkDims(operation, "blockMask.dims", blockMask.dims);
+  const full = [batch, heads, Math.ceil(queries / size), Math.ceil(keys / size)];
+  const fits =
+    dims.length === 4 &&
+    dims.every((count, axis) => count === full[axis] || (axis < 2 && count === 1));
+  if (!fits) {
+    throw new ArgumentError(
+      operation,
+      "blockMask.dims",
+      `[B|1, H|1, ⌈L/size⌉, ⌈S/size⌉] = [${full.join(", ")}]`,
+      describe(dims),
+    );
+  }
+  if (data.length !== elementsOf(dims)) {
+    throw new ArgumentError(
+      operation,
+      "blockMask.data",
+      `${dims.join("·")} = ${elementsOf(dims)} elements`,
+      `${data.length}`,
+    );
+  }
+  return { data, size, strides: broadcastStrides(dims as Four) };
+}
+
+/** Row-major strides, 0 along axes of one element. */
+function broadcastStrides(dims: Four): Four {
+  const strides: Four = [0, 0, 0, 0];
+  let stride = 1;
+  for (let axis = 3; axis >= 0; axis--) {
+    const size = dims[axis] as number;
+    strides[axis] = size === 1 ? 0 : stride;
+    stride *= size;
+  }
+  return strides;
+}

@@ -1,0 +1,112 @@
+// A drawn problem put to attend and held against the reference.
+
+import assert from "node:assert/strict";
+import { type Attention, type Tensor, tensor } from "wasm-attention";
+import { arrange, type Drawn, dimsOf, pose } from "./problems";
+import { attend, naiveAttend, shareOfTolerance } from "./reference";
+
+/** The mean over heads of [B, H, n]. */
+function meanOverHeads(data: Float64Array, batch: number, heads: number, round = (x: number) => x) {
+  const n = data.length / (batch * heads);
+  const mean = new Float64Array(batch * n);
+  for (let b = 0; b < batch; b++)
+    for (let h = 0; h < heads; h++)
+      for (let i = 0; i < n; i++)
+        mean[b * n + i] = round(mean[b * n + i] + round(data[(b * heads + h) * n + i] / heads));
+  return mean;
+}
+
+/** One call against the reference, in every result it gives; and nothing stays allocated. */
+export function check(attention: Attention, drawn: Drawn) {
+  const { problem, options } = pose(drawn);
+  const { batch, heads, keyValueHeads, queries, keys, headSize, valueSize } = problem;
+  const { layout, rank } = drawn;
+  const before = attention.memory.used;
+  const release: { dispose(): void }[] = [];
+  const place = (data: Float32Array, dims: number[]): Tensor => {
+    if (!drawn.allocated) return tensor(data, dims);
+    const allocated = attention.allocate(dims);
+    allocated.data.set(data);
+    release.push(allocated);
+    return allocated;
+  };
+  const query = place(
+    arrange(problem.query, heads, queries, headSize, layout),
+    dimsOf(layout, rank, batch, heads, queries, headSize),
+  );
+  const key = place(
+    arrange(problem.key, keyValueHeads, keys, headSize, layout),
+    dimsOf(layout, rank, batch, keyValueHeads, keys, headSize),
+  );
+  const value = place(
+    arrange(problem.value, keyValueHeads, keys, valueSize, layout),
+    dimsOf(layout, rank, batch, keyValueHeads, keys, valueSize),
+  );
+  const outDims = dimsOf(layout, rank, batch, heads, queries, valueSize);
+  if (drawn.out === "plain") options.out = new Float32Array(batch * heads * queries * valueSize);
+  if (drawn.out === "allocated")
+    options.out = place(new Float32Array(batch * heads * queries * valueSize), outDims);
+  if (drawn.out === "query" && headSize === valueSize) options.out = query;
+
+  // Before the call, which may write into the query.
+  const truth = attend(problem);
+  const naive = naiveAttend(problem);
+  const got = attention.attend(query, key, value, options);
+  const within = (
+    name: string,
+    a: ArrayLike<number>,
+    b: ArrayLike<number>,
+    c: ArrayLike<number>[],
+  ) => {
+    const share = shareOfTolerance(a, b, c);
+    assert.ok(share <= 1, `${name}: ${share} of the tolerance`);
+  };
+  assert.deepEqual(got.output.dims, outDims);
+  if (options.out instanceof Float32Array) assert.equal(got.output.data, options.out);
+  else if (options.out) assert.equal(got.output.data, options.out.data);
+  const output =
+    layout === "BHLD"
+      ? got.output.data
+      : arrange(got.output.data, queries, heads, valueSize, "BLHD");
+  within(
+    "output",
+    output,
+    truth.output,
+    naive.map((n) => n.output),
+  );
+
+  const leading = (withHeads: boolean) => [
+    ...(rank === 4 ? [batch] : []),
+    ...(withHeads && (layout === "BLE" || rank > 2) ? [heads] : []),
+  ];
+  if (options.weights) {
+    const mean = options.weights === "mean";
+    assert.deepEqual(got.weights?.dims, [...leading(!mean), queries, keys]);
+    const pick = (s: typeof truth, round?: (x: number) => number) =>
+      mean ? meanOverHeads(s.weights, batch, heads, round) : s.weights;
+    within(
+      "weights",
+      got.weights!.data,
+      pick(truth),
+      naive.map((n) => pick(n, Math.fround)),
+    );
+  } else assert.equal(got.weights, undefined);
+  if (options.scores) {
+    const pick = (s: typeof truth) =>
+      options.scores === "probabilities" ? s.weights : s.scores[options.scores!];
+    assert.deepEqual(got.scores?.dims, [...leading(true), queries, keys]);
+    within("scores", got.scores!.data, pick(truth), naive.map(pick));
+  } else assert.equal(got.scores, undefined);
+  if (drawn.logSumExp) {
+    assert.deepEqual(got.logSumExp?.dims, [...leading(true), queries]);
+    within(
+      "logSumExp",
+      got.logSumExp!.data,
+      truth.logSumExp,
+      naive.map((n) => n.logSumExp),
+    );
+  } else assert.equal(got.logSumExp, undefined);
+
+  for (const allocated of release) allocated.dispose();
+  assert.equal(attention.memory.used, before, "memory.used is back where it was");
+}
