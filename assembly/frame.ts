@@ -80,6 +80,21 @@ export enum Slot {
   bias, // address, 0 for none
   outputIsRow, // 1: W is stored [columns × depth], 0: [depth × columns]
 
+  // mergeStates, besides batch, heads, queries, valueSize, output, logSumExp and their strides
+  parts, // address of uint32 [partCount][2]: output and logSumExp of each
+  partCount,
+
+  // rotate: result ← input by strides query… and output…, besides batch, heads, queries, headSize
+  positions, // int32 [axes][batch][queries], −1 for pairs that stay as they are
+  axes, // uint8 [pairs]: which of the positions a pair follows
+  cosines, // [positions, pairs], 0 where frequencies are given
+  sines,
+  frequencies, // [pairs], radians a position
+  angles, // scratch [2][pairs]
+  pairs,
+  interleaved, // 1: a pair is (2i, 2i + 1), 0: (i, i + pairs)
+  factor, // float32, on cosines and sines
+
   count,
 }
 

@@ -4,7 +4,10 @@ import { Slot } from "./frame";
 
 export { attend, attendScratchBytes } from "./attend/forward";
 export { linear, linearScratchBytes, packedLinearBytes, packLinear } from "./linear";
+export { rotate } from "./rotary";
+export { mergeStates } from "./softmax/merge";
 export { fusedMultiplyAdd } from "./simd/lanes";
+export { cosine, exponential, logarithm, sine } from "./transcendental";
 
 /** First byte that the kernels' own constants do not occupy. */
 export function heapBase(): usize {
