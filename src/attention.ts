@@ -1,19 +1,19 @@
-// The engine a caller holds: check → place → call → take.
+// The engine a caller holds, and everything it can do.
 
 import { loadModule } from "#platform";
-import { Slot, WeightsKind } from "../assembly/frame";
+import { attend } from "./attend";
 import { disposeSymbol } from "./disposal";
 import type { Variant } from "./engine/detect";
-import { type Engine, frameWords, load } from "./engine/load";
-import { Staging } from "./engine/staging";
+import { type Engine, load } from "./engine/load";
 import { ArgumentError, DisposedError, describe } from "./errors";
+import { type FrequencyOptions, type RopeFrequencies, ropeFrequencies } from "./frequencies";
 import { type LinearOptions, PreparedLinear, type PrepareOptions } from "./linear";
-import { checkBlockMask, checkMask, type PlacedBlocks, type PlacedMask } from "./mask";
+import { type AttentionState, type MergeOptions, mergeStates } from "./merge";
 import type { AttendOptions, AttendResult } from "./options";
-import { checkScoring } from "./scores";
-import { checkInputs, checkLayout, checkShapes, type Shapes, type Strides } from "./shapes";
-import { AllocatedTensor, checkDims, checkOut, type Tensor } from "./tensor";
-import { checkVisibility } from "./visibility";
+import { attendPacked, type PackedOptions } from "./packed";
+import { type SinusoidalOptions, sinusoidalPositions } from "./positions";
+import { type RotateOptions, rotate } from "./rotary";
+import { AllocatedTensor, checkDims, type Tensor } from "./tensor";
 
 export interface AttentionOptions {
   /** Use the portable build, whose results are the same bits on every engine; false by default. */
@@ -94,72 +94,60 @@ export class Attention {
    * @throws DisposedError after `dispose()`, or for a disposed tensor.
    */
   attend(query: Tensor, key: Tensor, value: Tensor, options: AttendOptions = {}): AttendResult {
-    const engine = this.#running("attend");
-    const { arena, frame, kernels } = engine;
-    const layout = checkLayout("attend", options.layout);
-    const inputs = checkInputs("attend", query, key, value, layout);
-    const shapes = checkShapes("attend", inputs, layout, options);
-    const visibility = checkVisibility("attend", shapes, options);
-    const mask = checkMask("attend", shapes, options.mask);
-    const blocks = checkBlockMask("attend", shapes, options.blockMask);
-    const scoring = checkScoring("attend", shapes, options);
-    checkOut("attend", options.out, shapes.outputDims);
+    return attend(this.#running("attend"), query, key, value, options);
+  }
 
-    const { batch, heads, queries, keys } = shapes;
-    const { alibi, sinks, scoresKind, weightsKind } = scoring;
-    const words = frameWords(engine);
-    writeShapes(words, shapes);
-    writeMasks(words, mask, blocks);
-    words[Slot.left] = visibility.left;
-    words[Slot.right] = visibility.right;
-    words[Slot.distance] = alibi?.distance ?? 0;
-    words[Slot.slopesBatch] = alibi?.perBatch ? heads : 0;
-    words[Slot.weightsKind] = weightsKind;
-    words[Slot.scoresKind] = scoresKind;
-    words[Slot.modified] = options.scoreMod ? 1 : 0;
-    arena.floats[frame / 4 + Slot.scale] = scoring.scale;
-    arena.floats[frame / 4 + Slot.softcap] = scoring.softcap;
+  /**
+   * `attend` over sequences of different lengths laid end to end, without padding (flash-attn's
+   * varlen): query [T, H, D], key [Tk, Hkv, D], value [Tk, Hkv, Dv], output [T, H, Dv],
+   * logSumExp [H, T]. Masks, block masks and per-batch options count sequences as batches, with
+   * L and S the longest of each.
+   *
+   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
+   */
+  attendPacked(query: Tensor, key: Tensor, value: Tensor, options: PackedOptions): AttendResult {
+    return attendPacked(this.#running("attendPacked"), query, key, value, options);
+  }
 
-    const staging = new Staging(engine, "attend");
-    staging.tensor(Slot.query, "query", inputs.query);
-    staging.tensor(Slot.key, "key", inputs.key);
-    staging.tensor(Slot.value, "value", inputs.value);
-    staging.data(Slot.sequences, visibility.sequences);
-    if (mask) staging.data(Slot.mask, mask.data);
-    if (blocks) staging.data(Slot.blocks, blocks.data);
-    if (alibi) staging.data(Slot.slopes, alibi.slopes);
-    if (sinks) staging.data(Slot.sinks, sinks);
-    const output = staging.output(Slot.output, shapes.outputDims, options.out);
-    const matrices = weightsKind === WeightsKind.mean ? batch : batch * heads;
-    const weights = weightsKind
-      ? staging.room(Slot.weights, matrices * queries * keys * 4)
-      : undefined;
-    const scores = scoresKind
-      ? staging.room(Slot.scores, batch * heads * queries * keys * 4)
-      : undefined;
-    const logSumExp = options.logSumExp
-      ? staging.room(Slot.logSumExp, batch * heads * queries * 4)
-      : undefined;
-    staging.room(Slot.scratch, kernels.attendScratchBytes(frame));
-    try {
-      staging.begin();
-      runKernel(engine, options.scoreMod);
-      const { batchDims, headDims } = shapes;
-      const dims = [...batchDims, ...headDims, queries];
-      const result: AttendResult = { output: staging.take(output, shapes.outputDims) };
-      if (weights && weightsKind === WeightsKind.mean) {
-        result.weights = { data: staging.copy(weights), dims: [...batchDims, queries, keys] };
-      } else if (weights) {
-        const probabilities = { data: staging.copy(weights), dims: [...dims, keys] };
-        if (options.weights) result.weights = probabilities;
-        if (scoring.probabilities) result.scores = probabilities;
-      }
-      if (scores) result.scores = { data: staging.copy(scores), dims: [...dims, keys] };
-      if (logSumExp) result.logSumExp = { data: staging.copy(logSumExp), dims };
-      return result;
-    } finally {
-      staging.release();
-    }
+  /**
+   * Results of `attend` over disjoint sets of keys, made into the result over their union. Parts
+   * that saw nothing (logSumExp −Infinity) weigh nothing. All in one layout; logSumExp [B, H, L].
+   *
+   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
+   */
+  mergeStates(
+    parts: readonly AttentionState[],
+    options: MergeOptions = {},
+  ): { output: Tensor; logSumExp: Tensor } {
+    return mergeStates(this.#running("mergeStates"), parts, options);
+  }
+
+  /**
+   * Rotary embedding of queries or keys (Su et al. 2021, "RoFormer"): pairs of dimensions are
+   * turned by position · frequency. x [B, H, L, D] or another layout; the result has its dims.
+   *
+   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
+   */
+  rotate(x: Tensor, options: RotateOptions = {}): Tensor {
+    return rotate(this.#running("rotate"), x, options);
+  }
+
+  /**
+   * Frequencies of rotary pairs, base^(−2i/D), with the scalings that stretch a model's context.
+   *
+   * @throws ArgumentError for a size, base or factor out of range.
+   */
+  ropeFrequencies(options: FrequencyOptions): RopeFrequencies {
+    return ropeFrequencies(this.#running("ropeFrequencies").kernels, options);
+  }
+
+  /**
+   * The sinusoidal table of Vaswani et al. 2017, section 3.5: [L, size], to be added to embeddings.
+   *
+   * @throws ArgumentError for a size, base or position out of range.
+   */
+  sinusoidalPositions(options: SinusoidalOptions): Tensor {
+    return sinusoidalPositions(this.#running("sinusoidalPositions").kernels, options);
   }
 
   /**
@@ -227,46 +215,6 @@ export class Attention {
       "an engine that is not running a scoreMod",
       "a call from inside it",
     );
-  }
-}
-
-function writeShapes(words: Int32Array, shapes: Shapes): void {
-  words[Slot.batch] = shapes.batch;
-  words[Slot.heads] = shapes.heads;
-  words[Slot.keyValueHeads] = shapes.keyValueHeads;
-  words[Slot.queries] = shapes.queries;
-  words[Slot.keys] = shapes.keys;
-  words[Slot.headSize] = shapes.headSize;
-  words[Slot.valueSize] = shapes.valueSize;
-  const strides = (slot: Slot, { batch, head, row }: Strides) =>
-    words.set([batch, head, row], slot);
-  strides(Slot.queryBatch, shapes.queryStrides);
-  strides(Slot.keyBatch, shapes.keyStrides);
-  strides(Slot.valueBatch, shapes.valueStrides);
-  strides(Slot.outputBatch, shapes.outputStrides);
-  words[Slot.logSumExpBatch] = shapes.heads * shapes.queries;
-  words[Slot.logSumExpHead] = shapes.queries;
-}
-
-function writeMasks(words: Int32Array, mask?: PlacedMask, blocks?: PlacedBlocks): void {
-  if (mask) {
-    words.set(mask.strides, Slot.maskBatch);
-    words[Slot.maskKind] = mask.kind;
-    words[Slot.maskColumns] = mask.columns;
-  }
-  if (blocks) {
-    words.set(blocks.strides, Slot.blocksBatch);
-    words[Slot.blockSize] = blocks.size;
-  }
-}
-
-/** Runs attend; while it does, its scoreMod is the one the module calls. */
-function runKernel(engine: Engine, scoreMod: AttendOptions["scoreMod"]): void {
-  engine.scoreMod = scoreMod;
-  try {
-    engine.kernels.attend(engine.frame);
-  } finally {
-    engine.scoreMod = undefined;
   }
 }
 

@@ -9,7 +9,10 @@ export {
   MemoryError,
   UnsupportedError,
 } from "./errors";
+export type { FrequencyOptions, RopeFrequencies, RopeScaling } from "./frequencies";
+export { fromBfloat16, fromFloat16, toFloat16 } from "./halffloat";
 export type { LinearOptions, PreparedLinear, PrepareOptions } from "./linear";
+export type { AttentionState, MergeOptions } from "./merge";
 export { type LayerConfig, type LayerResult, MultiHeadAttention } from "./multihead";
 export type {
   Alibi,
@@ -21,6 +24,13 @@ export type {
   ScoreOptions,
   ScoreTile,
 } from "./options";
+export type { PackedOptions } from "./packed";
+export {
+  alibiSlopes,
+  type RelativeBiasOptions,
+  relativePositionBias,
+  type SinusoidalOptions,
+} from "./positions";
 export type {
   KerasWeights,
   LayerWeights,
@@ -28,4 +38,5 @@ export type {
   Projection,
   PyTorchWeights,
 } from "./projections";
+export type { RotateOptions } from "./rotary";
 export { type AllocatedTensor, type Tensor, tensor } from "./tensor";

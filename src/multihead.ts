@@ -5,6 +5,7 @@
 // (Vaswani et al. 2017, section 3.2.2.) Everything between the projections stays in linear
 // memory.
 
+import { type AppendedConfig, type AppendedRows, attendAppended, checkAppended } from "./appended";
 import type { Attention } from "./attention";
 import { disposeSymbol } from "./disposal";
 import { ArgumentError, DisposedError, describe } from "./errors";
@@ -22,7 +23,7 @@ import {
 import { checkCount } from "./shapes";
 import { type AllocatedTensor, checkTensor, type Tensor } from "./tensor";
 
-export interface LayerConfig {
+export interface LayerConfig extends AppendedConfig {
   /** Query heads H. */
   heads: number;
   /** Key and value heads, a divisor of `heads` (grouped-query attention); `heads` by default. */
@@ -32,9 +33,12 @@ export interface LayerConfig {
 export interface LayerResult {
   /** [B, L, E] or [L, E], as the query came. */
   output: Tensor;
-  /** [B, H, L, S], or [B, L, S] for `"mean"`; without B as the query came. */
+  /**
+   * [B, H, L, S], or [B, L, S] for `"mean"`; without B as the query came. A bias key and the zero
+   * key have columns of their own after the S.
+   */
   weights?: Tensor;
-  /** [B, H, L, S]; without B as the query came. */
+  /** [B, H, L, S] with the same further columns; without B as the query came. */
   scores?: Tensor;
   /** [B, H, L]. */
   logSumExp?: Tensor;
@@ -46,6 +50,8 @@ export class MultiHeadAttention {
   readonly heads: number;
   readonly keyValueHeads: number;
   #attention: Attention;
+  /** Keys and values that every query sees besides the inputs' own. */
+  #appended: AppendedRows | undefined;
   #projections: Record<keyof LayerWeights, PreparedLinear> | undefined;
 
   /**
@@ -84,6 +90,11 @@ export class MultiHeadAttention {
       }
       const projections = prepared as Record<keyof LayerWeights, PreparedLinear>;
       this.#checkSizes(projections);
+      this.#appended = checkAppended(
+        config,
+        projections.key.outputSize,
+        projections.value.outputSize,
+      );
       this.#projections = projections;
     } catch (error) {
       for (const projection of Object.values(prepared)) projection.dispose();
@@ -97,7 +108,10 @@ export class MultiHeadAttention {
     weights: PyTorchWeights,
     config: LayerConfig,
   ): MultiHeadAttention {
-    return new MultiHeadAttention(attention, config, projectionsOfPyTorch(weights));
+    const { bias_k, bias_v } = weights;
+    const biasKeyValue = bias_k || bias_v ? { key: bias_k, value: bias_v } : config?.biasKeyValue;
+    const whole = { ...config, biasKeyValue } as LayerConfig;
+    return new MultiHeadAttention(attention, whole, projectionsOfPyTorch(weights));
   }
 
   /** From Keras's `MultiHeadAttention` or `GroupedQueryAttention`; the heads are read from the kernels. */
@@ -121,7 +135,12 @@ export class MultiHeadAttention {
    *
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
-  forward(query: Tensor, key?: Tensor, value?: Tensor, options: ScoreOptions = {}): LayerResult {
+  forward(
+    query: Tensor,
+    key?: Tensor,
+    value?: Tensor,
+    { out, ...score }: ScoreOptions = {},
+  ): LayerResult {
     const projections = this.#projections;
     if (!projections) throw new DisposedError(NAME, "layer", "a layer in use", "a disposed one");
     const attention = this.#attention;
@@ -136,7 +155,6 @@ export class MultiHeadAttention {
       return attention.linear(x, projections[name], { out: allocate(dims) });
     };
     try {
-      const { out, ...score } = options;
       const inputs = this.#checkInputs(projections, query, key, value);
       const [q, k, v] = [
         project("query", inputs.query),
@@ -145,13 +163,10 @@ export class MultiHeadAttention {
       ];
       const { heads, keyValueHeads } = this;
       const mixed = allocate([...q.dims.slice(0, -1), projections.output.inputSize]);
-      const { weights, scores, logSumExp } = attention.attend(q, k, v, {
-        ...score,
-        layout: "BLE",
-        heads,
-        keyValueHeads,
-        out: mixed,
-      });
+      const options = { ...score, layout: "BLE", heads, keyValueHeads, out: mixed } as const;
+      const { weights, scores, logSumExp } = this.#appended
+        ? attendAppended(attention, q, { key: k, value: v }, this.#appended, options)
+        : attention.attend(q, k, v, options);
       const output = attention.linear(mixed, projections.output, { out });
       return {
         output,

@@ -25,6 +25,9 @@ export interface PyTorchWeights {
   readonly k_proj_weight?: Tensor | undefined;
   readonly v_proj_weight?: Tensor | undefined;
   readonly in_proj_bias?: Tensor | Float32Array | undefined;
+  /** [1, 1, E], of `add_bias_kv`; both or none. */
+  readonly bias_k?: Tensor | undefined;
+  readonly bias_v?: Tensor | undefined;
   readonly "out_proj.weight": Tensor;
   readonly "out_proj.bias"?: Tensor | Float32Array | undefined;
 }

@@ -3,7 +3,7 @@
 
 import { AlibiDistance, ScoresKind, WeightsKind } from "../assembly/frame";
 import { ArgumentError, describe } from "./errors";
-import type { Alibi, AttendOptions } from "./options";
+import type { Alibi, ScoreOptions } from "./options";
 import type { Shapes } from "./shapes";
 
 export interface Scoring {
@@ -31,7 +31,7 @@ const SCORES = {
   probabilities: ScoresKind.none,
 };
 
-export function checkScoring(operation: string, shapes: Shapes, options: AttendOptions): Scoring {
+export function checkScoring(operation: string, shapes: Shapes, options: ScoreOptions): Scoring {
   const { heads, headSize } = shapes;
   const { scale, softcap = 0, sinks, scoreMod, scores } = options;
   const finite = (value: unknown) =>
@@ -126,7 +126,7 @@ function perHead(
   return checked;
 }
 
-function checkWeights(operation: string, weights: AttendOptions["weights"]): WeightsKind {
+function checkWeights(operation: string, weights: ScoreOptions["weights"]): WeightsKind {
   if (weights === undefined || weights === false) return WeightsKind.none;
   if (weights === true) return WeightsKind.perHead;
   if (weights === "mean") return WeightsKind.mean;

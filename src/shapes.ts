@@ -28,6 +28,10 @@ export interface Shapes {
   /** The axes B and H that the query has, to begin the dims of weights and logSumExp. */
   readonly batchDims: readonly number[];
   readonly headDims: readonly number[];
+  readonly logSumExpDims: readonly number[];
+  readonly logSumExpStrides: { readonly batch: number; readonly head: number };
+  /** Whether sequences lie end to end, without a batch axis. */
+  readonly endToEnd: boolean;
 }
 
 export interface Inputs {
@@ -44,17 +48,20 @@ const AXES = {
 };
 
 /** One tensor seen as [batch, heads, rows, size], whatever its layout. */
-interface View {
+export interface View {
   readonly batch: number;
   readonly heads: number;
   readonly rows: number;
   readonly size: number;
   readonly strides: Strides;
+  /** The axes B and H, where the tensor has them. */
+  readonly batchDims: readonly number[];
+  readonly headDims: readonly number[];
 }
 
 /** The names of the axes in a layout, those that a rank leaves out left out. */
-function axesOf(argument: keyof Inputs, layout: Layout, rank: number): string[] {
-  const { heads, rows, size } = AXES[argument];
+function axesOf(argument: string, layout: Layout, rank: number): string[] {
+  const { heads, rows, size } = argument in AXES ? AXES[argument as keyof Inputs] : AXES.query;
   if (layout === "BLE") return ["B", rows, `${heads}·${size}`].slice(-rank);
   if (rank === 2) return [rows, size];
   return (layout === "BHLD" ? ["B", heads, rows, size] : ["B", rows, heads, size]).slice(-rank);
@@ -128,8 +135,7 @@ export function checkShapes(
 
   const outputDims = [...inputs.query.dims];
   outputDims[rank - 1] = layout === "BLE" ? query.heads * value.size : value.size;
-  const hasHeads = layout === "BLE" || rank > 2;
-  const hasBatch = layout === "BLE" ? rank > 2 : rank > 3;
+  const { batchDims, headDims } = query;
   return {
     batch: query.batch,
     heads: query.heads,
@@ -143,12 +149,20 @@ export function checkShapes(
     valueStrides: value.strides,
     outputStrides: viewOf(operation, "query", layout, outputDims, heads).strides,
     outputDims,
-    batchDims: hasBatch ? [query.batch] : [],
-    headDims: hasHeads ? [query.heads] : [],
+    batchDims,
+    headDims,
+    logSumExpDims: [...batchDims, ...headDims, query.rows],
+    logSumExpStrides: { batch: query.heads * query.rows, head: query.rows },
+    endToEnd: false,
   };
 }
 
-function checkHeads(operation: string, layout: Layout, options: AttendOptions): [number, number] {
+/** Query heads, and key and value heads, that layout "BLE" has to be told. */
+export function checkHeads(
+  operation: string,
+  layout: Layout,
+  options: { heads?: number | undefined; keyValueHeads?: number | undefined },
+): [number, number] {
   const { heads, keyValueHeads } = options;
   if (layout !== "BLE") {
     for (const [argument, given] of Object.entries({ heads, keyValueHeads })) {
@@ -175,9 +189,10 @@ export function checkCount(operation: string, argument: string, value: unknown):
   }
 }
 
-function viewOf(
+/** @throws ArgumentError if `dims` do not fit the layout. */
+export function viewOf(
   operation: string,
-  argument: keyof Inputs,
+  argument: string,
   layout: Layout,
   dims: readonly number[],
   split: number,
@@ -212,6 +227,8 @@ function viewOf(
       rows,
       size,
       strides: { batch: rows * last, head: size, row: last },
+      batchDims: rank > 2 ? [batch] : [],
+      headDims: [split],
     };
   }
   const batch = rank > 3 ? (dims[0] as number) : 1;
@@ -231,5 +248,7 @@ function viewOf(
     strides: byHead
       ? { batch: heads * rows * size, head: rows * size, row: size }
       : { batch: heads * rows * size, head: size, row: heads * size },
+    batchDims: rank > 3 ? [batch] : [],
+    headDims: rank > 2 ? [heads] : [],
   };
 }

@@ -3,7 +3,7 @@
 
 import { Sequence, UNLIMITED } from "../assembly/frame";
 import { ArgumentError, describe } from "./errors";
-import type { AttendOptions } from "./options";
+import type { ScoreOptions } from "./options";
 import type { Shapes } from "./shapes";
 
 export interface Visibility {
@@ -20,7 +20,7 @@ const FARTHEST = 2 ** 30;
 export function checkVisibility(
   operation: string,
   shapes: Shapes,
-  options: AttendOptions,
+  options: ScoreOptions,
 ): Visibility {
   const { batch, queries, keys } = shapes;
   const { causal = false, queryOffset } = options;
@@ -66,7 +66,7 @@ export function checkVisibility(
   return { left, right: causal ? 0 : right, sequences };
 }
 
-function checkWindow(operation: string, window: AttendOptions["window"] = {}) {
+function checkWindow(operation: string, window: ScoreOptions["window"] = {}) {
   if (typeof window !== "object" || window === null) {
     throw new ArgumentError(operation, "window", "{ left?, right? }", describe(window));
   }

@@ -18,6 +18,12 @@ export interface Kernels {
   linearScratchBytes(frame: number): number;
   packLinear(frame: number): void;
   packedLinearBytes(frame: number): number;
+  mergeStates(frame: number): void;
+  rotate(frame: number): void;
+  sine(x: number): number;
+  cosine(x: number): number;
+  exponential(x: number): number;
+  logarithm(x: number): number;
   fusedMultiplyAdd(): number;
   relaxedSimd(): number;
   heapBase(): number;

@@ -15,7 +15,8 @@ import type { Engine } from "./load";
 type Data = Float32Array | Uint8Array | Int32Array;
 
 export interface Place {
-  readonly slot: Slot;
+  /** Where the frame wants the address, if it does. */
+  readonly slot: Slot | undefined;
   readonly bytes: number;
   address: number;
 }
@@ -48,17 +49,18 @@ export class Staging {
   }
 
   /** A tensor to read: in place if this engine allocated it, else copied in. */
-  tensor(slot: Slot, argument: string, value: Tensor): void {
+  tensor(slot: Slot | undefined, argument: string, value: Tensor): Place {
     const address = this.#addressOf(argument, value);
-    if (address) this.#place(slot, elementsOf(value.dims) * 4, address);
-    else this.data(slot, value.data);
+    if (!address) return this.data(slot, value.data);
+    return this.#place(slot, elementsOf(value.dims) * 4, address);
   }
 
   /** Plain data to read. */
-  data(slot: Slot, data: Data): void {
+  data(slot: Slot | undefined, data: Data): Place {
     const place = this.#place(slot, data.byteLength, 0);
     const own = data.buffer === this.#engine.arena.buffer;
     this.#copies.push({ place, data, own, offset: data.byteOffset });
+    return place;
   }
 
   /** Room for what the kernel writes. */
@@ -98,7 +100,9 @@ export class Staging {
         : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       bytes.set(from, place.address);
     }
-    for (const { slot, address } of this.#places) words[frame / 4 + slot] = address;
+    for (const { slot, address } of this.#places) {
+      if (slot !== undefined) words[frame / 4 + slot] = address;
+    }
   }
 
   /** A fresh copy of a result. */
@@ -133,7 +137,7 @@ export class Staging {
     this.#block = 0;
   }
 
-  #place(slot: Slot, bytes: number, address: number): Place {
+  #place(slot: Slot | undefined, bytes: number, address: number): Place {
     const place = { slot, bytes, address };
     this.#places.push(place);
     return place;

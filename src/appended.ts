@@ -1,0 +1,130 @@
+// Keys and values that every query sees besides its own: PyTorch's bias_k and bias_v, and the
+// zeros of add_zero_attn. They are attended to apart and merged, so that masks, lengths, causal and
+// windows go on speaking of the inputs' own keys. Their columns of weights and scores come last.
+
+import type { Attention } from "./attention";
+import { ArgumentError, describe } from "./errors";
+import type { AttendOptions, AttendResult } from "./options";
+import { checkData, checkTensor, elementsOf, type Tensor } from "./tensor";
+
+export interface AppendedConfig {
+  /** PyTorch's `bias_k` and `bias_v`: a key and a value, Hkv·D and Hkv·Dv, that every query sees. */
+  biasKeyValue?: { readonly key: Tensor; readonly value: Tensor } | undefined;
+  /** PyTorch's `add_zero_attn`: every query also sees a key and a value of zeros. */
+  addZeroAttention?: boolean | undefined;
+}
+
+/** [1, n, Hkv·D] and [1, n, Hkv·Dv], the same for every batch. */
+export interface AppendedRows {
+  readonly key: Tensor;
+  readonly value: Tensor;
+}
+
+const NAME = "MultiHeadAttention";
+
+/** @throws ArgumentError if a bias is not of the size its projection has. */
+export function checkAppended(
+  config: AppendedConfig,
+  keySize: number,
+  valueSize: number,
+): AppendedRows | undefined {
+  const { biasKeyValue, addZeroAttention = false } = config;
+  if (typeof addZeroAttention !== "boolean") {
+    throw new ArgumentError(NAME, "addZeroAttention", "a boolean", describe(addZeroAttention));
+  }
+  const count = (biasKeyValue ? 1 : 0) + (addZeroAttention ? 1 : 0);
+  if (count === 0) return undefined;
+  const rows = (name: "key" | "value", size: number): Tensor => {
+    const data = new Float32Array(count * size);
+    if (biasKeyValue) {
+      const argument = `biasKeyValue.${name}`;
+      const bias = checkTensor(NAME, argument, biasKeyValue[name]).data;
+      checkData(NAME, argument, bias, [size]);
+      data.set(bias);
+    }
+    return { data, dims: [1, count, size] };
+  };
+  return { key: rows("key", keySize), value: rows("value", valueSize) };
+}
+
+export function attendAppended(
+  attention: Attention,
+  query: Tensor,
+  own: { key: Tensor; value: Tensor },
+  appended: AppendedRows,
+  options: AttendOptions,
+): AttendResult {
+  const { layout, heads, keyValueHeads, scale, softcap, queryLengths, out } = options;
+  const { scores } = options;
+  const eachHead = options.weights === "mean" || scores === "probabilities";
+  const wanted = { weights: eachHead || options.weights, logSumExp: true, scores };
+  const shared = { layout, heads, keyValueHeads, scale, softcap, queryLengths, ...wanted };
+  const parts = [
+    attention.attend(query, own.key, own.value, { ...options, ...wanted, out: undefined }),
+    attention.attend(query, batched(appended.key, query), batched(appended.value, query), shared),
+  ].map(stated);
+
+  const { output, logSumExp } = attention.mergeStates(parts, { layout, heads, out });
+  const result: AttendResult = { output };
+  if (options.logSumExp) result.logSumExp = logSumExp;
+  if (scores) result.scores = beside(parts.map((part) => part.scores));
+  if (wanted.weights) {
+    const columns = parts.map((part) => part.weights);
+    // A part's weights are an output over disjoint keys too: 0 in the other's columns.
+    const weights = attention.mergeStates(
+      parts.map(({ logSumExp }, index) => ({
+        output: beside(columns.map((own, other) => (other === index ? own : zeros(own)))),
+        logSumExp,
+      })),
+    ).output;
+    if (options.weights === "mean") result.weights = meanOverHeads(weights);
+    else if (options.weights) result.weights = weights;
+    if (scores === "probabilities") result.scores = weights;
+  }
+  return result;
+}
+
+/** The same rows for each batch of the query. */
+function batched({ data, dims: [, count = 0, size = 0] }: Tensor, query: Tensor): Tensor {
+  if (query.dims.length === 2) return { data, dims: [count, size] };
+  const batch = query.dims[0] as number;
+  const repeated = new Float32Array(batch * data.length);
+  for (let b = 0; b < batch; b++) repeated.set(data, b * data.length);
+  return { data: repeated, dims: [batch, count, size] };
+}
+
+type Stated = Required<AttendResult>;
+const stated = (result: AttendResult) => result as Stated;
+
+const zeros = ({ data, dims }: Tensor): Tensor => ({ data: new Float32Array(data.length), dims });
+
+/** [..., m] and [..., n] as [..., m + n]. */
+function beside(tensors: readonly Tensor[]): Tensor {
+  const widths = tensors.map(({ dims }) => dims.at(-1) as number);
+  const width = widths.reduce((sum, size) => sum + size, 0);
+  const leading = (tensors[0] as Tensor).dims.slice(0, -1);
+  const data = new Float32Array(elementsOf(leading) * width);
+  for (let row = 0; row < elementsOf(leading); row++) {
+    let at = row * width;
+    for (const [index, { data: from }] of tensors.entries()) {
+      const size = widths[index] as number;
+      data.set(from.subarray(row * size, (row + 1) * size), at);
+      at += size;
+    }
+  }
+  return { data, dims: [...leading, width] };
+}
+
+/** [..., H, L, S] → [..., L, S]. */
+function meanOverHeads({ data, dims }: Tensor): Tensor {
+  const [heads, queries, keys] = dims.slice(-3) as [number, number, number];
+  const plane = queries * keys;
+  const mean = new Float32Array(data.length / heads);
+  for (let index = 0; index < mean.length; index++) {
+    const first = Math.floor(index / plane) * heads * plane + (index % plane);
+    let sum = 0;
+    for (let head = 0; head < heads; head++) sum += data[first + head * plane] as number;
+    mean[index] = sum / heads;
+  }
+  return { data: mean, dims: [...dims.slice(0, -3), queries, keys] };
+}

@@ -1,0 +1,147 @@
+// One call of attend: check → place → call → take.
+
+import { Slot, WeightsKind } from "../assembly/frame";
+import { type Engine, frameWords } from "./engine/load";
+import { Staging } from "./engine/staging";
+import { checkBlockMask, checkMask, type PlacedBlocks, type PlacedMask } from "./mask";
+import type { AttendOptions, AttendResult, ScoreOptions } from "./options";
+import { checkScoring } from "./scores";
+import {
+  checkInputs,
+  checkLayout,
+  checkShapes,
+  type Inputs,
+  type Shapes,
+  type Strides,
+} from "./shapes";
+import { checkOut, elementsOf, type Tensor } from "./tensor";
+import { checkVisibility, type Visibility } from "./visibility";
+
+export function attend(
+  engine: Engine,
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  options: AttendOptions,
+): AttendResult {
+  const layout = checkLayout("attend", options.layout);
+  const inputs = checkInputs("attend", query, key, value, layout);
+  const shapes = checkShapes("attend", inputs, layout, options);
+  const visibility = checkVisibility("attend", shapes, options);
+  return callAttend(engine, "attend", inputs, shapes, visibility, options);
+}
+
+/** The call, once it is known what each sequence sees. */
+export function callAttend(
+  engine: Engine,
+  operation: string,
+  inputs: Inputs,
+  shapes: Shapes,
+  visibility: Visibility,
+  options: ScoreOptions,
+): AttendResult {
+  const { arena, frame, kernels } = engine;
+  const mask = checkMask(operation, shapes, options.mask);
+  const blocks = checkBlockMask(operation, shapes, options.blockMask);
+  const scoring = checkScoring(operation, shapes, options);
+  checkOut(operation, options.out, shapes.outputDims);
+
+  const { batch, heads, queries, keys } = shapes;
+  const { alibi, sinks, scoresKind, weightsKind } = scoring;
+  const words = frameWords(engine);
+  writeShapes(words, shapes);
+  writeMasks(words, mask, blocks);
+  words[Slot.left] = visibility.left;
+  words[Slot.right] = visibility.right;
+  words[Slot.distance] = alibi?.distance ?? 0;
+  words[Slot.slopesBatch] = alibi?.perBatch ? heads : 0;
+  words[Slot.weightsKind] = weightsKind;
+  words[Slot.scoresKind] = scoresKind;
+  words[Slot.modified] = options.scoreMod ? 1 : 0;
+  arena.floats[frame / 4 + Slot.scale] = scoring.scale;
+  arena.floats[frame / 4 + Slot.softcap] = scoring.softcap;
+
+  const staging = new Staging(engine, operation);
+  staging.tensor(Slot.query, "query", inputs.query);
+  staging.tensor(Slot.key, "key", inputs.key);
+  staging.tensor(Slot.value, "value", inputs.value);
+  staging.data(Slot.sequences, visibility.sequences);
+  if (mask) staging.data(Slot.mask, mask.data);
+  if (blocks) staging.data(Slot.blocks, blocks.data);
+  if (alibi) staging.data(Slot.slopes, alibi.slopes);
+  if (sinks) staging.data(Slot.sinks, sinks);
+  const output = staging.output(Slot.output, shapes.outputDims, options.out);
+  const matrices = weightsKind === WeightsKind.mean ? batch : batch * heads;
+  const weights = weightsKind
+    ? staging.room(Slot.weights, matrices * queries * keys * 4)
+    : undefined;
+  const scores = scoresKind
+    ? staging.room(Slot.scores, batch * heads * queries * keys * 4)
+    : undefined;
+  const logSumExp = options.logSumExp
+    ? staging.room(Slot.logSumExp, elementsOf(shapes.logSumExpDims) * 4)
+    : undefined;
+  staging.room(Slot.scratch, kernels.attendScratchBytes(frame));
+  try {
+    staging.begin();
+    runKernel(engine, options.scoreMod);
+    const { batchDims, headDims } = shapes;
+    const dims = [...batchDims, ...headDims, queries];
+    const result: AttendResult = { output: staging.take(output, shapes.outputDims) };
+    if (weights && weightsKind === WeightsKind.mean) {
+      result.weights = { data: staging.copy(weights), dims: [...batchDims, queries, keys] };
+    } else if (weights) {
+      const probabilities = { data: staging.copy(weights), dims: [...dims, keys] };
+      if (options.weights) result.weights = probabilities;
+      if (scoring.probabilities) result.scores = probabilities;
+    }
+    if (scores) result.scores = { data: staging.copy(scores), dims: [...dims, keys] };
+    if (logSumExp) {
+      result.logSumExp = { data: staging.copy(logSumExp), dims: shapes.logSumExpDims };
+    }
+    return result;
+  } finally {
+    staging.release();
+  }
+}
+
+function writeShapes(words: Int32Array, shapes: Shapes): void {
+  words[Slot.batch] = shapes.batch;
+  words[Slot.heads] = shapes.heads;
+  words[Slot.keyValueHeads] = shapes.keyValueHeads;
+  words[Slot.queries] = shapes.queries;
+  words[Slot.keys] = shapes.keys;
+  words[Slot.headSize] = shapes.headSize;
+  words[Slot.valueSize] = shapes.valueSize;
+  const strides = (slot: Slot, { batch, head, row }: Strides) =>
+    words.set([batch, head, row], slot);
+  strides(Slot.queryBatch, shapes.queryStrides);
+  strides(Slot.keyBatch, shapes.keyStrides);
+  strides(Slot.valueBatch, shapes.valueStrides);
+  strides(Slot.outputBatch, shapes.outputStrides);
+  words[Slot.logSumExpBatch] = shapes.logSumExpStrides.batch;
+  words[Slot.logSumExpHead] = shapes.logSumExpStrides.head;
+  words[Slot.endToEnd] = shapes.endToEnd ? 1 : 0;
+}
+
+function writeMasks(words: Int32Array, mask?: PlacedMask, blocks?: PlacedBlocks): void {
+  if (mask) {
+    words.set(mask.strides, Slot.maskBatch);
+    words[Slot.maskKind] = mask.kind;
+    words[Slot.maskColumns] = mask.columns;
+  }
+  if (blocks) {
+    words.set(blocks.strides, Slot.blocksBatch);
+    words[Slot.blockSize] = blocks.size;
+  }
+}
+
+/** Runs attend; while it does, its scoreMod is the one the module calls. */
+function runKernel(engine: Engine, scoreMod: ScoreOptions["scoreMod"]): void {
+  engine.scoreMod = scoreMod;
+  try {
+    engine.kernels.attend(engine.frame);
+  } finally {
+    engine.scoreMod = undefined;
+  }
+}

@@ -1,0 +1,90 @@
+// Results of attend over disjoint sets of keys, made into one.
+
+import { Slot } from "../assembly/frame";
+import { type Engine, frameWords } from "./engine/load";
+import { Staging } from "./engine/staging";
+import { ArgumentError, describe } from "./errors";
+import type { Layout } from "./options";
+import { checkHeads, checkLayout, viewOf } from "./shapes";
+import { checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
+
+/** What `attend` with `logSumExp: true` returns. */
+export interface AttentionState {
+  /** [B, H, L, Dv] or another layout. */
+  readonly output: Tensor;
+  /** [B, H, L], without the axes that the output does not have. */
+  readonly logSumExp: Tensor;
+}
+
+export interface MergeOptions {
+  /** Of the outputs; `"BHLD"` by default. */
+  layout?: Layout | undefined;
+  /** Heads; for layout `"BLE"` only, where it is required. */
+  heads?: number | undefined;
+  /** Where to write the output: as many elements as it has. It may overlap any part. */
+  out?: Float32Array | Tensor | undefined;
+}
+
+const NAME = "mergeStates";
+
+export function mergeStates(
+  engine: Engine,
+  parts: readonly AttentionState[],
+  options: MergeOptions,
+): AttentionState {
+  const layout = checkLayout(NAME, options.layout);
+  const [heads] = checkHeads(NAME, layout, { heads: options.heads });
+  if (!Array.isArray(parts) || parts.length === 0) {
+    throw new ArgumentError(NAME, "parts", "an array of at least one part", describe(parts));
+  }
+  const checked = parts.map((part: AttentionState, index) => ({
+    output: checkTensor(NAME, `parts[${index}].output`, part?.output),
+    logSumExp: checkTensor(NAME, `parts[${index}].logSumExp`, part?.logSumExp),
+  }));
+  const outputDims = (checked[0] as AttentionState).output.dims;
+  const view = viewOf(NAME, "parts[0].output", layout, outputDims, heads);
+  const stateDims = [...view.batchDims, ...view.headDims, view.rows];
+  for (const [index, part] of checked.entries()) {
+    agree(`parts[${index}].output.dims`, part.output.dims, outputDims);
+    agree(`parts[${index}].logSumExp.dims`, part.logSumExp.dims, stateDims);
+  }
+  checkOut(NAME, options.out, outputDims);
+
+  const { arena, frame, kernels } = engine;
+  const words = frameWords(engine);
+  const { batch, head, row } = view.strides;
+  words[Slot.batch] = view.batch;
+  words[Slot.heads] = view.heads;
+  words[Slot.queries] = view.rows;
+  words[Slot.valueSize] = view.size;
+  words.set([batch, head, row], Slot.outputBatch);
+  words[Slot.partCount] = parts.length;
+
+  const staging = new Staging(engine, NAME);
+  const places = checked.flatMap(({ output, logSumExp }, index) => [
+    staging.tensor(undefined, `parts[${index}].output`, output),
+    staging.tensor(undefined, `parts[${index}].logSumExp`, logSumExp),
+  ]);
+  const table = staging.room(Slot.parts, places.length * 4);
+  const result = staging.output(Slot.output, outputDims, options.out);
+  const merged = staging.room(Slot.logSumExp, elementsOf(stateDims) * 4);
+  try {
+    staging.begin();
+    arena.words.set(
+      places.map((place) => place.address),
+      table.address / 4,
+    );
+    kernels.mergeStates(frame);
+    return {
+      output: staging.take(result, outputDims),
+      logSumExp: { data: staging.copy(merged), dims: stateDims },
+    };
+  } finally {
+    staging.release();
+  }
+}
+
+function agree(argument: string, dims: readonly number[], wanted: readonly number[]): void {
+  if (dims.length === wanted.length && dims.every((size, axis) => size === wanted[axis])) return;
+  throw new ArgumentError(NAME, argument, `[${wanted.join(", ")}]`, describe(dims));
+}

@@ -1,0 +1,202 @@
+// Positions other than rotary ones: sinusoidal tables to add to embeddings, and biases to
+// add to scores.
+
+import type { Kernels } from "./engine/load";
+import { ArgumentError, describe } from "./errors";
+import { checkBase, powers } from "./frequencies";
+import { checkCount } from "./shapes";
+import { checkTensor, elementsOf, type Tensor } from "./tensor";
+
+export interface SinusoidalOptions {
+  /** How many positions, from 0; or which. */
+  positions: number | ArrayLike<number>;
+  /** Size of an embedding. */
+  size: number;
+  /** 10000 by default. */
+  base?: number | undefined;
+  /**
+   * `"interleaved"` (default; Vaswani et al. 2017, Keras): sine, cosine, sine, …;
+   * `"concatenated"` (tensor2tensor, fairseq): all sines, then all cosines, for an even size.
+   */
+  order?: "interleaved" | "concatenated" | undefined;
+}
+
+export interface RelativeBiasOptions {
+  /** L */
+  queries: number;
+  /** S */
+  keys: number;
+  /** Whether keys after a query have buckets of their own (T5's encoder); true by default. */
+  bidirectional?: boolean | undefined;
+  /** From this distance on, one bucket; 128 by default. */
+  maxDistance?: number | undefined;
+  /** Position of the first query among the keys; 0 by default. */
+  queryOffset?: number | undefined;
+}
+
+export function sinusoidalPositions(kernels: Kernels, options: SinusoidalOptions): Tensor {
+  const name = "sinusoidalPositions";
+  const { positions, size, base = 10000, order = "interleaved" } = options ?? {};
+  checkCount(name, "size", size);
+  checkBase(name, base);
+  if (order !== "interleaved" && order !== "concatenated") {
+    throw new ArgumentError(name, "order", '"interleaved" or "concatenated"', describe(order));
+  }
+  if (order === "concatenated" && size % 2) {
+    throw new ArgumentError(name, "size", 'an even number with order "concatenated"', `${size}`);
+  }
+  const rows = checkRows(name, positions);
+  if (rows.length * size >= 2 ** 31) {
+    throw new ArgumentError(name, "size", "fewer than 2³¹ elements", `${rows.length}·${size}`);
+  }
+  const frequencies = powers(kernels, base, size);
+  const data = new Float32Array(rows.length * size);
+  for (let row = 0; row < rows.length; row++) {
+    for (const [i, frequency] of frequencies.entries()) {
+      const angle = (rows[row] as number) * frequency;
+      const [sine, cosine] =
+        order === "interleaved" ? [2 * i, 2 * i + 1] : [i, i + frequencies.length];
+      data[row * size + sine] = kernels.sine(angle);
+      if (cosine < size) data[row * size + cosine] = kernels.cosine(angle);
+    }
+  }
+  return { data, dims: [rows.length, size] };
+}
+
+function checkRows(name: string, positions: number | ArrayLike<number>): ArrayLike<number> {
+  if (typeof positions === "number") {
+    if (!Number.isInteger(positions) || positions < 0 || positions > 2 ** 24) {
+      throw new ArgumentError(name, "positions", "an integer from 0 to 2²⁴", describe(positions));
+    }
+    return Int32Array.from({ length: positions }, (_, position) => position);
+  }
+  const given: unknown = positions;
+  if (typeof given !== "object" || given === null || !Number.isInteger(positions.length)) {
+    throw new ArgumentError(name, "positions", "a number or an array of them", describe(given));
+  }
+  for (let index = 0; index < positions.length; index++) {
+    const position = positions[index] as number;
+    if (typeof position !== "number" || !(Math.abs(position) <= 2 ** 24)) {
+      const expected = "a number from −2²⁴ to 2²⁴";
+      throw new ArgumentError(name, `positions[${index}]`, expected, describe(position));
+    }
+  }
+  return positions;
+}
+
+/**
+ * Slopes for `alibi`, one for each head: 2^(−maxBias·(h + 1)/n) for the first n = 2^⌊log₂ heads⌋,
+ * then every second of those for 2n heads (Press et al. 2021).
+ * @throws ArgumentError for heads that are not a count, or a maxBias not above 0.
+ */
+export function alibiSlopes(heads: number, options: { maxBias?: number } = {}): Float32Array {
+  const { maxBias = 8 } = options ?? {};
+  checkCount("alibiSlopes", "heads", heads);
+  if (heads > 2 ** 16) {
+    throw new ArgumentError("alibiSlopes", "heads", "an integer up to 2¹⁶", describe(heads));
+  }
+  if (!Number.isInteger(maxBias) || maxBias < 1 || maxBias > 128) {
+    throw new ArgumentError(
+      "alibiSlopes",
+      "maxBias",
+      "an integer from 1 to 128",
+      describe(maxBias),
+    );
+  }
+  let n = 1;
+  let root = 2 ** -maxBias;
+  // Square roots, since powers of broken exponents differ between engines.
+  for (; 2 * n <= heads; n *= 2) root = Math.sqrt(root);
+  const slopes = new Float32Array(heads);
+  let slope = 1;
+  for (let h = 0; h < n; h++) slopes[h] = slope *= root;
+  const between = Math.sqrt(root);
+  slope = 1 / between;
+  for (let h = n; h < heads; h++) slopes[h] = slope *= root;
+  return slopes;
+}
+
+/**
+ * T5's relative position bias as a mask of `attend`: from its table [buckets, H] to [1, H, L, S]
+ * (Raffel et al. 2020, section 2.1). Half the buckets hold one distance each, the other half
+ * ranges that grow by powers, up to maxDistance. T5 scores with `scale: 1`.
+ * @throws ArgumentError for a table or sizes that do not fit.
+ */
+export function relativePositionBias(table: Tensor, options: RelativeBiasOptions): Tensor {
+  const name = "relativePositionBias";
+  const { data, dims } = checkTensor(name, "table", table);
+  const { queries, keys, bidirectional = true, maxDistance = 128, queryOffset = 0 } = options ?? {};
+  const [buckets = 0, heads = 0] = dims;
+  const sides = bidirectional ? 2 : 1;
+  if (dims.length !== 2 || heads < 1 || buckets < 2 * sides || buckets % sides) {
+    const expected = bidirectional
+      ? "[buckets, H] with even buckets from 4"
+      : "[buckets, H] with buckets from 2";
+    throw new ArgumentError(name, "table.dims", expected, describe(dims));
+  }
+  for (const [argument, size] of Object.entries({ queries, keys })) {
+    if (Number.isInteger(size) && size >= 0 && size < 2 ** 31) continue;
+    throw new ArgumentError(name, argument, "an integer from 0", describe(size));
+  }
+  if (heads * queries * keys >= 2 ** 31) {
+    throw new ArgumentError(name, "keys", "fewer than 2³¹ elements", `${heads}·${queries}·${keys}`);
+  }
+  if (!Number.isInteger(queryOffset) || Math.abs(queryOffset) > 2 ** 30) {
+    throw new ArgumentError(
+      name,
+      "queryOffset",
+      "an integer from −2³⁰ to 2³⁰",
+      describe(queryOffset),
+    );
+  }
+  const perSide = buckets / sides;
+  const exact = Math.floor(perSide / 2);
+  if (!Number.isInteger(maxDistance) || maxDistance <= exact || maxDistance > 2 ** 30) {
+    const expected = `an integer above ${exact}, the distances with a bucket each`;
+    throw new ArgumentError(name, "maxDistance", expected, describe(maxDistance));
+  }
+  const starts = bucketStarts(perSide, exact, maxDistance);
+  const bucketOf = (distance: number) => {
+    const after = bidirectional && distance > 0 ? perSide : 0;
+    const far = bidirectional ? Math.abs(distance) : Math.max(-distance, 0);
+    if (far < exact) return after + far;
+    let bucket = exact;
+    while (bucket + 1 < perSide && far >= (starts[bucket + 1] as number)) bucket++;
+    return after + bucket;
+  };
+  // One bucket for each distance, from the last query's first key to the first query's last.
+  const least = 1 - queries - queryOffset;
+  const found = Int32Array.from({ length: Math.max(queries + keys - 1, 0) }, (_, index) =>
+    bucketOf(least + index),
+  );
+  const bias = {
+    data: new Float32Array(elementsOf([heads, queries, keys])),
+    dims: [1, heads, queries, keys],
+  };
+  let index = 0;
+  for (let h = 0; h < heads; h++)
+    for (let i = 0; i < queries; i++)
+      for (let j = 0; j < keys; j++) {
+        const bucket = found[j - i + queries - 1] as number;
+        bias.data[index++] = data[bucket * heads + h] as number;
+      }
+  return bias;
+}
+
+/**
+ * First distance of each bucket b ≥ exact: the least r with
+ * ln(r / exact) / ln(maxDistance / exact) · (buckets − exact) ≥ b − exact. In whole numbers,
+ * r^n ≥ maxDistance^k · exact^(n − k), so that no logarithm rounds a distance into the wrong bucket.
+ */
+function bucketStarts(buckets: number, exact: number, maxDistance: number): number[] {
+  const n = BigInt(buckets - exact);
+  const starts: number[] = [];
+  let distance = exact;
+  for (let bucket = exact; bucket < buckets; bucket++) {
+    const k = BigInt(bucket - exact);
+    const bound = BigInt(maxDistance) ** k * BigInt(exact) ** (n - k);
+    while (BigInt(distance) ** n < bound) distance++;
+    starts[bucket] = distance;
+  }
+  return starts;
+}
