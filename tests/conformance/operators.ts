@@ -1,0 +1,69 @@
+// Which file says an operator here, and why some are left out.
+
+import type { Attention, Tensor } from "wasm-attention";
+import { type Case, input } from "./case";
+import { flexAttention } from "./flex-attention";
+import * as keras from "./keras";
+import * as onnx from "./onnx-attention";
+import * as ort from "./ort-attention";
+import { groupQueryAttention } from "./ort-grouped";
+import { packedAttention, packedMultiHeadAttention } from "./ort-packed";
+import { kerasRotaryEmbedding, ropeFrequencies, rotaryEmbedding } from "./rotary";
+
+/** The outputs in the operator's order; those it does not give are missing. */
+export type Operator = (engine: Attention, c: Case) => (Tensor | undefined)[];
+
+export const operators: Readonly<Record<string, Operator>> = {
+  "ai.onnx Attention": onnx.attention,
+  "ai.onnx RotaryEmbedding": rotaryEmbedding,
+  "ai.onnx.preview FlexAttention": flexAttention,
+  "com.microsoft Attention": ort.attention,
+  "com.microsoft MultiHeadAttention": ort.multiHeadAttention,
+  "com.microsoft GroupQueryAttention": groupQueryAttention,
+  "com.microsoft PackedAttention": packedAttention,
+  "com.microsoft PackedMultiHeadAttention": packedMultiHeadAttention,
+  "com.microsoft RotaryEmbedding": rotaryEmbedding,
+  "com.microsoft MRotaryEmbedding": rotaryEmbedding,
+  "keras Attention": keras.attention,
+  "keras AttentionScores": keras.attentionScores,
+  "keras ApplyScores": keras.applyScores,
+  "keras MultiHeadAttention": keras.multiHeadAttention,
+  "keras MaskPattern": keras.maskPattern,
+  "keras AlibiBias": keras.alibiBias,
+  "keras SinePositionEncoding": keras.sinePositionEncoding,
+  "keras RotaryEmbedding": kerasRotaryEmbedding,
+  "transformers RopeFrequencies": ropeFrequencies,
+};
+
+const NORMALISATION = "stand-alone softmax and normalisations are not attention";
+const CACHE = "caches written in place, paged or quantised are to come";
+
+const LEFT_OUT: Readonly<Record<string, string>> = {
+  AdditiveAttention: "additive scores are to come",
+  AdditiveScores: "additive scores are to come",
+  LinearAttention: "linear attention is to come",
+  PagedAttention: CACHE,
+  TensorScatter: CACHE,
+  Softmax: NORMALISATION,
+  LogSoftmax: NORMALISATION,
+  LayerNormalization: NORMALISATION,
+  LpNormalization: NORMALISATION,
+  RMSNormalization: NORMALISATION,
+  SimplifiedLayerNormalization: NORMALISATION,
+  SkipLayerNormalization: NORMALISATION,
+  SkipSimplifiedLayerNormalization: NORMALISATION,
+};
+
+/** Why a case is skipped, if it is. */
+export function leftOut(c: Case): string | undefined {
+  const { attributes, op } = c;
+  if (op in LEFT_OUT) return LEFT_OUT[op];
+  if (attributes.score_mode === "concat") return "concat scores are to come";
+  if (attributes.prob_mod) return "FlexAttention's prob_mod would need the whole score matrix";
+  if (attributes.k_quant_type || input(c, "past_key")?.dtype === "int8") return CACHE;
+  if (input(c, "q_norm_weight")) return NORMALISATION;
+  if (c.expect === "failure" && /\(CUDA\)/.test(c.message ?? "")) {
+    return "a refusal about another library's hardware";
+  }
+  return undefined;
+}

@@ -1,0 +1,56 @@
+// onnxruntime's PackedAttention and PackedMultiHeadAttention: sequences without padding.
+
+import type { Attention, Tensor } from "wasm-attention";
+import { type Case, floats, gather, input, numbers, pick, plus } from "./case";
+import { project } from "./ort-attention";
+
+export function packedAttention(engine: Attention, c: Case): Tensor[] {
+  const { q, k, v } = project(engine, c, floats(input(c, "input") as never));
+  const heads = c.attributes.num_heads;
+  return [mix(engine, c, apart(q, heads), apart(k, heads), apart(v, heads))];
+}
+
+export function packedMultiHeadAttention(engine: Attention, c: Case): Tensor[] {
+  const heads = c.attributes.num_heads;
+  const query = floats(input(c, "query") as never);
+  // Packed [T, H, 3, D].
+  if (query.dims.length === 4) {
+    return [mix(engine, c, pick(query, 2, 0), pick(query, 2, 1), pick(query, 2, 2))];
+  }
+  const bias = floats(input(c, "bias"))?.data;
+  let from = 0;
+  const [q, k, v] = ["query", "key", "value"].map((name) => {
+    const x = floats(input(c, name) as never);
+    const own = bias?.subarray(from, from + x.dims[1]);
+    from += x.dims[1];
+    return apart(own ? plus(x, own) : x, heads);
+  });
+  return [mix(engine, c, q, k, v)];
+}
+
+/** [T, H·D] → [T, H, D]. */
+function apart({ data, dims: [tokens, width] }: Tensor, heads: number): Tensor {
+  return { data, dims: [tokens, heads, width / heads] };
+}
+
+function mix(engine: Attention, c: Case, query: Tensor, key: Tensor, value: Tensor): Tensor {
+  const cumulativeQueries = numbers(input(c, "cumulative_sequence_length") as never);
+  const longest = Math.max(
+    ...cumulativeQueries.map((end, b) => end - (cumulativeQueries[b - 1] ?? 0)),
+  );
+  const bias = floats(input(c, "attention_bias"));
+  const { output } = engine.attendPacked(query, key, value, {
+    cumulativeQueries,
+    scale: c.attributes.scale || undefined,
+    mask: bias && cropped(bias, longest),
+  });
+  const [tokens, heads, size] = output.dims;
+  return { data: output.data, dims: [tokens, heads * size] };
+}
+
+/** The bias of the padded length, cut to the longest sequence there is. */
+function cropped({ data, dims: [batch, heads, , padded] }: Tensor, length: number): Tensor {
+  return gather([batch, heads, length, length], (b, h, i, j) => {
+    return data[((b * heads + h) * padded + i) * padded + j];
+  });
+}
