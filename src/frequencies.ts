@@ -27,6 +27,9 @@ export type RopeScaling =
       readonly betaSlow?: number | undefined;
       /** On cosines and sines; 0.1 · ln factor + 1 by default. */
       readonly attentionFactor?: number | undefined;
+      /** DeepSeek's: the quotient of 0.1 · mscale · ln factor + 1 and the same of mscaleAllDim. */
+      readonly mscale?: number | undefined;
+      readonly mscaleAllDim?: number | undefined;
       /** Whether the range between is widened to whole pairs; true by default. */
       readonly truncate?: boolean | undefined;
     }
@@ -129,18 +132,21 @@ function yarn(
   scaling: RopeScaling & { type: "yarn" },
 ): { frequencies: number[]; attentionFactor: number } {
   const { factor, originalMaxPositionEmbeddings: original } = scaling;
-  const { betaFast = 32, betaSlow = 1, truncate = true } = scaling;
+  const { betaFast = 32, betaSlow = 1, truncate = true, mscale, mscaleAllDim } = scaling;
   // The pair that makes so many turns within the original length.
   const pairOf = (turns: number) =>
     (dimensions * logarithm(original / (turns * 2 * Math.PI))) / (2 * logarithm(base));
   const low = Math.max(truncate ? Math.floor(pairOf(betaFast)) : pairOf(betaFast), 0);
   const high = Math.min(truncate ? Math.ceil(pairOf(betaSlow)) : pairOf(betaSlow), dimensions - 1);
+  const magnitude = (m: number) => (factor > 1 ? 0.1 * m * logarithm(factor) + 1 : 1);
   const range = high === low ? 0.001 : high - low;
   return {
     frequencies: plain.map((frequency, i) =>
       mix(frequency, factor, 1 - Math.min(Math.max((i - low) / range, 0), 1)),
     ),
-    attentionFactor: scaling.attentionFactor ?? (factor > 1 ? 0.1 * logarithm(factor) + 1 : 1),
+    attentionFactor:
+      scaling.attentionFactor ??
+      (mscale && mscaleAllDim ? magnitude(mscale) / magnitude(mscaleAllDim) : magnitude(1)),
   };
 }
 
@@ -155,7 +161,7 @@ const SCALINGS: Record<RopeScaling["type"], { needs: string[]; may: string[] }> 
   dynamic: { needs: ["factor", "originalMaxPositionEmbeddings", "length"], may: [] },
   yarn: {
     needs: ["factor", "originalMaxPositionEmbeddings"],
-    may: ["betaFast", "betaSlow", "attentionFactor"],
+    may: ["betaFast", "betaSlow", "attentionFactor", "mscale", "mscaleAllDim"],
   },
   llama3: {
     needs: ["factor", "originalMaxPositionEmbeddings", "lowFreqFactor", "highFreqFactor"],

@@ -73,12 +73,15 @@ const operators: Record<string, Operator> = {
   Sqrt: unary(Math.sqrt),
   Not: unary((x) => (x ? 0 : 1)),
   Identity: unary((x) => x),
+  Floor: unary(Math.floor),
+  Sign: unary(Math.sign),
   Add: binary((x, y) => x + y),
   Sub: binary((x, y) => x - y),
   Mul: binary((x, y) => x * y),
   Div: binary((x, y) => x / y),
   Max: binary(Math.max),
   Min: binary(Math.min),
+  Mod: binary((x, y) => x - y * Math.floor(x / y)),
   Pow: binary((x, y) => x ** y),
   Less: binary((x, y) => Number(x < y)),
   LessOrEqual: binary((x, y) => Number(x <= y)),
@@ -99,6 +102,17 @@ const operators: Record<string, Operator> = {
     const length = Math.max(0, Math.ceil((limit.data[0] - start.data[0]) / step.data[0]));
     const data = Array.from({ length }, (_, i) => start.data[0] + i * step.data[0]);
     return { shape: [length], data };
+  },
+  Unsqueeze: ([x, axes]) => {
+    const shape = [...x.shape];
+    const rank = shape.length + axes.data.length;
+    const places = Array.from(axes.data, (axis) => (axis < 0 ? axis + rank : axis));
+    for (const axis of places.sort((a, b) => a - b)) shape.splice(axis, 0, 1);
+    return { shape, data: x.data };
+  },
+  Expand: ([x, shape]) => {
+    const ones = { shape: Array.from(shape.data), data: [] };
+    return broadcast((value) => value)([x, ones], {});
   },
   Reshape: ([x, shape]) => {
     const wanted = Array.from(shape.data, (size, axis) => size || x.shape[axis]);

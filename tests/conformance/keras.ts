@@ -76,14 +76,41 @@ export function applyScores(engine: Attention, c: Case): Tensor[] {
 
 export function multiHeadAttention(engine: Attention, c: Case): (Tensor | undefined)[] {
   const get = (name: string) => floats(input(c, name) as never);
-  const names = ["query", "key", "value", "output"];
-  const layer = MultiHeadAttention.fromKeras(
-    engine,
-    names.flatMap((name) => [get(`${name}_kernel`), get(`${name}_bias`)]),
-  );
-  const result = layer.forward(get("query"), get("key"), get("value"), { weights: true });
+  const parts = ["query", "key", "value", "output"].flatMap((name) => [
+    `${name}_kernel`,
+    `${name}_bias`,
+  ]);
+  const weights = parts.filter((name) => input(c, name)).map(get);
+  const layer = MultiHeadAttention.fromKeras(engine, weights);
+  const [query, key, value] = [get("query"), get("key"), get("value")];
+  const result = layer.forward(query, key, value, {
+    causal: c.attributes.use_causal_mask ?? false,
+    mask: layerMask(c, [query.dims[0], query.dims[1], value.dims[1]]),
+    weights: true,
+  });
   layer.dispose();
   return [result.output, result.weights];
+}
+
+/** Every mask the layer takes as one: a key is seen where all of them show it. */
+function layerMask(c: Case, [batch, rows, columns]: [number, number, number]) {
+  const names = ["attention_mask", "query_mask", "value_mask", "key_mask"];
+  const [whole, asked, seen, known] = names.map((name) => {
+    const mask = input(c, name);
+    return mask && numbers(mask);
+  });
+  if (!whole && !asked && !seen && !known) return undefined;
+  const data = gather([batch, 1, rows, columns], (b, _, i, j) =>
+    Number(
+      (!whole || whole[(b * rows + i) * columns + j]) &&
+        (!asked || asked[b * rows + i]) &&
+        (!seen || seen[b * columns + j]) &&
+        (!known || known[b * columns + j])
+        ? 1
+        : 0,
+    ),
+  );
+  return { data: Uint8Array.from(data.data), dims: data.dims };
 }
 
 /** Which keys a causal or sliding mask shows: those whose score is left, 0 for queries of zeros. */
@@ -104,8 +131,8 @@ export function alibiBias(engine: Attention, c: Case): Tensor[] {
   const { num_heads: heads, query_length: rows, key_length: columns } = c.attributes;
   const zeros = (count: number) => tensor(new Float32Array(heads * count), [1, heads, count, 1]);
   const key = zeros(columns);
-  const { scores } = engine.attend(zeros(rows), key, key, {
-    // keras-hub counts from the last key, for every query.
+  const { scores } = engine.attend(zeros(1), key, key, {
+    // keras-hub counts from the last key, for every query; the weights are those of "key".
     alibi: {
       slopes: alibiSlopes(heads, { maxBias: c.attributes.alibi_bias_max }),
       distance: "signed",
@@ -113,7 +140,8 @@ export function alibiBias(engine: Attention, c: Case): Tensor[] {
     queryOffset: columns - 1,
     scores: "biased",
   });
-  return [scores as Tensor];
+  const { data } = scores as Tensor;
+  return [gather([1, heads, rows, columns], (_, h, _i, j) => data[h * columns + j])];
 }
 
 export function sinePositionEncoding(engine: Attention, c: Case): Tensor[] {

@@ -70,29 +70,31 @@ export function project(engine: Attention, c: Case, x: Tensor) {
 /** The layouts MultiHeadAttention takes: apart, or packed [B, L, H, 3, D] or [B, S, H, 2, D]. */
 function unpack(c: Case): Projected {
   const heads = c.attributes.num_heads;
-  const bias = floats(input(c, "bias"))?.data;
   const [query, key, value] = ["query", "key", "value"].map((name) => floats(input(c, name)));
   const q = query as Tensor;
-  const unpacked = (x: Tensor, index: number) => joinPacked(pick(x, 3, index));
-  if (q.dims.length === 5) {
-    return { query: unpacked(q, 0), key: unpacked(q, 1), value: unpacked(q, 2) };
-  }
   const k = key as Tensor;
-  if (k.dims.length === 5) {
-    return { query: splitHeads(q, heads), key: unpacked(k, 0), value: unpacked(k, 1) };
-  }
-  const v = value as Tensor;
-  // Rank 4 has its heads apart already.
-  if (k.dims.length === 4) return { query: splitHeads(q, heads), key: k, value: v };
-  const [e, f] = [q.dims[2], k.dims[2]];
-  const part = (x: Tensor, from: number) =>
-    splitHeads(bias ? plus(x, bias.subarray(from, from + x.dims[2])) : x, heads);
-  return { query: part(q, 0), key: part(k, e), value: part(v, e + f) };
+  const packed = (x: Tensor, index: number) => joinPacked(pick(x, 3, index));
+  const parts =
+    q.dims.length === 5
+      ? [packed(q, 0), packed(q, 1), packed(q, 2)]
+      : k.dims.length === 5
+        ? [q, packed(k, 0), packed(k, 1)]
+        : [q, k, value as Tensor];
+  const bias = floats(input(c, "bias"))?.data;
+  let from = 0;
+  const [a, b, d] = parts.map((x) => {
+    // Rank 4 is [B, H, S, D]: heads apart, and the bias in it already.
+    if (x.dims.length === 4) return x;
+    const own = bias?.subarray(from, from + x.dims[2]);
+    from += x.dims[2];
+    return splitHeads(own ? plus(x, own) : x, heads);
+  });
+  return { query: a, key: b, value: d };
 }
 
-/** [B, L, H, D] → [B, H, L, D]. */
+/** [B, L, H, D] → [B, L, H·D]. */
 function joinPacked({ data, dims: [batch, rows, heads, size] }: Tensor): Tensor {
-  return splitHeads({ data, dims: [batch, rows, heads * size] }, heads);
+  return { data, dims: [batch, rows, heads * size] };
 }
 
 function mix(

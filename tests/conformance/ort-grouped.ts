@@ -19,6 +19,7 @@ export function groupQueryAttention(engine: Attention, c: Case): (Tensor | undef
   const k = present("past_key", turn(key));
   const v = present("past_value", value);
   const sinks = floats(input(c, "head_sink"))?.data;
+  const bias = floats(input(c, "attention_bias"));
   const { output } = engine.attend(turn(query), k, v, {
     scale: scale || undefined,
     softcap,
@@ -29,7 +30,7 @@ export function groupQueryAttention(engine: Attention, c: Case): (Tensor | undef
     // A local window counts the key at the query's own position.
     window: { left: window < 0 ? undefined : window - 1 },
     sinks: sinks ?? (smooth_softmax ? new Float32Array(heads) : undefined),
-    mask: floats(input(c, "attention_bias")),
+    mask: bias && { ...bias, shorter: true },
   });
   return [joinHeads(output), k, v];
 
@@ -56,7 +57,9 @@ export function groupQueryAttention(engine: Attention, c: Case): (Tensor | undef
 
 /** Rows at the positions after each batch's past. */
 function rotated(engine: Attention, c: Case, x: Tensor, pasts: number[]): Tensor {
-  const positions = pasts.flatMap((past) => Array.from({ length: x.dims[2] }, (_, i) => past + i));
+  const ids = input(c, "position_ids");
+  const after = (past: number) => Array.from({ length: x.dims[2] }, (_, i) => past + i);
+  const positions = ids ? numbers(ids) : pasts.flatMap(after);
   return engine.rotate(x, {
     cos: floats(input(c, "cos_cache")),
     sin: floats(input(c, "sin_cache")),

@@ -12,20 +12,26 @@ export function packedAttention(engine: Attention, c: Case): Tensor[] {
 
 export function packedMultiHeadAttention(engine: Attention, c: Case): Tensor[] {
   const heads = c.attributes.num_heads;
-  const query = floats(input(c, "query") as never);
-  // Packed [T, H, 3, D].
-  if (query.dims.length === 4) {
-    return [mix(engine, c, pick(query, 2, 0), pick(query, 2, 1), pick(query, 2, 2))];
-  }
+  const [query, key, value] = ["query", "key", "value"].map((name) => floats(input(c, name)));
+  const q = query as Tensor;
+  // Packed [T, H, 3, D], or apart [T, H·D].
+  const parts =
+    q.dims.length === 4
+      ? [0, 1, 2].map((index) => together(pick(q, 2, index)))
+      : [q, key as Tensor, value as Tensor];
   const bias = floats(input(c, "bias"))?.data;
   let from = 0;
-  const [q, k, v] = ["query", "key", "value"].map((name) => {
-    const x = floats(input(c, name) as never);
+  const [a, b, d] = parts.map((x) => {
     const own = bias?.subarray(from, from + x.dims[1]);
     from += x.dims[1];
     return apart(own ? plus(x, own) : x, heads);
   });
-  return [mix(engine, c, q, k, v)];
+  return [mix(engine, c, a, b, d)];
+}
+
+/** [T, H, D] → [T, H·D]. */
+function together({ data, dims: [tokens, heads, size] }: Tensor): Tensor {
+  return { data, dims: [tokens, heads * size] };
 }
 
 /** [T, H·D] → [T, H, D]. */
@@ -44,8 +50,7 @@ function mix(engine: Attention, c: Case, query: Tensor, key: Tensor, value: Tens
     scale: c.attributes.scale || undefined,
     mask: bias && cropped(bias, longest),
   });
-  const [tokens, heads, size] = output.dims;
-  return { data: output.data, dims: [tokens, heads * size] };
+  return together(output);
 }
 
 /** The bias of the padded length, cut to the longest sequence there is. */

@@ -10,8 +10,9 @@ export function rotaryEmbedding(engine: Attention, c: Case): Tensor[] {
   const ids = input(c, "position_ids");
   const { interleaved, num_heads, rotary_embedding_dim, scale } = c.attributes;
   const { mrope_section: sizes, mrope_layout } = c.attributes;
-  // Without a number of heads, the caches say how wide one is.
-  const heads = num_heads || x.dims[2] / (2 * (cos.dims.at(-1) as number));
+  // The contrib operator reads the width of a head from whole caches if it is not told.
+  const told = num_heads || c.domain === "ai.onnx" || rotary_embedding_dim;
+  const heads = told ? num_heads : x.dims[2] / (2 * (cos.dims.at(-1) as number));
   return [
     engine.rotate(x, {
       ...(x.dims.length === 3 && { layout: "BLE", heads }),
@@ -42,7 +43,15 @@ export function ropeFrequencies(engine: Attention, c: Case): Tensor[] {
   const scaling = {
     type,
     factor,
-    originalMaxPositionEmbeddings: rest.max_position_embeddings,
+    originalMaxPositionEmbeddings:
+      rest.original_max_position_embeddings ?? rest.max_position_embeddings,
+    length: rest.seq_len ?? rest.max_position_embeddings,
+    lowFreqFactor: rest.low_freq_factor,
+    highFreqFactor: rest.high_freq_factor,
+    attentionFactor: rest.attention_factor,
+    mscale: rest.mscale,
+    mscaleAllDim: rest.mscale_all_dim,
+    truncate: rest.truncate,
     betaFast: rest.beta_fast,
     betaSlow: rest.beta_slow,
   } as RopeScaling;
