@@ -3,7 +3,7 @@
 // windows go on speaking of the inputs' own keys. Their columns of weights and scores come last.
 
 import type { Attention } from "./attention";
-import { ArgumentError, describe } from "./errors";
+import { checkBoolean } from "./checks";
 import type { AttendOptions, AttendResult } from "./options";
 import { checkData, checkTensor, elementsOf, type Tensor } from "./tensor";
 
@@ -28,10 +28,8 @@ export function checkAppended(
   keySize: number,
   valueSize: number,
 ): AppendedRows | undefined {
-  const { biasKeyValue, addZeroAttention = false } = config;
-  if (typeof addZeroAttention !== "boolean") {
-    throw new ArgumentError(NAME, "addZeroAttention", "a boolean", describe(addZeroAttention));
-  }
+  const { biasKeyValue, addZeroAttention } = config;
+  checkBoolean(NAME, "addZeroAttention", addZeroAttention);
   const count = (biasKeyValue ? 1 : 0) + (addZeroAttention ? 1 : 0);
   if (count === 0) return undefined;
   const rows = (name: "key" | "value", size: number): Tensor => {

@@ -1,6 +1,7 @@
 // One call of attend: check → place → call → take.
 
 import { Slot, WeightsKind } from "../assembly/frame";
+import { checkBoolean, checkOptions } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
 import { checkBlockMask, checkMask, type PlacedBlocks, type PlacedMask } from "./mask";
@@ -24,6 +25,7 @@ export function attend(
   value: Tensor,
   options: AttendOptions,
 ): AttendResult {
+  checkOptions("attend", options);
   const layout = checkLayout("attend", options.layout);
   const inputs = checkInputs("attend", query, key, value, layout);
   const shapes = checkShapes("attend", inputs, layout, options);
@@ -44,6 +46,7 @@ export function callAttend(
   const mask = checkMask(operation, shapes, options.mask);
   const blocks = checkBlockMask(operation, shapes, options.blockMask);
   const scoring = checkScoring(operation, shapes, options);
+  checkBoolean(operation, "logSumExp", options.logSumExp);
   checkOut(operation, options.out, shapes.outputDims);
 
   const { batch, heads, queries, keys } = shapes;

@@ -2,6 +2,7 @@
 
 import { loadModule } from "#platform";
 import { attend } from "./attend";
+import { checkBoolean, checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Variant } from "./engine/detect";
 import { type Engine, load } from "./engine/load";
@@ -42,7 +43,7 @@ export interface MemoryFigures {
  * @throws ArgumentError for an option of the wrong type or range.
  */
 export async function createAttention(options: AttentionOptions = {}): Promise<Attention> {
-  checkOptions(options);
+  checkEngine(options);
   const module = options.module ?? (await loadModule(options.reproducible ?? false));
   const engine = load(module, options);
   if (options.reproducible && engine.variant !== "portable") {
@@ -218,14 +219,13 @@ export class Attention {
   }
 }
 
-function checkOptions(options: AttentionOptions): void {
+function checkEngine(options: AttentionOptions): void {
+  checkOptions("createAttention", options);
   const refuse = (argument: string, expected: string, value: unknown) => {
     throw new ArgumentError("createAttention", argument, expected, describe(value));
   };
   const { reproducible, module } = options;
-  if (reproducible !== undefined && typeof reproducible !== "boolean") {
-    refuse("reproducible", "a boolean", reproducible);
-  }
+  checkBoolean("createAttention", "reproducible", reproducible);
   for (const argument of ["initialMemory", "maximumMemory"] as const) {
     const bytes = options[argument];
     if (bytes === undefined) continue;

@@ -1,9 +1,9 @@
 // Frequencies of rotary pairs and the scalings that stretch a model's context, as in
 // transformers' modeling_rope_utils: freq_i = base^(−2i/D).
 
+import { checkBoolean, checkCount, checkOptions } from "./checks";
 import type { Kernels } from "./engine/load";
 import { ArgumentError, describe } from "./errors";
-import { checkCount } from "./shapes";
 
 /** Names and defaults are those of a model's `rope_scaling`, in camel case. */
 export type RopeScaling =
@@ -61,7 +61,8 @@ export interface RopeFrequencies {
 const NAME = "ropeFrequencies";
 
 export function ropeFrequencies(kernels: Kernels, options: FrequencyOptions): RopeFrequencies {
-  const { dimensions, base = 10000, scaling } = options ?? {};
+  checkOptions(NAME, options);
+  const { dimensions, base = 10000, scaling } = options;
   checkCount(NAME, "dimensions", dimensions);
   if (dimensions % 2)
     throw new ArgumentError(NAME, "dimensions", "an even number", `${dimensions}`);
@@ -186,6 +187,7 @@ function checkScaling(scaling: RopeScaling): void {
       throw new ArgumentError(NAME, `scaling.${name}`, expected, describe(value));
     }
   }
+  checkBoolean(NAME, "scaling.truncate", numbers.truncate);
   if (scaling.type === "llama3" && !(scaling.highFreqFactor > scaling.lowFreqFactor)) {
     throw new ArgumentError(
       NAME,

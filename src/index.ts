@@ -21,6 +21,7 @@ export type {
   BlockMask,
   Layout,
   Mask,
+  MaskData,
   ScoreOptions,
   ScoreTile,
 } from "./options";

@@ -1,6 +1,7 @@
 // Projections: x · W + bias, with W packed once.
 
 import { Slot } from "../assembly/frame";
+import { checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
@@ -31,7 +32,8 @@ export class PreparedLinear {
   /** @internal */
   constructor(engine: Engine, weight: Tensor, options: PrepareOptions) {
     const operation = "prepareLinear";
-    const { order, bias } = options ?? {};
+    checkOptions(operation, options);
+    const { order, bias } = options;
     if (order !== "out,in" && order !== "in,out") {
       throw new ArgumentError(operation, "order", '"out,in" or "in,out"', describe(order));
     }
@@ -74,7 +76,9 @@ export class PreparedLinear {
   }
 
   /** @internal */
-  apply(engine: Engine, x: Tensor, { out }: LinearOptions): Tensor {
+  apply(engine: Engine, x: Tensor, options: LinearOptions): Tensor {
+    checkOptions("linear", options);
+    const { out } = options;
     const input = checkTensor("linear", "x", x);
     if (!this.#packed)
       throw new DisposedError("linear", "prepared", "a weight in use", "a disposed one");

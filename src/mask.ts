@@ -1,9 +1,10 @@
 // Masks of scores, element by element or in blocks, checked and given strides.
 
 import { MaskKind } from "../assembly/frame";
+import { checkBoolean, checkCount } from "./checks";
 import { ArgumentError, describe } from "./errors";
-import type { BlockMask, Mask } from "./options";
-import { checkCount, type Shapes } from "./shapes";
+import type { BlockMask, Mask, MaskData } from "./options";
+import type { Shapes } from "./shapes";
 import { checkDims, elementsOf } from "./tensor";
 
 type Four = [number, number, number, number];
@@ -33,11 +34,11 @@ export function checkMask(
   const full = [batch, heads, queries, keys];
   const bare = ArrayBuffer.isView(mask);
   const data = bare ? mask : mask?.data;
-  if (!(data instanceof Float32Array || data instanceof Uint8Array)) {
+  if (!isMaskData(data)) {
     throw new ArgumentError(
       operation,
       bare ? "mask" : "mask.data",
-      "a Float32Array (additive) or Uint8Array (1 takes part)",
+      "a Float32Array (additive), or a Uint8Array, Int32Array or BigInt64Array (1 takes part)",
       describe(data),
     );
   }
@@ -53,6 +54,7 @@ export function checkMask(
     );
   }
   const padded = [1, 1, 1, 1, ...dims].slice(dims.length) as Four;
+  if (!bare) checkBoolean(operation, "mask.shorter", mask.shorter);
   const shorter = !bare && mask.shorter === true;
   const fits =
     dims.length <= 4 &&
@@ -69,11 +71,26 @@ export function checkMask(
     );
   }
   const strides = broadcastStrides(padded);
-  const kind = data instanceof Uint8Array ? MaskKind.boolean : MaskKind.additive;
-  return { kind, data, strides, columns: padded[3] === 1 ? keys : (padded[3] as number) };
+  const columns = padded[3] === 1 ? keys : padded[3];
+  return data instanceof Float32Array
+    ? { kind: MaskKind.additive, data, strides, columns }
+    : { kind: MaskKind.boolean, data: booleans(data), strides, columns };
 }
 
-function bareDims(operation: string, data: Float32Array | Uint8Array, full: number[]): number[] {
+function isMaskData(data: unknown): data is MaskData {
+  return [Float32Array, Uint8Array, Int32Array, BigInt64Array].some((kind) => data instanceof kind);
+}
+
+function booleans(data: Uint8Array | Int32Array | BigInt64Array): Uint8Array {
+  if (data instanceof Uint8Array) return data;
+  return data instanceof Int32Array
+    ? Uint8Array.from(data, (item) => (item > 0 ? 1 : 0))
+    : Uint8Array.from({ length: data.length }, (_, index) =>
+        (data[index] as bigint) > 0n ? 1 : 0,
+      );
+}
+
+function bareDims(operation: string, data: MaskData, full: number[]): number[] {
   const plane = full.slice(2);
   if (data.length === elementsOf(full)) return full;
   if (data.length === elementsOf(plane)) return plane;

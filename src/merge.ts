@@ -1,6 +1,7 @@
 // Results of attend over disjoint sets of keys, made into one.
 
 import { Slot } from "../assembly/frame";
+import { checkOptions } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
 import { ArgumentError, describe } from "./errors";
@@ -32,6 +33,7 @@ export function mergeStates(
   parts: readonly AttentionState[],
   options: MergeOptions,
 ): AttentionState {
+  checkOptions(NAME, options);
   const layout = checkLayout(NAME, options.layout);
   const [heads] = checkHeads(NAME, layout, { heads: options.heads });
   if (!Array.isArray(parts) || parts.length === 0) {

@@ -7,6 +7,7 @@
 
 import { type AppendedConfig, type AppendedRows, attendAppended, checkAppended } from "./appended";
 import type { Attention } from "./attention";
+import { checkCount, checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import type { PreparedLinear } from "./linear";
@@ -20,7 +21,6 @@ import {
   projectionsOfMatrices,
   projectionsOfPyTorch,
 } from "./projections";
-import { checkCount } from "./shapes";
 import { type AllocatedTensor, checkTensor, type Tensor } from "./tensor";
 
 export interface LayerConfig extends AppendedConfig {
@@ -135,12 +135,9 @@ export class MultiHeadAttention {
    *
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
-  forward(
-    query: Tensor,
-    key?: Tensor,
-    value?: Tensor,
-    { out, ...score }: ScoreOptions = {},
-  ): LayerResult {
+  forward(query: Tensor, key?: Tensor, value?: Tensor, options: ScoreOptions = {}): LayerResult {
+    checkOptions(NAME, options);
+    const { out, ...score } = options;
     const projections = this.#projections;
     if (!projections) throw new DisposedError(NAME, "layer", "a layer in use", "a disposed one");
     const attention = this.#attention;
@@ -163,10 +160,10 @@ export class MultiHeadAttention {
       ];
       const { heads, keyValueHeads } = this;
       const mixed = allocate([...q.dims.slice(0, -1), projections.output.inputSize]);
-      const options = { ...score, layout: "BLE", heads, keyValueHeads, out: mixed } as const;
+      const inside = { ...score, layout: "BLE", heads, keyValueHeads, out: mixed } as const;
       const { weights, scores, logSumExp } = this.#appended
-        ? attendAppended(attention, q, { key: k, value: v }, this.#appended, options)
-        : attention.attend(q, k, v, options);
+        ? attendAppended(attention, q, { key: k, value: v }, this.#appended, inside)
+        : attention.attend(q, k, v, inside);
       const output = attention.linear(mixed, projections.output, { out });
       return {
         output,

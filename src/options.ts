@@ -10,19 +10,23 @@ import type { Tensor } from "./tensor";
 export type Layout = "BHLD" | "BLHD" | "BLE";
 
 /**
- * Which keys take part: a boolean mask (Uint8Array, 1 takes part, 0 does not) or an additive one
- * (Float32Array, added to the scaled scores, −Infinity leaves out), broadcast over [B, H, L, S]
- * from the right. A bare array is taken only at exactly L·S or B·H·L·S elements.
+ * A boolean mask (Uint8Array, 1 takes part, 0 does not), one of integers as tokenizers make them
+ * (above 0 takes part), or an additive one (added to the scaled scores, −Infinity leaves out).
+ */
+export type MaskData = Float32Array | Uint8Array | Int32Array | BigInt64Array;
+
+/**
+ * Which keys take part, broadcast over [B, H, L, S] from the right. A bare array is taken only at
+ * exactly L·S or B·H·L·S elements.
  */
 export type Mask =
   | {
-      readonly data: Float32Array | Uint8Array;
+      readonly data: MaskData;
       readonly dims: readonly number[];
       /** The last axis may be shorter than S, and keys past it are left out (as ONNX does). */
       readonly shorter?: boolean | undefined;
     }
-  | Float32Array
-  | Uint8Array;
+  | MaskData;
 
 /**
  * Which blocks of `size` queries by `size` keys take part (1) or not (0), dims

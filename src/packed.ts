@@ -2,6 +2,7 @@
 
 import { Sequence } from "../assembly/frame";
 import { callAttend } from "./attend";
+import { checkOptions } from "./checks";
 import type { Engine } from "./engine/load";
 import { ArgumentError, describe } from "./errors";
 import type { AttendResult, ScoreOptions } from "./options";
@@ -26,6 +27,7 @@ export function attendPacked(
   value: Tensor,
   options: PackedOptions,
 ): AttendResult {
+  checkOptions(NAME, options);
   refuseBatchOptions(options);
   const inputs = checkInputs(NAME, query, key, value, "BLHD");
   if (inputs.query.dims.length !== 3) {
@@ -113,12 +115,9 @@ function checkOffsets(argument: string, offsets: ArrayLike<number>, tokens: numb
 }
 
 /** Options that have no meaning without a batch axis must not pass unheard. */
-function refuseBatchOptions(options: unknown): void {
-  if (typeof options !== "object" || options === null) {
-    throw new ArgumentError(NAME, "options", "{ cumulativeQueries }", describe(options));
-  }
+function refuseBatchOptions(options: PackedOptions): void {
   for (const name of ["queryLengths", "keyLengths", "weights", "scores"] as const) {
-    const given = (options as Record<string, unknown>)[name];
+    const given = (options as ScoreOptions)[name];
     if (given === undefined || given === false) continue;
     throw new ArgumentError(NAME, name, "no value: sequences are laid end to end", describe(given));
   }

@@ -1,10 +1,10 @@
 // Positions other than rotary ones: sinusoidal tables to add to embeddings, and biases to
 // add to scores.
 
+import { checkBoolean, checkCount, checkOptions } from "./checks";
 import type { Kernels } from "./engine/load";
 import { ArgumentError, describe } from "./errors";
 import { checkBase, powers } from "./frequencies";
-import { checkCount } from "./shapes";
 import { checkTensor, elementsOf, type Tensor } from "./tensor";
 
 export interface SinusoidalOptions {
@@ -36,7 +36,8 @@ export interface RelativeBiasOptions {
 
 export function sinusoidalPositions(kernels: Kernels, options: SinusoidalOptions): Tensor {
   const name = "sinusoidalPositions";
-  const { positions, size, base = 10000, order = "interleaved" } = options ?? {};
+  checkOptions(name, options);
+  const { positions, size, base = 10000, order = "interleaved" } = options;
   checkCount(name, "size", size);
   checkBase(name, base);
   if (order !== "interleaved" && order !== "concatenated") {
@@ -90,7 +91,8 @@ function checkRows(name: string, positions: number | ArrayLike<number>): ArrayLi
  * @throws ArgumentError for heads that are not a count, or a maxBias not above 0.
  */
 export function alibiSlopes(heads: number, options: { maxBias?: number } = {}): Float32Array {
-  const { maxBias = 8 } = options ?? {};
+  checkOptions("alibiSlopes", options);
+  const { maxBias = 8 } = options;
   checkCount("alibiSlopes", "heads", heads);
   if (heads > 2 ** 16) {
     throw new ArgumentError("alibiSlopes", "heads", "an integer up to 2¹⁶", describe(heads));
@@ -125,7 +127,9 @@ export function alibiSlopes(heads: number, options: { maxBias?: number } = {}): 
 export function relativePositionBias(table: Tensor, options: RelativeBiasOptions): Tensor {
   const name = "relativePositionBias";
   const { data, dims } = checkTensor(name, "table", table);
-  const { queries, keys, bidirectional = true, maxDistance = 128, queryOffset = 0 } = options ?? {};
+  checkOptions(name, options);
+  const { queries, keys, bidirectional = true, maxDistance = 128, queryOffset = 0 } = options;
+  checkBoolean(name, "bidirectional", bidirectional);
   const [buckets = 0, heads = 0] = dims;
   const sides = bidirectional ? 2 : 1;
   if (dims.length !== 2 || heads < 1 || buckets < 2 * sides || buckets % sides) {

@@ -1,12 +1,13 @@
 // rotate: which pair of which row turns by how much, checked and made plain for the kernel.
 
 import { Slot } from "../assembly/frame";
+import { checkBoolean, checkCount, checkOptions } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
 import { ArgumentError, describe } from "./errors";
 import { checkBase, powers } from "./frequencies";
 import type { Layout } from "./options";
-import { checkCount, checkHeads, checkLayout, type View, viewOf } from "./shapes";
+import { checkHeads, checkLayout, type View, viewOf } from "./shapes";
 import { checkData, checkOut, checkTensor, type Tensor } from "./tensor";
 
 export interface RotateOptions {
@@ -50,6 +51,7 @@ const NAME = "rotate";
 const FARTHEST = 2 ** 24;
 
 export function rotate(engine: Engine, x: Tensor, options: RotateOptions): Tensor {
+  checkOptions(NAME, options);
   const layout = checkLayout(NAME, options.layout);
   const [heads] = checkHeads(NAME, layout, { heads: options.heads });
   const input = checkTensor(NAME, "x", x);
@@ -195,6 +197,7 @@ function checkSections(pairs: number, sections: RotateOptions["sections"]) {
   if (!Array.isArray(sizes) || sizes.length < 1 || sizes.length > 255) {
     throw new ArgumentError(NAME, "sections.sizes", "an array of 1 to 255 sizes", describe(sizes));
   }
+  checkBoolean(NAME, "sections.interleaved", sections.interleaved);
   let total = 0;
   for (const [axis, size] of sizes.entries()) {
     if (!Number.isInteger(size) || size < 0) {

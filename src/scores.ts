@@ -58,17 +58,18 @@ export function checkScoring(operation: string, shapes: Shapes, options: ScoreOp
   return {
     scale: scale ?? 1 / Math.sqrt(headSize),
     softcap,
-    alibi: options.alibi && checkAlibi(operation, shapes, options.alibi),
+    alibi: options.alibi === undefined ? undefined : checkAlibi(operation, shapes, options.alibi),
     sinks:
-      sinks &&
-      perHead(
-        operation,
-        "sinks",
-        sinks,
-        [heads],
-        "a finite number or −Infinity",
-        (sink) => Number.isFinite(sink) || sink === -Infinity,
-      ),
+      sinks === undefined
+        ? undefined
+        : perHead(
+            operation,
+            "sinks",
+            sinks,
+            [heads],
+            "a finite number or −Infinity",
+            (sink) => Number.isFinite(sink) || sink === -Infinity,
+          ),
     scoresKind: scores === undefined ? ScoresKind.none : SCORES[scores],
     weightsKind: probabilities ? WeightsKind.perHead : weightsKind,
     probabilities,
@@ -76,6 +77,9 @@ export function checkScoring(operation: string, shapes: Shapes, options: ScoreOp
 }
 
 function checkAlibi(operation: string, { batch, heads }: Shapes, alibi: Alibi) {
+  if (typeof alibi !== "object" || alibi === null) {
+    throw new ArgumentError(operation, "alibi", "{ slopes, distance? }", describe(alibi));
+  }
   const { slopes, distance = "absolute" } = alibi;
   if (!Object.hasOwn(DISTANCES, distance)) {
     const expected = '"absolute", "signed" or "key"';

@@ -1,5 +1,6 @@
 // Sizes and strides of a call, read from the dims of query, key and value in any layout.
 
+import { checkCount } from "./checks";
 import { ArgumentError, describe } from "./errors";
 import type { AttendOptions, Layout } from "./options";
 import { checkTensor, type Tensor } from "./tensor";
@@ -180,13 +181,6 @@ export function checkHeads(
   checkCount(operation, "heads", heads);
   checkCount(operation, "keyValueHeads", keyValueHeads ?? heads);
   return [heads as number, keyValueHeads ?? (heads as number)];
-}
-
-/** @throws ArgumentError unless `value` is an integer from 1. */
-export function checkCount(operation: string, argument: string, value: unknown): void {
-  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) >= 2 ** 31) {
-    throw new ArgumentError(operation, argument, "an integer from 1", describe(value));
-  }
 }
 
 /** @throws ArgumentError if `dims` do not fit the layout. */

@@ -8,6 +8,7 @@
 //   finally { staging.release(); }
 
 import type { Slot } from "../../assembly/frame";
+import { ArgumentError } from "../errors";
 import { AllocatedTensor, elementsOf, type Tensor } from "../tensor";
 import { align } from "./arena";
 import type { Engine } from "./load";
@@ -128,6 +129,10 @@ export class Staging {
         : out instanceof Float32Array
           ? out
           : out.data;
+    if (target.length !== length) {
+      // What scoreMod threw away while the call ran.
+      throw new ArgumentError(this.#operation, "out", `${length} elements`, `${target.length}`);
+    }
     target.set(floats.subarray(place.address / 4, place.address / 4 + length));
     return { data: target, dims };
   }

@@ -1,0 +1,87 @@
+import { MultiHeadAttention } from "wasm-attention";
+import { type Call, type Refusal, zeros } from "./refusal";
+
+const layer =
+  (config: object, weights: object): Call =>
+  (attention) =>
+    new MultiHeadAttention(attention, config as never, weights as never);
+const eye = { weight: zeros(8, 8), order: "in,out" };
+export const eyes = { query: eye, key: eye, value: eye, output: eye };
+
+export const multiheadRefused: Refusal[] = [
+  ['MultiHeadAttention: "heads" expected an integer from 1, got 1.5', layer({ heads: 1.5 }, eyes)],
+  [
+    'MultiHeadAttention: "keyValueHeads" expected a divisor of heads = 4, got 3',
+    layer({ heads: 4, keyValueHeads: 3 }, eyes),
+  ],
+  [
+    'MultiHeadAttention: "key" expected a projection { weight, order, bias? }, got undefined',
+    layer({ heads: 2 }, { query: eye }),
+  ],
+  [
+    'MultiHeadAttention: "query" expected a weight to a multiple of 3 heads, got 8',
+    layer({ heads: 3 }, eyes),
+  ],
+  [
+    'MultiHeadAttention: "key" expected a weight to Hkv·D = 4 outputs, got 8',
+    layer({ heads: 2, keyValueHeads: 1 }, eyes),
+  ],
+  [
+    'MultiHeadAttention: "value" expected a weight to a multiple of 2 heads, got 7',
+    layer({ heads: 2 }, { ...eyes, value: { ...eye, weight: zeros(8, 7) } }),
+  ],
+  [
+    'MultiHeadAttention: "output" expected a weight from H·Dv = 8 inputs, got 7',
+    layer({ heads: 2 }, { ...eyes, output: { ...eye, weight: zeros(7, 8) } }),
+  ],
+  [
+    'MultiHeadAttention: "key.dims" expected [B, S, 8] or [S, 8], got [4, 7]',
+    (a) => {
+      using made = new MultiHeadAttention(a, { heads: 2 }, eyes as never);
+      return made.forward(zeros(4, 8), zeros(4, 7));
+    },
+  ],
+  [
+    'MultiHeadAttention: "weights" expected 4 kernels, or 4 kernels each with its bias, got []',
+    (a) => MultiHeadAttention.fromKeras(a, []),
+  ],
+  [
+    'MultiHeadAttention: "weights[0].dims" expected [in, heads, size], got [8, 8]',
+    (a) => MultiHeadAttention.fromKeras(a, new Array(4).fill(zeros(8, 8))),
+  ],
+  [
+    'MultiHeadAttention: "in_proj_weight.dims" expected [3·E, E], got [8, 8]',
+    (a) =>
+      MultiHeadAttention.fromPyTorch(
+        a,
+        { in_proj_weight: zeros(8, 8), "out_proj.weight": zeros(8, 8) },
+        { heads: 2 },
+      ),
+  ],
+  [
+    'MultiHeadAttention: "in_proj_bias" expected 3·E elements, got 8',
+    (a) =>
+      MultiHeadAttention.fromPyTorch(
+        a,
+        {
+          in_proj_weight: zeros(24, 8),
+          in_proj_bias: new Float32Array(8),
+          "out_proj.weight": zeros(8, 8),
+        },
+        { heads: 2 },
+      ),
+  ],
+
+  [
+    'MultiHeadAttention: "addZeroAttention" expected a boolean, got 1',
+    layer({ heads: 2, addZeroAttention: 1 }, eyes),
+  ],
+  [
+    'MultiHeadAttention: "biasKeyValue.value" expected a tensor { data, dims }, got undefined',
+    layer({ heads: 2, biasKeyValue: { key: zeros(8) } }, eyes),
+  ],
+  [
+    'MultiHeadAttention: "biasKeyValue.key" expected 8 elements, got 7',
+    layer({ heads: 2, biasKeyValue: { key: zeros(7), value: zeros(8) } }, eyes),
+  ],
+];
