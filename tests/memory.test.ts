@@ -85,24 +85,6 @@ test("out may overlap any input, allocated or not", async () => {
   }
 });
 
-test("subarrays at odd offsets and shared buffers are read as they are", async () => {
-  const attention = await engine("portable");
-  const dims = [1, 1, 5, 3];
-  const data = randomArray(15, 4);
-  const want = attention.attend(tensor(data, dims), tensor(data, dims), tensor(data, dims)).output
-    .data;
-  const odd = new Float32Array(18).subarray(1, 16);
-  odd.set(data);
-  const shared = new Float32Array(new SharedArrayBuffer(60));
-  shared.set(data);
-  const got = attention.attend(
-    tensor(odd, dims),
-    tensor(shared as never, dims),
-    tensor(data, dims),
-  );
-  assert.deepEqual(got.output.data, want);
-});
-
 test("one head at n = 16,384 needs less than 24 MB beside its tensors", async () => {
   const n = 16384;
   for (const variant of ["portable", "relaxed"] as const) {

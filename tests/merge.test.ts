@@ -2,125 +2,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
-import { type AttentionState, type Layout, tensor } from "wasm-attention";
+import { type AttentionState, tensor } from "wasm-attention";
+import { checkMerge, mergeProblems } from "./checks/merge";
+import { holds } from "./checks/property";
 import { engine, randomArray, variants } from "./engines";
-import { arrange, dimsOf } from "./problems";
-import { attend, naiveAttend, type Problem, shareOfTolerance } from "./reference";
-
-const runs = Number(process.env.RUNS ?? 60);
-const problems = fc.record({
-  seed: fc.integer({ min: 1, max: 2 ** 31 }),
-  batch: fc.integer({ min: 1, max: 2 }),
-  heads: fc.integer({ min: 1, max: 3 }),
-  queries: fc.constantFrom(1, 3, 7, 64, 65),
-  // The last key of each part; equal neighbours make an empty part.
-  cuts: fc.array(fc.integer({ min: 0, max: 150 }), { maxLength: 5 }),
-  headSize: fc.constantFrom(1, 5, 16),
-  valueSize: fc.constantFrom(1, 4, 7, 8),
-  amplitude: fc.constantFrom(1, 10, 1e4),
-  layout: fc.constantFrom<Layout>("BHLD", "BLHD", "BLE"),
-  rank: fc.constantFrom(4, 3),
-  allocated: fc.boolean(),
-  out: fc.constantFrom("none", "plain", "first"),
-});
 
 for (const variant of variants) {
   test(`parts over ranges of keys merge into the whole, ${variant}`, async () => {
     const attention = await engine(variant);
-    fc.assert(
-      fc.property(problems, (drawn) => {
-        const { heads, queries, headSize, valueSize, layout, rank, seed } = drawn;
-        const batch = rank === 4 ? drawn.batch : 1;
-        const keys = 150;
-        const query = randomArray(batch * heads * queries * headSize, seed, drawn.amplitude);
-        const key = randomArray(batch * heads * keys * headSize, seed + 1);
-        const value = randomArray(batch * heads * keys * valueSize, seed + 2);
-        const sinks = randomArray(heads, seed + 3);
-        const cuts = [0, ...drawn.cuts.sort((a, b) => a - b), keys];
-        const scale = 1 / Math.sqrt(headSize);
-        const problem: Problem = {
-          ...{ batch, heads, keyValueHeads: heads, queries, keys, headSize, valueSize },
-          ...{ query, key, value, scale, sinks },
-          present: () => true,
-          visible: (_b, _h, i, j) => j <= i + 40,
-          bias: () => 0,
-        };
-        const place = (data: Float32Array, rows: number, size: number) =>
-          tensor(
-            arrange(data, heads, rows, size, layout),
-            dimsOf(layout, rank, batch, heads, rows, size),
-          );
-        const range = (data: Float32Array, size: number, from: number, to: number) =>
-          data.filter((_, index) => {
-            const row = Math.floor(index / size) % keys;
-            return row >= from && row < to;
-          });
-        const { used } = attention.memory;
-        const parts = cuts.slice(1).map((to, index): AttentionState => {
-          const from = cuts[index];
-          const { output, logSumExp } = attention.attend(
-            place(query, queries, headSize),
-            place(range(key, headSize, from, to), to - from, headSize),
-            place(range(value, valueSize, from, to), to - from, valueSize),
-            {
-              layout,
-              ...(layout === "BLE" && { heads }),
-              causal: true,
-              queryOffset: 40 - from,
-              logSumExp: true,
-              // A sink belongs to one part only.
-              sinks: index === 0 ? sinks : undefined,
-            },
-          );
-          return { output, logSumExp: logSumExp! };
-        });
-        const given = drawn.allocated
-          ? parts.map(({ output, logSumExp }) => {
-              const copy = attention.allocate(output.dims);
-              copy.data.set(output.data);
-              return { output: copy, logSumExp };
-            })
-          : parts;
-        const out =
-          drawn.out === "none"
-            ? undefined
-            : drawn.out === "first"
-              ? given[0].output
-              : new Float32Array(batch * heads * queries * valueSize);
-        const got = attention.mergeStates(given, {
-          layout,
-          ...(layout === "BLE" && { heads }),
-          out,
-        });
-        if (out) assert.equal(got.output.data, out instanceof Float32Array ? out : out.data);
-        const truth = attend(problem);
-        const naive = naiveAttend(problem);
-        const output = arrange(
-          got.output.data,
-          queries,
-          heads,
-          valueSize,
-          layout === "BHLD" ? layout : "BLHD",
-        );
-        const share = shareOfTolerance(
-          output,
-          truth.output,
-          naive.map((n) => n.output),
-        );
-        assert.ok(share <= 1, `output: ${share} of the tolerance`);
-        const lse = shareOfTolerance(
-          got.logSumExp.data,
-          truth.logSumExp,
-          naive.map((n) => n.logSumExp),
-        );
-        assert.ok(lse <= 1, `logSumExp: ${lse} of the tolerance`);
-        if (drawn.allocated)
-          for (const part of given) (part.output as unknown as Disposable)[Symbol.dispose]();
-        assert.equal(attention.memory.used, used);
-      }),
-      { numRuns: runs },
-    );
+    holds(mergeProblems, (drawn) => checkMerge(attention, drawn));
   });
 
   test(`a part that saw nothing weighs nothing, whatever it holds, ${variant}`, async () => {

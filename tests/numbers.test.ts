@@ -36,6 +36,18 @@ for (const variant of variants) {
     assert.ok(Math.abs(logSumExp[2] - Math.log(3)) < 2e-7);
   });
 
+  test(`a soft cap holds the hugest logits, and what is not finite, ${variant}`, async () => {
+    const { output, logSumExp } = await run([1e15], [1e15, -1e15], [1, 2], { softcap: 2 });
+    const share = 1 / (1 + Math.exp(-4));
+    assert.ok(Math.abs(output[0] - (share + 2 * (1 - share))) < 4e-7);
+    assert.ok(Math.abs(logSumExp[0] - Math.log(Math.exp(2) + Math.exp(-2))) < 4e-7);
+    const endless = await run([1], [Infinity, 0], [1, 2], { softcap: 2 });
+    const top = Math.exp(2) / (Math.exp(2) + 1);
+    assert.ok(Math.abs(endless.output[0] - (top + 2 * (1 - top))) < 4e-7, "tanh ∞ = 1");
+    const lost = await run([1, 0.5], [NaN, 0], [1, 2], { softcap: 2 });
+    assert.deepEqual(lost.output, [NaN, NaN]);
+  });
+
   test(`equal logits give the mean, whatever their size, ${variant}`, async () => {
     for (const size of [0, 1, -50, 3e38]) {
       const { output } = await run([1, 0], [size, size, size, size], [1, 2, 3, 4]);
@@ -65,11 +77,22 @@ for (const variant of variants) {
       { mask: { data: Uint8Array.of(1, 1, 0), dims: [3] } },
       { mask: { data: Float32Array.of(0, 0, -Infinity), dims: [3] } },
       { causal: true, queryOffset: 1 },
+      { window: { right: 1 } },
+      { window: { left: 9, right: 0 }, queryOffset: 1 },
+      { mask: { data: Int32Array.of(1, 1, 0), dims: [3] } },
+      { mask: { data: Uint8Array.of(1, 1), dims: [2], shorter: true } },
+      { blockMask: { data: Uint8Array.of(1, 1, 0), dims: [1, 1, 1, 3], size: 1 } },
     ];
     for (const options of masks)
       for (const bad of [NaN, Infinity, -Infinity]) {
         const { output } = await run([1], [0, 0, bad], [1, 2, bad], options);
         assert.deepEqual(output, [1.5]);
+        const more = { softcap: 4, alibi: { slopes: [0] }, sinks: [-Infinity], scores: "capped" };
+        const all = await run([1], [0, 0, bad], [1, 2, bad], {
+          ...options,
+          ...more,
+        } as AttendOptions);
+        assert.deepEqual(all.output, [1.5]);
       }
   });
 

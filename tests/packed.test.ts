@@ -2,139 +2,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
-import { type PackedOptions, type ScoreOptions, type Tensor, tensor } from "wasm-attention";
-import { engine, random, randomArray, variants } from "./engines";
-
-const runs = Number(process.env.RUNS ?? 60);
-const length = fc.oneof(fc.integer({ min: 0, max: 12 }), fc.constantFrom(1, 63, 64, 65, 129));
-
-const problems = fc.record({
-  seed: fc.integer({ min: 1, max: 2 ** 31 }),
-  lengths: fc.array(fc.tuple(length, length), { maxLength: 5 }),
-  keyValueHeads: fc.integer({ min: 1, max: 2 }),
-  group: fc.integer({ min: 1, max: 2 }),
-  headSize: fc.constantFrom(1, 5, 16),
-  valueSize: fc.constantFrom(1, 8, 9),
-  sameLengths: fc.boolean(),
-  causal: fc.constantFrom(undefined, true, "lower-right" as const),
-  window: fc.constantFrom(undefined, { left: 3 }, { left: 0, right: 2 }),
-  softcap: fc.constantFrom(undefined, 5),
-  alibi: fc.boolean(),
-  sinks: fc.boolean(),
-  mask: fc.boolean(),
-  blockMask: fc.boolean(),
-  scoreMod: fc.boolean(),
-});
-
-const cumulative = (lengths: number[]) => {
-  const offsets = [0];
-  for (const [b, n] of lengths.entries()) offsets.push(offsets[b] + n);
-  return offsets;
-};
-
-const rows = ({ data, dims }: Tensor, from: number, to: number): Tensor => {
-  const size = dims.slice(1).reduce((a, b) => a * b, 1);
-  return tensor(data.slice(from * size, to * size), [to - from, ...dims.slice(1)]);
-};
+import { tensor } from "wasm-attention";
+import { checkPacked, packedProblems } from "./checks/packed";
+import { holds } from "./checks/property";
+import { engine, variants } from "./engines";
 
 for (const variant of variants) {
   test(`each packed sequence has the bits it has alone, ${variant}`, async () => {
     const attention = await engine(variant);
-    fc.assert(
-      fc.property(problems, (drawn) => {
-        const { keyValueHeads, headSize, valueSize, seed } = drawn;
-        const heads = keyValueHeads * drawn.group;
-        const queryLengths = drawn.lengths.map(([n]) => n);
-        const keyLengths = drawn.sameLengths ? queryLengths : drawn.lengths.map(([, n]) => n);
-        const [queries, keys] = [cumulative(queryLengths), cumulative(keyLengths)];
-        const make = (count: number, h: number, d: number, offset: number) =>
-          tensor(randomArray(count * h * d, seed + offset), [count, h, d]);
-        const query = make(queries.at(-1) as number, heads, headSize, 0);
-        const key = make(keys.at(-1) as number, keyValueHeads, headSize, 1);
-        const value = make(keys.at(-1) as number, keyValueHeads, valueSize, 2);
-        const [L, S] = [Math.max(0, ...queryLengths), Math.max(0, ...keyLengths)];
-        const next = random(seed + 3);
-        const masks = randomArray(drawn.lengths.length * L * S, seed + 4, 3);
-        const maskOf = (b: number) => (i: number, j: number) => masks[(b * L + i) * S + j];
-        const size = 16;
-        const block = (count: number) => Math.ceil(count / size);
-        const blocks = Uint8Array.from({ length: block(L) * block(S) }, () =>
-          next() < 0.3 ? 0 : 1,
-        );
-        const common: ScoreOptions = {
-          causal: drawn.causal,
-          window: drawn.window,
-          softcap: drawn.softcap,
-          alibi: drawn.alibi
-            ? { slopes: randomArray(heads, seed + 5), distance: "signed" }
-            : undefined,
-          sinks: drawn.sinks ? randomArray(heads, seed + 6) : undefined,
-        };
-        const options: PackedOptions = {
-          ...common,
-          cumulativeQueries: queries,
-          cumulativeKeys: drawn.sameLengths ? undefined : Int32Array.from(keys),
-          logSumExp: true,
-          mask: drawn.mask ? { data: masks, dims: [drawn.lengths.length, 1, L, S] } : undefined,
-          blockMask: drawn.blockMask
-            ? { data: blocks, dims: [1, 1, block(L), block(S)], size }
-            : undefined,
-          scoreMod: drawn.scoreMod
-            ? ({ scores, batch, query: i }) => {
-                for (let n = 0; n < scores.length; n++) scores[n] += batch + i / 64;
-              }
-            : undefined,
-        };
-        const got = attention.attendPacked(query, key, value, options);
-        assert.deepEqual(got.output.dims, [queries.at(-1), heads, valueSize]);
-        assert.deepEqual(got.logSumExp?.dims, [heads, queries.at(-1)]);
-        for (const [b, [n, m]] of queryLengths.map((n, b) => [b, [n, keyLengths[b]]] as const)) {
-          const at = maskOf(b);
-          const alone = attention.attend(
-            rows(query, queries[b], queries[b + 1]),
-            rows(key, keys[b], keys[b + 1]),
-            rows(value, keys[b], keys[b + 1]),
-            {
-              ...common,
-              layout: "BLHD",
-              logSumExp: true,
-              mask: drawn.mask
-                ? {
-                    data: Float32Array.from({ length: n * m }, (_, k) =>
-                      at(Math.floor(k / m), k % m),
-                    ),
-                    dims: [n, m],
-                  }
-                : undefined,
-              blockMask: drawn.blockMask
-                ? {
-                    data: blocks.filter(
-                      (_, k) => k % block(S) < block(m) && k < block(n) * block(S),
-                    ),
-                    dims: [1, 1, block(n), block(m)],
-                    size,
-                  }
-                : undefined,
-              scoreMod: drawn.scoreMod
-                ? ({ scores, query: i }) => {
-                    for (let k = 0; k < scores.length; k++) scores[k] += b + i / 64;
-                  }
-                : undefined,
-            },
-          );
-          assert.deepEqual(rows(got.output, queries[b], queries[b + 1]), alone.output);
-          for (let h = 0; h < heads; h++) {
-            const first = h * query.dims[0] + queries[b];
-            assert.deepEqual(
-              got.logSumExp?.data.slice(first, first + n),
-              alone.logSumExp?.data.slice(h * n, (h + 1) * n),
-            );
-          }
-        }
-      }),
-      { numRuns: runs },
-    );
+    holds(packedProblems, (drawn) => checkPacked(attention, drawn));
   });
 
   test(`nothing of a neighbour is read, NaN or not, ${variant}`, async () => {

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { AttendOptions, Layout, ScoreTile } from "wasm-attention";
-import { random, randomArray } from "./engines";
-import type { Problem } from "./reference";
+import { random, randomArray } from "../engines";
+import type { Problem } from "../reference";
 
 const sizes = fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31);
 const lengths = fc.oneof(

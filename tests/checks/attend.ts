@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { type Attention, type Tensor, tensor } from "wasm-attention";
+import { attend, naiveAttend, shareOfTolerance } from "../reference";
 import { arrange, type Drawn, dimsOf, pose } from "./problems";
-import { attend, naiveAttend, shareOfTolerance } from "./reference";
 
 /** The mean over heads of [B, H, n]. */
 function meanOverHeads(data: Float64Array, batch: number, heads: number, round = (x: number) => x) {
@@ -17,7 +17,7 @@ function meanOverHeads(data: Float64Array, batch: number, heads: number, round =
 }
 
 /** One call against the reference, in every result it gives; and nothing stays allocated. */
-export function check(attention: Attention, drawn: Drawn) {
+export function checkAttend(attention: Attention, drawn: Drawn) {
   const { problem, options } = pose(drawn);
   const { batch, heads, keyValueHeads, queries, keys, headSize, valueSize } = problem;
   const { layout, rank } = drawn;
