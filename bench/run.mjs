@@ -1,5 +1,6 @@
 // npm run bench [-- --quick] [--json FILE] [--engine PATH]: installs the peers once, then measures,
-// under another Node if one is named. --check checks the benchmark's types instead.
+// under another Node if one is named. --accuracy compares errors instead of times; --check checks
+// the benchmark's types.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -9,6 +10,7 @@ const { values } = parseArgs({
     engine: { type: "string", default: process.execPath },
     json: { type: "string" },
     quick: { type: "boolean", default: false },
+    accuracy: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
   },
 });
@@ -23,6 +25,8 @@ if (!existsSync("bench/peers/node_modules")) {
 }
 if (values.check) {
   run("npx", ["tsc", "-p", "bench/peers"]);
+} else if (values.accuracy) {
+  run(values.engine, ["--import", "tsx", "bench/accuracy.ts"]);
 } else {
   const quick = values.quick ? ["--quick"] : [];
   const json = values.json ? ["--json", values.json] : [];

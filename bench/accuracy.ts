@@ -1,0 +1,136 @@
+// npm run accuracy: errors against float64, ours beside naive float32, onnxruntime-web and tfjs.
+
+import { readFileSync } from "node:fs";
+import { type Attention, createAttention, tensor } from "wasm-attention";
+import { randomArray } from "../tests/engines";
+import { onnxruntime } from "./peers/onnxruntime";
+import type { Case, Peer } from "./peers/peer";
+import { tableOf } from "./peers/table";
+import { tfjs } from "./peers/tfjs";
+
+interface Input extends Case {
+  readonly name: string;
+  /** Of the queries; keys and values are uniform in [−√3, √3), of variance 1. */
+  readonly amplitude: number;
+  /** Every so many rows are compared. */
+  readonly step: number;
+}
+
+const UNIT = Math.sqrt(3);
+const shape = { heads: 4, n: 512, d: 64, causal: false, step: 1 };
+const inputs: Input[] = [
+  { ...shape, name: "random", amplitude: UNIT },
+  { ...shape, name: "random, causal", amplitude: UNIT, causal: true },
+  { ...shape, name: "huge logits (±1000)", amplitude: 250 * UNIT },
+  { ...shape, name: "long", amplitude: UNIT, heads: 1, n: 8192, step: 8 },
+];
+
+type Round = (x: number) => number;
+type Arrays = readonly [query: Float32Array, key: Float32Array, value: Float32Array];
+
+/** softmax(q·kᵀ/√d)·v of every `step`-th row, each operation rounded. */
+function attention({ heads, n, d, causal, step }: Input, [q, k, v]: Arrays, round: Round) {
+  const output = new Float64Array((q.length / step) | 0);
+  const scores = new Float64Array(n);
+  const scale = round(1 / Math.sqrt(d));
+  let to = 0;
+  for (let row = 0; row < heads * n; row += step, to += d) {
+    const head = Math.floor(row / n) * n;
+    const keys = causal ? (row % n) + 1 : n;
+    let largest = Number.NEGATIVE_INFINITY;
+    for (let j = 0; j < keys; j++) {
+      let dot = 0;
+      for (let i = 0; i < d; i++) dot = round(dot + round(q[row * d + i] * k[(head + j) * d + i]));
+      scores[j] = round(dot * scale);
+      largest = Math.max(largest, scores[j]);
+    }
+    let sum = 0;
+    for (let j = 0; j < keys; j++) {
+      scores[j] = round(Math.exp(round(scores[j] - largest)));
+      sum = round(sum + scores[j]);
+    }
+    for (let j = 0; j < keys; j++) {
+      const weight = round(scores[j] / sum);
+      for (let i = 0; i < d; i++)
+        output[to + i] = round(output[to + i] + round(weight * v[(head + j) * d + i]));
+    }
+  }
+  return output;
+}
+
+function ours(engine: Attention): Peer {
+  return {
+    name: `ours, ${engine.variant}`,
+    async prepare({ heads, n, d, causal }, query, key, value) {
+      const wrap = (data: Float32Array) => tensor(data, [heads, n, d]);
+      let output = new Float32Array(0);
+      return {
+        run() {
+          const result = engine.attend(wrap(query), wrap(key), wrap(value), { causal });
+          output = result.output.data as Float32Array<ArrayBuffer>;
+        },
+        output: () => output,
+        dispose() {},
+      };
+    },
+  };
+}
+
+/** Every `step`-th row of a whole output. */
+function rowsOf(data: Float32Array, { d, step }: Input): Float32Array {
+  return data.filter((_, at) => Math.floor(at / d) % step === 0);
+}
+
+function errorsOf(got: ArrayLike<number>, truth: Float64Array) {
+  let most = 0;
+  let sum = 0;
+  for (let i = 0; i < truth.length; i++) {
+    const error = Math.abs(got[i] - truth[i]);
+    if (!(error <= most)) most = error;
+    sum += error;
+  }
+  return { most, mean: sum / truth.length };
+}
+
+const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
+const engines = [await createAttention({ reproducible: true })];
+if (WebAssembly.validate(relaxed)) engines.push(await createAttention());
+
+const rows: string[][] = [];
+for (const [seed, input] of inputs.entries()) {
+  const size = input.heads * input.n * input.d;
+  const arrays: Arrays = [
+    randomArray(size, 3 * seed + 1, input.amplitude),
+    randomArray(size, 3 * seed + 2, UNIT),
+    randomArray(size, 3 * seed + 3, UNIT),
+  ];
+  const truth = attention(input, arrays, (x) => x);
+  const found = [
+    { name: "naive float32", ...errorsOf(attention(input, arrays, Math.fround), truth) },
+  ];
+  for (const peer of [...engines.map(ours), onnxruntime, tfjs]) {
+    try {
+      const prepared = await peer.prepare(input, ...arrays);
+      await prepared.run();
+      found.push({ name: peer.name, ...errorsOf(rowsOf(prepared.output(), input), truth) });
+      prepared.dispose();
+    } catch (error) {
+      rows.push([input.name, peer.name, `fails: ${String(error).slice(0, 60)}`, "", "", ""]);
+    }
+  }
+  const least = Math.min(...found.map(({ most }) => most));
+  const leastMean = Math.min(...found.map(({ mean }) => mean));
+  for (const { name, most, mean } of found) {
+    rows.push([
+      input.name,
+      name,
+      most.toExponential(2),
+      `${(most / least).toFixed(2)}×`,
+      mean.toExponential(2),
+      `${(mean / leastMean).toFixed(2)}×`,
+    ]);
+  }
+}
+console.log(
+  tableOf(["input", "", "maximum error", "of the least", "mean error", "of the least"], rows),
+);
