@@ -80,7 +80,7 @@ export function linearTile(frame: usize, start: i32, scratch: usize): void {
         const a = x + <usize>(i >> 2) * rowPanel;
         const c = result + <usize>i * resultRow + ((<usize>j) << 2);
         if (rows - i >= 4 && columns - j >= 8) {
-          multiply4x8(a, true, w, count, c, resultRow, true);
+          multiply4x8(a, true, w, count, LINEAR_DEPTH, c, resultRow, true);
         } else {
           multiplyEdge(a, w, count, c, resultRow, min(rows - i, 4), min(columns - j, 8), edge);
         }
@@ -103,6 +103,6 @@ function multiplyEdge(
 ): void {
   const bytes = (<usize>columns) << 2;
   for (let i: usize = 0; i < <usize>rows; i++) memory.copy(edge + (i << 5), c + i * row, bytes);
-  multiply4x8(a, true, w, count, edge, 32, true);
+  multiply4x8(a, true, w, count, LINEAR_DEPTH, edge, 32, true);
   for (let i: usize = 0; i < <usize>rows; i++) memory.copy(c + i * row, edge + (i << 5), bytes);
 }

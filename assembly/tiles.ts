@@ -10,6 +10,10 @@ export const KEYS: i32 = 128;
 export const REGISTER_ROWS: i32 = 4;
 export const REGISTER_COLUMNS: i32 = 8;
 
+/** Longest sums over the head size and over keys before they are added up; see NOTES.md. */
+export const SCORE_SUM: i32 = 32;
+export const VALUE_SUM: i32 = 128;
+
 /** linear: rows of x and depth packed at a time (64 × 256 floats stay in the level-2 cache). */
 export const LINEAR_ROWS: i32 = 64;
 export const LINEAR_DEPTH: i32 = 256;

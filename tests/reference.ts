@@ -29,7 +29,7 @@ export interface Problem {
   alibi?(b: number, h: number, i: number, j: number): number;
   softcap?: number;
   modify?(score: number, b: number, h: number, i: number, j: number): number;
-  sinks?: ArrayLike<number>;
+  sinks?: ArrayLike<number> | undefined;
 }
 
 export type ScoresName = "raw" | "capped" | "biased";
@@ -48,23 +48,34 @@ export interface Solution {
 type Round = (x: number) => number;
 const exact: Round = (x) => x;
 
-/**
- * Naive float32 three times: dot products summed forward, backward, and forward with fused
- * multiply-adds. The error of one is a single draw, on small problems often a lucky one.
- */
+/** Ways to compute the same in float32. */
+interface Way {
+  /** Dot products summed from the last term. */
+  backward?: boolean;
+  /** Multiply-adds rounded once. */
+  fused?: boolean;
+  /** The scale on the queries instead of the scores. */
+  early?: boolean;
+}
+
+/** The error of one naive computation is a single draw, on small problems often a lucky one. */
+export const WAYS: readonly Way[] = [
+  {},
+  { backward: true },
+  { fused: true },
+  { backward: true, fused: true },
+  { early: true },
+];
+
 export function naiveAttend(problem: Problem): Solution[] {
-  return [
-    attend(problem, Math.fround),
-    attend(problem, Math.fround, { backward: true }),
-    attend(problem, Math.fround, { fused: true }),
-  ];
+  return WAYS.map((way) => attend(problem, Math.fround, way));
 }
 
 /** `round` = Math.fround gives a naive float32 computation. */
 export function attend(
   problem: Problem,
   round: Round = exact,
-  { backward = false, fused = false } = {},
+  { backward = false, fused = false, early = false }: Way = {},
 ): Solution {
   const { batch, heads, keyValueHeads, queries, keys, headSize, valueSize, scale } = problem;
   const output = new Float64Array(batch * heads * queries * valueSize);
@@ -83,11 +94,12 @@ export function attend(
           let dot = 0;
           for (let index = 0; index < headSize; index++) {
             const d = backward ? headSize - 1 - index : index;
+            const q = problem.query[row * headSize + d];
             const product =
-              problem.query[row * headSize + d] * problem.key[(kv * keys + j) * headSize + d];
+              (early ? round(q * round(scale)) : q) * problem.key[(kv * keys + j) * headSize + d];
             dot = round(dot + (fused ? product : round(product)));
           }
-          let score = round(dot * round(scale));
+          let score = early ? dot : round(dot * round(scale));
           kept.raw[row * keys + j] = score;
           const { softcap, modify, alibi } = problem;
           if (softcap) score = round(softcap * round(Math.tanh(round(score / softcap))));
@@ -123,6 +135,32 @@ export function attend(
     }
   }
   return { output, weights, logSumExp, scores: kept };
+}
+
+/**
+ * Solutions over disjoint keys as one: m = max lse, w = e^(lse − m),
+ * output = Σ w·output / Σ w, logSumExp = m + ln Σ w.
+ */
+export function merge(
+  parts: readonly Pick<Solution, "output" | "logSumExp">[],
+  round: Round = exact,
+): Pick<Solution, "output" | "logSumExp"> {
+  const rows = parts[0].logSumExp.length;
+  const size = parts[0].output.length / rows;
+  const output = new Float64Array(rows * size);
+  const logSumExp = new Float64Array(rows).fill(-Infinity);
+  for (let row = 0; row < rows; row++) {
+    const largest = Math.max(...parts.map((part) => part.logSumExp[row]));
+    if (largest === -Infinity) continue;
+    const weights = parts.map((part) => round(Math.exp(round(part.logSumExp[row] - largest))));
+    const sum = weights.reduce((a, b) => round(a + b), 0);
+    logSumExp[row] = round(largest + round(Math.log(sum)));
+    for (let at = row * size; at < (row + 1) * size; at++) {
+      const mixed = parts.reduce((a, part, i) => round(a + round(weights[i] * part.output[at])), 0);
+      output[at] = round(mixed / sum);
+    }
+  }
+  return { output, logSumExp };
 }
 
 /** y [rows, out] = x [rows, in] · W [in, out] + bias. */

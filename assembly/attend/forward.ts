@@ -9,7 +9,7 @@
 // every size and address.
 
 import { MaskKind, ScoresKind, Sequence, Slot, WeightsKind } from "../frame";
-import { packRows } from "../gemm/pack";
+import { packRows, scalePanels } from "../gemm/pack";
 import { address, element, number, size } from "../slots";
 import { baseOf, exponentiate, logSumExp, rescaling, rowMaximum } from "../softmax/state";
 import { KEYS, REGISTER_ROWS, ROWS } from "../tiles";
@@ -26,11 +26,9 @@ import {
   valueTileBytes,
 } from "./panels";
 import { scoreTile, valueTile, valueTileSkipping } from "./products";
-import { finishScores, scaledFirst } from "./scores";
+import { finishScores } from "./scores";
 import { addToMean, clearScores, finishWeights, keepScores, matrixRow } from "./weights";
 import { sequence, visibleFrom, visibleTo } from "./window";
-
-const LOG2E: f32 = 1.4426950408889634;
 
 /** Rows a tile has room for: whole register blocks, no more than the call needs. */
 // @ts-ignore: decorator
@@ -138,11 +136,10 @@ export function attendTile(
     const source = element(frame, Slot.query, Slot.queryBatch, b, h, first + i);
     packRows(source, stride, rows - i, depth, queries + ((<usize>(i * depth)) << 2), 16);
   }
+  scalePanels(queries, room * depth, number(frame, Slot.scale));
   memory.fill(output, 0, room * outputRow);
   startStates(frame, h, rows, <i32>room, maxima, sums);
 
-  const unit: f32 = scaledFirst(frame) ? 1 : number(frame, Slot.scale);
-  const c: f32 = unit * LOG2E;
   const masked = size(frame, Slot.maskKind) != MaskKind.none;
   const blocked = size(frame, Slot.blockSize) != 0;
   const skipping = !everyKey(frame);
@@ -178,7 +175,6 @@ export function attendTile(
       moveState(
         scores + at * KEYS,
         filled,
-        c,
         maxima + at,
         sums + at,
         output + <usize>i * outputRow,
@@ -199,10 +195,10 @@ export function attendTile(
     const at = (<usize>i) << 2;
     const m = load<f32>(maxima + at);
     const l = load<f32>(sums + at);
-    finishRow(frame, b, h, first + i, output + <usize>i * outputRow, m, l, unit);
+    finishRow(frame, b, h, first + i, output + <usize>i * outputRow, m, l);
     if (weightsKind) {
       const row = weights + <usize>i * (stored << 2);
-      finishWeights(row, <i32>stored, m, l, c, block);
+      finishWeights(row, <i32>stored, m, l, block);
       if (weightsKind == WeightsKind.mean) {
         const mean = matrixRow(frame, Slot.weights, b, start + i);
         addToMean(row, mean, <i32>stored, size(frame, Slot.heads), h == 0);
@@ -227,7 +223,6 @@ function startStates(frame: usize, h: i32, rows: i32, room: i32, maxima: usize, 
 function moveState(
   scores: usize,
   count: i32,
-  c: f32,
   maximum: usize,
   sum: usize,
   output: usize,
@@ -236,12 +231,12 @@ function moveState(
   const before = load<f32>(maximum);
   const m = max(before, rowMaximum(scores, count));
   const base = baseOf(m);
-  const added = exponentiate(scores, count, base, c);
+  const added = exponentiate(scores, count, base);
   if (m == before) {
     store<f32>(sum, load<f32>(sum) + added);
     return;
   }
-  const alpha = rescaling(before, base, c);
+  const alpha = rescaling(before, base);
   store<f32>(maximum, m);
   store<f32>(sum, load<f32>(sum) * alpha + added);
   const factor = f32x4.splat(alpha);
@@ -250,22 +245,20 @@ function moveState(
 }
 
 /** output / l and logSumExp of one row; 0 and −∞ where no key was seen. */
-function finishRow(
-  frame: usize,
-  b: i32,
-  h: i32,
-  row: i32,
-  output: usize,
-  m: f32,
-  l: f32,
-  unit: f32,
-): void {
+function finishRow(frame: usize, b: i32, h: i32, row: i32, output: usize, m: f32, l: f32): void {
   const target = element(frame, Slot.output, Slot.outputBatch, b, h, row);
   const columns = size(frame, Slot.valueSize);
-  const inverse: f32 = l == 0 ? 0 : <f32>1 / l;
-  for (let j = 0; j < columns; j++) {
+  // Nothing was added to the output of a row that saw nothing: 0 / 1.
+  const sum: f32 = l == 0 ? 1 : l;
+  const divisor = f32x4.splat(sum);
+  let j = 0;
+  for (; j + 4 <= columns; j += 4) {
     const at = (<usize>j) << 2;
-    store<f32>(target + at, load<f32>(output + at) * inverse);
+    v128.store(target + at, f32x4.div(v128.load(output + at), divisor));
+  }
+  for (; j < columns; j++) {
+    const at = (<usize>j) << 2;
+    store<f32>(target + at, load<f32>(output + at) / sum);
   }
   const lse = address(frame, Slot.logSumExp);
   if (lse) {
@@ -273,6 +266,6 @@ function finishRow(
       <usize>b * address(frame, Slot.logSumExpBatch) +
       <usize>h * address(frame, Slot.logSumExpHead) +
       <usize>row;
-    store<f32>(lse + (index << 2), logSumExp(m, l, unit));
+    store<f32>(lse + (index << 2), logSumExp(m, l));
   }
 }

@@ -3,7 +3,7 @@
 // Rows are computed four at a time; the tile has room for the rows past the last.
 
 import { multiply4x8 } from "../gemm/kernel";
-import { KEYS, REGISTER_COLUMNS, REGISTER_ROWS } from "../tiles";
+import { KEYS, REGISTER_COLUMNS, REGISTER_ROWS, SCORE_SUM, VALUE_SUM } from "../tiles";
 
 const TILE_ROW: usize = (<usize>KEYS) << 2;
 
@@ -22,7 +22,7 @@ export function scoreTile(
     let a = queries;
     let c = scores + ((<usize>j) << 2);
     for (let i = 0; i < rows; i += REGISTER_ROWS) {
-      multiply4x8(a, true, keys, depth, c, TILE_ROW, false);
+      multiply4x8(a, true, keys, depth, SCORE_SUM, c, TILE_ROW, false);
       a += queryPanel;
       c += TILE_ROW * REGISTER_ROWS;
     }
@@ -45,7 +45,7 @@ export function valueTile(
     let a = weights;
     let c = output + ((<usize>j) << 2);
     for (let i = 0; i < rows; i += REGISTER_ROWS) {
-      multiply4x8(a, false, values, keys, c, outputRow, true);
+      multiply4x8(a, false, values, keys, VALUE_SUM, c, outputRow, true);
       a += TILE_ROW * REGISTER_ROWS;
       c += outputRow * REGISTER_ROWS;
     }

@@ -1,6 +1,6 @@
-// What happens to a tile of products Q·Kᵀ before the softmax, in the field's order:
+// What happens to a tile of scores, scale · Q·Kᵀ, before the softmax, in the field's order:
 //
-//   s ← scale · s                    scores: raw
+//   s                                scores: raw
 //   s ← cap · tanh(s / cap)          scores: capped
 //   s ← scoreMod(s)                  in JavaScript
 //   s ← s + slope · distance         ALiBi (Press et al. 2021)
@@ -32,24 +32,6 @@ declare function scoreMod(
   columns: i32,
 ): void;
 
-/**
- * Whether the scores of this call are scaled before the softmax sees them. Otherwise the
- * scale is folded into 2^x, which needs scale > 0 for a maximum taken before it.
- */
-// @ts-ignore: decorator
-@inline
-export function scaledFirst(frame: usize): bool {
-  return (
-    size(frame, Slot.maskKind) == MaskKind.additive ||
-    !(number(frame, Slot.scale) > 0) ||
-    number(frame, Slot.softcap) > 0 ||
-    size(frame, Slot.distance) != AlibiDistance.none ||
-    address(frame, Slot.sinks) != 0 ||
-    size(frame, Slot.scoresKind) != ScoresKind.none ||
-    size(frame, Slot.modified) != 0
-  );
-}
-
 /** All of the above on one tile; `spare` holds as many scores. */
 export function finishScores(
   frame: usize,
@@ -65,18 +47,14 @@ export function finishScores(
   keys: i32,
 ): void {
   const filled = (columns + 7) & ~7;
-  if (scaledFirst(frame)) {
-    const scale = number(frame, Slot.scale);
-    const softcap = number(frame, Slot.softcap);
-    for (let i = 0; i < rows; i++) scaleScores(scores + <usize>i * ROW, filled, scale);
-    keepKind(frame, ScoresKind.raw, scores, b, h, row, rows, column, columns);
-    if (softcap > 0) {
-      for (let i = 0; i < rows; i++) capScores(scores + <usize>i * ROW, filled, softcap);
-    }
-    keepKind(frame, ScoresKind.capped, scores, b, h, row, rows, column, columns);
-    if (size(frame, Slot.modified)) {
-      modifyScores(scores, spare, b, h, row, rows, column, columns);
-    }
+  keepKind(frame, ScoresKind.raw, scores, b, h, row, rows, column, columns);
+  const softcap = number(frame, Slot.softcap);
+  if (softcap > 0) {
+    for (let i = 0; i < rows; i++) capScores(scores + <usize>i * ROW, filled, softcap);
+  }
+  keepKind(frame, ScoresKind.capped, scores, b, h, row, rows, column, columns);
+  if (size(frame, Slot.modified)) {
+    modifyScores(scores, spare, b, h, row, rows, column, columns);
   }
   const distance = size(frame, Slot.distance);
   const masked = size(frame, Slot.maskKind) != MaskKind.none;
@@ -115,12 +93,6 @@ function keepKind(
   if (size(frame, Slot.scoresKind) != kind) return;
   const kept = matrixRow(frame, Slot.scores, b * size(frame, Slot.heads) + h, row);
   keepScores(scores, kept, address(frame, Slot.keys), column, rows, columns);
-}
-
-function scaleScores(scores: usize, count: i32, scale: f32): void {
-  const factor = f32x4.splat(scale);
-  const end = scores + ((<usize>count) << 2);
-  for (; scores < end; scores += 16) v128.store(scores, f32x4.mul(v128.load(scores), factor));
 }
 
 function capScores(scores: usize, count: i32, softcap: f32): void {

@@ -1,4 +1,4 @@
-// The weights a caller asked to see: w = 2^((s − m)·c) / l for every key.
+// The weights a caller asked to see: w = e^(s − m) / l for every key.
 //
 // While keys stream by, a tile's scores are kept; when the row's state is final they
 // are turned into weights in place. `rows` are the tile's rows of [queries × keys],
@@ -37,14 +37,14 @@ export function keepScores(
 }
 
 /** Turns the kept scores of one row into weights. `block` holds KEYS floats. */
-export function finishWeights(kept: usize, keys: i32, m: f32, l: f32, c: f32, block: usize): void {
+export function finishWeights(kept: usize, keys: i32, m: f32, l: f32, block: usize): void {
   const inverse: f32 = l == 0 ? 0 : <f32>1 / l;
   for (let j = 0; j < keys; j += KEYS) {
     const count = min(keys - j, KEYS);
     const at = kept + ((<usize>j) << 2);
     memory.copy(block, at, (<usize>count) << 2);
     memory.fill(block + ((<usize>count) << 2), 0, (<usize>(KEYS - count)) << 2);
-    exponentiate(block, (count + 7) & ~7, baseOf(m), c);
+    exponentiate(block, (count + 7) & ~7, baseOf(m));
     for (let i: usize = 0; i < (<usize>count) << 2; i += 4) {
       store<f32>(at + i, load<f32>(block + i) * inverse);
     }

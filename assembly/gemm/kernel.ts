@@ -1,15 +1,16 @@
-// The register block all products share: C[4×8] += A[4×k] · B[k×8].
+// The register block all products share: C[4×8] (+)= A[4×k] · B[k×8].
 //
 // A is either packed [k][4] or four rows of a score tile, KEYS apart; B is packed [k][8];
-// C rows are cRow bytes apart. Sums run over k in order, one accumulator an element:
-// an element's bits depend on k alone, never on the block it fell into.
+// C rows are cRow bytes apart. Sums run over k in order in chunks of `chunk`, one accumulator
+// an element, and chunk after chunk is added to C: short sums round less than long ones
+// (bench/NOTES.md). An element's bits depend on k alone, never on the block it fell into.
 
 import { madd } from "../simd/lanes";
 import { KEYS } from "../tiles";
 
 const TILE_ROW: usize = (<usize>KEYS) << 2;
 
-/** `packed` and `accumulate` are constants at each call, and fold when inlined. */
+/** `packed`, `chunk` and `accumulate` are constants at each call, and fold when inlined. */
 // @ts-ignore: decorator
 @inline
 export function multiply4x8(
@@ -17,6 +18,29 @@ export function multiply4x8(
   packed: bool,
   b: usize,
   k: i32,
+  chunk: i32,
+  c: usize,
+  cRow: usize,
+  accumulate: bool,
+): void {
+  const end = b + ((<usize>k) << 5);
+  let adding = accumulate;
+  do {
+    const next = min(b + ((<usize>chunk) << 5), end);
+    multiplyChunk(a, packed, b, next, c, cRow, adding);
+    a += ((next - b) >> 5) * (packed ? 16 : 4);
+    b = next;
+    adding = true;
+  } while (b < end);
+}
+
+// @ts-ignore: decorator
+@inline
+function multiplyChunk(
+  a: usize,
+  packed: bool,
+  b: usize,
+  end: usize,
   c: usize,
   cRow: usize,
   accumulate: bool,
@@ -24,15 +48,14 @@ export function multiply4x8(
   const c1 = c + cRow;
   const c2 = c1 + cRow;
   const c3 = c2 + cRow;
-  let s00 = accumulate ? v128.load(c) : f32x4.splat(0);
-  let s01 = accumulate ? v128.load(c, 16) : f32x4.splat(0);
-  let s10 = accumulate ? v128.load(c1) : f32x4.splat(0);
-  let s11 = accumulate ? v128.load(c1, 16) : f32x4.splat(0);
-  let s20 = accumulate ? v128.load(c2) : f32x4.splat(0);
-  let s21 = accumulate ? v128.load(c2, 16) : f32x4.splat(0);
-  let s30 = accumulate ? v128.load(c3) : f32x4.splat(0);
-  let s31 = accumulate ? v128.load(c3, 16) : f32x4.splat(0);
-  const end = b + ((<usize>k) << 5);
+  let s00 = f32x4.splat(0);
+  let s01 = f32x4.splat(0);
+  let s10 = f32x4.splat(0);
+  let s11 = f32x4.splat(0);
+  let s20 = f32x4.splat(0);
+  let s21 = f32x4.splat(0);
+  let s30 = f32x4.splat(0);
+  let s31 = f32x4.splat(0);
   while (b < end) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
@@ -50,6 +73,16 @@ export function multiply4x8(
     s31 = madd(a3, b1, s31);
     a += packed ? 16 : 4;
     b += 32;
+  }
+  if (accumulate) {
+    s00 = f32x4.add(s00, v128.load(c));
+    s01 = f32x4.add(s01, v128.load(c, 16));
+    s10 = f32x4.add(s10, v128.load(c1));
+    s11 = f32x4.add(s11, v128.load(c1, 16));
+    s20 = f32x4.add(s20, v128.load(c2));
+    s21 = f32x4.add(s21, v128.load(c2, 16));
+    s30 = f32x4.add(s30, v128.load(c3));
+    s31 = f32x4.add(s31, v128.load(c3, 16));
   }
   v128.store(c, s00);
   v128.store(c, s01, 16);

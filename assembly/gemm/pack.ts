@@ -80,6 +80,13 @@ export function packColumns(
   }
 }
 
+/** Multiplies `count` floats (a multiple of 4) by `factor`. */
+export function scalePanels(panels: usize, count: usize, factor: f32): void {
+  const by = f32x4.splat(factor);
+  const end = panels + (count << 2);
+  for (; panels < end; panels += 16) v128.store(panels, f32x4.mul(v128.load(panels), by));
+}
+
 /** False where any of `count` floats (a multiple of 4) is NaN or infinite. */
 export function allFinite(values: usize, count: usize): bool {
   let sum = f32x4.splat(0);

@@ -11,14 +11,6 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-/** a·b − c, for the exact remainder of a product. */
-// @ts-ignore: decorator
-@inline
-export function msub(a: v128, b: v128, c: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, f32x4.neg(c));
-  return f32x4.sub(f32x4.mul(a, b), c);
-}
-
 /** (v0 + v2) + (v1 + v3): one fixed order. */
 // @ts-ignore: decorator
 @inline

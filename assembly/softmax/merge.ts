@@ -7,11 +7,9 @@
 // strides of Slot.output, the same for every part; lse [B, H, L].
 
 import { Slot } from "../frame";
-import { exp2 } from "../simd/exp2";
+import { exp } from "../simd/exp";
 import { address, element, size } from "../slots";
 import { baseOf, logSumExp } from "./state";
-
-const LOG2E: f32 = 1.4426950408889634;
 
 /** Address of part `index`'s output (which = 0) or logSumExp (1). */
 // @ts-ignore: decorator
@@ -48,7 +46,7 @@ function mergeRow(frame: usize, target: usize, state: usize): void {
     const lse = load<f32>(part(frame, i, 1) + state);
     if (lse == -(<f32>Infinity)) continue;
     const distance = f32x4.splat(lse - baseOf(m));
-    const weight = f32x4.extract_lane(exp2(distance, f32x4.splat(LOG2E)), 0);
+    const weight = f32x4.extract_lane(exp(distance), 0);
     const source = part(frame, i, 0) + row;
     sum += weight;
     for (let at: usize = 0; at < bytes; at += 4) {
@@ -60,5 +58,5 @@ function mergeRow(frame: usize, target: usize, state: usize): void {
       store<f32>(target + at, load<f32>(target + at) / sum);
     }
   }
-  store<f32>(address(frame, Slot.logSumExp) + state, logSumExp(m, sum, 1));
+  store<f32>(address(frame, Slot.logSumExp) + state, logSumExp(m, sum));
 }

@@ -1,14 +1,12 @@
 // One row's softmax, computed while its scores arrive tile by tile.
 //
-// State (m, l): m the largest score so far, l = Σ 2^((s − m)·c), with c > 0 the factor
-// from scores to log₂ units. A tile moves it by
-//   m′ = max(m, max s),  α = 2^((m − m′)·c),  l′ = α·l + Σ 2^((s − m′)·c)
+// State (m, l): m the largest score so far, l = Σ e^(s − m). A tile moves it by
+//   m′ = max(m, max s),  α = e^(m − m′),  l′ = α·l + Σ e^(s − m′)
 // and everything summed under the old maximum is multiplied by α
 // (Milakov & Gimelshein 2018, "Online normalizer calculation for softmax").
-// The maximum is subtracted before the product with c: the largest weight is exactly 1,
-// however large the scores.
+// The largest weight is exactly 1, however large the scores.
 
-import { exp2 } from "../simd/exp2";
+import { exp } from "../simd/exp";
 import { larger, maxLanes, sumLanes } from "../simd/lanes";
 
 /** What is subtracted: a row that has seen no key yet (m = −∞) subtracts 0, since −∞ − −∞ is NaN. */
@@ -30,10 +28,9 @@ export function rowMaximum(scores: usize, count: i32): f32 {
   return maxLanes(larger(m0, m1));
 }
 
-/** Replaces `count` scores (a multiple of 8) by 2^((s − base)·c) and returns their sum. */
-export function exponentiate(scores: usize, count: i32, base: f32, c: f32): f32 {
+/** Replaces `count` scores (a multiple of 8) by e^(s − base) and returns their sum. */
+export function exponentiate(scores: usize, count: i32, base: f32): f32 {
   const b = f32x4.splat(base);
-  const factor = f32x4.splat(c);
   let sum0 = f32x4.splat(0);
   let sum1 = sum0;
   let sum2 = sum0;
@@ -41,10 +38,10 @@ export function exponentiate(scores: usize, count: i32, base: f32, c: f32): f32 
   const end = scores + ((<usize>count) << 2);
   const end16 = scores + ((<usize>(count & ~15)) << 2);
   for (; scores < end16; scores += 64) {
-    const p0 = exp2(f32x4.sub(v128.load(scores), b), factor);
-    const p1 = exp2(f32x4.sub(v128.load(scores, 16), b), factor);
-    const p2 = exp2(f32x4.sub(v128.load(scores, 32), b), factor);
-    const p3 = exp2(f32x4.sub(v128.load(scores, 48), b), factor);
+    const p0 = exp(f32x4.sub(v128.load(scores), b));
+    const p1 = exp(f32x4.sub(v128.load(scores, 16), b));
+    const p2 = exp(f32x4.sub(v128.load(scores, 32), b));
+    const p3 = exp(f32x4.sub(v128.load(scores, 48), b));
     v128.store(scores, p0);
     v128.store(scores, p1, 16);
     v128.store(scores, p2, 32);
@@ -55,8 +52,8 @@ export function exponentiate(scores: usize, count: i32, base: f32, c: f32): f32 
     sum3 = f32x4.add(sum3, p3);
   }
   if (scores < end) {
-    const p0 = exp2(f32x4.sub(v128.load(scores), b), factor);
-    const p1 = exp2(f32x4.sub(v128.load(scores, 16), b), factor);
+    const p0 = exp(f32x4.sub(v128.load(scores), b));
+    const p1 = exp(f32x4.sub(v128.load(scores, 16), b));
     v128.store(scores, p0);
     v128.store(scores, p1, 16);
     sum0 = f32x4.add(sum0, p0);
@@ -65,13 +62,13 @@ export function exponentiate(scores: usize, count: i32, base: f32, c: f32): f32 
   return sumLanes(f32x4.add(f32x4.add(sum0, sum2), f32x4.add(sum1, sum3)));
 }
 
-/** 2^((m − base)·c) of one number: the factor α of a row. */
-export function rescaling(m: f32, base: f32, c: f32): f32 {
-  return f32x4.extract_lane(exp2(f32x4.splat(m - base), f32x4.splat(c)), 0);
+/** e^(m − base) of one number: the factor α of a row. */
+export function rescaling(m: f32, base: f32): f32 {
+  return f32x4.extract_lane(exp(f32x4.splat(m - base)), 0);
 }
 
-/** Natural logarithm of Σ e^(score · unit), from the state; −∞ for a row that saw nothing. */
-export function logSumExp(m: f32, l: f32, unit: f32): f32 {
+/** Natural logarithm of Σ e^score, from the state; −∞ for a row that saw nothing. */
+export function logSumExp(m: f32, l: f32): f32 {
   if (l == 0) return -(<f32>Infinity);
-  return <f32>(<f64>m * <f64>unit + <f64>Mathf.log(l));
+  return <f32>(<f64>m + <f64>Mathf.log(l));
 }
