@@ -37,6 +37,8 @@ export type ScoresName = "raw" | "capped" | "biased";
 export interface Solution {
   /** [B, H, L, Dv] */
   output: Float64Array;
+  /** The largest Σ w·|v|: what an output's last place is that of, where values cancel. */
+  reach: number;
   /** [B, H, L, S] */
   weights: Float64Array;
   /** [B, H, L] */
@@ -82,6 +84,7 @@ export function attend(
   const weights = new Float64Array(batch * heads * queries * keys);
   const logSumExp = new Float64Array(batch * heads * queries);
   const hidden = () => new Float64Array(weights.length).fill(-Infinity);
+  let reach = 0;
   const kept = { raw: hidden(), capped: hidden(), biased: hidden() };
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
@@ -120,6 +123,7 @@ export function attend(
           sum = round(sum + weight);
         }
         logSumExp[row] = round(base + round(Math.log(sum)));
+        const sizes = new Float64Array(valueSize);
         for (let j = 0; j < keys; j++) {
           if (sum !== 0) weights[row * keys + j] = round(weights[row * keys + j] / sum);
           if (scores[j] === -Infinity) continue;
@@ -129,12 +133,14 @@ export function attend(
               weights[row * keys + j] * problem.value[(kv * keys + j) * valueSize + d],
             );
             output[at] = round(output[at] + part);
+            sizes[d] += Math.abs(part);
           }
         }
+        for (const size of sizes) if (Number.isFinite(size)) reach = Math.max(reach, size);
       }
     }
   }
-  return { output, weights, logSumExp, scores: kept };
+  return { output, reach, weights, logSumExp, scores: kept };
 }
 
 /**
@@ -194,17 +200,18 @@ export function ulp(x: number): number {
 
 /**
  * The worst error of `got` against `truth` as a share of what is allowed: twice the error of
- * the naive computations, plus 4 ulp of the largest element. Where the truth is not finite, got
- * must be the same. Infinity if sizes differ or a wrong element is not finite.
+ * the naive computations, plus 4 ulp of the largest element or of `reach`. Where the truth is not
+ * finite, got must be the same. Infinity if sizes differ or a wrong element is not finite.
  */
 export function shareOfTolerance(
   got: ArrayLike<number>,
   truth: ArrayLike<number>,
   naive: readonly ArrayLike<number>[],
+  reach = 0,
 ): number {
   if (got.length !== truth.length) return Infinity;
   let allowed = 0;
-  let largest = 0;
+  let largest = reach;
   for (let i = 0; i < truth.length; i++) {
     if (!Number.isFinite(truth[i])) continue;
     for (const { [i]: rounded } of naive) {

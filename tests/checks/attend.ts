@@ -57,8 +57,9 @@ export function checkAttend(attention: Attention, drawn: Drawn) {
     a: ArrayLike<number>,
     b: ArrayLike<number>,
     c: ArrayLike<number>[],
+    reach?: number,
   ) => {
-    const share = shareOfTolerance(a, b, c);
+    const share = shareOfTolerance(a, b, c, reach);
     assert.ok(share <= 1, `${name}: ${share} of the tolerance`);
   };
   assert.deepEqual(got.output.dims, outDims);
@@ -73,6 +74,7 @@ export function checkAttend(attention: Attention, drawn: Drawn) {
     output,
     truth.output,
     naive.map((n) => n.output),
+    truth.reach,
   );
 
   const leading = (withHeads: boolean) => [

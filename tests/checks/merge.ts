@@ -115,6 +115,7 @@ export function checkMerge(attention: Attention, drawn: Drawn): void {
     output,
     truth.output,
     naive.map((n) => n.output),
+    truth.reach,
   );
   assert.ok(share <= 1, `output: ${share} of the tolerance`);
   const lse = shareOfTolerance(
