@@ -9,7 +9,7 @@
 // Tiles are [rows × KEYS]; row i is query `row + i`, column j key `column + j`.
 
 import { AlibiDistance, MaskKind, ScoresKind, Slot } from "../frame";
-import { tanh4 } from "../simd/tanh";
+import { softcap } from "../simd/softcap";
 import { address, number, size } from "../slots";
 import { KEYS } from "../tiles";
 import { blockScores } from "./blocks";
@@ -48,9 +48,9 @@ export function finishScores(
 ): void {
   const filled = (columns + 7) & ~7;
   keepKind(frame, ScoresKind.raw, scores, b, h, row, rows, column, columns);
-  const softcap = number(frame, Slot.softcap);
-  if (softcap > 0) {
-    for (let i = 0; i < rows; i++) capScores(scores + <usize>i * ROW, filled, softcap);
+  const cap = number(frame, Slot.softcap);
+  if (cap > 0) {
+    for (let i = 0; i < rows; i++) capScores(scores + <usize>i * ROW, filled, cap);
   }
   keepKind(frame, ScoresKind.capped, scores, b, h, row, rows, column, columns);
   if (size(frame, Slot.modified)) {
@@ -95,11 +95,11 @@ function keepKind(
   keepScores(scores, kept, address(frame, Slot.keys), column, rows, columns);
 }
 
-function capScores(scores: usize, count: i32, softcap: f32): void {
-  const cap = f32x4.splat(softcap);
+function capScores(scores: usize, count: i32, limit: f32): void {
+  const cap = f32x4.splat(limit);
   const end = scores + ((<usize>count) << 2);
   for (; scores < end; scores += 16) {
-    v128.store(scores, f32x4.mul(tanh4(f32x4.div(v128.load(scores), cap)), cap));
+    v128.store(scores, softcap(v128.load(scores), cap));
   }
 }
 
