@@ -4,7 +4,7 @@
 //   otherwise:    ±(c − c·2e/(1 + e))
 //
 // Both end in one sum whose second term is small, so that where scores come near the cap, and
-// their differences decide, next to nothing but the last rounding is lost. At most 2 ulp;
+// their differences decide, next to nothing but the last rounding is lost. At most 2.1 ulp;
 // ±c exactly from |x| = 9.1. NaN stays NaN.
 
 import { exp } from "./exp";
