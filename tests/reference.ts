@@ -47,11 +47,11 @@ export interface Solution {
   scores: Record<ScoresName, Float64Array>;
 }
 
-type Round = (x: number) => number;
+export type Round = (x: number) => number;
 const exact: Round = (x) => x;
 
 /** Ways to compute the same in float32. */
-interface Way {
+export interface Way {
   /** Where dot products begin to be summed: at the first term, the middle one, or backward. */
   from?: "first" | "middle" | "last";
   /** Multiply-adds rounded once. */
@@ -60,15 +60,52 @@ interface Way {
   early?: boolean;
 }
 
-/** The error of one naive computation is a single draw, on small problems often a lucky one. */
-export const WAYS: readonly Way[] = [
-  ...(["first", "middle", "last"] as const).flatMap((from) => [{ from }, { from, fused: true }]),
+const WAYS: readonly Way[] = [
+  {},
+  { fused: true },
+  { from: "middle" },
+  { from: "last", fused: true },
   { early: true },
-  { early: true, from: "last", fused: true },
+  { early: true, from: "last" },
 ];
 
-export function naiveAttend(problem: Problem): Solution[] {
-  return WAYS.map((way) => attend(problem, Math.fround, way));
+/**
+ * The error of one naive computation is a single draw, on small problems often a lucky one. These
+ * are several, of problems next to this one (queries and values longer by a few 2⁻¹²) in several
+ * ways: each draw's error put on this problem's truth. Drawn when asked for.
+ */
+export function naiveDraws<T extends Partial<Solution>>(
+  problem: Problem,
+  truth: T,
+  solve: (problem: Problem, round?: Round, way?: Way) => T,
+): Draws<T> {
+  const drawn: T[] = [];
+  return (k) => {
+    if (k >= WAYS.length) return undefined;
+    if (!drawn[k]) {
+      const stretch = 1 + k * 2 ** -12;
+      const longer = (data: Float32Array) => data.map((x) => x * stretch);
+      const next = { ...problem, query: longer(problem.query), value: longer(problem.value) };
+      drawn[k] = moved(truth, solve(next, Math.fround, WAYS[k]), k ? solve(next) : truth);
+    }
+    return drawn[k];
+  };
+}
+
+/** The k-th naive solution, as long as there is one. */
+export type Draws<T> = (k: number) => T | undefined;
+
+/** Every array of numbers in `truth` with `naive` − `exactly` added. */
+function moved<T extends object>(truth: T, naive: T, exactly: T): T {
+  const entries = Object.entries(truth).map(([name, value]) => {
+    const [a, b] = [naive, exactly].map((solution) => solution[name as keyof T]);
+    if (value instanceof Float64Array) {
+      const [x, y] = [a, b] as unknown as Float64Array[];
+      return [name, value.map((exact, index) => exact + (x[index] - y[index]))];
+    }
+    return [name, typeof value === "object" ? moved(value, a as object, b as object) : value];
+  });
+  return Object.fromEntries(entries) as T;
 }
 
 /** `round` = Math.fround gives a naive float32 computation. */
@@ -144,14 +181,13 @@ export function attend(
   return { output, reach, weights, logSumExp, scores: kept };
 }
 
+export type Merged = Pick<Solution, "output" | "logSumExp">;
+
 /**
  * Solutions over disjoint keys as one: m = max lse, w = e^(lse − m),
  * output = Σ w·output / Σ w, logSumExp = m + ln Σ w.
  */
-export function merge(
-  parts: readonly Pick<Solution, "output" | "logSumExp">[],
-  round: Round = exact,
-): Pick<Solution, "output" | "logSumExp"> {
+export function merge(parts: readonly Merged[], round: Round = exact): Merged {
   const rows = parts[0].logSumExp.length;
   const size = parts[0].output.length / rows;
   const output = new Float64Array(rows * size);
@@ -201,6 +237,23 @@ export function ulp(x: number): number {
 
 /** Weights below the least normal float32 are 0 here, a tile of them at the most. */
 const FLUSHED = 2 ** -126 * 128;
+
+/** shareOfTolerance with draws of what `pick` picks, no more of them than it takes. */
+export function shareOfDraws<T>(
+  got: ArrayLike<number>,
+  truth: ArrayLike<number>,
+  draws: Draws<T>,
+  pick: (solution: T) => ArrayLike<number>,
+  reach = 0,
+): number {
+  const naive: ArrayLike<number>[] = [];
+  for (let k = 0; ; k++) {
+    const draw = draws(k);
+    if (draw) naive.push(pick(draw));
+    const share = shareOfTolerance(got, truth, naive, reach);
+    if (!draw || share <= 1) return share;
+  }
+}
 
 /**
  * The worst error of `got` against `truth` as a share of what is allowed: twice the error of

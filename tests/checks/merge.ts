@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Attention, type AttentionState, type Layout, tensor } from "wasm-attention";
 import { randomArray } from "../engines";
-import { attend, merge, type Problem, shareOfTolerance, WAYS } from "../reference";
+import {
+  attend,
+  type Merged,
+  merge,
+  naiveDraws,
+  type Problem,
+  type Round,
+  shareOfDraws,
+  type Way,
+} from "../reference";
 import { arrange, dimsOf } from "./problems";
 
 export const mergeProblems = fc.record({
@@ -93,17 +102,23 @@ export function checkMerge(attention: Attention, drawn: Drawn): void {
   const truth = attend(problem);
   // Merging rounds each part's logSumExp, whose last place is much where logits are huge: naive
   // float32 merges too.
-  const rangeOf = (index: number): Problem => ({
-    ...problem,
-    sinks: index === 0 ? sinks : undefined,
-    visible: (b, h, i, j) => j >= cuts[index] && j < cuts[index + 1] && problem.visible(b, h, i, j),
-  });
-  const naive = WAYS.map((way) =>
+  const solve = (whole: Problem, round?: Round, way?: Way): Merged =>
     merge(
-      parts.map((_, index) => attend(rangeOf(index), Math.fround, way)),
-      Math.fround,
-    ),
-  );
+      parts.map((_, index) =>
+        attend(
+          {
+            ...whole,
+            sinks: index === 0 ? sinks : undefined,
+            visible: (b, h, i, j) =>
+              j >= cuts[index] && j < cuts[index + 1] && whole.visible(b, h, i, j),
+          },
+          round,
+          way,
+        ),
+      ),
+      round,
+    );
+  const naive = naiveDraws(problem, { output: truth.output, logSumExp: truth.logSumExp }, solve);
   const output = arrange(
     got.output.data,
     queries,
@@ -111,18 +126,9 @@ export function checkMerge(attention: Attention, drawn: Drawn): void {
     valueSize,
     layout === "BHLD" ? layout : "BLHD",
   );
-  const share = shareOfTolerance(
-    output,
-    truth.output,
-    naive.map((n) => n.output),
-    truth.reach,
-  );
+  const share = shareOfDraws(output, truth.output, naive, (s) => s.output, truth.reach);
   assert.ok(share <= 1, `output: ${share} of the tolerance`);
-  const lse = shareOfTolerance(
-    got.logSumExp.data,
-    truth.logSumExp,
-    naive.map((n) => n.logSumExp),
-  );
+  const lse = shareOfDraws(got.logSumExp.data, truth.logSumExp, naive, (s) => s.logSumExp);
   assert.ok(lse <= 1, `logSumExp: ${lse} of the tolerance`);
   if (drawn.allocated)
     for (const part of given) (part.output as unknown as Disposable)[Symbol.dispose]();
