@@ -69,6 +69,9 @@ const WAYS: readonly Way[] = [
   { early: true, from: "last" },
 ];
 
+/** Enough that chance alone does not fail one of the millions of problems a fuzzer draws. */
+const MOST_DRAWS = 48;
+
 /**
  * The error of one naive computation is a single draw, on small problems often a lucky one. These
  * are several, of problems next to this one (queries and values longer by a few 2⁻¹²) in several
@@ -81,12 +84,12 @@ export function naiveDraws<T extends Partial<Solution>>(
 ): Draws<T> {
   const drawn: T[] = [];
   return (k) => {
-    if (k >= WAYS.length) return undefined;
+    if (k >= MOST_DRAWS) return undefined;
     if (!drawn[k]) {
       const stretch = 1 + k * 2 ** -12;
       const longer = (data: Float32Array) => data.map((x) => x * stretch);
       const next = { ...problem, query: longer(problem.query), value: longer(problem.value) };
-      drawn[k] = moved(truth, solve(next, Math.fround, WAYS[k]), k ? solve(next) : truth);
+      drawn[k] = moved(truth, solve(next, Math.fround, WAYS[k % WAYS.length]), k ? solve(next) : truth);
     }
     return drawn[k];
   };
