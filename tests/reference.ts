@@ -89,7 +89,11 @@ export function naiveDraws<T extends Partial<Solution>>(
       const stretch = 1 + k * 2 ** -12;
       const longer = (data: Float32Array) => data.map((x) => x * stretch);
       const next = { ...problem, query: longer(problem.query), value: longer(problem.value) };
-      drawn[k] = moved(truth, solve(next, Math.fround, WAYS[k % WAYS.length]), k ? solve(next) : truth);
+      drawn[k] = moved(
+        truth,
+        solve(next, Math.fround, WAYS[k % WAYS.length]),
+        k ? solve(next) : truth,
+      );
     }
     return drawn[k];
   };
