@@ -13,6 +13,7 @@ import {
   MultiHeadAttention,
   tensor,
 } from "wasm-attention";
+import { hexWasm } from "../scripts/hex-wasm.mjs";
 import type { Arena } from "../src/engine/arena";
 import { engine, randomArray } from "./engines";
 
@@ -105,7 +106,7 @@ async function instrumented() {
     platform: "neutral",
     conditions: ["node"],
     mainFields: ["module", "main"],
-    loader: { ".wasm": "binary" },
+    plugins: [hexWasm],
   });
   return (await import(outfile)) as typeof package_ & {
     Arena: typeof Arena;

@@ -3,6 +3,7 @@
 // Rows are computed four at a time; the tile has room for the rows past the last.
 
 import { multiply4x8 } from "../gemm/kernel";
+import { madd } from "../simd/lanes";
 import { KEYS, REGISTER_COLUMNS, REGISTER_ROWS, SCORE_SUM, VALUE_SUM } from "../tiles";
 
 const TILE_ROW: usize = (<usize>KEYS) << 2;
@@ -68,18 +69,24 @@ export function valueTileSkipping(
   output: usize,
   outputRow: usize,
 ): void {
-  for (let i = 0; i < rows; i++) {
-    const row = <usize>i * TILE_ROW;
-    for (let j = 0; j < keys; j++) {
-      const at = row + ((<usize>j) << 2);
-      if (load<f32>(scores + at) == -(<f32>Infinity)) continue;
-      const weight = load<f32>(weights + at);
-      for (let column = 0; column < columns; column++) {
-        const value =
-          values + <usize>(column >> 3) * panel + ((<usize>j) << 5) + ((<usize>(column & 7)) << 2);
-        const target = output + <usize>i * outputRow + ((<usize>column) << 2);
-        store<f32>(target, load<f32>(target) + weight * load<f32>(value));
+  for (let i: usize = 0; i < <usize>rows; i++) {
+    const row = i * TILE_ROW;
+    let source = values;
+    let target = output + i * outputRow;
+    for (let j = 0; j < columns; j += REGISTER_COLUMNS) {
+      let s0 = f32x4.splat(0);
+      let s1 = s0;
+      for (let k: usize = 0; k < <usize>keys; k++) {
+        const at = row + (k << 2);
+        if (load<f32>(scores + at) == -(<f32>Infinity)) continue;
+        const weight = v128.load32_splat(weights + at);
+        s0 = madd(weight, v128.load(source + (k << 5)), s0);
+        s1 = madd(weight, v128.load(source + (k << 5), 16), s1);
       }
+      v128.store(target, f32x4.add(s0, v128.load(target)));
+      v128.store(target, f32x4.add(s1, v128.load(target, 16)), 16);
+      source += panel;
+      target += 32;
     }
   }
 }

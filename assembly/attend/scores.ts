@@ -59,14 +59,20 @@ export function finishScores(
   const distance = size(frame, Slot.distance);
   const masked = size(frame, Slot.maskKind) != MaskKind.none;
   const blocked = size(frame, Slot.blockSize) != 0;
-  for (let i = 0; i < rows; i++) {
+  // Whether some row does not see some key by its position.
+  const cut =
+    visibleFrom(frame, position + rows - 1, keys) > column ||
+    visibleTo(frame, position, keys) < column + filled;
+  for (let i = 0; i < rows && (distance || masked || blocked || cut); i++) {
     const at = scores + <usize>i * ROW;
     const place = position + i;
     if (distance) addAlibi(frame, at, b, h, place, column, filled);
     if (masked) maskScores(frame, at, b, h, row + i, column, columns);
     if (blocked) blockScores(frame, at, b, h, row + i, column, columns);
-    hide(at, 0, min(visibleFrom(frame, place, keys) - column, filled));
-    hide(at, max(visibleTo(frame, place, keys) - column, 0), filled);
+    if (cut) {
+      hide(at, 0, min(visibleFrom(frame, place, keys) - column, filled));
+      hide(at, max(visibleTo(frame, place, keys) - column, 0), filled);
+    }
   }
   keepKind(frame, ScoresKind.biased, scores, b, h, row, rows, column, columns);
 }

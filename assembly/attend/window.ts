@@ -4,8 +4,9 @@
 //
 // with causal as right = 0. Sums are of 64 bits, since positions and windows may both be large.
 
-import { Sequence, Slot, UNLIMITED } from "../frame";
+import { ScoresKind, Sequence, Slot, UNLIMITED } from "../frame";
 import { address, size } from "../slots";
+import { KEYS } from "../tiles";
 
 /** A number of batch b's sequence. */
 // @ts-ignore: decorator
@@ -31,4 +32,36 @@ export function visibleTo(frame: usize, position: i32, keys: i32): i32 {
   const right = size(frame, Slot.right);
   if (right == UNLIMITED) return keys;
   return <i32>min(max(<i64>position + right + 1, 0), <i64>keys);
+}
+
+/** Rows that the result has for batch b. */
+// @ts-ignore: decorator
+@inline
+export function heldRows(frame: usize, b: i32): i32 {
+  return size(frame, Slot.endToEnd)
+    ? sequence(frame, b, Sequence.queries)
+    : size(frame, Slot.queries);
+}
+
+/** Raw and capped scores are wanted of every key, seen or not. */
+// @ts-ignore: decorator
+@inline
+export function everyKey(frame: usize): bool {
+  const kind = size(frame, Slot.scoresKind);
+  return kind == ScoresKind.raw || kind == ScoresKind.capped;
+}
+
+/** First key of the first tile that a query from `row` on sees. */
+export function firstKey(frame: usize, b: i32, row: i32): i32 {
+  if (everyKey(frame)) return 0;
+  const position = sequence(frame, b, Sequence.position) + row;
+  return visibleFrom(frame, position, sequence(frame, b, Sequence.keys)) & ~(KEYS - 1);
+}
+
+/** The key after the last that a query before `row` sees. */
+export function lastKey(frame: usize, b: i32, row: i32): i32 {
+  const keys = sequence(frame, b, Sequence.keys);
+  if (row <= 0) return 0;
+  if (everyKey(frame)) return keys;
+  return visibleTo(frame, sequence(frame, b, Sequence.position) + row - 1, keys);
 }

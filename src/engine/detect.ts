@@ -6,11 +6,13 @@ import type { Kernels } from "./load";
 /** "relaxed" uses relaxed multiply-add; "portable" gives the same bits on every engine. */
 export type Variant = "relaxed" | "portable";
 
-/** The best of the two builds that this engine accepts. */
-export function detectVariant(
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** The bytes of the best of the two builds that this engine accepts. */
+export function bestBuild(
   reproducible: boolean,
-  bytes: Readonly<Record<Variant, BufferSource>>,
-): Variant {
+  builds: Readonly<Record<Variant, () => Bytes>>,
+): Bytes {
   if (typeof WebAssembly !== "object") {
     throw new UnsupportedError(
       "createAttention",
@@ -19,8 +21,11 @@ export function detectVariant(
       "none",
     );
   }
-  if (!reproducible && WebAssembly.validate(bytes.relaxed)) return "relaxed";
-  if (WebAssembly.validate(bytes.portable)) return "portable";
+  const tried: Variant[] = reproducible ? ["portable"] : ["relaxed", "portable"];
+  for (const variant of tried) {
+    const bytes = builds[variant]();
+    if (WebAssembly.validate(bytes)) return bytes;
+  }
   throw new UnsupportedError(
     "createAttention",
     "WebAssembly",

@@ -3,9 +3,8 @@
 
 import portable from "../../build/portable.wasm";
 import relaxed from "../../build/relaxed.wasm";
-import { detectVariant } from "../engine/detect";
+import { bestBuild } from "../engine/detect";
 
 export async function loadModule(reproducible: boolean): Promise<WebAssembly.Module> {
-  const bytes = { portable, relaxed };
-  return WebAssembly.compile(bytes[detectVariant(reproducible, bytes)]);
+  return WebAssembly.compile(bestBuild(reproducible, { portable, relaxed }));
 }

@@ -2,9 +2,8 @@
 
 import portable from "../../build/portable.wasm";
 import relaxed from "../../build/relaxed.wasm";
-import { detectVariant } from "../engine/detect";
+import { bestBuild } from "../engine/detect";
 
 export async function loadModule(reproducible: boolean): Promise<WebAssembly.Module> {
-  const bytes = { portable, relaxed };
-  return new WebAssembly.Module(bytes[detectVariant(reproducible, bytes)]);
+  return new WebAssembly.Module(bestBuild(reproducible, { portable, relaxed }));
 }

@@ -1,4 +1,4 @@
 declare module "*.wasm" {
-  const bytes: Uint8Array<ArrayBuffer>;
-  export default bytes;
+  /** The module's bytes, decoded anew. */
+  export default function bytes(): Uint8Array<ArrayBuffer>;
 }

@@ -1,0 +1,229 @@
+// The two products of one query row with keys and values where they lie: nothing is packed, K and
+// V are read once. The sums run in the order of the tile's products, so the bits are the same.
+//
+// scores [count] = q · Kᵀ, eight keys at a time, each four numbers of theirs turned in registers;
+// output [⌈Dv⌉₈] += w · V, eight or 32 columns at a time.
+
+import { Sequence, Slot } from "../frame";
+import { madd } from "../simd/lanes";
+import { address, element, size } from "../slots";
+import { SCORE_SUM } from "../tiles";
+import { sequence } from "./window";
+
+/** The key and value head that query head h reads. */
+// @ts-ignore: decorator
+@inline
+function keyValueHead(frame: usize, h: i32): i32 {
+  return h / (size(frame, Slot.heads) / size(frame, Slot.keyValueHeads));
+}
+
+/** `query` is packed four rows wide, its first row is read. */
+export function scoreRow(
+  frame: usize,
+  b: i32,
+  h: i32,
+  query: usize,
+  from: i32,
+  count: i32,
+  scores: usize,
+): void {
+  const depth = size(frame, Slot.headSize);
+  const row = sequence(frame, b, Sequence.keyStart) + from;
+  const stride = address(frame, Slot.keyRow) << 2;
+  const keys = element(frame, Slot.key, Slot.keyBatch, b, keyValueHead(frame, h), row);
+  let j = 0;
+  for (; j + 8 <= count; j += 8) {
+    scoreEight(query, keys + <usize>j * stride, stride, depth, scores + ((<usize>j) << 2));
+  }
+  for (; j < count; j++) {
+    store<f32>(scores + ((<usize>j) << 2), scoreOne(query, keys + <usize>j * stride, depth));
+  }
+  for (; j & 7; j++) store<f32>(scores + ((<usize>j) << 2), 0);
+}
+
+function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: usize): void {
+  const k1 = k0 + stride;
+  const k2 = k1 + stride;
+  const k3 = k2 + stride;
+  const k4 = k3 + stride;
+  const k5 = k4 + stride;
+  const k6 = k5 + stride;
+  const k7 = k6 + stride;
+  let total0 = f32x4.splat(0);
+  let total1 = total0;
+  let i = 0;
+  while (i < depth) {
+    const end = min(i + SCORE_SUM, depth);
+    let sum0 = f32x4.splat(0);
+    let sum1 = sum0;
+    for (; i + 4 <= end; i += 4) {
+      const at = (<usize>i) << 2;
+      const q = query + (at << 2);
+      const q0 = v128.load32_splat(q);
+      const q1 = v128.load32_splat(q, 16);
+      const q2 = v128.load32_splat(q, 32);
+      const q3 = v128.load32_splat(q, 48);
+
+      const a0 = v128.load(k0 + at);
+      const a1 = v128.load(k1 + at);
+      const a2 = v128.load(k2 + at);
+      const a3 = v128.load(k3 + at);
+      const low01 = v128.shuffle<f32>(a0, a1, 0, 4, 1, 5);
+      const high01 = v128.shuffle<f32>(a0, a1, 2, 6, 3, 7);
+      const low23 = v128.shuffle<f32>(a2, a3, 0, 4, 1, 5);
+      const high23 = v128.shuffle<f32>(a2, a3, 2, 6, 3, 7);
+      sum0 = madd(q0, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5), sum0);
+      sum0 = madd(q1, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), sum0);
+      sum0 = madd(q2, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), sum0);
+      sum0 = madd(q3, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), sum0);
+
+      const b0 = v128.load(k4 + at);
+      const b1 = v128.load(k5 + at);
+      const b2 = v128.load(k6 + at);
+      const b3 = v128.load(k7 + at);
+      const low45 = v128.shuffle<f32>(b0, b1, 0, 4, 1, 5);
+      const high45 = v128.shuffle<f32>(b0, b1, 2, 6, 3, 7);
+      const low67 = v128.shuffle<f32>(b2, b3, 0, 4, 1, 5);
+      const high67 = v128.shuffle<f32>(b2, b3, 2, 6, 3, 7);
+      sum1 = madd(q0, v128.shuffle<f32>(low45, low67, 0, 1, 4, 5), sum1);
+      sum1 = madd(q1, v128.shuffle<f32>(low45, low67, 2, 3, 6, 7), sum1);
+      sum1 = madd(q2, v128.shuffle<f32>(high45, high67, 0, 1, 4, 5), sum1);
+      sum1 = madd(q3, v128.shuffle<f32>(high45, high67, 2, 3, 6, 7), sum1);
+    }
+    for (; i < end; i++) {
+      const at = (<usize>i) << 2;
+      const q = v128.load32_splat(query + (at << 2));
+      sum0 = madd(q, gather(k0 + at, k1 + at, k2 + at, k3 + at), sum0);
+      sum1 = madd(q, gather(k4 + at, k5 + at, k6 + at, k7 + at), sum1);
+    }
+    total0 = end <= SCORE_SUM ? sum0 : f32x4.add(sum0, total0);
+    total1 = end <= SCORE_SUM ? sum1 : f32x4.add(sum1, total1);
+  }
+  v128.store(scores, total0);
+  v128.store(scores, total1, 16);
+}
+
+// @ts-ignore: decorator
+@inline
+function gather(a: usize, b: usize, c: usize, d: usize): v128 {
+  let v = v128.load32_zero(a);
+  v = v128.load_lane<f32>(b, v, 1);
+  v = v128.load_lane<f32>(c, v, 2);
+  return v128.load_lane<f32>(d, v, 3);
+}
+
+/** In lanes, so that a multiply-add rounds as it does for eight. */
+function scoreOne(query: usize, key: usize, depth: i32): f32 {
+  let total = f32x4.splat(0);
+  let i = 0;
+  while (i < depth) {
+    const end = min(i + SCORE_SUM, depth);
+    let sum = f32x4.splat(0);
+    for (; i < end; i++) {
+      const at = (<usize>i) << 2;
+      sum = madd(v128.load32_splat(query + (at << 2)), v128.load32_splat(key + at), sum);
+    }
+    total = end <= SCORE_SUM ? sum : f32x4.add(sum, total);
+  }
+  return f32x4.extract_lane(total, 0);
+}
+
+/** `seen` holds the scores, `weights` what became of them. */
+export function valueRow(
+  frame: usize,
+  b: i32,
+  h: i32,
+  seen: usize,
+  weights: usize,
+  from: i32,
+  count: i32,
+  output: usize,
+): void {
+  const columns = size(frame, Slot.valueSize);
+  const row = sequence(frame, b, Sequence.keyStart) + from;
+  const stride = address(frame, Slot.valueRow) << 2;
+  const values = element(frame, Slot.value, Slot.valueBatch, b, keyValueHead(frame, h), row);
+  const end = values + <usize>count * stride;
+  let j: usize = 0;
+  for (; j + 32 <= <usize>columns; j += 32) {
+    const at = j << 2;
+    if (!addColumns(weights, values + at, end + at, stride, output + at)) {
+      addVisible(seen, weights, values + at, count, stride, 32, output + at);
+    }
+  }
+  if (<i32>j < columns) {
+    const at = j << 2;
+    addVisible(seen, weights, values + at, count, stride, columns - <i32>j, output + at);
+  }
+}
+
+/** 32 columns of all keys; false, with nothing added, where NaN came out. */
+function addColumns(weights: usize, values: usize, end: usize, stride: usize, output: usize): bool {
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let s4 = s0;
+  let s5 = s0;
+  let s6 = s0;
+  let s7 = s0;
+  for (; values < end; values += stride) {
+    const w = v128.load32_splat(weights);
+    s0 = madd(w, v128.load(values), s0);
+    s1 = madd(w, v128.load(values, 16), s1);
+    s2 = madd(w, v128.load(values, 32), s2);
+    s3 = madd(w, v128.load(values, 48), s3);
+    s4 = madd(w, v128.load(values, 64), s4);
+    s5 = madd(w, v128.load(values, 80), s5);
+    s6 = madd(w, v128.load(values, 96), s6);
+    s7 = madd(w, v128.load(values, 112), s7);
+    weights += 4;
+  }
+  const all = f32x4.add(
+    f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)),
+    f32x4.add(f32x4.add(s4, s5), f32x4.add(s6, s7)),
+  );
+  if (v128.any_true(f32x4.ne(all, all))) return false;
+  v128.store(output, f32x4.add(s0, v128.load(output)));
+  v128.store(output, f32x4.add(s1, v128.load(output, 16)), 16);
+  v128.store(output, f32x4.add(s2, v128.load(output, 32)), 32);
+  v128.store(output, f32x4.add(s3, v128.load(output, 48)), 48);
+  v128.store(output, f32x4.add(s4, v128.load(output, 64)), 64);
+  v128.store(output, f32x4.add(s5, v128.load(output, 80)), 80);
+  v128.store(output, f32x4.add(s6, v128.load(output, 96)), 96);
+  v128.store(output, f32x4.add(s7, v128.load(output, 112)), 112);
+  return true;
+}
+
+/** Four columns at a time, then one, without the keys that are left out (score −∞). */
+function addVisible(
+  seen: usize,
+  weights: usize,
+  values: usize,
+  count: i32,
+  stride: usize,
+  columns: i32,
+  output: usize,
+): void {
+  const end = weights + ((<usize>count) << 2);
+  while (columns > 0) {
+    const four = columns >= 4;
+    let sum = f32x4.splat(0);
+    let value = values;
+    let score = seen;
+    for (let weight = weights; weight < end; weight += 4) {
+      if (load<f32>(score) != -(<f32>Infinity)) {
+        const v = four ? v128.load(value) : v128.load32_splat(value);
+        sum = madd(v128.load32_splat(weight), v, sum);
+      }
+      score += 4;
+      value += stride;
+    }
+    if (four) v128.store(output, f32x4.add(sum, v128.load(output)));
+    else store<f32>(output, f32x4.extract_lane(sum, 0) + load<f32>(output));
+    const step = four ? 4 : 1;
+    columns -= step;
+    values += (<usize>step) << 2;
+    output += (<usize>step) << 2;
+  }
+}
