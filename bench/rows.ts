@@ -8,6 +8,10 @@ export interface Row extends Partial<Pair>, Partial<Case> {
   readonly build: string;
   readonly threads: number;
   readonly peer: string;
+  /** Where our tensors lie. */
+  readonly place?: string;
+  /** The time at the rates of the roofline, of our time. */
+  readonly share?: number;
   /** Why there are no times. */
   readonly leftOut?: string;
 }
@@ -22,27 +26,36 @@ export const columns = [
   "ratio",
   "quartiles",
   "GFLOP/s",
+  "share",
 ];
 
 const milliseconds = (time: number) =>
   time < 1 ? `${(time * 1000).toFixed(1)} µs` : `${time.toFixed(2)} ms`;
 
-/** A row as cells. GFLOP/s are ours: 4·heads·n²·d operations, half of them where causal. */
+function caseOf({ heads, keyValueHeads, queries, n, d, causal, place }: Row): string {
+  if (!heads) return "";
+  const sizes = [keyValueHeads ? `${heads}/${keyValueHeads}` : heads, n, d];
+  const over = queries ? `${queries} over ` : "";
+  return `${over}${sizes.join(" × ")}${causal ? " causal" : ""}${place === "allocated" ? ", allocated" : ""}`;
+}
+
+/** A row as cells. GFLOP/s are ours: 4·heads·L·n·d operations, half of them where causal. */
 export function cells(row: Row): string[] {
-  const { op, build, heads, n, d, causal, peer, oursMs, peerMs, ratio, quartiles, leftOut } = row;
-  const name = heads ? `${heads} × ${n} × ${d}${causal ? " causal" : ""}` : "";
-  if (leftOut) return [op, build, name, peer, "", `left out: ${leftOut}`, "", "", ""];
+  const { op, build, heads, n, d, queries, causal, peer, leftOut } = row;
+  const { oursMs, peerMs, ratio, quartiles, share } = row;
+  if (leftOut) return [op, build, caseOf(row), peer, "", `left out: ${leftOut}`, "", "", "", ""];
   if (oursMs === undefined || peerMs === undefined || ratio === undefined) return [];
-  const operations = heads && n && d ? 4 * heads * n * n * d * (causal ? 0.5 : 1) : 0;
+  const operations = heads && n && d ? 4 * heads * (queries ?? n) * n * d * (causal ? 0.5 : 1) : 0;
   return [
     op,
     build,
-    name,
+    caseOf(row),
     peer,
     milliseconds(oursMs),
     milliseconds(peerMs),
     `${ratio.toFixed(2)}×`,
     quartiles ? `${quartiles.map((q) => q.toFixed(2)).join(" – ")}` : "",
     operations ? (operations / oursMs / 1e6).toFixed(1) : "",
+    share ? share.toFixed(2) : "",
   ];
 }

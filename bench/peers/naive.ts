@@ -1,23 +1,27 @@
 // What anyone writes first: three loops and Math.exp.
 
-import type { Peer } from "./peer";
+import { keyValueHeadsOf, type Peer, queriesOf } from "./peer";
 
 export const naive: Peer = {
   name: "naive TypeScript",
-  async prepare({ heads, n, d, causal }, query, key, value) {
+  async prepare(c, query, key, value) {
+    const { heads, n, d, causal } = c;
+    const rows = queriesOf(c);
+    const group = heads / keyValueHeadsOf(c);
     const output = new Float32Array(query.length);
     const scores = new Float32Array(n);
     const scale = 1 / Math.sqrt(d);
     return {
       run() {
         for (let h = 0; h < heads; h++) {
-          for (let i = 0; i < n; i++) {
-            const row = (h * n + i) * d;
+          const first = Math.floor(h / group) * n;
+          for (let i = 0; i < rows; i++) {
+            const row = (h * rows + i) * d;
             const keys = causal ? i + 1 : n;
             let largest = -Infinity;
             for (let j = 0; j < keys; j++) {
               let dot = 0;
-              for (let k = 0; k < d; k++) dot += query[row + k] * key[(h * n + j) * d + k];
+              for (let k = 0; k < d; k++) dot += query[row + k] * key[(first + j) * d + k];
               scores[j] = dot * scale;
               largest = Math.max(largest, scores[j]);
             }
@@ -29,7 +33,7 @@ export const naive: Peer = {
             output.fill(0, row, row + d);
             for (let j = 0; j < keys; j++) {
               const weight = scores[j] / sum;
-              for (let k = 0; k < d; k++) output[row + k] += weight * value[(h * n + j) * d + k];
+              for (let k = 0; k < d; k++) output[row + k] += weight * value[(first + j) * d + k];
             }
           }
         }

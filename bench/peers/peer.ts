@@ -2,23 +2,33 @@
 
 export interface Case {
   readonly heads: number;
+  /** Keys, and queries unless those are said. */
   readonly n: number;
   readonly d: number;
   readonly causal: boolean;
+  readonly queries?: number;
+  /** Key and value heads where they are fewer. */
+  readonly keyValueHeads?: number;
 }
+
+export const queriesOf = ({ queries, n }: Case): number => queries ?? n;
+export const keyValueHeadsOf = ({ keyValueHeads, heads }: Case): number => keyValueHeads ?? heads;
+
+/** What a peer throws for a case it has no operator for. */
+export class LeftOut extends Error {}
 
 /** One problem made ready: what a user of the library would keep between calls is kept. */
 export interface Run {
-  /** One attention over [1, heads, n, d] in the library's own layout. */
+  /** One attention over [1, heads, queries, d] in the library's own layout. */
   run(): void | Promise<void>;
-  /** The last output as [heads, n, d]. */
+  /** The last output as [heads, queries, d]. */
   output(): Float32Array;
   dispose(): void;
 }
 
 export interface Peer {
   readonly name: string;
-  /** query, key and value as [heads, n, d]. */
+  /** query [heads, queries, d], key and value [keyValueHeads, n, d]. */
   prepare(c: Case, query: Float32Array, key: Float32Array, value: Float32Array): Promise<Run>;
 }
 

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Peer } from "./peer";
+import { keyValueHeadsOf, LeftOut, type Peer, queriesOf } from "./peer";
 
 const require = createRequire(import.meta.url);
 setWasmPaths(`${dirname(require.resolve("@tensorflow/tfjs-backend-wasm/package.json"))}/dist/`);
@@ -12,11 +12,13 @@ setThreadsCount(1);
 
 export const tfjs: Peer = {
   name: "tfjs-backend-wasm",
-  async prepare({ heads, n, d, causal }, query, key, value) {
+  async prepare(c, query, key, value) {
+    const { heads, n, d, causal } = c;
+    if (keyValueHeadsOf(c) !== heads) throw new LeftOut("no grouped heads");
     await tf.setBackend("wasm");
     await tf.ready();
-    const wrap = (data: Float32Array) => tf.tensor4d(data, [1, heads, n, d]);
-    const [q, k, v] = [wrap(query), wrap(key), wrap(value)];
+    const wrap = (data: Float32Array, length: number) => tf.tensor4d(data, [1, heads, length, d]);
+    const [q, k, v] = [wrap(query, queriesOf(c)), wrap(key, n), wrap(value, n)];
     const future = causal
       ? tf.tensor2d(
           Float32Array.from({ length: n * n }, (_, at) => (at % n > Math.floor(at / n) ? -1e9 : 0)),
