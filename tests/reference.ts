@@ -74,7 +74,7 @@ const MOST_DRAWS = 48;
 
 /**
  * The error of one naive computation is a single draw, on small problems often a lucky one. These
- * are several, of problems next to this one (queries and values longer by a few 2⁻¹²) in several
+ * are several, of problems next to this one (queries and values longer by a few 2⁻¹⁸) in several
  * ways: each draw's error put on this problem's truth. Drawn when asked for.
  */
 export function naiveDraws<T extends Partial<Solution>>(
@@ -86,7 +86,7 @@ export function naiveDraws<T extends Partial<Solution>>(
   return (k) => {
     if (k >= MOST_DRAWS) return undefined;
     if (!drawn[k]) {
-      const stretch = 1 + k * 2 ** -12;
+      const stretch = 1 + k * 2 ** -18;
       const longer = (data: Float32Array) => data.map((x) => x * stretch);
       const next = { ...problem, query: longer(problem.query), value: longer(problem.value) };
       drawn[k] = moved(
