@@ -2,7 +2,7 @@
 // under another Node if one is named. --accuracy compares errors instead of times; --check checks
 // the benchmark's types.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 const { values } = parseArgs({
@@ -20,7 +20,9 @@ function run(command, args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-if (!existsSync("bench/peers/node_modules")) {
+const written = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+const installed = written("bench/peers/node_modules/.package-lock.json");
+if (installed < written("bench/peers/package-lock.json")) {
   run("npm", ["ci", "--prefix", "bench/peers", "--ignore-scripts", "--no-audit", "--no-fund"]);
 }
 if (values.check) {
