@@ -1,6 +1,8 @@
 // The two products of a tile, in register blocks:
 //   scores [rows × KEYS] = Q · Kᵀ          output [rows × ⌈Dv⌉₈] += P · V
-// Rows are computed four at a time; the tile has room for the rows past the last.
+// Rows are computed four at a time; the tile has room for the rows past the last. Row i sees the
+// first `reach + i` keys at most: blocks that no row sees are left as they are, and their weights,
+// all 0, are not multiplied.
 
 import { multiply4x8 } from "../gemm/kernel";
 import { madd } from "../simd/lanes";
@@ -15,14 +17,16 @@ export function scoreTile(
   depth: i32,
   rows: i32,
   columns: i32,
+  reach: i32,
   scores: usize,
 ): void {
   const queryPanel = (<usize>depth) << 4;
   const keyPanel = (<usize>depth) << 5;
   for (let j = 0; j < columns; j += REGISTER_COLUMNS) {
-    let a = queries;
-    let c = scores + ((<usize>j) << 2);
-    for (let i = 0; i < rows; i += REGISTER_ROWS) {
+    const first = max(j + 1 - reach, 0) & ~(REGISTER_ROWS - 1);
+    let a = queries + <usize>(first / REGISTER_ROWS) * queryPanel;
+    let c = scores + ((<usize>j) << 2) + <usize>first * TILE_ROW;
+    for (let i = first; i < rows; i += REGISTER_ROWS) {
       multiply4x8(a, true, keys, depth, SCORE_SUM, c, TILE_ROW, false);
       a += queryPanel;
       c += TILE_ROW * REGISTER_ROWS;
@@ -39,6 +43,7 @@ export function valueTile(
   keys: i32,
   rows: i32,
   columns: i32,
+  reach: i32,
   output: usize,
   outputRow: usize,
 ): void {
@@ -46,7 +51,8 @@ export function valueTile(
     let a = weights;
     let c = output + ((<usize>j) << 2);
     for (let i = 0; i < rows; i += REGISTER_ROWS) {
-      multiply4x8(a, false, values, keys, VALUE_SUM, c, outputRow, true);
+      const seen = max(min(reach + i + REGISTER_ROWS - 1, keys), 0);
+      multiply4x8(a, false, values, seen, VALUE_SUM, c, outputRow, true);
       a += TILE_ROW * REGISTER_ROWS;
       c += outputRow * REGISTER_ROWS;
     }

@@ -16,7 +16,7 @@ import { scoreTile, valueTile, valueTileSkipping } from "./products";
 import { finishScores } from "./scores";
 import { scoreRow, valueRow } from "./single";
 import { addToMean, clearScores, finishWeights, keepScores, matrixRow } from "./weights";
-import { everyKey, heldRows, sequence } from "./window";
+import { everyKey, heldRows, reachOf, sequence } from "./window";
 
 /** Where one tile's rows stand. Addresses lie in the room behind it. */
 @unmanaged
@@ -135,13 +135,15 @@ export function takeKeys(
   index: i32,
   shared: usize,
 ): void {
-  if (skips(frame, r, from, count)) return;
   const scores = shared;
   const spare = scores + ((<usize>tileRows(frame) * KEYS) << 2);
   const depth = size(frame, Slot.headSize);
   const rows = r.count;
+  // The caller's function is shown every score of the tile.
+  const reach = size(frame, Slot.modified) ? KEYS : reachOf(frame, r.position, from);
   if (panels) {
-    scoreTile(r.queries, tileKeyPanels(frame, panels, index), depth, rows, count, scores);
+    const keys = tileKeyPanels(frame, panels, index);
+    scoreTile(r.queries, keys, depth, rows, count, reach, scores);
   } else {
     scoreRow(frame, r.b, r.h, r.queries, from, count, scores);
   }
@@ -169,9 +171,12 @@ export function takeKeys(
   for (let i: usize = 0; i < <usize>rows; i++) {
     const state = i << 2;
     const row = scores + state * KEYS;
+    // As many for all rows of a register block: what one of them does not see is e^−∞.
+    const seen = min(reach + ((<i32>i) | (REGISTER_ROWS - 1)), count);
+    if (seen <= 0) continue;
     moveState(
       row,
-      ceil8(count),
+      ceil8(seen),
       r.maxima + state,
       r.sums + state,
       r.output + i * outputRow,
@@ -185,7 +190,7 @@ export function takeKeys(
   const values = tileValuePanels(frame, panels, index);
   const panel = valuePanelBytes(frame);
   if (finite) {
-    valueTile(scores, values, panel, count, rows, columns, r.output, outputRow);
+    valueTile(scores, values, panel, count, rows, columns, reach, r.output, outputRow);
   } else {
     valueTileSkipping(spare, scores, values, panel, count, rows, columns, r.output, outputRow);
   }

@@ -6,7 +6,7 @@
 
 import { ScoresKind, Sequence, Slot, UNLIMITED } from "../frame";
 import { address, size } from "../slots";
-import { KEYS } from "../tiles";
+import { KEYS, ROWS } from "../tiles";
 
 /** A number of batch b's sequence. */
 // @ts-ignore: decorator
@@ -32,6 +32,13 @@ export function visibleTo(frame: usize, position: i32, keys: i32): i32 {
   const right = size(frame, Slot.right);
   if (right == UNLIMITED) return keys;
   return <i32>min(max(<i64>position + right + 1, 0), <i64>keys);
+}
+
+/** Keys past `from` that the query at `position` sees, if as many; below 0 where it ends before. */
+export function reachOf(frame: usize, position: i32, from: i32): i32 {
+  const right = size(frame, Slot.right);
+  if (right == UNLIMITED || everyKey(frame)) return KEYS;
+  return <i32>max(min(<i64>position + right + 1 - from, KEYS), -ROWS);
 }
 
 /** Rows that the result has for batch b. */

@@ -17,8 +17,8 @@ export function tiles(at: usize, depth: i32, times: i32): void {
   const output = scores + ((<usize>ROWS * KEYS) << 2);
   const panel = (<usize>KEYS) << 5;
   for (let i = 0; i < times; i++) {
-    scoreTile(at, keys, depth, ROWS, KEYS, scores);
-    valueTile(scores, keys, panel, KEYS, ROWS, depth, output, (<usize>depth) << 2);
+    scoreTile(at, keys, depth, ROWS, KEYS, KEYS, scores);
+    valueTile(scores, keys, panel, KEYS, ROWS, depth, KEYS, output, (<usize>depth) << 2);
   }
 }
 

@@ -51,7 +51,15 @@ describe("products of a tile", () => {
               packedK.dataStart + ((j * depth) << 2),
             );
           const scores = new Float32Array(((rows + 3) & ~3) * KEYS).fill(NaN);
-          scoreTile(packedQ.dataStart, packedK.dataStart, depth, rows, keys, scores.dataStart);
+          scoreTile(
+            packedQ.dataStart,
+            packedK.dataStart,
+            depth,
+            rows,
+            keys,
+            keys,
+            scores.dataStart,
+          );
           for (let i = 0; i < rows; i++)
             for (let j = 0; j < keys; j++) {
               let sum: f64 = 0;
@@ -93,6 +101,7 @@ describe("products of a tile", () => {
             keys,
             rows,
             padded,
+            keys,
             output.dataStart,
             (<usize>padded) << 2,
           );
