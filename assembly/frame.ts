@@ -19,6 +19,10 @@ export enum Slot {
   sequences, // int32 [batch][Sequence.count]
   scratch,
 
+  // attend: how the work is divided, which changes no result
+  threads, // that share the scratch
+  heldHeads, // key and value heads that are packed at a time
+
   // attend: sizes
   batch,
   heads,

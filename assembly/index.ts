@@ -2,7 +2,7 @@
 
 import { Slot } from "./frame";
 
-export { attend, attendScratchBytes } from "./attend/forward";
+export { attend, attendItem, attendItems, attendReady, attendScratchBytes } from "./attend/forward";
 export { linear, linearScratchBytes, packedLinearBytes, packLinear } from "./linear";
 export { rotate } from "./rotary";
 export { mergeStates } from "./softmax/merge";

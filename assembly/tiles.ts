@@ -17,3 +17,6 @@ export const VALUE_SUM: i32 = 128;
 /** linear: rows of x and depth packed at a time (64 × 256 floats stay in the level-2 cache). */
 export const LINEAR_ROWS: i32 = 64;
 export const LINEAR_DEPTH: i32 = 256;
+
+/** Multiply-adds that an item of attend runs without a pause: some milliseconds of them. */
+export const PART: i64 = 1 << 25;

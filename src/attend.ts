@@ -54,6 +54,8 @@ export function callAttend(
   const words = frameWords(engine);
   writeShapes(words, shapes);
   writeMasks(words, mask, blocks);
+  words[Slot.threads] = 1;
+  words[Slot.heldHeads] = 1;
   words[Slot.left] = visibility.left;
   words[Slot.right] = visibility.right;
   words[Slot.distance] = alibi?.distance ?? 0;

@@ -8,13 +8,14 @@
 //   up to ROWS     they are packed a tile at a time, and every head of the group takes it
 //   one query      they are read where they lie
 //
+// A call is a list of items, each its own part of the result or of the panels: see attendItem.
 // Memory is the panels and the rows on their way, never L × S. Q [B, H, L, D], K [B, Hkv, S, D],
 // V [B, Hkv, S, Dv] by strides; the caller has checked every size and address.
 
 import { Sequence, Slot, WeightsKind } from "../frame";
 import { address, size } from "../slots";
-import { KEYS, ROWS } from "../tiles";
-import { packTiles, panelBytes } from "./panels";
+import { KEYS, PART, ROWS } from "../tiles";
+import { packTile, panelBytes } from "./panels";
 import { beginRows, finishRows, Rows, rowsBytes, sharedBytes, skips, takeKeys } from "./rows";
 import { firstKey, heldRows, lastKey, sequence } from "./window";
 
@@ -32,85 +33,210 @@ function groupSize(frame: usize): i32 {
   return keyValueHeads ? size(frame, Slot.heads) / keyValueHeads : 0;
 }
 
-/** Tiles of keys that are packed at once. */
+/** Tiles of a head's keys. */
 // @ts-ignore: decorator
 @inline
-function heldTiles(frame: usize): i32 {
-  if (!streams(frame)) return (size(frame, Slot.keys) + KEYS - 1) / KEYS;
-  return size(frame, Slot.queries) == 1 ? 0 : 1;
+function keyTiles(frame: usize): i32 {
+  return (size(frame, Slot.keys) + KEYS - 1) / KEYS;
+}
+
+/** Tiles of the query rows that read one key and value head. */
+// @ts-ignore: decorator
+@inline
+function rowTiles(frame: usize): i32 {
+  return groupSize(frame) * ((size(frame, Slot.queries) + ROWS - 1) / ROWS);
+}
+
+// @ts-ignore: decorator
+@inline
+function allHeads(frame: usize): i32 {
+  return size(frame, Slot.batch) * size(frame, Slot.keyValueHeads);
+}
+
+/** Bytes of the panels that all threads read; when streaming each has a tile of its own. */
+// @ts-ignore: decorator
+@inline
+function commonBytes(frame: usize): u64 {
+  if (streams(frame)) return 0;
+  return <u64>min(size(frame, Slot.heldHeads), allHeads(frame)) * headBytes(frame);
+}
+
+// @ts-ignore: decorator
+@inline
+function headBytes(frame: usize): u64 {
+  return panelBytes(frame, keyTiles(frame));
+}
+
+/** Bytes that each thread uses for itself: a packed tile, what tiles use in turn, rows. */
+// @ts-ignore: decorator
+@inline
+function threadBytes(frame: usize): u64 {
+  if (!streams(frame)) return sharedBytes(frame) + rowsBytes(frame);
+  return streamedBytes(frame) + sharedBytes(frame) + <u64>groupSize(frame) * rowsBytes(frame);
+}
+
+// @ts-ignore: decorator
+@inline
+function streamedBytes(frame: usize): u64 {
+  return size(frame, Slot.queries) == 1 ? 0 : panelBytes(frame, 1);
 }
 
 /** Bytes of Slot.scratch; a float64, since it may be more than linear memory can hold. */
 export function attendScratchBytes(frame: usize): f64 {
-  const rows = <u64>(streams(frame) ? groupSize(frame) : 1) * rowsBytes(frame);
-  return <f64>(panelBytes(frame, heldTiles(frame)) + sharedBytes(frame) + rows);
+  return <f64>commonBytes(frame) + <f64>size(frame, Slot.threads) * <f64>threadBytes(frame);
 }
 
 /** The whole call, on one thread. */
 export function attend(frame: usize): void {
-  const held = heldTiles(frame);
+  const items = attendItems(frame);
+  for (let item = 0; item < items; item++) {
+    for (let key = attendItem(frame, item, 0, 0); key;) key = attendItem(frame, item, 0, key);
+  }
+}
+
+/**
+ * Items of a call. Few queries: one for each key and value head. Many: heads are taken
+ * Slot.heldHeads at a time, first all their tiles of keys to be packed, then all their tiles of
+ * rows.
+ */
+export function attendItems(frame: usize): i32 {
+  if (streams(frame)) return allHeads(frame);
+  return allHeads(frame) * (keyTiles(frame) + rowTiles(frame));
+}
+
+/** How many of the first items have to be done before `item` begins. */
+export function attendReady(frame: usize, item: i32): i32 {
+  if (streams(frame)) return 0;
+  const round = roundOf(frame, item);
+  const start = round * roundItems(frame);
+  const packing = roundHeads(frame, round) * keyTiles(frame);
+  return item < start + packing ? start : start + packing;
+}
+
+/** Items of a round, but for the last. */
+// @ts-ignore: decorator
+@inline
+function roundItems(frame: usize): i32 {
+  return size(frame, Slot.heldHeads) * (keyTiles(frame) + rowTiles(frame));
+}
+
+// @ts-ignore: decorator
+@inline
+function roundOf(frame: usize, item: i32): i32 {
+  return item / roundItems(frame);
+}
+
+/** Heads of a round. */
+// @ts-ignore: decorator
+@inline
+function roundHeads(frame: usize, round: i32): i32 {
+  const held = size(frame, Slot.heldHeads);
+  return min(held, allHeads(frame) - round * held);
+}
+
+/**
+ * Some milliseconds of one item, in thread `thread`'s part of the scratch: from key 0, then from
+ * the key the call before came to. 0 once the item is done. Doing an item again changes nothing.
+ */
+export function attendItem(frame: usize, item: i32, thread: i32, key: i32): i32 {
   const panels = address(frame, Slot.scratch);
-  const shared = panels + <usize>panelBytes(frame, held);
+  const own = panels + <usize>(commonBytes(frame) + <u64>thread * threadBytes(frame));
+  if (streams(frame)) return streamHead(frame, item, own, key);
+  const tiles = keyTiles(frame);
+  const round = roundOf(frame, item);
+  const packing = roundHeads(frame, round) * tiles;
+  let within = item - round * roundItems(frame);
+  if (within < packing) {
+    const head = panels + <usize>(within / tiles) * <usize>headBytes(frame);
+    packHead(frame, round * size(frame, Slot.heldHeads) + within / tiles, within % tiles, head);
+    return 0;
+  }
+  within -= packing;
+  const rows = rowTiles(frame);
+  const head = panels + <usize>(within / rows) * <usize>headBytes(frame);
+  return attendRows(
+    frame,
+    round * size(frame, Slot.heldHeads) + within / rows,
+    within % rows,
+    head,
+    own,
+    key,
+  );
+}
+
+/** Packs a tile of a head's keys, if any query sees it. */
+function packHead(frame: usize, index: i32, tile: i32, panels: usize): void {
+  const b = index / size(frame, Slot.keyValueHeads);
+  const from = tile * KEYS;
+  const to = lastKey(frame, b, sequence(frame, b, Sequence.queries));
+  if (from < firstKey(frame, b, 0) || from >= to) return;
+  const head = index % size(frame, Slot.keyValueHeads);
+  packTile(frame, b, head, from, min(KEYS, to - from), panels, tile);
+}
+
+/** Keys that `rows` rows take in one part. */
+// @ts-ignore: decorator
+@inline
+function partKeys(frame: usize, rows: i32): i32 {
+  const numbers = <i64>max(rows, 1) * (size(frame, Slot.headSize) + size(frame, Slot.valueSize));
+  return <i32>max((PART / max(numbers, 1)) & ~(<i64>KEYS - 1), KEYS);
+}
+
+/** A tile of the rows that read key and value head `index` of all batches. */
+function attendRows(frame: usize, index: i32, tile: i32, panels: usize, own: usize, key: i32): i32 {
+  const shared = own;
+  const r = changetype<Rows>(own + sharedBytes(frame));
+  const b = index / size(frame, Slot.keyValueHeads);
+  const tiles = rowTiles(frame) / groupSize(frame);
+  const start = (tile % tiles) * ROWS;
+  if (start >= heldRows(frame, b)) return 0;
+  if (!key) {
+    const h = (index % size(frame, Slot.keyValueHeads)) * groupSize(frame) + tile / tiles;
+    beginRows(frame, r, b, h, start);
+  }
+  const to = r.count ? lastKey(frame, b, start + r.count) : 0;
+  const first = max(firstKey(frame, b, start), key);
+  const stop = min(<i64>first + partKeys(frame, r.count), to);
+  for (let from = first; from < stop; from += KEYS) {
+    const count = min(KEYS, to - from);
+    if (!skips(frame, r, from, count)) {
+      takeKeys(frame, r, from, count, panels, from / KEYS, shared);
+    }
+  }
+  if (stop < to) return <i32>stop;
+  finishRows(frame, r, shared);
+  return 0;
+}
+
+/** With few queries: one pass over the keys for all heads of the group. */
+function streamHead(frame: usize, index: i32, own: usize, key: i32): i32 {
+  const panels = streamedBytes(frame) ? own : 0;
+  const shared = own + <usize>streamedBytes(frame);
   const rows = shared + sharedBytes(frame);
-  for (let b = 0; b < size(frame, Slot.batch); b++) {
-    for (let head = 0; head < size(frame, Slot.keyValueHeads); head++) {
-      if (streams(frame)) attendStreaming(frame, b, head, held ? panels : 0, shared, rows);
-      else attendPanels(frame, b, head, panels, shared, changetype<Rows>(rows));
-    }
-  }
-}
-
-/** All query tiles that read one key and value head. */
-function attendPanels(
-  frame: usize,
-  b: i32,
-  head: i32,
-  panels: usize,
-  shared: usize,
-  r: Rows,
-): void {
-  const group = groupSize(frame);
-  const first = firstKey(frame, b, 0);
-  packTiles(frame, b, head, first, lastKey(frame, b, sequence(frame, b, Sequence.queries)), panels);
-  for (let h = head * group; h < (head + 1) * group; h++) {
-    for (let start = 0; start < heldRows(frame, b); start += ROWS) {
-      beginRows(frame, r, b, h, start);
-      const to = r.count ? lastKey(frame, b, start + r.count) : 0;
-      for (let from = firstKey(frame, b, start); from < to; from += KEYS) {
-        const count = min(KEYS, to - from);
-        if (skips(frame, r, from, count)) continue;
-        takeKeys(frame, r, from, count, panels, (from - first) / KEYS, shared);
-      }
-      finishRows(frame, r, shared);
-    }
-  }
-}
-
-/** The same with few queries: one pass over the keys for all heads of the group. */
-function attendStreaming(
-  frame: usize,
-  b: i32,
-  head: i32,
-  panels: usize,
-  shared: usize,
-  rows: usize,
-): void {
+  const b = index / size(frame, Slot.keyValueHeads);
+  const head = index % size(frame, Slot.keyValueHeads);
   const group = groupSize(frame);
   const step = <usize>rowsBytes(frame);
   const end = rows + <usize>group * step;
   let h = head * group;
-  for (let at = rows; at < end; at += step) beginRows(frame, changetype<Rows>(at), b, h++, 0);
+  if (!key) {
+    for (let at = rows; at < end; at += step) beginRows(frame, changetype<Rows>(at), b, h++, 0);
+  }
   const to = lastKey(frame, b, sequence(frame, b, Sequence.queries));
-  for (let from = firstKey(frame, b, 0); from < to; from += KEYS) {
+  const first = max(firstKey(frame, b, 0), key);
+  const stop = min(<i64>first + partKeys(frame, group * size(frame, Slot.queries)), to);
+  for (let from = first; from < stop; from += KEYS) {
     const count = min(KEYS, to - from);
     let packed = panels == 0;
     for (let at = rows; at < end; at += step) {
       const r = changetype<Rows>(at);
       if (skips(frame, r, from, count)) continue;
-      if (!packed) packTiles(frame, b, head, from, from + count, panels);
+      if (!packed) packTile(frame, b, head, from, count, panels, 0);
       packed = true;
       takeKeys(frame, r, from, count, panels, 0, shared);
     }
   }
+  if (stop < to) return <i32>stop;
   for (let at = rows; at < end; at += step) finishRows(frame, changetype<Rows>(at), shared);
+  return 0;
 }

@@ -81,22 +81,8 @@ export function panelBytes(frame: usize, tiles: i32): u64 {
   return <u64>tiles * tileBytes(frame);
 }
 
-/** Packs keys and values [from, to) of head `head` in batch b as tiles 0, 1, … */
-export function packTiles(
-  frame: usize,
-  b: i32,
-  head: i32,
-  from: i32,
-  to: i32,
-  panels: usize,
-): void {
-  let index = 0;
-  for (; from < to; from += KEYS) {
-    packTile(frame, b, head, from, min(KEYS, to - from), panels, index++);
-  }
-}
-
-function packTile(
+/** Packs `count` keys and values from `from` on of head `head` in batch b as tile `index`. */
+export function packTile(
   frame: usize,
   b: i32,
   head: i32,
