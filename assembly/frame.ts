@@ -4,6 +4,10 @@
 // float32 unless said; the caller has checked every size.
 
 export enum Slot {
+  // attend and linear: how the work is divided, which changes no result
+  threads, // that share the scratch
+  heldHeads, // key and value heads that are packed at a time
+
   // attend: addresses
   query,
   key,
@@ -18,10 +22,6 @@ export enum Slot {
   blocks, // uint8
   sequences, // int32 [batch][Sequence.count]
   scratch,
-
-  // attend: how the work is divided, which changes no result
-  threads, // that share the scratch
-  heldHeads, // key and value heads that are packed at a time
 
   // attend: sizes
   batch,

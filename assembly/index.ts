@@ -2,8 +2,14 @@
 
 import { Slot } from "./frame";
 
-export { attend, attendItem, attendItems, attendReady, attendScratchBytes } from "./attend/forward";
-export { linear, linearScratchBytes, packedLinearBytes, packLinear } from "./linear";
+export { attendItem, attendItems, attendReady, attendScratchBytes } from "./attend/forward";
+export {
+  linearItem,
+  linearItems,
+  linearScratchBytes,
+  packedLinearBytes,
+  packLinear,
+} from "./linear";
 export { rotate } from "./rotary";
 export { mergeStates } from "./softmax/merge";
 export { fusedMultiplyAdd } from "./simd/lanes";

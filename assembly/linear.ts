@@ -8,7 +8,7 @@ import { Slot } from "./frame";
 import { multiply4x8 } from "./gemm/kernel";
 import { packColumns, packRows, packRows8 } from "./gemm/pack";
 import { address, size } from "./slots";
-import { LINEAR_DEPTH, LINEAR_ROWS } from "./tiles";
+import { LINEAR_DEPTH, LINEAR_ROWS, PART } from "./tiles";
 
 /** Bytes of Slot.packed; a float64, since it may be more than memory can hold. */
 export function packedLinearBytes(frame: usize): f64 {
@@ -36,36 +36,61 @@ export function packLinear(frame: usize): void {
   if (bias) memory.copy(packed, bias, (<usize>columns) << 2);
 }
 
-/** Bytes of Slot.scratch: a packed block of x and one register block of y. */
-export function linearScratchBytes(frame: usize): usize {
+/** Bytes of Slot.scratch; a float64, since it may be more than memory can hold. */
+export function linearScratchBytes(frame: usize): f64 {
+  return <f64>size(frame, Slot.threads) * <f64>threadBytes(frame);
+}
+
+/** Bytes that each thread uses for itself: one register block of y and a packed block of x. */
+// @ts-ignore: decorator
+@inline
+function threadBytes(frame: usize): usize {
   const depth = min(LINEAR_DEPTH, size(frame, Slot.depth));
   const rows = min(LINEAR_ROWS, (size(frame, Slot.rows) + 3) & ~3);
-  return ((<usize>(rows * depth)) << 2) + 128;
+  return (((<usize>(rows * depth)) << 2) + 128 + 63) & ~63;
 }
 
-export function linear(frame: usize): void {
-  const rows = size(frame, Slot.rows);
-  for (let row = 0; row < rows; row += LINEAR_ROWS)
-    linearTile(frame, row, address(frame, Slot.scratch));
+/** Columns of an item: so many that it takes some milliseconds at most. */
+// @ts-ignore: decorator
+@inline
+function itemColumns(frame: usize): i32 {
+  const columns = <i32>(PART / (<i64>LINEAR_ROWS * max(size(frame, Slot.depth), 1)));
+  return max(columns & ~7, 8);
 }
 
-/** Rows [start, start + LINEAR_ROWS) of y. */
-export function linearTile(frame: usize, start: i32, scratch: usize): void {
+// @ts-ignore: decorator
+@inline
+function columnItems(frame: usize): i32 {
+  const columns = itemColumns(frame);
+  return (size(frame, Slot.columns) + columns - 1) / columns;
+}
+
+/** Items of a call: blocks of y, LINEAR_ROWS high. */
+export function linearItems(frame: usize): i32 {
+  return ((size(frame, Slot.rows) + LINEAR_ROWS - 1) / LINEAR_ROWS) * columnItems(frame);
+}
+
+/** One block of y, in thread `thread`'s part of the scratch. */
+export function linearItem(frame: usize, item: i32, thread: i32): void {
+  const start = (item / columnItems(frame)) * LINEAR_ROWS;
+  const first = (item % columnItems(frame)) * itemColumns(frame);
   const rows = min(LINEAR_ROWS, size(frame, Slot.rows) - start);
   const depth = size(frame, Slot.depth);
   const columns = size(frame, Slot.columns);
+  const last = min(first + itemColumns(frame), columns);
   const inputRow = <usize>depth;
   const resultRow = (<usize>columns) << 2;
   const input = address(frame, Slot.input) + ((<usize>start * inputRow) << 2);
   const result = address(frame, Slot.result) + <usize>start * resultRow;
   const packed = address(frame, Slot.packed);
   const panel = (<usize>depth) << 5;
-  const edge = scratch;
-  const x = scratch + 128;
+  const edge = address(frame, Slot.scratch) + <usize>thread * threadBytes(frame);
+  const x = edge + 128;
 
-  const bias = packed + <usize>((columns + 7) >> 3) * panel;
+  const bias = packed + <usize>((columns + 7) >> 3) * panel + ((<usize>first) << 2);
   for (let i = 0; i < rows; i++) {
-    memory.copy(result + <usize>i * resultRow, bias, (<usize>columns) << 2);
+    const row = result + <usize>i * resultRow + ((<usize>first) << 2);
+    memory.copy(row, bias, (<usize>(last - first)) << 2);
   }
   for (let from = 0; from < depth; from += LINEAR_DEPTH) {
     const count = min(LINEAR_DEPTH, depth - from);
@@ -74,8 +99,8 @@ export function linearTile(frame: usize, start: i32, scratch: usize): void {
       const source = input + ((<usize>i * inputRow + <usize>from) << 2);
       packRows(source, inputRow, rows - i, count, x + <usize>(i >> 2) * rowPanel, 16);
     }
-    let w = packed + ((<usize>from) << 5);
-    for (let j = 0; j < columns; j += 8) {
+    let w = packed + <usize>(first >> 3) * panel + ((<usize>from) << 5);
+    for (let j = first; j < last; j += 8) {
       for (let i = 0; i < rows; i += 4) {
         const a = x + <usize>(i >> 2) * rowPanel;
         const c = result + <usize>i * resultRow + ((<usize>j) << 2);

@@ -18,5 +18,5 @@ export const VALUE_SUM: i32 = 128;
 export const LINEAR_ROWS: i32 = 64;
 export const LINEAR_DEPTH: i32 = 256;
 
-/** Multiply-adds that an item of attend runs without a pause: some milliseconds of them. */
+/** Multiply-adds that run without a pause: some milliseconds of them. */
 export const PART: i64 = 1 << 25;

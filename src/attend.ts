@@ -4,6 +4,7 @@ import { Slot, WeightsKind } from "../assembly/frame";
 import { checkBoolean, checkOptions } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
+import type { Steps, Work } from "./engine/work";
 import { checkBlockMask, checkMask, type PlacedBlocks, type PlacedMask } from "./mask";
 import type { AttendOptions, AttendResult, ScoreOptions } from "./options";
 import { checkScoring } from "./scores";
@@ -18,30 +19,30 @@ import {
 import { checkOut, elementsOf, type Tensor } from "./tensor";
 import { checkVisibility, type Visibility } from "./visibility";
 
-export function attend(
+export function* attend(
   engine: Engine,
   query: Tensor,
   key: Tensor,
   value: Tensor,
   options: AttendOptions,
-): AttendResult {
+): Steps<AttendResult> {
   checkOptions("attend", options);
   const layout = checkLayout("attend", options.layout);
   const inputs = checkInputs("attend", query, key, value, layout);
   const shapes = checkShapes("attend", inputs, layout, options);
   const visibility = checkVisibility("attend", shapes, options);
-  return callAttend(engine, "attend", inputs, shapes, visibility, options);
+  return yield* callAttend(engine, "attend", inputs, shapes, visibility, options);
 }
 
 /** The call, once it is known what each sequence sees. */
-export function callAttend(
+export function* callAttend(
   engine: Engine,
   operation: string,
   inputs: Inputs,
   shapes: Shapes,
   visibility: Visibility,
   options: ScoreOptions,
-): AttendResult {
+): Steps<AttendResult> {
   const { arena, frame, kernels } = engine;
   const mask = checkMask(operation, shapes, options.mask);
   const blocks = checkBlockMask(operation, shapes, options.blockMask);
@@ -88,8 +89,7 @@ export function callAttend(
     : undefined;
   staging.room(Slot.scratch, kernels.attendScratchBytes(frame));
   try {
-    staging.begin();
-    runKernel(engine, options.scoreMod);
+    yield workOf(engine, staging.begin(), options.scoreMod);
     const { batchDims, headDims } = shapes;
     const dims = [...batchDims, ...headDims, queries];
     const result: AttendResult = { output: staging.take(output, shapes.outputDims) };
@@ -141,12 +141,21 @@ function writeMasks(words: Int32Array, mask?: PlacedMask, blocks?: PlacedBlocks)
   }
 }
 
-/** Runs attend; while it does, its scoreMod is the one the module calls. */
-function runKernel(engine: Engine, scoreMod: ScoreOptions["scoreMod"]): void {
-  engine.scoreMod = scoreMod;
-  try {
-    engine.kernels.attend(engine.frame);
-  } finally {
-    engine.scoreMod = undefined;
-  }
+/** While an item runs, the call's scoreMod is the one the module calls. */
+function workOf(engine: Engine, frame: number, scoreMod: ScoreOptions["scoreMod"]): Work {
+  const { kernels } = engine;
+  const run = (item: number, key: number) => kernels.attendItem(frame, item, 0, key);
+  const items = kernels.attendItems(frame);
+  if (!scoreMod) return { items, run };
+  return {
+    items,
+    run(item, key) {
+      engine.scoreMod = scoreMod;
+      try {
+        return run(item, key);
+      } finally {
+        engine.scoreMod = undefined;
+      }
+    },
+  };
 }

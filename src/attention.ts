@@ -6,11 +6,12 @@ import { checkBoolean, checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Variant } from "./engine/detect";
 import { type Engine, load } from "./engine/load";
+import { runLater, runNow, type Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import { type FrequencyOptions, type RopeFrequencies, ropeFrequencies } from "./frequencies";
 import { type LinearOptions, PreparedLinear, type PrepareOptions } from "./linear";
 import { type AttentionState, type MergeOptions, mergeStates } from "./merge";
-import type { AttendOptions, AttendResult } from "./options";
+import type { AttendOptions, AttendResult, Later } from "./options";
 import { attendPacked, type PackedOptions } from "./packed";
 import { type SinusoidalOptions, sinusoidalPositions } from "./positions";
 import { type RotateOptions, rotate } from "./rotary";
@@ -60,6 +61,8 @@ export async function createAttention(options: AttentionOptions = {}): Promise<A
 /** Attention and the projections around it, in one linear memory. Made by `createAttention`. */
 export class Attention {
   #engine: Engine | undefined;
+  /** Settles, never rejects, once the last call of `later` has ended. */
+  #last: Promise<unknown> = Promise.resolve();
 
   /** @internal */
   constructor(engine: Engine) {
@@ -95,7 +98,25 @@ export class Attention {
    * @throws DisposedError after `dispose()`, or for a disposed tensor.
    */
   attend(query: Tensor, key: Tensor, value: Tensor, options: AttendOptions = {}): AttendResult {
-    return attend(this.#running("attend"), query, key, value, options);
+    return runNow(attend(this.#running("attend"), query, key, value, options));
+  }
+
+  /**
+   * `attend` without holding the calling thread: in slices of at most some milliseconds, between
+   * which the event loop runs. The same bits. Calls run one after another; others may be made
+   * meanwhile. Tensors are read until it settles, an `out` is written at its end.
+   *
+   * @throws As `attend`, and `signal.reason` if the signal aborts before the end; all by rejecting.
+   */
+  attendAsync(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    options: AttendOptions & Later = {},
+  ): Promise<AttendResult> {
+    return this.later("attendAsync", options, (engine) =>
+      attend(engine, query, key, value, options),
+    );
   }
 
   /**
@@ -107,7 +128,7 @@ export class Attention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   attendPacked(query: Tensor, key: Tensor, value: Tensor, options: PackedOptions): AttendResult {
-    return attendPacked(this.#running("attendPacked"), query, key, value, options);
+    return runNow(attendPacked(this.#running("attendPacked"), query, key, value, options));
   }
 
   /**
@@ -176,7 +197,7 @@ export class Attention {
         describe(prepared),
       );
     }
-    return prepared.apply(engine, x, options);
+    return runNow(prepared.apply(engine, x, options));
   }
 
   /**
@@ -200,6 +221,27 @@ export class Attention {
     this.dispose();
   }
 
+  /** @internal Runs the steps of a call. */
+  now<Result>(operation: string, steps: (engine: Engine) => Steps<Result>): Result {
+    return runNow(steps(this.#running(operation)));
+  }
+
+  /** @internal Runs the steps of a call after those before it. */
+  later<Result>(
+    operation: string,
+    options: Later,
+    steps: (engine: Engine) => Steps<Result>,
+  ): Promise<Result> {
+    const result = this.#last.then(() => {
+      checkOptions(operation, options);
+      checkSignal(operation, options.signal);
+      const engine = this.#running(operation);
+      return runLater(engine, operation, steps(engine), options.signal);
+    });
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
   #running(operation: string): Engine {
     if (!this.#engine)
       throw new DisposedError(operation, "attention", "an engine in use", "a disposed one");
@@ -217,6 +259,15 @@ export class Attention {
       "a call from inside it",
     );
   }
+}
+
+/** An aborted call does not begin. */
+function checkSignal(operation: string, signal: unknown): void {
+  if (signal === undefined) return;
+  if (!(signal instanceof AbortSignal)) {
+    throw new ArgumentError(operation, "signal", "an AbortSignal", describe(signal));
+  }
+  signal.throwIfAborted();
 }
 
 function checkEngine(options: AttentionOptions): void {

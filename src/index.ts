@@ -19,6 +19,7 @@ export type {
   AttendOptions,
   AttendResult,
   BlockMask,
+  Later,
   Layout,
   Mask,
   MaskData,

@@ -5,6 +5,7 @@ import { checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
+import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import { checkData, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
 
@@ -62,12 +63,11 @@ export class PreparedLinear {
     words[Slot.outputIsRow] = order === "out,in" ? 1 : 0;
     const packed = arena.allocate(operation, kernels.packedLinearBytes(frame));
     const staging = new Staging(engine, operation);
+    staging.block(Slot.packed, packed);
     staging.tensor(Slot.weight, "weight", checked);
     if (biasData) staging.data(Slot.bias, biasData);
     try {
-      staging.begin();
-      arena.words[frame / 4 + Slot.packed] = packed;
-      kernels.packLinear(frame);
+      kernels.packLinear(staging.begin());
       this.#packed = packed;
     } finally {
       staging.release();
@@ -76,7 +76,7 @@ export class PreparedLinear {
   }
 
   /** @internal */
-  apply(engine: Engine, x: Tensor, options: LinearOptions): Tensor {
+  *apply(engine: Engine, x: Tensor, options: LinearOptions): Steps<Tensor> {
     checkOptions("linear", options);
     const { out } = options;
     const input = checkTensor("linear", "x", x);
@@ -97,19 +97,26 @@ export class PreparedLinear {
     const dims = [...input.dims.slice(0, -1), this.outputSize];
     checkOut("linear", out, dims);
 
-    const { arena, frame, kernels } = engine;
+    const { frame, kernels } = engine;
     const words = frameWords(engine);
+    words[Slot.threads] = 1;
     words[Slot.rows] = elementsOf(dims) / this.outputSize;
     words[Slot.depth] = this.inputSize;
     words[Slot.columns] = this.outputSize;
     const staging = new Staging(engine, "linear");
+    staging.block(Slot.packed, this.#packed);
     staging.tensor(Slot.input, "x", input);
     const result = staging.output(Slot.result, dims, out);
     staging.room(Slot.scratch, kernels.linearScratchBytes(frame));
     try {
-      staging.begin();
-      arena.words[frame / 4 + Slot.packed] = this.#packed;
-      kernels.linear(frame);
+      const call = staging.begin();
+      yield {
+        items: kernels.linearItems(call),
+        run(item) {
+          kernels.linearItem(call, item, 0);
+          return 0;
+        },
+      };
       return staging.take(result, dims);
     } finally {
       staging.release();

@@ -52,7 +52,7 @@ export function mergeStates(
   }
   checkOut(NAME, options.out, outputDims);
 
-  const { arena, frame, kernels } = engine;
+  const { arena, kernels } = engine;
   const words = frameWords(engine);
   const { batch, head, row } = view.strides;
   words[Slot.batch] = view.batch;
@@ -71,12 +71,12 @@ export function mergeStates(
   const result = staging.output(Slot.output, outputDims, options.out);
   const merged = staging.room(Slot.logSumExp, elementsOf(stateDims) * 4);
   try {
-    staging.begin();
+    const call = staging.begin();
     arena.words.set(
       places.map((place) => place.address),
       table.address / 4,
     );
-    kernels.mergeStates(frame);
+    kernels.mergeStates(call);
     return {
       output: staging.take(result, outputDims),
       logSumExp: { data: staging.copy(merged), dims: stateDims },

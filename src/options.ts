@@ -129,3 +129,9 @@ export interface AttendResult {
   /** [B, H, L]; without the axes that the query does not have. */
   logSumExp?: Tensor;
 }
+
+/** Of calls that do not hold the calling thread. */
+export interface Later {
+  /** Ends the call before its result: the promise rejects with `signal.reason`. */
+  signal?: AbortSignal | undefined;
+}

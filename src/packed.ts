@@ -4,6 +4,7 @@ import { Sequence } from "../assembly/frame";
 import { callAttend } from "./attend";
 import { checkOptions } from "./checks";
 import type { Engine } from "./engine/load";
+import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
 import type { AttendResult, ScoreOptions } from "./options";
 import { checkInputs, checkShapes, type Shapes } from "./shapes";
@@ -20,13 +21,13 @@ export interface PackedOptions
 
 const NAME = "attendPacked";
 
-export function attendPacked(
+export function* attendPacked(
   engine: Engine,
   query: Tensor,
   key: Tensor,
   value: Tensor,
   options: PackedOptions,
-): AttendResult {
+): Steps<AttendResult> {
   checkOptions(NAME, options);
   refuseBatchOptions(options);
   const inputs = checkInputs(NAME, query, key, value, "BLHD");
@@ -71,7 +72,7 @@ export function attendPacked(
     visibility.sequences[first + Sequence.queryStart] = queries.starts[b] as number;
     visibility.sequences[first + Sequence.keyStart] = keys.starts[b] as number;
   }
-  return callAttend(engine, NAME, inputs, shapes, visibility, options);
+  return yield* callAttend(engine, NAME, inputs, shapes, visibility, options);
 }
 
 /** Starts and lengths of the sequences. */

@@ -94,8 +94,7 @@ export function rotate(engine: Engine, x: Tensor, options: RotateOptions): Tenso
   staging.room(Slot.angles, 2 * tables.pairs * 4);
   const result = staging.output(Slot.output, input.dims, out);
   try {
-    staging.begin();
-    kernels.rotate(frame);
+    kernels.rotate(staging.begin());
     return staging.take(result, input.dims);
   } finally {
     staging.release();

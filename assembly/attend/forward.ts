@@ -86,14 +86,6 @@ export function attendScratchBytes(frame: usize): f64 {
   return <f64>commonBytes(frame) + <f64>size(frame, Slot.threads) * <f64>threadBytes(frame);
 }
 
-/** The whole call, on one thread. */
-export function attend(frame: usize): void {
-  const items = attendItems(frame);
-  for (let item = 0; item < items; item++) {
-    for (let key = attendItem(frame, item, 0, 0); key;) key = attendItem(frame, item, 0, key);
-  }
-}
-
 /**
  * Items of a call. Few queries: one for each key and value head. Many: heads are taken
  * Slot.heldHeads at a time, first all their tiles of keys to be packed, then all their tiles of

@@ -28,6 +28,9 @@ export class Arena {
   #memory: WebAssembly.Memory | undefined;
   #free: Range[];
   #blocks = new Map<number, number>();
+  /** Blocks that calls in flight use, by how many; what is released meanwhile. */
+  #held = new Map<number, number>();
+  #leaving = new Set<number>();
   #words = new Int32Array(0);
   #floats = new Float32Array(0);
   #bytes = new Uint8Array(0);
@@ -84,6 +87,10 @@ export class Arena {
 
   /** Gives a block back and joins it with free neighbours. */
   release(address: number): void {
+    if (this.#held.has(address)) {
+      this.#leaving.add(address);
+      return;
+    }
     const size = this.#blocks.get(address);
     if (size === undefined) return;
     this.#blocks.delete(address);
@@ -103,10 +110,26 @@ export class Arena {
     else this.#free.splice(next, 0, { start: address, end });
   }
 
+  /** Keeps a block from others until `letGo`, even if it is released before. */
+  hold(address: number): void {
+    this.#held.set(address, (this.#held.get(address) ?? 0) + 1);
+  }
+
+  letGo(address: number): void {
+    const holders = (this.#held.get(address) ?? 1) - 1;
+    if (holders) this.#held.set(address, holders);
+    else {
+      this.#held.delete(address);
+      if (this.#leaving.delete(address)) this.release(address);
+    }
+  }
+
   /** Lets go of the memory and of every view of it. */
   dispose(): void {
     this.#memory = undefined;
     this.#blocks.clear();
+    this.#held.clear();
+    this.#leaving.clear();
     this.#retake();
   }
 

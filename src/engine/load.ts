@@ -12,9 +12,12 @@ const MOST_PAGES = 65536;
 
 /** What the module exports; see assembly/index.ts. Frames and pointers are byte addresses. */
 export interface Kernels {
-  attend(frame: number): void;
+  attendItems(frame: number): number;
+  attendReady(frame: number, item: number): number;
+  attendItem(frame: number, item: number, thread: number, key: number): number;
   attendScratchBytes(frame: number): number;
-  linear(frame: number): void;
+  linearItems(frame: number): number;
+  linearItem(frame: number, item: number, thread: number): void;
   linearScratchBytes(frame: number): number;
   packLinear(frame: number): void;
   packedLinearBytes(frame: number): number;
@@ -50,6 +53,8 @@ export interface Engine {
   readonly frame: number;
   /** What the call that runs does to its scores. */
   scoreMod: ((tile: ScoreTile) => void) | undefined;
+  /** Whether the call that is being placed runs while others may use the engine. */
+  shared: boolean;
 }
 
 export interface MemoryOptions {
@@ -83,7 +88,14 @@ export function load(module: WebAssembly.Module, options: MemoryOptions): Engine
     }
     const arena = new Arena(memory, kernels.heapBase(), maximum * PAGE);
     const frame = arena.allocate("createAttention", Slot.count * 4);
-    const engine: Engine = { kernels, arena, frame, scoreMod: undefined, ...probe(kernels) };
+    const engine: Engine = {
+      kernels,
+      arena,
+      frame,
+      scoreMod: undefined,
+      shared: false,
+      ...probe(kernels),
+    };
     return engine;
   } catch (error) {
     if (error instanceof AttentionError) throw error;

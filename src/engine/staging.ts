@@ -4,14 +4,16 @@
 //   const staging = new Staging(engine, "attend");
 //   staging.tensor(Slot.query, "query", query);          // note what is needed
 //   const output = staging.output(Slot.output, dims, out);
-//   try { staging.begin(); kernel(frame); return staging.take(output); }
+//   try { kernel(staging.begin()); return staging.take(output); }
 //   finally { staging.release(); }
 
-import type { Slot } from "../../assembly/frame";
+import { Slot } from "../../assembly/frame";
 import { ArgumentError } from "../errors";
 import { AllocatedTensor, elementsOf, type Tensor } from "../tensor";
 import { align } from "./arena";
 import type { Engine } from "./load";
+
+const FRAME_BYTES = align(Slot.count * 4);
 
 type Data = Float32Array | Uint8Array | Int32Array;
 
@@ -42,6 +44,8 @@ export class Staging {
   readonly #operation: string;
   readonly #places: Place[] = [];
   readonly #copies: Copy[] = [];
+  /** Addresses of allocated tensors that are read while others may use the engine. */
+  readonly #held: number[] = [];
   #block = 0;
 
   constructor(engine: Engine, operation: string) {
@@ -53,7 +57,12 @@ export class Staging {
   tensor(slot: Slot | undefined, argument: string, value: Tensor): Place {
     const address = this.#addressOf(argument, value);
     if (!address) return this.data(slot, value.data);
-    return this.#place(slot, elementsOf(value.dims) * 4, address);
+    return this.#read(slot, elementsOf(value.dims) * 4, address);
+  }
+
+  /** A block of the arena's to read. */
+  block(slot: Slot, address: number): void {
+    this.#read(slot, 0, address);
   }
 
   /** Plain data to read. */
@@ -69,7 +78,10 @@ export class Staging {
     return this.#place(slot, bytes, 0);
   }
 
-  /** Room for a result; an allocated `out` is written in place unless it overlaps an input. */
+  /**
+   * Room for a result; an allocated `out` is written in place unless it overlaps an input, or
+   * others may use the engine meanwhile: they see nothing half-written.
+   */
   output(slot: Slot, dims: readonly number[], out: Float32Array | Tensor | undefined): Output {
     const bytes = elementsOf(dims) * 4;
     const address = this.#addressOf("out", out);
@@ -78,18 +90,23 @@ export class Staging {
     );
     const data = out instanceof Float32Array ? out : out && !address ? out.data : undefined;
     const own = data?.buffer === this.#engine.arena.buffer ? data.byteOffset : -1;
-    return { place: this.#place(slot, bytes, overlaps ? 0 : address), out, own };
+    const apart = overlaps || this.#engine.shared;
+    return { place: this.#place(slot, bytes, apart ? 0 : address), out, own };
   }
 
-  /** Allocates what is missing, copies inputs in and writes the addresses into the frame. */
-  begin(): void {
+  /**
+   * Allocates what is missing, copies inputs in and writes the addresses into the frame; gives the
+   * address of the call's own copy of the frame.
+   */
+  begin(): number {
     const { arena, frame } = this.#engine;
     const missing = this.#places.filter((place) => place.address === 0);
     this.#block = arena.allocate(
       this.#operation,
-      missing.reduce((bytes, place) => bytes + align(place.bytes), 0),
+      missing.reduce((bytes, place) => bytes + align(place.bytes), FRAME_BYTES),
     );
-    let next = this.#block;
+    for (const address of this.#held) arena.hold(address);
+    let next = this.#block + FRAME_BYTES;
     for (const place of missing) {
       place.address = next;
       next += align(place.bytes);
@@ -104,6 +121,8 @@ export class Staging {
     for (const { slot, address } of this.#places) {
       if (slot !== undefined) words[frame / 4 + slot] = address;
     }
+    bytes.copyWithin(this.#block, frame, frame + FRAME_BYTES);
+    return this.#block;
   }
 
   /** A fresh copy of a result. */
@@ -138,8 +157,17 @@ export class Staging {
   }
 
   release(): void {
-    if (this.#block) this.#engine.arena.release(this.#block);
+    if (!this.#block) return;
+    const { arena } = this.#engine;
+    for (const address of this.#held) arena.letGo(address);
+    arena.release(this.#block);
     this.#block = 0;
+  }
+
+  /** What lies in a block of its own, which others must not get before the call ends. */
+  #read(slot: Slot | undefined, bytes: number, address: number): Place {
+    if (this.#engine.shared) this.#held.push(address);
+    return this.#place(slot, bytes, address);
   }
 
   #place(slot: Slot | undefined, bytes: number, address: number): Place {
