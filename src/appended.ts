@@ -2,8 +2,11 @@
 // zeros of add_zero_attn. They are attended to apart and merged, so that masks, lengths, causal and
 // windows go on speaking of the inputs' own keys. Their columns of weights and scores come last.
 
-import type { Attention } from "./attention";
+import { attend } from "./attend";
 import { checkBoolean } from "./checks";
+import type { Engine } from "./engine/load";
+import type { Steps } from "./engine/work";
+import { mergeStates } from "./merge";
 import type { AttendOptions, AttendResult } from "./options";
 import { checkData, checkTensor, elementsOf, type Tensor } from "./tensor";
 
@@ -45,35 +48,43 @@ export function checkAppended(
   return { key: rows("key", keySize), value: rows("value", valueSize) };
 }
 
-export function attendAppended(
-  attention: Attention,
+export function* attendAppended(
+  engine: Engine,
   query: Tensor,
   own: { key: Tensor; value: Tensor },
   appended: AppendedRows,
   options: AttendOptions,
-): AttendResult {
+): Steps<AttendResult> {
   const { layout, heads, keyValueHeads, scale, softcap, queryLengths, out } = options;
   const { scores } = options;
   const eachHead = options.weights === "mean" || scores === "probabilities";
   const wanted = { weights: eachHead || options.weights, logSumExp: true, scores };
   const shared = { layout, heads, keyValueHeads, scale, softcap, queryLengths, ...wanted };
   const parts = [
-    attention.attend(query, own.key, own.value, { ...options, ...wanted, out: undefined }),
-    attention.attend(query, batched(appended.key, query), batched(appended.value, query), shared),
+    yield* attend(engine, query, own.key, own.value, { ...options, ...wanted, out: undefined }),
+    yield* attend(
+      engine,
+      query,
+      batched(appended.key, query),
+      batched(appended.value, query),
+      shared,
+    ),
   ].map(stated);
 
-  const { output, logSumExp } = attention.mergeStates(parts, { layout, heads, out });
+  const { output, logSumExp } = mergeStates(engine, parts, { layout, heads, out });
   const result: AttendResult = { output };
   if (options.logSumExp) result.logSumExp = logSumExp;
   if (scores) result.scores = beside(parts.map((part) => part.scores));
   if (wanted.weights) {
     const columns = parts.map((part) => part.weights);
     // A part's weights are an output over disjoint keys too: 0 in the other's columns.
-    const weights = attention.mergeStates(
+    const weights = mergeStates(
+      engine,
       parts.map(({ logSumExp }, index) => ({
         output: beside(columns.map((own, other) => (other === index ? own : zeros(own)))),
         logSumExp,
       })),
+      {},
     ).output;
     if (options.weights === "mean") result.weights = meanOverHeads(weights);
     else if (options.weights) result.weights = weights;

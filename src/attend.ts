@@ -2,9 +2,10 @@
 
 import { Slot, WeightsKind } from "../assembly/frame";
 import { checkBoolean, checkOptions } from "./checks";
+import { Kernel } from "./engine/control";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
-import type { Steps, Work } from "./engine/work";
+import { type Steps, threadsFor, type Work } from "./engine/work";
 import { checkBlockMask, checkMask, type PlacedBlocks, type PlacedMask } from "./mask";
 import type { AttendOptions, AttendResult, ScoreOptions } from "./options";
 import { checkScoring } from "./scores";
@@ -55,8 +56,12 @@ export function* callAttend(
   const words = frameWords(engine);
   writeShapes(words, shapes);
   writeMasks(words, mask, blocks);
-  words[Slot.threads] = 1;
-  words[Slot.heldHeads] = 1;
+  // JavaScript belongs to the calling thread, and a mean is added up over the heads.
+  const alone = options.scoreMod !== undefined || weightsKind === WeightsKind.mean;
+  const multiplyAdds = batch * heads * queries * keys * (shapes.headSize + shapes.valueSize);
+  const threads = alone ? 1 : threadsFor(engine, multiplyAdds);
+  words[Slot.threads] = threads;
+  words[Slot.heldHeads] = threads > 1 ? heldHeads(shapes) : 1;
   words[Slot.left] = visibility.left;
   words[Slot.right] = visibility.right;
   words[Slot.distance] = alibi?.distance ?? 0;
@@ -67,7 +72,7 @@ export function* callAttend(
   arena.floats[frame / 4 + Slot.scale] = scoring.scale;
   arena.floats[frame / 4 + Slot.softcap] = scoring.softcap;
 
-  const staging = new Staging(engine, operation);
+  const staging = new Staging(engine, operation, engine.shared || threads > 1);
   staging.tensor(Slot.query, "query", inputs.query);
   staging.tensor(Slot.key, "key", inputs.key);
   staging.tensor(Slot.value, "value", inputs.value);
@@ -89,7 +94,10 @@ export function* callAttend(
     : undefined;
   staging.room(Slot.scratch, kernels.attendScratchBytes(frame));
   try {
-    yield workOf(engine, staging.begin(), options.scoreMod);
+    const call = staging.begin();
+    const items = kernels.attendItems(call);
+    const around = aroundOf(engine, options.scoreMod);
+    yield staging.work({ kernel: Kernel.attend, items, threads, around });
     const { batchDims, headDims } = shapes;
     const dims = [...batchDims, ...headDims, queries];
     const result: AttendResult = { output: staging.take(output, shapes.outputDims) };
@@ -141,21 +149,23 @@ function writeMasks(words: Int32Array, mask?: PlacedMask, blocks?: PlacedBlocks)
   }
 }
 
-/** While an item runs, the call's scoreMod is the one the module calls. */
-function workOf(engine: Engine, frame: number, scoreMod: ScoreOptions["scoreMod"]): Work {
-  const { kernels } = engine;
-  const run = (item: number, key: number) => kernels.attendItem(frame, item, 0, key);
-  const items = kernels.attendItems(frame);
-  if (!scoreMod) return { items, run };
-  return {
-    items,
-    run(item, key) {
-      engine.scoreMod = scoreMod;
-      try {
-        return run(item, key);
-      } finally {
-        engine.scoreMod = undefined;
-      }
-    },
+/** Panels of so many bytes are packed before the threads turn to the rows. */
+const HELD_BYTES = 2 ** 24;
+
+/** Key and value heads packed at a time: more than one, or threads would wait for each other. */
+function heldHeads({ keys, headSize, valueSize }: Shapes): number {
+  return Math.max(1, Math.floor(HELD_BYTES / (keys * (headSize + valueSize) * 4)));
+}
+
+/** While a part runs, the call's scoreMod is the one the module calls. */
+function aroundOf(engine: Engine, scoreMod: ScoreOptions["scoreMod"]): Work["around"] {
+  if (!scoreMod) return undefined;
+  return (part) => {
+    engine.scoreMod = scoreMod;
+    try {
+      return part();
+    } finally {
+      engine.scoreMod = undefined;
+    }
   };
 }

@@ -1,11 +1,10 @@
 // The engine a caller holds, and everything it can do.
 
-import { loadModule } from "#platform";
 import { attend } from "./attend";
-import { checkBoolean, checkOptions } from "./checks";
+import { checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Variant } from "./engine/detect";
-import { type Engine, load } from "./engine/load";
+import type { Engine } from "./engine/load";
 import { runLater, runNow, type Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import { type FrequencyOptions, type RopeFrequencies, ropeFrequencies } from "./frequencies";
@@ -17,17 +16,6 @@ import { type SinusoidalOptions, sinusoidalPositions } from "./positions";
 import { type RotateOptions, rotate } from "./rotary";
 import { AllocatedTensor, checkDims, type Tensor } from "./tensor";
 
-export interface AttentionOptions {
-  /** Use the portable build, whose results are the same bits on every engine; false by default. */
-  reproducible?: boolean | undefined;
-  /** Bytes of linear memory to start with; 64 kB by default. */
-  initialMemory?: number | undefined;
-  /** Most bytes linear memory may grow to; 4 GiB by default. */
-  maximumMemory?: number | undefined;
-  /** A plain build as a compiled module, for engines that refuse to compile bytes. */
-  module?: WebAssembly.Module | undefined;
-}
-
 /** Linear memory in bytes. */
 export interface MemoryFigures {
   /** In allocated tensors, prepared weights and layers, and during a call in its scratch. */
@@ -38,35 +26,17 @@ export interface MemoryFigures {
   readonly maximum: number;
 }
 
-/**
- * An attention engine on the best build this engine can run.
- * @throws UnsupportedError where WebAssembly SIMD is missing or `module` is not ours.
- * @throws ArgumentError for an option of the wrong type or range.
- */
-export async function createAttention(options: AttentionOptions = {}): Promise<Attention> {
-  checkEngine(options);
-  const module = options.module ?? (await loadModule(options.reproducible ?? false));
-  const engine = load(module, options);
-  if (options.reproducible && engine.variant !== "portable") {
-    throw new ArgumentError(
-      "createAttention",
-      "module",
-      "the portable build with reproducible: true",
-      "the relaxed one",
-    );
-  }
-  return new Attention(engine);
-}
-
 /** Attention and the projections around it, in one linear memory. Made by `createAttention`. */
 export class Attention {
   #engine: Engine | undefined;
   /** Settles, never rejects, once the last call of `later` has ended. */
   #last: Promise<unknown> = Promise.resolve();
+  #threadsFallback: string | undefined;
 
   /** @internal */
-  constructor(engine: Engine) {
+  constructor(engine: Engine, threadsFallback?: string) {
     this.#engine = engine;
+    this.#threadsFallback = threadsFallback;
   }
 
   /** Which build runs: "relaxed" or "portable". */
@@ -77,6 +47,16 @@ export class Attention {
   /** Whether a multiply-add rounds once here; always false for the portable build. */
   get fused(): boolean {
     return this.#running("fused").fused;
+  }
+
+  /** Threads that calls are run by, the calling one included: 1 without workers. */
+  get threads(): number {
+    return this.#running("threads").pool?.threads ?? 1;
+  }
+
+  /** Why `threads` is 1 although more were asked for: what is missing here, or what happened. */
+  get threadsFallback(): string | undefined {
+    return this.#running("threadsFallback").pool?.reason ?? this.#threadsFallback;
   }
 
   get memory(): MemoryFigures {
@@ -98,13 +78,14 @@ export class Attention {
    * @throws DisposedError after `dispose()`, or for a disposed tensor.
    */
   attend(query: Tensor, key: Tensor, value: Tensor, options: AttendOptions = {}): AttendResult {
-    return runNow(attend(this.#running("attend"), query, key, value, options));
+    return this.now("attend", (engine) => attend(engine, query, key, value, options));
   }
 
   /**
-   * `attend` without holding the calling thread: in slices of at most some milliseconds, between
-   * which the event loop runs. The same bits. Calls run one after another; others may be made
-   * meanwhile. Tensors are read until it settles, an `out` is written at its end.
+   * `attend` without holding the calling thread: on the workers, or without them in slices of some
+   * milliseconds, between which the event loop runs. The same bits. Calls run one after another;
+   * others may be made meanwhile. Allocated tensors are read until it settles, an `out` is written
+   * at its end.
    *
    * @throws As `attend`, and `signal.reason` if the signal aborts before the end; all by rejecting.
    */
@@ -128,7 +109,7 @@ export class Attention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   attendPacked(query: Tensor, key: Tensor, value: Tensor, options: PackedOptions): AttendResult {
-    return runNow(attendPacked(this.#running("attendPacked"), query, key, value, options));
+    return this.now("attendPacked", (engine) => attendPacked(engine, query, key, value, options));
   }
 
   /**
@@ -188,16 +169,11 @@ export class Attention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   linear(x: Tensor, prepared: PreparedLinear, options: LinearOptions = {}): Tensor {
-    const engine = this.#running("linear");
-    if (!(prepared instanceof PreparedLinear)) {
-      throw new ArgumentError(
-        "linear",
-        "prepared",
-        "a weight from prepareLinear",
-        describe(prepared),
-      );
-    }
-    return runNow(prepared.apply(engine, x, options));
+    return this.now("linear", (engine) => {
+      if (prepared instanceof PreparedLinear) return prepared.apply(engine, x, options);
+      const expected = "a weight from prepareLinear";
+      throw new ArgumentError("linear", "prepared", expected, describe(prepared));
+    });
   }
 
   /**
@@ -210,9 +186,10 @@ export class Attention {
     return new AllocatedTensor(arena, checkDims("allocate", "dims", dims));
   }
 
-  /** Lets go of the linear memory and everything in it; a second call does nothing. */
+  /** Lets go of the linear memory and everything in it, and ends its workers; a second call does nothing. */
   dispose(): void {
     this.#checkIdle("dispose");
+    this.#engine?.pool?.retire("the engine is disposed");
     this.#engine?.arena.dispose();
     this.#engine = undefined;
   }
@@ -223,7 +200,8 @@ export class Attention {
 
   /** @internal Runs the steps of a call. */
   now<Result>(operation: string, steps: (engine: Engine) => Steps<Result>): Result {
-    return runNow(steps(this.#running(operation)));
+    const engine = this.#running(operation);
+    return runNow(engine, steps(engine));
   }
 
   /** @internal Runs the steps of a call after those before it. */
@@ -268,26 +246,4 @@ function checkSignal(operation: string, signal: unknown): void {
     throw new ArgumentError(operation, "signal", "an AbortSignal", describe(signal));
   }
   signal.throwIfAborted();
-}
-
-function checkEngine(options: AttentionOptions): void {
-  checkOptions("createAttention", options);
-  const refuse = (argument: string, expected: string, value: unknown) => {
-    throw new ArgumentError("createAttention", argument, expected, describe(value));
-  };
-  const { reproducible, module } = options;
-  checkBoolean("createAttention", "reproducible", reproducible);
-  for (const argument of ["initialMemory", "maximumMemory"] as const) {
-    const bytes = options[argument];
-    if (bytes === undefined) continue;
-    if (!(Number.isInteger(bytes) && bytes >= 65536 && bytes <= 2 ** 32)) {
-      refuse(argument, "bytes from 65536 to 2³²", bytes);
-    }
-  }
-  const { initialMemory = 0, maximumMemory = 2 ** 32 } = options;
-  if (initialMemory > maximumMemory)
-    refuse("initialMemory", `at most maximumMemory = ${maximumMemory}`, initialMemory);
-  if (module !== undefined && !(module instanceof WebAssembly.Module)) {
-    refuse("module", "a WebAssembly.Module", module);
-  }
 }

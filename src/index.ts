@@ -1,6 +1,7 @@
 // Public names only.
 
-export { Attention, type AttentionOptions, createAttention, type MemoryFigures } from "./attention";
+export { Attention, type MemoryFigures } from "./attention";
+export { type AttentionOptions, createAttention } from "./create";
 export type { Variant } from "./engine/detect";
 export {
   ArgumentError,

@@ -3,9 +3,10 @@
 import { Slot } from "../assembly/frame";
 import { checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
+import { Kernel } from "./engine/control";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
-import type { Steps } from "./engine/work";
+import { type Steps, threadsFor } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import { checkData, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
 
@@ -99,24 +100,20 @@ export class PreparedLinear {
 
     const { frame, kernels } = engine;
     const words = frameWords(engine);
-    words[Slot.threads] = 1;
-    words[Slot.rows] = elementsOf(dims) / this.outputSize;
+    const rows = elementsOf(dims) / this.outputSize;
+    const threads = threadsFor(engine, rows * this.inputSize * this.outputSize);
+    words[Slot.threads] = threads;
+    words[Slot.rows] = rows;
     words[Slot.depth] = this.inputSize;
     words[Slot.columns] = this.outputSize;
-    const staging = new Staging(engine, "linear");
+    const staging = new Staging(engine, "linear", engine.shared || threads > 1);
     staging.block(Slot.packed, this.#packed);
     staging.tensor(Slot.input, "x", input);
     const result = staging.output(Slot.result, dims, out);
     staging.room(Slot.scratch, kernels.linearScratchBytes(frame));
     try {
       const call = staging.begin();
-      yield {
-        items: kernels.linearItems(call),
-        run(item) {
-          kernels.linearItem(call, item, 0);
-          return 0;
-        },
-      };
+      yield staging.work({ kernel: Kernel.linear, items: kernels.linearItems(call), threads });
       return staging.take(result, dims);
     } finally {
       staging.release();

@@ -6,12 +6,15 @@
 // memory.
 
 import { type AppendedConfig, type AppendedRows, attendAppended, checkAppended } from "./appended";
+import { attend } from "./attend";
 import type { Attention } from "./attention";
 import { checkCount, checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
+import type { Engine } from "./engine/load";
+import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import type { PreparedLinear } from "./linear";
-import type { ScoreOptions } from "./options";
+import type { Later, ScoreOptions } from "./options";
 import {
   type KerasWeights,
   type LayerWeights,
@@ -21,7 +24,7 @@ import {
   projectionsOfMatrices,
   projectionsOfPyTorch,
 } from "./projections";
-import { type AllocatedTensor, checkTensor, type Tensor } from "./tensor";
+import { AllocatedTensor, checkTensor, type Tensor } from "./tensor";
 
 export interface LayerConfig extends AppendedConfig {
   /** Query heads H. */
@@ -136,35 +139,58 @@ export class MultiHeadAttention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   forward(query: Tensor, key?: Tensor, value?: Tensor, options: ScoreOptions = {}): LayerResult {
+    return this.#attention.now(NAME, (engine) => this.#steps(engine, query, key, value, options));
+  }
+
+  /**
+   * `forward` without holding the calling thread; see `attendAsync`.
+   *
+   * @throws As `forward`, and `signal.reason` if the signal aborts before the end; all by rejecting.
+   */
+  forwardAsync(
+    query: Tensor,
+    key?: Tensor,
+    value?: Tensor,
+    options: ScoreOptions & Later = {},
+  ): Promise<LayerResult> {
+    return this.#attention.later(NAME, options, (engine) =>
+      this.#steps(engine, query, key, value, options),
+    );
+  }
+
+  *#steps(
+    engine: Engine,
+    query: Tensor,
+    key: Tensor | undefined,
+    value: Tensor | undefined,
+    options: ScoreOptions,
+  ): Steps<LayerResult> {
     checkOptions(NAME, options);
     const { out, ...score } = options;
     const projections = this.#projections;
     if (!projections) throw new DisposedError(NAME, "layer", "a layer in use", "a disposed one");
-    const attention = this.#attention;
     const temporaries: AllocatedTensor[] = [];
     const allocate = (dims: readonly number[]) => {
-      const made = attention.allocate(dims);
+      const made = new AllocatedTensor(engine.arena, dims);
       temporaries.push(made);
       return made;
     };
-    const project = (name: keyof LayerWeights, x: Tensor) => {
-      const dims = [...x.dims.slice(0, -1), projections[name].outputSize];
-      return attention.linear(x, projections[name], { out: allocate(dims) });
-    };
     try {
       const inputs = this.#checkInputs(projections, query, key, value);
-      const [q, k, v] = [
-        project("query", inputs.query),
-        project("key", inputs.key),
-        project("value", inputs.value),
-      ];
+      const project = (name: keyof LayerWeights, x: Tensor) => {
+        const dims = [...x.dims.slice(0, -1), projections[name].outputSize];
+        return projections[name].apply(engine, x, { out: allocate(dims) });
+      };
+      const q = yield* project("query", inputs.query);
+      const k = yield* project("key", inputs.key);
+      const v = yield* project("value", inputs.value);
       const { heads, keyValueHeads } = this;
       const mixed = allocate([...q.dims.slice(0, -1), projections.output.inputSize]);
       const inside = { ...score, layout: "BLE", heads, keyValueHeads, out: mixed } as const;
       const { weights, scores, logSumExp } = this.#appended
-        ? attendAppended(attention, q, { key: k, value: v }, this.#appended, inside)
-        : attention.attend(q, k, v, inside);
-      const output = attention.linear(mixed, projections.output, { out });
+        ? yield* attendAppended(engine, q, { key: k, value: v }, this.#appended, inside)
+        : yield* attend(engine, q, k, v, inside);
+      const output = yield* projections.output.apply(engine, mixed, { out });
       return {
         output,
         ...(weights && { weights }),

@@ -14,6 +14,7 @@ import {
   tensor,
 } from "wasm-attention";
 import { hexWasm } from "../scripts/hex-wasm.mjs";
+import { workerSource } from "../scripts/worker-source.mjs";
 import type { Arena } from "../src/engine/arena";
 import { engine, randomArray } from "./engines";
 
@@ -106,7 +107,8 @@ async function instrumented() {
     platform: "neutral",
     conditions: ["node"],
     mainFields: ["module", "main"],
-    plugins: [hexWasm],
+    external: ["node:*"],
+    plugins: [hexWasm, workerSource],
   });
   return (await import(outfile)) as typeof package_ & {
     Arena: typeof Arena;

@@ -13,7 +13,7 @@ import { MemoryError } from "../errors";
 
 const ALIGNMENT = 64;
 const PAGE = 65536;
-const GONE = new ArrayBuffer(0);
+const GONE: ArrayBufferLike = new ArrayBuffer(0);
 
 interface Range {
   start: number;
@@ -31,9 +31,9 @@ export class Arena {
   /** Blocks that calls in flight use, by how many; what is released meanwhile. */
   #held = new Map<number, number>();
   #leaving = new Set<number>();
-  #words = new Int32Array(0);
-  #floats = new Float32Array(0);
-  #bytes = new Uint8Array(0);
+  #words: Int32Array = new Int32Array(0);
+  #floats: Float32Array = new Float32Array(0);
+  #bytes: Uint8Array = new Uint8Array(0);
 
   constructor(memory: WebAssembly.Memory, heapBase: number, maximum: number) {
     this.#memory = memory;
@@ -42,7 +42,7 @@ export class Arena {
   }
 
   /** Linear memory as it is now: another object after each growth, empty once disposed. */
-  get buffer(): ArrayBuffer {
+  get buffer(): ArrayBufferLike {
     return this.#memory?.buffer ?? GONE;
   }
 

@@ -6,6 +6,7 @@ import { AttentionError, UnsupportedError } from "../errors";
 import type { ScoreTile } from "../options";
 import { Arena } from "./arena";
 import { probe, type Variant } from "./detect";
+import type { Pool } from "./pool";
 
 const PAGE = 65536;
 const MOST_PAGES = 65536;
@@ -55,6 +56,8 @@ export interface Engine {
   scoreMod: ((tile: ScoreTile) => void) | undefined;
   /** Whether the call that is being placed runs while others may use the engine. */
   shared: boolean;
+  /** Workers on the same memory. */
+  pool: Pool | undefined;
 }
 
 export interface MemoryOptions {
@@ -64,12 +67,16 @@ export interface MemoryOptions {
   maximumMemory?: number | undefined;
 }
 
-/** Instantiates a plain build. */
-export function load(module: WebAssembly.Module, options: MemoryOptions): Engine {
+/** Instantiates a plain build, or a threaded one on memory that can be shared. */
+export function load(
+  module: WebAssembly.Module,
+  options: MemoryOptions,
+  threaded = false,
+): { engine: Engine; memory: WebAssembly.Memory } {
   const maximum = Math.min(Math.floor((options.maximumMemory ?? Infinity) / PAGE), MOST_PAGES);
   const initial = Math.max(1, Math.ceil((options.initialMemory ?? 0) / PAGE));
   try {
-    const memory = new WebAssembly.Memory({ initial, maximum });
+    const memory = new WebAssembly.Memory({ initial, maximum, shared: threaded });
     const scoreMod: ScoreModImport = (address, batch, head, query, key, rows, columns) => {
       const start = (address >>> 0) / 4;
       const scores = engine.arena.floats.subarray(start, start + rows * columns);
@@ -94,9 +101,10 @@ export function load(module: WebAssembly.Module, options: MemoryOptions): Engine
       frame,
       scoreMod: undefined,
       shared: false,
+      pool: undefined,
       ...probe(kernels),
     };
-    return engine;
+    return { engine, memory };
   } catch (error) {
     if (error instanceof AttentionError) throw error;
     throw new UnsupportedError(

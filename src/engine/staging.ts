@@ -12,6 +12,7 @@ import { ArgumentError } from "../errors";
 import { AllocatedTensor, elementsOf, type Tensor } from "../tensor";
 import { align } from "./arena";
 import type { Engine } from "./load";
+import type { Work } from "./work";
 
 const FRAME_BYTES = align(Slot.count * 4);
 
@@ -46,11 +47,16 @@ export class Staging {
   readonly #copies: Copy[] = [];
   /** Addresses of allocated tensors that are read while others may use the engine. */
   readonly #held: number[] = [];
+  readonly #apart: boolean;
   #block = 0;
+  #blockBytes = 0;
+  #begun = false;
 
-  constructor(engine: Engine, operation: string) {
+  /** `apart`: an allocated `out` is not written before `take`. */
+  constructor(engine: Engine, operation: string, apart = engine.shared) {
     this.#engine = engine;
     this.#operation = operation;
+    this.#apart = apart;
   }
 
   /** A tensor to read: in place if this engine allocated it, else copied in. */
@@ -79,8 +85,8 @@ export class Staging {
   }
 
   /**
-   * Room for a result; an allocated `out` is written in place unless it overlaps an input, or
-   * others may use the engine meanwhile: they see nothing half-written.
+   * Room for a result; an allocated `out` is written in place unless it overlaps an input or the
+   * result is to be kept apart.
    */
   output(slot: Slot, dims: readonly number[], out: Float32Array | Tensor | undefined): Output {
     const bytes = elementsOf(dims) * 4;
@@ -90,7 +96,7 @@ export class Staging {
     );
     const data = out instanceof Float32Array ? out : out && !address ? out.data : undefined;
     const own = data?.buffer === this.#engine.arena.buffer ? data.byteOffset : -1;
-    const apart = overlaps || this.#engine.shared;
+    const apart = overlaps || this.#apart;
     return { place: this.#place(slot, bytes, apart ? 0 : address), out, own };
   }
 
@@ -101,28 +107,52 @@ export class Staging {
   begin(): number {
     const { arena, frame } = this.#engine;
     const missing = this.#places.filter((place) => place.address === 0);
-    this.#block = arena.allocate(
-      this.#operation,
-      missing.reduce((bytes, place) => bytes + align(place.bytes), FRAME_BYTES),
-    );
+    this.#blockBytes = missing.reduce((bytes, place) => bytes + align(place.bytes), FRAME_BYTES);
+    this.#block = arena.allocate(this.#operation, this.#blockBytes);
     for (const address of this.#held) arena.hold(address);
+    this.#begun = true;
     let next = this.#block + FRAME_BYTES;
     for (const place of missing) {
       place.address = next;
       next += align(place.bytes);
     }
-    const { bytes, words } = arena;
+    const { bytes } = arena;
     for (const { place, data, own, offset } of this.#copies) {
       const from = own
         ? bytes.subarray(offset, offset + place.bytes)
         : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       bytes.set(from, place.address);
     }
-    for (const { slot, address } of this.#places) {
-      if (slot !== undefined) words[frame / 4 + slot] = address;
-    }
     bytes.copyWithin(this.#block, frame, frame + FRAME_BYTES);
+    this.#writeAddresses();
     return this.#block;
+  }
+
+  /** The call that began, as work to be done. */
+  work(work: Omit<Work, "call" | "move">): Work {
+    const block = () => this.#block;
+    return {
+      ...work,
+      get call() {
+        return block();
+      },
+      move: () => this.#move(),
+    };
+  }
+
+  /** Begins anew in another block: a late worker's writes go to the old one. */
+  #move(): void {
+    const { arena, pool } = this.#engine;
+    const left = this.#block;
+    const end = left + this.#blockBytes;
+    this.#block = 0;
+    void pool?.quarantine(arena, left);
+    this.#block = arena.allocate(this.#operation, this.#blockBytes);
+    arena.bytes.copyWithin(this.#block, left, end);
+    for (const place of this.#places) {
+      if (place.address >= left && place.address < end) place.address += this.#block - left;
+    }
+    this.#writeAddresses();
   }
 
   /** A fresh copy of a result. */
@@ -157,11 +187,18 @@ export class Staging {
   }
 
   release(): void {
-    if (!this.#block) return;
+    if (!this.#begun) return;
     const { arena } = this.#engine;
     for (const address of this.#held) arena.letGo(address);
-    arena.release(this.#block);
-    this.#block = 0;
+    if (this.#block) arena.release(this.#block);
+    this.#begun = false;
+  }
+
+  #writeAddresses(): void {
+    const { words } = this.#engine.arena;
+    for (const { slot, address } of this.#places) {
+      if (slot !== undefined) words[this.#block / 4 + slot] = address;
+    }
   }
 
   /** What lies in a block of its own, which others must not get before the call ends. */

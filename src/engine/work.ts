@@ -3,25 +3,45 @@
 // the items are done. Whatever happens, the steps end, and give their memory back in `finally`.
 
 import { DisposedError } from "../errors";
+import { type Kernel, runItem } from "./control";
 import type { Engine } from "./load";
 
 /** Items of a kernel's call, see assembly/attend/forward.ts. */
 export interface Work {
+  readonly kernel: Kernel;
   readonly items: number;
-  /** Does some milliseconds of an item, from `key` 0 on; gives the key to go on from, 0 when done. */
-  run(item: number, key: number): number;
+  /** Threads that the call's scratch has room for. */
+  readonly threads: number;
+  /** Address of the call's frame. */
+  readonly call: number;
+  /** Around each part of an item, for work that only the calling thread can do. */
+  readonly around?: ((part: () => number) => number) | undefined;
+  /** Moves the call to memory that no worker knows of. */
+  move(): void;
 }
 
 export type Steps<Result> = Generator<Work, Result, void>;
 
+/** Below so many multiply-adds, waking a worker costs more than it helps. */
+const LEAST_SHARED = 2e6;
+
+/** Threads for a call of so many multiply-adds. */
+export function threadsFor({ pool }: Engine, multiplyAdds: number): number {
+  return pool?.idle && multiplyAdds >= LEAST_SHARED ? pool.threads : 1;
+}
+
 /** All of it, before returning. */
-export function runNow<Result>(steps: Steps<Result>): Result {
+export function runNow<Result>(engine: Engine, steps: Steps<Result>): Result {
   let step = steps.next();
   while (!step.done) {
-    const { items, run } = step.value;
+    const work = step.value;
     try {
-      for (let item = 0; item < items; item++) {
-        for (let key = run(item, 0); key; ) key = run(item, key);
+      const shared = work.threads > 1 && engine.pool?.idle;
+      if (!shared || !engine.pool?.run(work, engine.kernels)) {
+        if (shared) work.move();
+        for (let item = 0; item < work.items; item++) {
+          for (let key = part(engine, work, item, 0); key; ) key = part(engine, work, item, key);
+        }
       }
     } catch (error) {
       step = steps.throw(error);
@@ -32,10 +52,17 @@ export function runNow<Result>(steps: Steps<Result>): Result {
   return step.value;
 }
 
+/** Some milliseconds of an item, from `key` 0 on; gives the key to go on from, 0 when it is done. */
+function part({ kernels }: Engine, work: Work, item: number, key: number): number {
+  const { kernel, call, around } = work;
+  if (!around) return runItem(kernels, kernel, call, item, 0, key);
+  return around(() => runItem(kernels, kernel, call, item, 0, key));
+}
+
 /** A slice of work is at most this and one part of an item, which lasts about as long. */
 const SLICE_MS = 4;
 
-/** The same in slices, between which the event loop runs. */
+/** The same on the workers alone, or without them in slices, between which the event loop runs. */
 export async function runLater<Result>(
   engine: Engine,
   operation: string,
@@ -44,8 +71,14 @@ export async function runLater<Result>(
 ): Promise<Result> {
   let step = advance(engine, () => steps.next());
   while (!step.done) {
+    const work = step.value;
     try {
-      await inSlices(engine, operation, step.value, signal);
+      const shared = work.threads > 1 && engine.pool?.idle;
+      const complete =
+        shared && (await engine.pool?.runLater(work, () => interrupted(engine, signal)));
+      if (shared && !complete && engine.arena.reserved) work.move();
+      if (!complete) await inSlices(engine, operation, work, signal);
+      checkGoesOn(engine, operation, signal);
     } catch (error) {
       step = advance(engine, () => steps.throw(error));
       continue;
@@ -68,23 +101,31 @@ function advance<Step>(engine: Engine, go: () => Step): Step {
 async function inSlices(
   engine: Engine,
   operation: string,
-  { items, run }: Work,
+  work: Work,
   signal?: AbortSignal,
 ): Promise<void> {
   let end = performance.now() + SLICE_MS;
-  for (let item = 0; item < items; item++) {
+  for (let item = 0; item < work.items; item++) {
     let key = 0;
     do {
       if (performance.now() >= end) {
         await eventLoop();
-        signal?.throwIfAborted();
-        if (!engine.arena.reserved) {
-          throw new DisposedError(operation, "attention", "an engine in use", "a disposed one");
-        }
+        checkGoesOn(engine, operation, signal);
         end = performance.now() + SLICE_MS;
       }
-      key = run(item, key);
+      key = part(engine, work, item, key);
     } while (key);
+  }
+}
+
+function interrupted({ arena }: Engine, signal?: AbortSignal): boolean {
+  return signal?.aborted || !arena.reserved;
+}
+
+function checkGoesOn({ arena }: Engine, operation: string, signal?: AbortSignal): void {
+  signal?.throwIfAborted();
+  if (!arena.reserved) {
+    throw new DisposedError(operation, "attention", "an engine in use", "a disposed one");
   }
 }
 

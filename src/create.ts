@@ -1,0 +1,107 @@
+// How an engine comes to be: which build, on which memory, with how many threads.
+
+import { loadModule } from "#platform";
+import { Attention } from "./attention";
+import { checkBoolean, checkOptions } from "./checks";
+import { bestBuild } from "./engine/detect";
+import { type Engine, load } from "./engine/load";
+import { ArgumentError, describe } from "./errors";
+
+export interface AttentionOptions {
+  /** Use the portable build, whose results are the same bits on every engine; false by default. */
+  reproducible?: boolean | undefined;
+  /**
+   * Threads that share a call's work, the calling one included: 1 by default, `"auto"` by the
+   * hardware. The same bits for any number. Where threads are missing (a page that is not
+   * cross-origin isolated, a policy against workers) it is 1, and `threadsFallback` says why.
+   */
+  threads?: number | "auto" | undefined;
+  /**
+   * In browsers, where this package's `worker.js` is served, for pages whose policy refuses workers
+   * from blob: URLs. Others do not need it.
+   */
+  worker?: string | URL | undefined;
+  /** Bytes of linear memory to start with; 64 kB by default. */
+  initialMemory?: number | undefined;
+  /** Most bytes linear memory may grow to; 4 GiB by default. */
+  maximumMemory?: number | undefined;
+  /** A plain build as a compiled module, for engines that refuse to compile bytes; has one thread. */
+  module?: WebAssembly.Module | undefined;
+}
+
+const MOST_THREADS = 256;
+
+/**
+ * An attention engine on the best build this engine can run.
+ * @throws UnsupportedError where WebAssembly SIMD is missing or `module` is not ours.
+ * @throws ArgumentError for an option of the wrong type or range.
+ */
+export async function createAttention(options: AttentionOptions = {}): Promise<Attention> {
+  checkEngine(options);
+  const threaded = await startThreads(options);
+  if (typeof threaded === "object") return new Attention(threaded);
+  const module = options.module ?? (await loadModule(options.reproducible ?? false));
+  const { engine } = load(module, options);
+  if (options.reproducible && engine.variant !== "portable") {
+    throw new ArgumentError(
+      "createAttention",
+      "module",
+      "the portable build with reproducible: true",
+      "the relaxed one",
+    );
+  }
+  return new Attention(engine, threaded);
+}
+
+/** An engine with workers, or why there is none; neither where one thread was asked for. */
+async function startThreads(options: AttentionOptions): Promise<Engine | string | undefined> {
+  const { threads: asked = 1, worker } = options;
+  if (asked === 1) return undefined;
+  if (options.module) return "`module` was given, and threads need builds of their own";
+  if (typeof SharedArrayBuffer !== "function" || globalThis.crossOriginIsolated === false) {
+    return "memory cannot be shared: this page is not cross-origin isolated";
+  }
+  try {
+    const { autoThreads, builds, startPool } = await import("./threads");
+    const threads = asked === "auto" ? autoThreads() : asked;
+    if (threads === 1) return "the hardware has one thread";
+    const module = await WebAssembly.compile(bestBuild(options.reproducible ?? false, builds));
+    const { engine, memory } = load(module, options, true);
+    engine.pool = await startPool(module, memory, threads, worker);
+    return engine;
+  } catch (error) {
+    return String(error);
+  }
+}
+
+function checkEngine(options: AttentionOptions): void {
+  checkOptions("createAttention", options);
+  const refuse = (argument: string, expected: string, value: unknown) => {
+    throw new ArgumentError("createAttention", argument, expected, describe(value));
+  };
+  const { reproducible, module, threads, worker } = options;
+  checkBoolean("createAttention", "reproducible", reproducible);
+  for (const argument of ["initialMemory", "maximumMemory"] as const) {
+    const bytes = options[argument];
+    if (bytes === undefined) continue;
+    if (!(Number.isInteger(bytes) && bytes >= 65536 && bytes <= 2 ** 32)) {
+      refuse(argument, "bytes from 65536 to 2³²", bytes);
+    }
+  }
+  const { initialMemory = 0, maximumMemory = 2 ** 32 } = options;
+  if (initialMemory > maximumMemory)
+    refuse("initialMemory", `at most maximumMemory = ${maximumMemory}`, initialMemory);
+  if (
+    threads !== undefined &&
+    threads !== "auto" &&
+    !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)
+  ) {
+    refuse("threads", `"auto" or an integer from 1 to ${MOST_THREADS}`, threads);
+  }
+  if (worker !== undefined && typeof worker !== "string" && !(worker instanceof URL)) {
+    refuse("worker", "a URL", worker);
+  }
+  if (module !== undefined && !(module instanceof WebAssembly.Module)) {
+    refuse("module", "a WebAssembly.Module", module);
+  }
+}

@@ -1,0 +1,43 @@
+// A worker of the pool: one more instance on the same memory, asleep until a call opens. Bundled into
+// a text of its own, see scripts/worker-source.mjs.
+
+import { Control, RETIRED, rester, takeItems } from "./control";
+import type { Kernels } from "./load";
+
+/** What the pool sends to start a worker. */
+export interface Start {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly control: Int32Array;
+  /** Which part of a call's scratch is this worker's; 0 is the calling thread's. */
+  readonly thread: number;
+}
+
+/** Says "ready" once, then "left" after each call that asks for it; returns when the pool retires. */
+export function work({ module, memory, control, thread }: Start, say: (what: string) => void) {
+  const scoreMod = () => {
+    throw new Error("scoreMod runs on the calling thread");
+  };
+  const { exports } = new WebAssembly.Instance(module, { env: { memory }, caller: { scoreMod } });
+  const kernels = exports as unknown as Kernels;
+  say("ready");
+  let seen = 0;
+  for (;;) {
+    Atomics.wait(control, Control.state, seen);
+    Atomics.add(control, Control.inside, 1);
+    const state = Atomics.load(control, Control.state);
+    const open = (state & 1) === 1 && state !== RETIRED;
+    const announce = open && Atomics.load(control, Control.announce) === 1;
+    if (open) {
+      const rest = rester(control, true);
+      takeItems(control, kernels, thread, (waiting) => {
+        if (waiting) rest();
+        return Atomics.load(control, Control.state) === state;
+      });
+    }
+    Atomics.sub(control, Control.inside, 1);
+    if (announce) say("left");
+    if (state === RETIRED) return;
+    seen = state;
+  }
+}

@@ -1,0 +1,247 @@
+// Any number of threads gives the same bits, and workers that fail never hang a call.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { syncBuiltinESMExports } from "node:module";
+import { test } from "node:test";
+import threads from "node:worker_threads";
+import {
+  ArgumentError,
+  type Attention,
+  createAttention,
+  MultiHeadAttention,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
+import { engine, randomArray, variants } from "./engines";
+
+type Kill = (source: string) => string;
+
+/** Workers that were started, and what is done to the text of the next ones. */
+const started: threads.Worker[] = [];
+let change: Kill = (source) => source;
+const Original = threads.Worker;
+threads.Worker = class extends Original {
+  constructor(source: string, options: threads.WorkerOptions) {
+    super(change(source), options);
+    started.push(this);
+  }
+} as typeof threads.Worker;
+syncBuiltinESMExports();
+
+const of = (dims: number[], seed: number) =>
+  tensor(
+    randomArray(
+      dims.reduce((a, b) => a * b, 1),
+      seed,
+    ),
+    dims,
+  );
+
+const bytesOf = (result: object) =>
+  Object.entries(result).map(([name, { data }]: [string, Tensor]) => [
+    name,
+    Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64"),
+  ]);
+
+const [q, k, v] = [of([2, 6, 150, 32], 1), of([2, 2, 333, 32], 2), of([2, 2, 333, 48], 3)];
+const few = of([2, 6, 5, 32], 4);
+const rows = of([3, 100, 96], 5);
+const matrix = (inputs: number, outputs: number, seed: number) => of([inputs, outputs], seed);
+
+/** Each large enough to be shared. */
+const calls: [name: string, call: (a: Attention) => object][] = [
+  ["attend", (a) => a.attend(q, k, v, { logSumExp: true })],
+  [
+    "causal, weights, scores",
+    (a) => a.attend(q, k, v, { causal: true, weights: true, scores: "biased" }),
+  ],
+  ["mean weights", (a) => a.attend(q, k, v, { weights: "mean" })],
+  ["scoreMod", (a) => a.attend(q, k, v, { scoreMod: ({ scores }) => scores.fill(0.25) })],
+  ["few queries", (a) => a.attend(few, of([2, 2, 3333, 32], 6), of([2, 2, 3333, 32], 7))],
+  [
+    "window, lengths",
+    (a) => a.attend(q, k, v, { window: { left: 40, right: 3 }, keyLengths: [333, 100] }),
+  ],
+  [
+    "attendPacked",
+    (a) => {
+      const x = of([900, 4, 32], 8);
+      return a.attendPacked(x, x, x, { cumulativeQueries: [0, 1, 400, 400, 900] });
+    },
+  ],
+  [
+    "linear",
+    (a) => {
+      using weight = a.prepareLinear(matrix(96, 200, 9), { order: "in,out" });
+      return { output: a.linear(rows, weight) };
+    },
+  ],
+  [
+    "forward",
+    (a) => {
+      const weights = {
+        wq: matrix(96, 96, 1),
+        wk: matrix(96, 96, 2),
+        wv: matrix(96, 96, 3),
+        dense: matrix(96, 96, 4),
+      };
+      using layer = MultiHeadAttention.fromMatrices(a, weights, { heads: 4 });
+      return layer.forward(rows);
+    },
+  ],
+  [
+    "out, allocated and overlapping the query",
+    (a) => {
+      using x = a.allocate([1, 4, 300, 32]);
+      x.data.set(of([1, 4, 300, 32], 10).data);
+      return { output: { data: a.attend(x, x, x, { out: x }).output.data.slice() } };
+    },
+  ],
+];
+
+for (const variant of variants) {
+  test(`the same bits from 1, 2, 3 and 5 threads, ${variant}`, async () => {
+    using one = await engine(variant);
+    const expected = calls.map(([, call]) => bytesOf(call(one)));
+    assert.equal(one.threads, 1);
+    assert.equal(one.threadsFallback, undefined);
+    for (const count of [2, 3, 5]) {
+      using many = await engine(variant, { threads: count });
+      assert.equal(many.threads, count, many.threadsFallback);
+      for (let round = 0; round < 3; round++) {
+        for (const [index, [name, call]] of calls.entries()) {
+          assert.deepEqual(bytesOf(call(many)), expected[index], `${name}, ${count} threads`);
+        }
+      }
+      assert.equal(many.threads, count, many.threadsFallback);
+    }
+  });
+}
+
+test("threads: what is not a number of them is refused, and asking for one starts no worker", async () => {
+  for (const bad of [0, -1, 1.5, 257, Number.NaN, "two", null]) {
+    await assert.rejects(createAttention({ threads: bad as number }), (error: Error) => {
+      assert(error instanceof ArgumentError);
+      assert.match(error.message, /"threads" expected "auto" or an integer from 1 to 256, got/);
+      return true;
+    });
+  }
+  await assert.rejects(createAttention({ worker: 1 as unknown as URL }), ArgumentError);
+  const before = started.length;
+  using one = await createAttention({ threads: 1 });
+  assert.equal(one.threads, 1);
+  assert.equal(started.length, before);
+});
+
+test('"auto" follows the hardware', async () => {
+  const { availableParallelism } = await import("node:os");
+  using auto = await createAttention({ threads: "auto" });
+  assert.equal(auto.threads, Math.min(16, availableParallelism()));
+});
+
+test("a module of the caller's has one thread, and says why", async () => {
+  const { readFileSync } = await import("node:fs");
+  const module = new WebAssembly.Module(
+    readFileSync(new URL("../dist/portable.wasm", import.meta.url)),
+  );
+  using attention = await createAttention({ module, threads: 2 });
+  assert.equal(attention.threads, 1);
+  assert.match(attention.threadsFallback ?? "", /`module` was given/);
+});
+
+test("workers do not keep a process alive, and dispose ends them", async () => {
+  const script = `
+    import { createAttention, tensor } from "wasm-attention";
+    const a = await createAttention({ threads: 2 });
+    const x = tensor(new Float32Array(4 * 200 * 32), [1, 4, 200, 32]);
+    a.attend(x, x, x);
+    const later = await a.attendAsync(x, x, x);
+    console.log(a.threads, later.output.dims.join());`;
+  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+    cwd: new URL("..", import.meta.url),
+    encoding: "utf8",
+    timeout: 20_000,
+  });
+  assert.equal(stdout, "2 1,4,200,32\n", stderr);
+
+  started.length = 0;
+  const attention = await createAttention({ threads: 3 });
+  assert.equal(started.length, 2);
+  const ended = started.map((worker) => new Promise((resolve) => worker.once("exit", resolve)));
+  attention.dispose();
+  attention.dispose();
+  await Promise.all(ended);
+});
+
+/** What befalls a worker at its `count`th atomic addition: at entering, at an item's start or end. */
+const befalls = (count: number, what: string): Kill => {
+  const counted = `{ const add = Atomics.add; let n = 0;
+    Atomics.add = (...of) => { if (++n === ${count}) { ${what} } return add(...of); }; }`;
+  return (source) => counted + source;
+};
+
+const exit = "process.exit()";
+const hang = "for (;;);";
+const fail = "throw new Error('no more')";
+const x = of([1, 4, 700, 32], 11);
+
+for (const later of [false, true]) {
+  for (const [name, kill] of [
+    ["exits as it enters a call", befalls(2, exit)],
+    ["exits with an item taken", befalls(3, exit)],
+    ["exits in the middle", befalls(8, exit)],
+    ["hangs with an item taken", befalls(4, hang)],
+    ["fails in the middle", befalls(9, fail)],
+  ] as const) {
+    test(`a worker ${name}${later ? ", attendAsync" : ""}`, { timeout: 60_000 }, async () => {
+      using one = await createAttention();
+      const options = { causal: true, weights: true } as const;
+      const expected = bytesOf(one.attend(x, x, x, options));
+      change = kill;
+      using many = await createAttention({ threads: 2 }).finally(() => {
+        change = (source) => source;
+      });
+      const { used } = many.memory;
+      const call = () =>
+        later ? many.attendAsync(x, x, x, options) : many.attend(x, x, x, options);
+      // The first calls may end before the worker comes to where it fails.
+      const deadline = performance.now() + 30_000;
+      while (many.threads > 1 && performance.now() < deadline) {
+        assert.deepEqual(bytesOf(await call()), expected);
+        await new Promise(setImmediate);
+      }
+      assert.equal(many.threads, 1);
+      assert.match(many.threadsFallback ?? "", /a worker (has ended|failed|stopped answering)/);
+      assert.deepEqual(bytesOf(await call()), expected);
+      // What the worker might have written to comes back once it is known to be gone.
+      while (many.memory.used !== used && performance.now() < deadline) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      assert.equal(many.memory.used, used);
+    });
+  }
+}
+
+test("a worker that does not start: one thread, and why", async () => {
+  change = () => "throw new Error('no workers here')";
+  using attention = await createAttention({ threads: 3 }).finally(() => {
+    change = (source) => source;
+  });
+  assert.equal(attention.threads, 1);
+  assert.match(attention.threadsFallback ?? "", /no workers here/);
+  assert.equal(attention.attend(q, k, v).output.dims.join(), "2,6,150,48");
+});
+
+test("terminating a worker in the middle of attendAsync", async () => {
+  const long = of([1, 8, 1500, 64], 12);
+  using one = await createAttention();
+  const expected = bytesOf(one.attend(long, long, long));
+  started.length = 0;
+  using many = await createAttention({ threads: 2 });
+  const result = many.attendAsync(long, long, long);
+  await new Promise((resolve) => setTimeout(resolve, 15));
+  void started[0]?.terminate();
+  assert.deepEqual(bytesOf(await result), expected);
+  assert.equal(many.threads, 1);
+});
