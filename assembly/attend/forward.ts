@@ -149,7 +149,7 @@ export function attendItem(frame: usize, item: i32, thread: i32, key: i32): i32 
   return attendRows(
     frame,
     round * size(frame, Slot.heldHeads) + within / rows,
-    within % rows,
+    rows - 1 - (within % rows),
     head,
     own,
     key,

@@ -23,7 +23,7 @@ export interface Work {
 export type Steps<Result> = Generator<Work, Result, void>;
 
 /** Below so many multiply-adds, waking a worker costs more than it helps. */
-const LEAST_SHARED = 2e6;
+const LEAST_SHARED = 1e6;
 
 /** Threads for a call of so many multiply-adds. */
 export function threadsFor({ pool }: Engine, multiplyAdds: number): number {
