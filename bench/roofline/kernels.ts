@@ -40,41 +40,52 @@ export function exponentialsAtOnce(): i32 {
   return KEYS;
 }
 
-/** The tile's multiply-adds `times` times on registers alone: 64 operations each. */
+/** Multiply-adds `times` times on registers alone: 192 operations each, twice in twelve chains. */
 export function multiplyAdds(times: i32): f32 {
-  // Turned about each time, so that no product can be computed once for all.
-  let a0 = f32x4.splat(0.999);
-  let a1 = f32x4.splat(0.998);
-  let a2 = f32x4.splat(0.997);
-  let a3 = f32x4.splat(0.996);
-  const b0 = f32x4.splat(0.001);
-  const b1 = f32x4.splat(0.002);
-  let s00 = f32x4.splat(1);
-  let s01 = s00;
-  let s10 = s00;
-  let s11 = s00;
-  let s20 = s00;
-  let s21 = s00;
-  let s30 = s00;
-  let s31 = s00;
+  // Each takes another's sum, so that no product can be computed once for all.
+  const a = f32x4.splat(1e-9);
+  let s0 = f32x4.splat(0);
+  let s1 = f32x4.splat(1);
+  let s2 = f32x4.splat(2);
+  let s3 = f32x4.splat(3);
+  let s4 = f32x4.splat(4);
+  let s5 = f32x4.splat(5);
+  let s6 = f32x4.splat(6);
+  let s7 = f32x4.splat(7);
+  let s8 = f32x4.splat(8);
+  let s9 = f32x4.splat(9);
+  let s10 = f32x4.splat(10);
+  let s11 = f32x4.splat(11);
   for (let i = 0; i < times; i++) {
-    s00 = madd(a0, b0, s00);
-    s01 = madd(a0, b1, s01);
-    s10 = madd(a1, b0, s10);
-    s11 = madd(a1, b1, s11);
-    s20 = madd(a2, b0, s20);
-    s21 = madd(a2, b1, s21);
-    s30 = madd(a3, b0, s30);
-    s31 = madd(a3, b1, s31);
-    const first = a0;
-    a0 = a1;
-    a1 = a2;
-    a2 = a3;
-    a3 = first;
+    s0 = madd(s1, a, s0);
+    s1 = madd(s2, a, s1);
+    s2 = madd(s3, a, s2);
+    s3 = madd(s4, a, s3);
+    s4 = madd(s5, a, s4);
+    s5 = madd(s6, a, s5);
+    s6 = madd(s7, a, s6);
+    s7 = madd(s8, a, s7);
+    s8 = madd(s9, a, s8);
+    s9 = madd(s10, a, s9);
+    s10 = madd(s11, a, s10);
+    s11 = madd(s0, a, s11);
+    s0 = madd(s1, a, s0);
+    s1 = madd(s2, a, s1);
+    s2 = madd(s3, a, s2);
+    s3 = madd(s4, a, s3);
+    s4 = madd(s5, a, s4);
+    s5 = madd(s6, a, s5);
+    s6 = madd(s7, a, s6);
+    s7 = madd(s8, a, s7);
+    s8 = madd(s9, a, s8);
+    s9 = madd(s10, a, s9);
+    s10 = madd(s11, a, s10);
+    s11 = madd(s0, a, s11);
   }
-  const left = f32x4.add(f32x4.add(s00, s10), f32x4.add(s20, s30));
-  const right = f32x4.add(f32x4.add(s01, s11), f32x4.add(s21, s31));
-  return f32x4.extract_lane(f32x4.add(left, right), 0);
+  s0 = f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3));
+  s4 = f32x4.add(f32x4.add(s4, s5), f32x4.add(s6, s7));
+  s8 = f32x4.add(f32x4.add(s8, s9), f32x4.add(s10, s11));
+  return f32x4.extract_lane(f32x4.add(s0, f32x4.add(s4, s8)), 0);
 }
 
 /** Reads `bytes` (a multiple of 128) once, front to back. */
