@@ -20,3 +20,6 @@ export const LINEAR_DEPTH: i32 = 256;
 
 /** Multiply-adds that run without a pause: some milliseconds of them. */
 export const PART: i64 = 1 << 25;
+
+/** Keys and values of more bytes than this come from memory; one query asks for them ahead. */
+export const CACHED_BYTES: f64 = 8388608;

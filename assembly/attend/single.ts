@@ -2,12 +2,12 @@
 // V are read once. The sums run in the order of the tile's products, so the bits are the same.
 //
 // scores [count] = q · Kᵀ, eight keys at a time, each four numbers of theirs turned in registers;
-// output [⌈Dv⌉₈] += w · V, eight or 32 columns at a time.
+// output [⌈Dv⌉₈] += w · V, 32, four or one columns at a time.
 
 import { Sequence, Slot } from "../frame";
 import { madd } from "../simd/lanes";
 import { address, element, size } from "../slots";
-import { SCORE_SUM } from "../tiles";
+import { CACHED_BYTES, SCORE_SUM } from "../tiles";
 import { sequence } from "./window";
 
 /** The key and value head that query head h reads. */
@@ -31,14 +31,46 @@ export function scoreRow(
   const row = sequence(frame, b, Sequence.keyStart) + from;
   const stride = address(frame, Slot.keyRow) << 2;
   const keys = element(frame, Slot.key, Slot.keyBatch, b, keyValueHead(frame, h), row);
+  const columns = size(frame, Slot.valueSize);
+  const valueStride = address(frame, Slot.valueRow) << 2;
+  const values = element(frame, Slot.value, Slot.valueBatch, b, keyValueHead(frame, h), row);
+  const far = liesFar(frame);
   let j = 0;
   for (; j + 8 <= count; j += 8) {
+    if (far) {
+      // Of the next keys, and of the values that these scores will weigh.
+      if (j + 16 <= count)
+        fetch(keys + <usize>(j + 8) * stride, stride, depth, scores + ((<usize>j) << 2));
+      fetch(values + <usize>j * valueStride, valueStride, columns, scores + ((<usize>j) << 2));
+    }
     scoreEight(query, keys + <usize>j * stride, stride, depth, scores + ((<usize>j) << 2));
   }
   for (; j < count; j++) {
     store<f32>(scores + ((<usize>j) << 2), scoreOne(query, keys + <usize>j * stride, depth));
   }
   for (; j & 7; j++) store<f32>(scores + ((<usize>j) << 2), 0);
+}
+
+/** Whether keys and values are more than the caches hold. */
+// @ts-ignore: decorator
+@inline
+function liesFar(frame: usize): bool {
+  const rows = <f64>(size(frame, Slot.batch) * size(frame, Slot.keyValueHeads));
+  const row = size(frame, Slot.headSize) + size(frame, Slot.valueSize);
+  return rows * <f64>size(frame, Slot.keys) * <f64>row * 4 > CACHED_BYTES;
+}
+
+/** Asks memory for eight rows in the order they lie in, while others are being worked on. */
+// @ts-ignore: decorator
+@inline
+function fetch(row: usize, stride: usize, columns: i32, scores: usize): void {
+  let all: i32 = 0;
+  const bytes = (<usize>columns) << 2;
+  for (const end = row + (stride << 3); row < end; row += stride) {
+    for (let at: usize = 0; at < bytes; at += 64) all |= load<i32>(row + at);
+  }
+  // For the loads to stay: eight scores are about to be written here.
+  store<i32>(scores, all);
 }
 
 function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: usize): void {
@@ -52,6 +84,25 @@ function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: 
   let total0 = f32x4.splat(0);
   let total1 = total0;
   let i = 0;
+  // Two sums of each key at once: one alone waits for its own additions.
+  for (; i + 2 * SCORE_SUM <= depth; i += 2 * SCORE_SUM) {
+    let sum0 = f32x4.splat(0);
+    let sum1 = sum0;
+    let next0 = sum0;
+    let next1 = sum0;
+    const end = (<usize>(i + SCORE_SUM)) << 2;
+    for (let at = (<usize>i) << 2; at < end; at += 16) {
+      const q = query + (at << 2);
+      sum0 = addFour(q, k0 + at, k1 + at, k2 + at, k3 + at, sum0);
+      sum1 = addFour(q, k4 + at, k5 + at, k6 + at, k7 + at, sum1);
+      const on = at + SCORE_SUM * 4;
+      const p = q + SCORE_SUM * 16;
+      next0 = addFour(p, k0 + on, k1 + on, k2 + on, k3 + on, next0);
+      next1 = addFour(p, k4 + on, k5 + on, k6 + on, k7 + on, next1);
+    }
+    total0 = f32x4.add(next0, i ? f32x4.add(sum0, total0) : sum0);
+    total1 = f32x4.add(next1, i ? f32x4.add(sum1, total1) : sum1);
+  }
   while (i < depth) {
     const end = min(i + SCORE_SUM, depth);
     let sum0 = f32x4.splat(0);
@@ -59,36 +110,8 @@ function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: 
     for (; i + 4 <= end; i += 4) {
       const at = (<usize>i) << 2;
       const q = query + (at << 2);
-      const q0 = v128.load32_splat(q);
-      const q1 = v128.load32_splat(q, 16);
-      const q2 = v128.load32_splat(q, 32);
-      const q3 = v128.load32_splat(q, 48);
-
-      const a0 = v128.load(k0 + at);
-      const a1 = v128.load(k1 + at);
-      const a2 = v128.load(k2 + at);
-      const a3 = v128.load(k3 + at);
-      const low01 = v128.shuffle<f32>(a0, a1, 0, 4, 1, 5);
-      const high01 = v128.shuffle<f32>(a0, a1, 2, 6, 3, 7);
-      const low23 = v128.shuffle<f32>(a2, a3, 0, 4, 1, 5);
-      const high23 = v128.shuffle<f32>(a2, a3, 2, 6, 3, 7);
-      sum0 = madd(q0, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5), sum0);
-      sum0 = madd(q1, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), sum0);
-      sum0 = madd(q2, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), sum0);
-      sum0 = madd(q3, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), sum0);
-
-      const b0 = v128.load(k4 + at);
-      const b1 = v128.load(k5 + at);
-      const b2 = v128.load(k6 + at);
-      const b3 = v128.load(k7 + at);
-      const low45 = v128.shuffle<f32>(b0, b1, 0, 4, 1, 5);
-      const high45 = v128.shuffle<f32>(b0, b1, 2, 6, 3, 7);
-      const low67 = v128.shuffle<f32>(b2, b3, 0, 4, 1, 5);
-      const high67 = v128.shuffle<f32>(b2, b3, 2, 6, 3, 7);
-      sum1 = madd(q0, v128.shuffle<f32>(low45, low67, 0, 1, 4, 5), sum1);
-      sum1 = madd(q1, v128.shuffle<f32>(low45, low67, 2, 3, 6, 7), sum1);
-      sum1 = madd(q2, v128.shuffle<f32>(high45, high67, 0, 1, 4, 5), sum1);
-      sum1 = madd(q3, v128.shuffle<f32>(high45, high67, 2, 3, 6, 7), sum1);
+      sum0 = addFour(q, k0 + at, k1 + at, k2 + at, k3 + at, sum0);
+      sum1 = addFour(q, k4 + at, k5 + at, k6 + at, k7 + at, sum1);
     }
     for (; i < end; i++) {
       const at = (<usize>i) << 2;
@@ -101,6 +124,24 @@ function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: 
   }
   v128.store(scores, total0);
   v128.store(scores, total1, 16);
+}
+
+/** sum + q · four numbers of four keys each, turned in registers. */
+// @ts-ignore: decorator
+@inline
+function addFour(q: usize, k0: usize, k1: usize, k2: usize, k3: usize, sum: v128): v128 {
+  const a0 = v128.load(k0);
+  const a1 = v128.load(k1);
+  const a2 = v128.load(k2);
+  const a3 = v128.load(k3);
+  const low01 = v128.shuffle<f32>(a0, a1, 0, 4, 1, 5);
+  const high01 = v128.shuffle<f32>(a0, a1, 2, 6, 3, 7);
+  const low23 = v128.shuffle<f32>(a2, a3, 0, 4, 1, 5);
+  const high23 = v128.shuffle<f32>(a2, a3, 2, 6, 3, 7);
+  let s = madd(v128.load32_splat(q), v128.shuffle<f32>(low01, low23, 0, 1, 4, 5), sum);
+  s = madd(v128.load32_splat(q, 16), v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), s);
+  s = madd(v128.load32_splat(q, 32), v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), s);
+  return madd(v128.load32_splat(q, 48), v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), s);
 }
 
 // @ts-ignore: decorator
