@@ -71,21 +71,21 @@ export function* attendAppended(
     ),
   ].map(stated);
 
-  const { output, logSumExp } = mergeStates(engine, parts, { layout, heads, out });
+  const { output, logSumExp } = yield* mergeStates(engine, parts, { layout, heads, out });
   const result: AttendResult = { output };
   if (options.logSumExp) result.logSumExp = logSumExp;
   if (scores) result.scores = beside(parts.map((part) => part.scores));
   if (wanted.weights) {
     const columns = parts.map((part) => part.weights);
     // A part's weights are an output over disjoint keys too: 0 in the other's columns.
-    const weights = mergeStates(
+    const { output: weights } = yield* mergeStates(
       engine,
       parts.map(({ logSumExp }, index) => ({
         output: beside(columns.map((own, other) => (other === index ? own : zeros(own)))),
         logSumExp,
       })),
       {},
-    ).output;
+    );
     if (options.weights === "mean") result.weights = meanOverHeads(weights);
     else if (options.weights) result.weights = weights;
     if (scores === "probabilities") result.scores = weights;

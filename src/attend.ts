@@ -94,25 +94,26 @@ export function* callAttend(
     : undefined;
   staging.room(Slot.scratch, kernels.attendScratchBytes(frame));
   try {
-    const call = staging.begin();
+    const call = yield* staging.place();
     const items = kernels.attendItems(call);
     const around = aroundOf(engine, options.scoreMod);
     yield staging.work({ kernel: Kernel.attend, items, threads, around });
     const { batchDims, headDims } = shapes;
     const dims = [...batchDims, ...headDims, queries];
-    const result: AttendResult = { output: staging.take(output, shapes.outputDims) };
+    const result: Omit<AttendResult, "output"> = {};
     if (weights && weightsKind === WeightsKind.mean) {
-      result.weights = { data: staging.copy(weights), dims: [...batchDims, queries, keys] };
+      result.weights = { data: yield* staging.copy(weights), dims: [...batchDims, queries, keys] };
     } else if (weights) {
-      const probabilities = { data: staging.copy(weights), dims: [...dims, keys] };
+      const probabilities = { data: yield* staging.copy(weights), dims: [...dims, keys] };
       if (options.weights) result.weights = probabilities;
       if (scoring.probabilities) result.scores = probabilities;
     }
-    if (scores) result.scores = { data: staging.copy(scores), dims: [...dims, keys] };
+    if (scores) result.scores = { data: yield* staging.copy(scores), dims: [...dims, keys] };
     if (logSumExp) {
-      result.logSumExp = { data: staging.copy(logSumExp), dims: shapes.logSumExpDims };
+      result.logSumExp = { data: yield* staging.copy(logSumExp), dims: shapes.logSumExpDims };
     }
-    return result;
+    // Last, for an `out` to be written only by a call that succeeds.
+    return { output: yield* staging.take(output, shapes.outputDims), ...result };
   } finally {
     staging.release();
   }

@@ -84,8 +84,8 @@ export class Attention {
   /**
    * `attend` without holding the calling thread: on the workers, or without them in slices of some
    * milliseconds, between which the event loop runs. The same bits. Calls run one after another;
-   * others may be made meanwhile. Allocated tensors are read until it settles, an `out` is written
-   * at its end.
+   * others may be made meanwhile. Tensors are read until it settles, an `out` is written at its
+   * end.
    *
    * @throws As `attend`, and `signal.reason` if the signal aborts before the end; all by rejecting.
    */
@@ -122,7 +122,7 @@ export class Attention {
     parts: readonly AttentionState[],
     options: MergeOptions = {},
   ): { output: Tensor; logSumExp: Tensor } {
-    return mergeStates(this.#running("mergeStates"), parts, options);
+    return this.now("mergeStates", (engine) => mergeStates(engine, parts, options));
   }
 
   /**
@@ -132,7 +132,7 @@ export class Attention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   rotate(x: Tensor, options: RotateOptions = {}): Tensor {
-    return rotate(this.#running("rotate"), x, options);
+    return this.now("rotate", (engine) => rotate(engine, x, options));
   }
 
   /**

@@ -112,9 +112,9 @@ export class PreparedLinear {
     const result = staging.output(Slot.result, dims, out);
     staging.room(Slot.scratch, kernels.linearScratchBytes(frame));
     try {
-      const call = staging.begin();
+      const call = yield* staging.place();
       yield staging.work({ kernel: Kernel.linear, items: kernels.linearItems(call), threads });
-      return staging.take(result, dims);
+      return yield* staging.take(result, dims);
     } finally {
       staging.release();
     }

@@ -4,6 +4,7 @@ import { Slot } from "../assembly/frame";
 import { checkOptions } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
+import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
 import type { Layout } from "./options";
 import { checkHeads, checkLayout, viewOf } from "./shapes";
@@ -28,11 +29,11 @@ export interface MergeOptions {
 
 const NAME = "mergeStates";
 
-export function mergeStates(
+export function* mergeStates(
   engine: Engine,
   parts: readonly AttentionState[],
   options: MergeOptions,
-): AttentionState {
+): Steps<AttentionState> {
   checkOptions(NAME, options);
   const layout = checkLayout(NAME, options.layout);
   const [heads] = checkHeads(NAME, layout, { heads: options.heads });
@@ -78,8 +79,8 @@ export function mergeStates(
     );
     kernels.mergeStates(call);
     return {
-      output: staging.take(result, outputDims),
-      logSumExp: { data: staging.copy(merged), dims: stateDims },
+      logSumExp: { data: yield* staging.copy(merged), dims: stateDims },
+      output: yield* staging.take(result, outputDims),
     };
   } finally {
     staging.release();

@@ -4,6 +4,7 @@ import { Slot } from "../assembly/frame";
 import { checkBoolean, checkCount, checkOptions } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
+import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
 import { checkBase, powers } from "./frequencies";
 import type { Layout } from "./options";
@@ -50,7 +51,7 @@ const NAME = "rotate";
 /** Up to here a float32 holds every integer. */
 const FARTHEST = 2 ** 24;
 
-export function rotate(engine: Engine, x: Tensor, options: RotateOptions): Tensor {
+export function* rotate(engine: Engine, x: Tensor, options: RotateOptions): Steps<Tensor> {
   checkOptions(NAME, options);
   const layout = checkLayout(NAME, options.layout);
   const [heads] = checkHeads(NAME, layout, { heads: options.heads });
@@ -95,7 +96,7 @@ export function rotate(engine: Engine, x: Tensor, options: RotateOptions): Tenso
   const result = staging.output(Slot.output, input.dims, out);
   try {
     kernels.rotate(staging.begin());
-    return staging.take(result, input.dims);
+    return yield* staging.take(result, input.dims);
   } finally {
     staging.release();
   }

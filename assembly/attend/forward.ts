@@ -40,11 +40,18 @@ function keyTiles(frame: usize): i32 {
   return (size(frame, Slot.keys) + KEYS - 1) / KEYS;
 }
 
+/** Tiles of a head's query rows. */
+// @ts-ignore: decorator
+@inline
+function headTiles(frame: usize): i32 {
+  return (size(frame, Slot.queries) + ROWS - 1) / ROWS;
+}
+
 /** Tiles of the query rows that read one key and value head. */
 // @ts-ignore: decorator
 @inline
 function rowTiles(frame: usize): i32 {
-  return groupSize(frame) * ((size(frame, Slot.queries) + ROWS - 1) / ROWS);
+  return groupSize(frame) * headTiles(frame);
 }
 
 // @ts-ignore: decorator
@@ -149,7 +156,7 @@ export function attendItem(frame: usize, item: i32, thread: i32, key: i32): i32 
   return attendRows(
     frame,
     round * size(frame, Slot.heldHeads) + within / rows,
-    rows - 1 - (within % rows),
+    within % rows,
     head,
     own,
     key,
@@ -174,13 +181,16 @@ function partKeys(frame: usize, rows: i32): i32 {
   return <i32>max((PART / max(numbers, 1)) & ~(<i64>KEYS - 1), KEYS);
 }
 
-/** A tile of the rows that read key and value head `index` of all batches. */
+/**
+ * A tile of the rows that read key and value head `index` of all batches. A head's last rows come
+ * first: where causal they are the longest, and threads wait for whoever is last.
+ */
 function attendRows(frame: usize, index: i32, tile: i32, panels: usize, own: usize, key: i32): i32 {
   const shared = own;
   const r = changetype<Rows>(own + sharedBytes(frame));
   const b = index / size(frame, Slot.keyValueHeads);
-  const tiles = rowTiles(frame) / groupSize(frame);
-  const start = (tile % tiles) * ROWS;
+  const tiles = headTiles(frame);
+  const start = (tiles - 1 - (tile % tiles)) * ROWS;
   if (start >= heldRows(frame, b)) return 0;
   if (!key) {
     const h = (index % size(frame, Slot.keyValueHeads)) * groupSize(frame) + tile / tiles;

@@ -4,7 +4,7 @@
 //   const staging = new Staging(engine, "attend");
 //   staging.tensor(Slot.query, "query", query);          // note what is needed
 //   const output = staging.output(Slot.output, dims, out);
-//   try { kernel(staging.begin()); return staging.take(output); }
+//   try { kernel(staging.begin()); return yield* staging.take(output, dims); }
 //   finally { staging.release(); }
 
 import { Slot } from "../../assembly/frame";
@@ -12,7 +12,10 @@ import { ArgumentError } from "../errors";
 import { AllocatedTensor, elementsOf, type Tensor } from "../tensor";
 import { align } from "./arena";
 import type { Engine } from "./load";
-import type { Work } from "./work";
+import type { Steps, Work } from "./work";
+
+/** Copied at once: a fraction of a millisecond, or some of them where memory is touched first. */
+const PAUSE_BYTES = 2 ** 20;
 
 const FRAME_BYTES = align(Slot.count * 4);
 
@@ -105,26 +108,21 @@ export class Staging {
    * address of the call's own copy of the frame.
    */
   begin(): number {
-    const { arena, frame } = this.#engine;
-    const missing = this.#places.filter((place) => place.address === 0);
-    this.#blockBytes = missing.reduce((bytes, place) => bytes + align(place.bytes), FRAME_BYTES);
-    this.#block = arena.allocate(this.#operation, this.#blockBytes);
-    for (const address of this.#held) arena.hold(address);
-    this.#begun = true;
-    let next = this.#block + FRAME_BYTES;
-    for (const place of missing) {
-      place.address = next;
-      next += align(place.bytes);
+    this.#allocate();
+    for (const copy of this.#copies) this.#copyIn(copy, 0, copy.place.bytes);
+    return this.#block;
+  }
+
+  /** `begin`, with pauses where others may use the engine. */
+  *place(): Steps<number> {
+    if (!this.#engine.shared) return this.begin();
+    this.#allocate();
+    for (const copy of this.#copies) {
+      for (let at = 0; at < copy.place.bytes; at += PAUSE_BYTES) {
+        this.#copyIn(copy, at, Math.min(at + PAUSE_BYTES, copy.place.bytes));
+        yield;
+      }
     }
-    const { bytes } = arena;
-    for (const { place, data, own, offset } of this.#copies) {
-      const from = own
-        ? bytes.subarray(offset, offset + place.bytes)
-        : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-      bytes.set(from, place.address);
-    }
-    bytes.copyWithin(this.#block, frame, frame + FRAME_BYTES);
-    this.#writeAddresses();
     return this.#block;
   }
 
@@ -155,15 +153,24 @@ export class Staging {
     this.#writeAddresses();
   }
 
-  /** A fresh copy of a result. */
-  copy(place: Place): Float32Array {
+  /** A fresh copy of a result; with pauses where others may use the engine. */
+  *copy(place: Place): Steps<Float32Array> {
+    const { arena, shared } = this.#engine;
     const start = place.address / 4;
-    return this.#engine.arena.floats.slice(start, start + place.bytes / 4);
+    const length = place.bytes / 4;
+    if (!shared) return arena.floats.slice(start, start + length);
+    const data = new Float32Array(length);
+    for (let at = 0; at < length; at += PAUSE_BYTES / 4) {
+      const end = Math.min(at + PAUSE_BYTES / 4, length);
+      data.set(arena.floats.subarray(start + at, start + end), at);
+      yield;
+    }
+    return data;
   }
 
-  /** The result: in `out` where one was given. */
-  take({ place, out, own }: Output, dims: readonly number[]): Tensor {
-    if (!out) return { data: this.copy(place), dims };
+  /** The result: in `out` where one was given, all of it at once. */
+  *take({ place, out, own }: Output, dims: readonly number[]): Steps<Tensor> {
+    if (!out) return { data: yield* this.copy(place), dims };
     const { bytes, floats } = this.#engine.arena;
     const address = this.#addressOf("out", out);
     if (address && out instanceof AllocatedTensor) {
@@ -192,6 +199,31 @@ export class Staging {
     for (const address of this.#held) arena.letGo(address);
     if (this.#block) arena.release(this.#block);
     this.#begun = false;
+  }
+
+  #allocate(): void {
+    const { arena, frame } = this.#engine;
+    const missing = this.#places.filter((place) => place.address === 0);
+    this.#blockBytes = missing.reduce((bytes, place) => bytes + align(place.bytes), FRAME_BYTES);
+    this.#block = arena.allocate(this.#operation, this.#blockBytes);
+    for (const address of this.#held) arena.hold(address);
+    this.#begun = true;
+    let next = this.#block + FRAME_BYTES;
+    for (const place of missing) {
+      place.address = next;
+      next += align(place.bytes);
+    }
+    arena.bytes.copyWithin(this.#block, frame, frame + FRAME_BYTES);
+    this.#writeAddresses();
+  }
+
+  /** Bytes [from, to) of what is copied in. */
+  #copyIn({ place, data, own, offset }: Copy, from: number, to: number): void {
+    const { bytes } = this.#engine.arena;
+    const source = own
+      ? bytes.subarray(offset + from, offset + to)
+      : new Uint8Array(data.buffer, data.byteOffset + from, to - from);
+    bytes.set(source, place.address + from);
   }
 
   #writeAddresses(): void {

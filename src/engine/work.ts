@@ -20,7 +20,8 @@ export interface Work {
   move(): void;
 }
 
-export type Steps<Result> = Generator<Work, Result, void>;
+/** Yields its work, or nothing where a long copy may be interrupted. */
+export type Steps<Result> = Generator<Work | undefined, Result, void>;
 
 /** Below so many multiply-adds, waking a worker costs more than it helps. */
 const LEAST_SHARED = 1e6;
@@ -36,8 +37,8 @@ export function runNow<Result>(engine: Engine, steps: Steps<Result>): Result {
   while (!step.done) {
     const work = step.value;
     try {
-      const shared = work.threads > 1 && engine.pool?.idle;
-      if (!shared || !engine.pool?.run(work, engine.kernels)) {
+      const shared = work && work.threads > 1 && engine.pool?.idle;
+      if (work && !(shared && engine.pool?.run(work, engine.kernels))) {
         if (shared) work.move();
         for (let item = 0; item < work.items; item++) {
           for (let key = part(engine, work, item, 0); key; ) key = part(engine, work, item, key);
@@ -69,16 +70,34 @@ export async function runLater<Result>(
   steps: Steps<Result>,
   signal?: AbortSignal,
 ): Promise<Result> {
+  const check = () => {
+    signal?.throwIfAborted();
+    if (engine.arena.reserved) return;
+    throw new DisposedError(operation, "attention", "an engine in use", "a disposed one");
+  };
+  let end = performance.now() + SLICE_MS;
+  const breathe = async () => {
+    if (performance.now() < end) return;
+    await eventLoop();
+    check();
+    end = performance.now() + SLICE_MS;
+  };
   let step = advance(engine, () => steps.next());
   while (!step.done) {
     const work = step.value;
     try {
-      const shared = work.threads > 1 && engine.pool?.idle;
-      const complete =
-        shared && (await engine.pool?.runLater(work, () => interrupted(engine, signal)));
-      if (shared && !complete && engine.arena.reserved) work.move();
-      if (!complete) await inSlices(engine, operation, work, signal);
-      checkGoesOn(engine, operation, signal);
+      if (!work || !(await onWorkers(engine, work, signal))) {
+        for (let item = 0; item < (work?.items ?? 0); item++) {
+          let key = 0;
+          do {
+            await breathe();
+            key = part(engine, work as Work, item, key);
+          } while (key);
+        }
+      }
+      await breathe();
+      // Whoever was told of something meanwhile may have disposed the engine.
+      check();
     } catch (error) {
       step = advance(engine, () => steps.throw(error));
       continue;
@@ -88,6 +107,15 @@ export async function runLater<Result>(
   return step.value;
 }
 
+/** Whether the workers have done it, or would have but for `signal`. */
+async function onWorkers(engine: Engine, work: Work, signal?: AbortSignal): Promise<boolean> {
+  const { arena, pool } = engine;
+  if (work.threads === 1 || !pool?.idle) return false;
+  const complete = await pool.runLater(work, () => signal?.aborted || !arena.reserved);
+  if (!complete && arena.reserved) work.move();
+  return complete;
+}
+
 /** Goes to the next work: what is placed until then has to stay while others use the engine. */
 function advance<Step>(engine: Engine, go: () => Step): Step {
   engine.shared = true;
@@ -95,37 +123,6 @@ function advance<Step>(engine: Engine, go: () => Step): Step {
     return go();
   } finally {
     engine.shared = false;
-  }
-}
-
-async function inSlices(
-  engine: Engine,
-  operation: string,
-  work: Work,
-  signal?: AbortSignal,
-): Promise<void> {
-  let end = performance.now() + SLICE_MS;
-  for (let item = 0; item < work.items; item++) {
-    let key = 0;
-    do {
-      if (performance.now() >= end) {
-        await eventLoop();
-        checkGoesOn(engine, operation, signal);
-        end = performance.now() + SLICE_MS;
-      }
-      key = part(engine, work, item, key);
-    } while (key);
-  }
-}
-
-function interrupted({ arena }: Engine, signal?: AbortSignal): boolean {
-  return signal?.aborted || !arena.reserved;
-}
-
-function checkGoesOn({ arena }: Engine, operation: string, signal?: AbortSignal): void {
-  signal?.throwIfAborted();
-  if (!arena.reserved) {
-    throw new DisposedError(operation, "attention", "an engine in use", "a disposed one");
   }
 }
 

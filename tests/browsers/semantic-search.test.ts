@@ -3,48 +3,25 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
-import { type Browser, chromium, type Page } from "playwright-core";
-import sirv from "sirv";
+import type { Page } from "playwright-core";
+import { root, type Served, serve } from "./chromium";
 
-const root = new URL("../..", import.meta.url).pathname;
 const shots = `${root}build/screenshots`;
-const server = createServer();
-let browser: Browser;
-let address: string;
+let served: Served;
 
 before(async () => {
   execFileSync(process.execPath, [`${root}examples/semantic-search/web/build.mjs`]);
   mkdirSync(shots, { recursive: true });
-  server.on("request", sirv(`${root}build/semantic-search`));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  browser = await chromium.launch({
-    executablePath:
-      process.env.CHROMIUM || execFileSync("which", ["chromium"], { encoding: "utf8" }).trim(),
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  served = await serve(`${root}build/semantic-search`);
 });
 
-after(async () => {
-  await browser?.close();
-  server.close();
-});
+after(() => served?.close());
 
 async function open(width: number, height: number, colorScheme: "light" | "dark"): Promise<Page> {
-  const page = await browser.newPage({ viewport: { width, height }, colorScheme });
+  const page = await served.browser.newPage({ viewport: { width, height }, colorScheme });
   page.on("pageerror", (error) => assert.fail(error));
-  await page.goto(address);
+  await page.goto(served.address);
   await page.waitForSelector("body.ready", { timeout: 60_000 });
   return page;
 }
