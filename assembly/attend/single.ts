@@ -51,12 +51,19 @@ function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: 
     const end = (<usize>(i + SCORE_SUM)) << 2;
     for (let at = (<usize>i) << 2; at < end; at += 16) {
       const q = query + (at << 2);
-      sum0 = addFour(q, k0 + at, k1 + at, k2 + at, k3 + at, sum0);
-      sum1 = addFour(q, k4 + at, k5 + at, k6 + at, k7 + at, sum1);
+      const q0 = v128.load32_splat(q);
+      const q1 = v128.load32_splat(q, 16);
+      const q2 = v128.load32_splat(q, 32);
+      const q3 = v128.load32_splat(q, 48);
+      sum0 = addFour(q0, q1, q2, q3, k0 + at, k1 + at, k2 + at, k3 + at, sum0);
+      sum1 = addFour(q0, q1, q2, q3, k4 + at, k5 + at, k6 + at, k7 + at, sum1);
       const on = at + SCORE_SUM * 4;
-      const p = q + SCORE_SUM * 16;
-      next0 = addFour(p, k0 + on, k1 + on, k2 + on, k3 + on, next0);
-      next1 = addFour(p, k4 + on, k5 + on, k6 + on, k7 + on, next1);
+      const p0 = v128.load32_splat(q, SCORE_SUM * 16);
+      const p1 = v128.load32_splat(q, SCORE_SUM * 16 + 16);
+      const p2 = v128.load32_splat(q, SCORE_SUM * 16 + 32);
+      const p3 = v128.load32_splat(q, SCORE_SUM * 16 + 48);
+      next0 = addFour(p0, p1, p2, p3, k0 + on, k1 + on, k2 + on, k3 + on, next0);
+      next1 = addFour(p0, p1, p2, p3, k4 + on, k5 + on, k6 + on, k7 + on, next1);
     }
     total0 = f32x4.add(next0, i ? f32x4.add(sum0, total0) : sum0);
     total1 = f32x4.add(next1, i ? f32x4.add(sum1, total1) : sum1);
@@ -68,8 +75,12 @@ function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: 
     for (; i + 4 <= end; i += 4) {
       const at = (<usize>i) << 2;
       const q = query + (at << 2);
-      sum0 = addFour(q, k0 + at, k1 + at, k2 + at, k3 + at, sum0);
-      sum1 = addFour(q, k4 + at, k5 + at, k6 + at, k7 + at, sum1);
+      const q0 = v128.load32_splat(q);
+      const q1 = v128.load32_splat(q, 16);
+      const q2 = v128.load32_splat(q, 32);
+      const q3 = v128.load32_splat(q, 48);
+      sum0 = addFour(q0, q1, q2, q3, k0 + at, k1 + at, k2 + at, k3 + at, sum0);
+      sum1 = addFour(q0, q1, q2, q3, k4 + at, k5 + at, k6 + at, k7 + at, sum1);
     }
     for (; i < end; i++) {
       const at = (<usize>i) << 2;
@@ -87,7 +98,17 @@ function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: 
 /** sum + q · four numbers of four keys each, turned in registers. */
 // @ts-ignore: decorator
 @inline
-function addFour(q: usize, k0: usize, k1: usize, k2: usize, k3: usize, sum: v128): v128 {
+function addFour(
+  q0: v128,
+  q1: v128,
+  q2: v128,
+  q3: v128,
+  k0: usize,
+  k1: usize,
+  k2: usize,
+  k3: usize,
+  sum: v128,
+): v128 {
   const a0 = v128.load(k0);
   const a1 = v128.load(k1);
   const a2 = v128.load(k2);
@@ -96,10 +117,10 @@ function addFour(q: usize, k0: usize, k1: usize, k2: usize, k3: usize, sum: v128
   const high01 = v128.shuffle<f32>(a0, a1, 2, 6, 3, 7);
   const low23 = v128.shuffle<f32>(a2, a3, 0, 4, 1, 5);
   const high23 = v128.shuffle<f32>(a2, a3, 2, 6, 3, 7);
-  let s = madd(v128.load32_splat(q), v128.shuffle<f32>(low01, low23, 0, 1, 4, 5), sum);
-  s = madd(v128.load32_splat(q, 16), v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), s);
-  s = madd(v128.load32_splat(q, 32), v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), s);
-  return madd(v128.load32_splat(q, 48), v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), s);
+  let s = madd(q0, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5), sum);
+  s = madd(q1, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), s);
+  s = madd(q2, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), s);
+  return madd(q3, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), s);
 }
 
 // @ts-ignore: decorator
