@@ -52,6 +52,8 @@ export interface Engine {
   readonly fused: boolean;
   /** Byte address of the call frame. */
   readonly frame: number;
+  /** Its slots, a view of memory as it was. */
+  words: Int32Array;
   /** What the call that runs does to its scores. */
   scoreMod: ((tile: ScoreTile) => void) | undefined;
   /** Whether the call that is being placed runs while others may use the engine. */
@@ -101,6 +103,7 @@ export function load(
       kernels,
       arena,
       frame,
+      words: new Int32Array(0),
       scoreMod: undefined,
       shared: false,
       pool: undefined,
@@ -139,6 +142,10 @@ function reserve(options: MemoryOptions, shared: boolean) {
 }
 
 /** The call frame, all slots 0. Valid until the next allocation. */
-export function frameWords({ arena, frame }: Engine): Int32Array {
-  return arena.words.subarray(frame / 4, frame / 4 + Slot.count).fill(0);
+export function frameWords(engine: Engine): Int32Array {
+  const { words } = engine.arena;
+  if (engine.words.buffer !== words.buffer) {
+    engine.words = words.subarray(engine.frame / 4, engine.frame / 4 + Slot.count);
+  }
+  return engine.words.fill(0);
 }
