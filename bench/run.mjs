@@ -1,6 +1,7 @@
-// npm run bench [-- --quick] [--json FILE] [--engine PATH]: installs the peers once, then measures,
-// under another Node if one is named. --accuracy compares errors instead of times; --check checks
-// the benchmark's types.
+// npm run bench [-- --quick] [--json FILE] [--markdown FILE] [--engine PATH] [--charts]: installs the
+// peers once, then measures, under another Node if one is named; --charts draws bench/charts of it.
+// --calls times our own calls only; --accuracy compares errors instead of times; --check checks the
+// benchmark's types.
 import { spawnSync } from "node:child_process";
 import { statSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -9,6 +10,9 @@ const { values } = parseArgs({
   options: {
     engine: { type: "string", default: process.execPath },
     json: { type: "string" },
+    markdown: { type: "string" },
+    charts: { type: "boolean", default: false },
+    calls: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     accuracy: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
@@ -29,8 +33,14 @@ if (values.check) {
   run("npx", ["tsc", "-p", "bench/peers"]);
 } else if (values.accuracy) {
   run(values.engine, ["--import", "tsx", "bench/accuracy.ts"]);
+} else if (values.calls) {
+  run(values.engine, ["--import", "tsx", "bench/calls.ts"]);
 } else {
+  const named = { ...(values.charts && { json: "bench/charts/run.json" }), ...values };
+  const options = ["json", "markdown"].flatMap((name) =>
+    named[name] ? [`--${name}`, named[name]] : [],
+  );
   const quick = values.quick ? ["--quick"] : [];
-  const json = values.json ? ["--json", values.json] : [];
-  run(values.engine, ["--import", "tsx", "bench/main.ts", ...quick, ...json]);
+  run(values.engine, ["--import", "tsx", "bench/main.ts", ...quick, ...options]);
+  if (values.charts) run("npm", ["run", "bench:charts", "--", named.json]);
 }
