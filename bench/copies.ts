@@ -22,7 +22,9 @@ export interface Copy extends Case {
 }
 
 export const [BEGIN, ARRIVED, ENDED] = [0, 1, 2];
-const BUDGET_MS = 3000;
+const MOST_MS = 3000;
+const LEAST_ROUNDS = 5;
+const MOST_ROUNDS = 101;
 
 /** A clock that all threads share. */
 export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
@@ -68,8 +70,8 @@ export async function benchCopies(attention: Attention, c: Case, report: Report)
     copies();
     shares();
     const rounds = [];
-    const until = now() + BUDGET_MS;
-    while (rounds.length < 5 || (rounds.length < 101 && now() < until)) {
+    const until = now() + MOST_MS;
+    while (rounds.length < LEAST_ROUNDS || (rounds.length < MOST_ROUNDS && now() < until)) {
       rounds.push({ theirs: copies(), ours: shares() });
     }
     const pair = ratioOf(rounds.map(({ ours, theirs }) => theirs / ours));

@@ -68,5 +68,6 @@ if (!rows.length) throw new Error("nothing was measured");
 console.log(tableOf(columns, rows.map(cells)));
 console.log(`${((performance.now() - began) / 60_000).toFixed(1)} minutes`);
 const lines = rows.map((row) => JSON.stringify(row)).join(",\n");
-if (values.json) writeFileSync(values.json, `[\n${lines}\n]\n`);
+const title = JSON.stringify(`${engine}, ${cpus().length} cores`);
+if (values.json) writeFileSync(values.json, `{"engine":${title},"rows":[\n${lines}\n]}\n`);
 if (values.markdown) writeFileSync(values.markdown, `${engine}\n\n${markdownOf(rows)}`);

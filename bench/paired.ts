@@ -21,11 +21,18 @@ export interface Pair extends Timing {
 export type Ceiling = () => number;
 
 /** What a case may take; one that runs longer than a third of it still gets three rounds. */
-const BUDGET_MS = 2500;
+let budget = 2500;
 const MOST_ROUNDS = 15;
 const LEAST_ROUNDS = 3;
+/** A first run that long tells enough. */
+const LONG_MS = 250;
 /** A sample repeats its work until it lasts this long. */
 const SAMPLE_MS = 20;
+
+/** For --quick: as few rounds as there may be. */
+export function hurry(): void {
+  budget = 0;
+}
 
 async function sample(work: Work, repeats: number): Promise<number> {
   const start = performance.now();
@@ -39,7 +46,7 @@ async function sample(work: Work, repeats: number): Promise<number> {
 /** Warms up, and finds how often to repeat and what a sample takes then. */
 async function repeatsFor(work: Work): Promise<{ repeats: number; ms: number }> {
   const first = await sample(work, 1);
-  const once = first > BUDGET_MS / 10 ? first : await sample(work, 2);
+  const once = first > LONG_MS ? first : await sample(work, 2);
   if (once * 2 >= SAMPLE_MS) return { repeats: 1, ms: once };
   const warm = await sample(work, Math.ceil(SAMPLE_MS / 4 / once));
   const repeats = Math.max(1, Math.ceil(SAMPLE_MS / warm));
@@ -56,7 +63,7 @@ async function roundsOf(works: readonly Work[], ceiling?: Ceiling): Promise<Roun
   for (const work of works) plans.push({ work, ...(await repeatsFor(work)) });
   ceiling?.();
   const whole = plans.reduce((sum, { ms }) => sum + ms, 0);
-  const count = Math.min(MOST_ROUNDS, Math.max(LEAST_ROUNDS, Math.floor(BUDGET_MS / whole)));
+  const count = Math.min(MOST_ROUNDS, Math.max(LEAST_ROUNDS, Math.floor(budget / whole)));
   const rounds: Round[] = [];
   for (let round = 0; round < count; round++) {
     const times = [];

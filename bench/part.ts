@@ -6,6 +6,7 @@ import { benchAttend } from "./attend";
 import { cases, decoding, layers, linears, small } from "./cases";
 import { benchCopies } from "./copies";
 import { benchLayer, benchLinear } from "./linear";
+import { hurry } from "./paired";
 import { onnxruntime } from "./peers/onnxruntime";
 import type { Peer } from "./peers/peer";
 import { compileRoofline } from "./roofline/compile";
@@ -15,6 +16,7 @@ import type { Row } from "./rows";
 export type Message = { readonly row: Row } | { readonly line: string };
 
 const [threads, quick] = [Number(process.argv[2]), process.argv.includes("--quick")];
+if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 

@@ -39,12 +39,12 @@ export const columns = [
   "share",
 ];
 
-const milliseconds = (time: number) =>
+export const milliseconds = (time: number) =>
   time < 1 ? `${(time * 1000).toFixed(1)} µs` : `${time.toFixed(time < 100 ? 2 : 0)} ms`;
 const megabytes = (bytes: number) =>
   bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 
-function caseOf(row: Row): string {
+export function caseOf(row: Row): string {
   const { heads, keyValueHeads, queries, n, d, m, k, columns: wide, causal, place } = row;
   const where = place === "allocated" ? ", allocated" : "";
   if (m) return `${m} × ${k} × ${wide}`;
@@ -55,7 +55,17 @@ function caseOf(row: Row): string {
 }
 
 /** Ours, by the operations that are needed: those of hidden scores are not. */
-function operationsOf({ op, heads, queries, n, d, m, k, columns: wide, causal }: Row): number {
+export function operationsOf({
+  op,
+  heads,
+  queries,
+  n,
+  d,
+  m,
+  k,
+  columns: wide,
+  causal,
+}: Row): number {
   if (m && k && wide) return 2 * m * k * wide;
   if (!(heads && n && d) || op === "memory") return 0;
   const products = 4 * heads * (causal ? (n + 1) / 2 : (queries ?? n)) * n * d;
@@ -80,7 +90,7 @@ export function cells(row: Row): string[] {
     caseOf(row),
     peer || "–",
     ours,
-    leftOut ? `left out: ${leftOut}` : theirs,
+    leftOut ? `– ${leftOut.slice(0, 44)}` : theirs,
     ratio === undefined ? "" : `${ratio.toFixed(2)}×`,
     quartiles ? quartiles.map((q) => q.toFixed(2)).join(" – ") : "",
     operations && oursMs ? (operations / oursMs / 1e6).toFixed(1) : "",
