@@ -3,7 +3,7 @@
 
 import { type AllocatedTensor, type Attention, tensor } from "wasm-attention";
 import { beside } from "./beside";
-import { operationsOf, random, readBytesOf, scoresOf } from "./cases";
+import { operationsOf, random, readBytesOf, scoresOf, small } from "./cases";
 import type { Ceiling } from "./paired";
 import { type Case, keyValueHeadsOf, type Peer, queriesOf } from "./peers/peer";
 import type { Roofline } from "./roofline/index";
@@ -47,7 +47,7 @@ export async function benchAttend(
   try {
     await beside(
       {
-        facts: { op: rows === 1 ? "decode" : "attend", build, threads, ...c, place },
+        facts: { op: opOf(c), build, threads, ...c, place },
         run() {
           output = attention.attend(q, k, v, { causal, out }).output.data;
         },
@@ -64,6 +64,11 @@ export async function benchAttend(
   } finally {
     for (const made of allocated) made.dispose();
   }
+}
+
+function opOf(c: Case): string {
+  if (queriesOf(c) === 1) return "decode";
+  return c === small ? "small" : "attend";
 }
 
 /** One query reads its keys and values once; many multiply tiles and take e^x of every score. */

@@ -11,7 +11,7 @@ import {
 const plain = (heads: number, n: number, d: number): Case => ({ heads, n, d, causal: false });
 const both = (c: Case): Case[] => [c, { ...c, causal: true }];
 
-export const lengths = [128, 512, 1024, 2048, 4096, 8192] as const;
+const lengths = [128, 512, 1024, 2048, 4096, 8192];
 export const small: Case = plain(8, 16, 8);
 
 export const cases: readonly Case[] = [
@@ -25,6 +25,9 @@ export const decoding: readonly Case[] = [
   { ...plain(12, 1024, 64), queries: 1 },
   { ...plain(12, 16384, 64), queries: 1 },
 ];
+
+/** Two threads against two copies. */
+export const halved: readonly Case[] = [512, 1024, 2048].flatMap((n) => both(plain(12, n, 64)));
 
 /** [m, k] × [k, columns]. */
 export const linears: readonly LinearCase[] = [512, 1, 16, 64, 4096].map((m) => ({

@@ -22,7 +22,7 @@ export interface Copy extends Case {
 }
 
 export const [BEGIN, ARRIVED, ENDED] = [0, 1, 2];
-const MOST_MS = 3000;
+const MOST_MS = 2000;
 const LEAST_ROUNDS = 5;
 const MOST_ROUNDS = 101;
 

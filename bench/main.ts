@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { memoryLengths } from "./cases";
 import { coldStart, starts } from "./coldstart";
 import { benchMemory } from "./memory";
-import type { Message } from "./part";
+import type { Asked, Message } from "./part";
 import { tableOf } from "./peers/table";
 import { cells, columns, markdownOf, type Row } from "./rows";
 import { benchSize } from "./size";
@@ -19,9 +19,13 @@ const { values } = parseArgs({
     json: { type: "string" },
     markdown: { type: "string" },
     quick: { type: "boolean", default: false },
+    ops: { type: "string" },
+    peers: { type: "string" },
   },
 });
 const { quick } = values;
+const [ops, peers] = [values.ops?.split(","), values.peers?.split(",")];
+const wants = (op: string) => !ops || ops.includes(op);
 const began = performance.now();
 const engine = `Node ${process.versions.node} (V8 ${process.versions.v8}), ${cpus()[0].model}`;
 console.log(`${engine}, ${cpus().length} cores`);
@@ -32,13 +36,20 @@ const report = (row: Row) => {
   process.stderr.write(".");
 };
 
+/** After each part, so that what was measured outlives a later failure. */
+function save(): void {
+  const title = JSON.stringify(`${engine}, ${cpus().length} cores`);
+  const lines = rows.map((row) => JSON.stringify(row)).join(",\n");
+  if (values.json) writeFileSync(values.json, `{"engine":${title},"rows":[\n${lines}\n]}\n`);
+  if (values.markdown) writeFileSync(values.markdown, `${engine}\n\n${markdownOf(rows)}`);
+}
+
 /** Everything that is timed with so many threads. */
 function part(threads: number): Promise<void> {
   return new Promise((done, fail) => {
     const path = fileURLToPath(new URL("part.ts", import.meta.url));
-    const child = fork(path, [`${threads}`, ...(quick ? ["--quick"] : [])], {
-      execArgv: ["--import", "tsx"],
-    });
+    const asked: Asked = { threads, quick, ops, peers };
+    const child = fork(path, [JSON.stringify(asked)], { execArgv: ["--import", "tsx"] });
     child.on("message", (message: Message) => {
       if ("row" in message) report(message.row);
       else console.log(message.line);
@@ -50,24 +61,29 @@ function part(threads: number): Promise<void> {
   });
 }
 
-await part(1);
-if (cpus().length > 1) await part(2);
-else console.log("one core: nothing is measured with two threads");
-
+const timed = ["attend", "decode", "small", "linear", "layer", "threads"];
+if (timed.some(wants)) {
+  await part(1);
+  save();
+  if (cpus().length > 1) await part(2);
+  else console.log("one core: nothing is measured with two threads");
+}
 const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
 const builds = ["portable", ...(WebAssembly.validate(relaxed) ? ["relaxed"] : [])];
-benchMemory(builds, quick ? memoryLengths.slice(0, 1) : memoryLengths, report);
-const cold = { op: "cold start", build: builds.at(-1) ?? "", threads: 1 };
-for (const peer of Object.keys(starts) as (keyof typeof starts)[]) {
-  report({ ...cold, peer, ...coldStart(peer, quick ? 1 : 15) });
+if (wants("memory")) {
+  save();
+  benchMemory(builds, quick ? memoryLengths.slice(0, 1) : memoryLengths, report);
 }
-await benchSize(report);
+if (wants("start")) {
+  const facts = { op: "start", build: builds.at(-1) ?? "", threads: 1 };
+  for (const peer of Object.keys(starts) as (keyof typeof starts)[]) {
+    report({ ...facts, peer, ...coldStart(peer, quick ? 1 : 15) });
+  }
+}
+if (wants("size")) await benchSize(report);
 
 process.stderr.write("\n");
 if (!rows.length) throw new Error("nothing was measured");
 console.log(tableOf(columns, rows.map(cells)));
 console.log(`${((performance.now() - began) / 60_000).toFixed(1)} minutes`);
-const lines = rows.map((row) => JSON.stringify(row)).join(",\n");
-const title = JSON.stringify(`${engine}, ${cpus().length} cores`);
-if (values.json) writeFileSync(values.json, `{"engine":${title},"rows":[\n${lines}\n]}\n`);
-if (values.markdown) writeFileSync(values.markdown, `${engine}\n\n${markdownOf(rows)}`);
+save();

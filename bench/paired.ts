@@ -20,10 +20,12 @@ export interface Pair extends Timing {
 /** Milliseconds of a case at the rates the machine shows now. */
 export type Ceiling = () => number;
 
-/** What a case may take; one that runs longer than a third of it still gets three rounds. */
-let budget = 2500;
+/** What the rounds of a case may take, if there are enough of them. */
+let budget = 1200;
 const MOST_ROUNDS = 15;
-const LEAST_ROUNDS = 3;
+const LEAST_ROUNDS = 5;
+/** Rounds that take longer than this are three. */
+const LONG_ROUND_MS = 1500;
 /** A first run that long tells enough. */
 const LONG_MS = 250;
 /** A sample repeats its work until it lasts this long. */
@@ -63,7 +65,8 @@ async function roundsOf(works: readonly Work[], ceiling?: Ceiling): Promise<Roun
   for (const work of works) plans.push({ work, ...(await repeatsFor(work)) });
   ceiling?.();
   const whole = plans.reduce((sum, { ms }) => sum + ms, 0);
-  const count = Math.min(MOST_ROUNDS, Math.max(LEAST_ROUNDS, Math.floor(budget / whole)));
+  const least = !budget || whole > LONG_ROUND_MS ? 3 : LEAST_ROUNDS;
+  const count = Math.min(MOST_ROUNDS, Math.max(least, Math.floor(budget / whole)));
   const rounds: Round[] = [];
   for (let round = 0; round < count; round++) {
     const times = [];

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { type Attention, createAttention } from "wasm-attention";
 import { benchAttend } from "./attend";
-import { cases, decoding, layers, linears, small } from "./cases";
+import { cases, decoding, halved, layers, linears, small } from "./cases";
 import { benchCopies } from "./copies";
 import { benchLayer, benchLinear } from "./linear";
 import { hurry } from "./paired";
@@ -15,7 +15,17 @@ import type { Row } from "./rows";
 
 export type Message = { readonly row: Row } | { readonly line: string };
 
-const [threads, quick] = [Number(process.argv[2]), process.argv.includes("--quick")];
+/** What the parent asks for; `ops` and `peers` are everything where they are undefined. */
+export interface Asked {
+  readonly threads: number;
+  readonly quick: boolean;
+  readonly ops?: readonly string[] | undefined;
+  readonly peers?: readonly string[] | undefined;
+}
+
+const { threads, quick, ops, peers: names } = JSON.parse(process.argv[2]) as Asked;
+const wants = (op: string) => !ops || ops.includes(op);
+process.on("disconnect", () => process.exit(1));
 if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
@@ -50,26 +60,27 @@ async function peersOf(): Promise<Peer[]> {
   return [web, tfjs, naive, onnxruntimeNode, jax];
 }
 
-const peers = await peersOf();
+const peers = (await peersOf()).filter(({ name }) => !names || names.includes(name));
+const some = <T>(op: string, all: readonly T[]) =>
+  wants(op) ? (quick ? all.slice(0, 1) : all) : [];
 for (const attention of await engines()) {
   const roof = await roofline(attention.variant, compileRoofline(attention.variant));
   if (threads === 1) send({ line: describe(roof) });
-  const some = <T>(all: readonly T[]) => (quick ? all.slice(0, 1) : all);
-  for (const c of some(cases)) {
+  for (const c of some("attend", cases)) {
     await benchAttend(attention, roof, peers, c, "Float32Arrays", report);
   }
-  for (const c of some(decoding)) {
+  for (const c of some("decode", decoding)) {
     await benchAttend(attention, roof, peers, c, "allocated", report);
   }
-  if (threads === 1) {
-    await benchAttend(attention, roof, peers, small, "Float32Arrays", report);
-    await benchAttend(attention, roof, peers, small, "allocated", report);
+  // Too small to be shared.
+  for (const c of threads === 1 ? some("small", [small]) : []) {
+    await benchAttend(attention, roof, peers, c, "Float32Arrays", report);
+    await benchAttend(attention, roof, peers, c, "allocated", report);
   }
-  for (const c of some(linears)) await benchLinear(attention, roof, peers, c, report);
-  for (const c of some(layers)) await benchLayer(attention, roof, peers, c, report);
-  if (threads === 2) {
-    const shared = cases.filter(({ n, heads }) => heads === 12 && n >= 512 && n <= 2048);
-    for (const c of some(shared)) await benchCopies(attention, c, report);
+  for (const c of some("linear", linears)) await benchLinear(attention, roof, peers, c, report);
+  for (const c of some("layer", layers)) await benchLayer(attention, roof, peers, c, report);
+  for (const c of threads === 2 ? some("threads", halved) : []) {
+    await benchCopies(attention, c, report);
   }
   attention.dispose();
 }

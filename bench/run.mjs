@@ -1,5 +1,6 @@
 // npm run bench [-- --quick] [--json FILE] [--markdown FILE] [--engine PATH] [--charts]: installs the
 // peers once, then measures, under another Node if one is named; --charts draws bench/charts of it.
+// --ops attend,decode,small,linear,layer,threads,memory,start,size and --peers NAME,NAME choose.
 // --web runs the core of it in Chromium; --calls times our own calls only; --accuracy compares
 // errors instead of times; --check checks the benchmark's types.
 import { spawnSync } from "node:child_process";
@@ -10,6 +11,8 @@ const { values } = parseArgs({
   options: {
     engine: { type: "string", default: process.execPath },
     json: { type: "string" },
+    ops: { type: "string" },
+    peers: { type: "string" },
     markdown: { type: "string" },
     charts: { type: "boolean", default: false },
     web: { type: "boolean", default: false },
@@ -44,7 +47,7 @@ if (values.check) {
   if (values.web) install("bench/web");
   const script = values.web ? "bench/web/run.mjs" : "bench/main.ts";
   const named = { ...(values.charts && { json: "bench/charts/run.json" }), ...values };
-  const options = ["json", "markdown"].flatMap((name) =>
+  const options = ["json", "markdown", "ops", "peers"].flatMap((name) =>
     named[name] ? [`--${name}`, named[name]] : [],
   );
   const quick = values.quick ? ["--quick"] : [];

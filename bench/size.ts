@@ -48,7 +48,7 @@ const peers: Record<string, () => Promise<Uint8Array[]>> = {
 export async function benchSize(report: Report): Promise<void> {
   const oursBytes = brotli(read("../dist/browser.js"));
   for (const [peer, parts] of Object.entries(peers)) {
-    const facts = { op: "size, brotli", build: "both", threads: 1, peer, oursBytes };
+    const facts = { op: "size", build: "both", threads: 1, peer, oursBytes };
     try {
       const peerBytes = (await parts()).reduce((sum, part) => sum + brotli(part), 0);
       report({ ...facts, peerBytes, ratio: peerBytes / oursBytes });

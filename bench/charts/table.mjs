@@ -10,7 +10,7 @@ const peers = [
   ["naive TypeScript", 1],
   ["onnxruntime-node", 1],
 ];
-const ops = ["attend", "decode", "linear", "layer"];
+const ops = ["attend", "decode", "small", "linear", "layer"];
 
 export function tableOf(rows) {
   const groups = new Map();
