@@ -26,6 +26,7 @@ const { values } = parseArgs({
 const { quick } = values;
 const [ops, peers] = [values.ops?.split(","), values.peers?.split(",")];
 const wants = (op: string) => !ops || ops.includes(op);
+const wanted = (peer: string) => !peers || peers.includes(peer);
 const began = performance.now();
 const engine = `Node ${process.versions.node} (V8 ${process.versions.v8}), ${cpus()[0].model}`;
 console.log(`${engine}, ${cpus().length} cores`);
@@ -72,11 +73,11 @@ const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
 const builds = ["portable", ...(WebAssembly.validate(relaxed) ? ["relaxed"] : [])];
 if (wants("memory")) {
   save();
-  benchMemory(builds, quick ? memoryLengths.slice(0, 1) : memoryLengths, report);
+  benchMemory(builds, quick ? memoryLengths.slice(0, 1) : memoryLengths, wanted, report);
 }
 if (wants("start")) {
   const facts = { op: "start", build: builds.at(-1) ?? "", threads: 1 };
-  for (const peer of Object.keys(starts) as (keyof typeof starts)[]) {
+  for (const peer of (Object.keys(starts) as (keyof typeof starts)[]).filter(wanted)) {
     report({ ...facts, peer, ...coldStart(peer, quick ? 1 : 15) });
   }
 }

@@ -33,6 +33,7 @@ function peakOf(name: string, n: number): Peak | string {
 export function benchMemory(
   builds: readonly string[],
   lengths: readonly number[],
+  wanted: (peer: string) => boolean,
   report: Report,
 ): void {
   const over = new Map<string, string>();
@@ -47,7 +48,7 @@ export function benchMemory(
     }
     if (!ours) throw new Error("no build");
     const build = builds.at(-1) ?? "";
-    for (const peer of PEERS) {
+    for (const peer of PEERS.filter(wanted)) {
       const before = over.get(peer);
       const peak = before ?? peakOf(peer, n);
       if (typeof peak === "string") {

@@ -84,4 +84,5 @@ for (const attention of await engines()) {
   }
   attention.dispose();
 }
-process.exit(0);
+// What was sent arrives first.
+process.send?.({ line: `${threads} threads: done` }, () => process.exit(0));

@@ -11,11 +11,12 @@ const file = process.argv[2] ?? "bench/charts/run.json";
 const { engine, rows } = JSON.parse(readFileSync(file, "utf8"));
 
 const config = {
+  aria: false,
   background: "white",
   font: "sans-serif",
   view: { stroke: "#ddd" },
   axis: { gridColor: "#eee", domainColor: "#888", tickColor: "#888" },
-  legend: { labelLimit: 0 },
+  legend: { labelLimit: 0, symbolType: "stroke", symbolSize: 250 },
 };
 
 async function draw(name, title, values, spec) {
@@ -94,11 +95,15 @@ await draw("speed", "Attention, 12 heads of 64: GFLOP/s of the products needed",
 });
 
 const plain = times.filter(({ row }) => !row.causal && row.threads === 1);
-const logarithmic = (title) => ({ title, scale: { type: "log" }, axis: { format: "~s" } });
+const logarithmic = (title, format) => ({
+  title,
+  scale: { type: "log" },
+  axis: { format, tickCount: 6 },
+});
 await draw("time", "Time of one call, 12 heads of 64, one thread", plain, {
   width: 480,
   height: 280,
-  ...lines(plain, logarithmic("milliseconds")),
+  ...lines(plain, logarithmic("milliseconds", "~g")),
 });
 
 const memory = points(
@@ -109,7 +114,7 @@ const memory = points(
 await draw("memory", "Peak memory of one call beside its tensors, one head of 64", memory, {
   width: 480,
   height: 280,
-  ...lines(memory, logarithmic("bytes")),
+  ...lines(memory, logarithmic("bytes", "~s")),
 });
 
 const [begin, end] = ["<!-- bench:begin -->", "<!-- bench:end -->"];
