@@ -34,10 +34,11 @@ console.log(`${engine}, ${cpus().length} cores`);
 const rows: Row[] = [];
 const report = (row: Row) => {
   rows.push(row);
+  save();
   process.stderr.write(".");
 };
 
-/** After each part, so that what was measured outlives a later failure. */
+/** After each row, so that what was measured outlives a later failure. */
 function save(): void {
   const title = JSON.stringify(`${engine}, ${cpus().length} cores`);
   const lines = rows.map((row) => JSON.stringify(row)).join(",\n");
@@ -65,14 +66,12 @@ function part(threads: number): Promise<void> {
 const timed = ["attend", "decode", "small", "linear", "layer", "threads"];
 if (timed.some(wants)) {
   await part(1);
-  save();
   if (cpus().length > 1) await part(2);
   else console.log("one core: nothing is measured with two threads");
 }
 const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
 const builds = ["portable", ...(WebAssembly.validate(relaxed) ? ["relaxed"] : [])];
 if (wants("memory")) {
-  save();
   benchMemory(builds, quick ? memoryLengths.slice(0, 1) : memoryLengths, wanted, report);
 }
 if (wants("start")) {
@@ -87,4 +86,3 @@ process.stderr.write("\n");
 if (!rows.length) throw new Error("nothing was measured");
 console.log(tableOf(columns, rows.map(cells)));
 console.log(`${((performance.now() - began) / 60_000).toFixed(1)} minutes`);
-save();
