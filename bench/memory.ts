@@ -22,11 +22,12 @@ function peakOf(name: string, n: number): Peak | string {
       timeout: 60_000,
       stdio: ["ignore", "pipe", "pipe"],
     });
-    return JSON.parse(answer.trim().split("\n").at(-1) ?? "") as Peak;
+    const peak = JSON.parse(answer.trim().split("\n").at(-1) ?? "") as Peak | { failed: string };
+    return "failed" in peak ? `it fails: ${peak.failed}`.slice(0, 60) : peak;
   } catch (error) {
-    const { stderr = "" } = error as { stderr?: string };
-    const lines = stderr.split("\n").filter((line) => /error/i.test(line));
-    return `it fails: ${lines[0] ?? String(error)}`.slice(0, 60);
+    // Killed: by the system for its memory, or after a minute.
+    const { signal, message } = error as { signal?: string; message: string };
+    return `it fails: ${signal ?? message.split("\n")[0]}`.slice(0, 60);
   }
 }
 

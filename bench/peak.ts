@@ -1,4 +1,5 @@
-// The process of one measurement of memory: name, n and d to { bytes, ms } on standard output.
+// The process of one measurement of memory: name, n and d to { bytes, ms } on standard output,
+// or to why a peer failed.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { createAttention } from "wasm-attention";
@@ -61,6 +62,14 @@ async function theirs(peer: Peer): Promise<Peak> {
   return attend(n);
 }
 
-const peak = name in peers ? await theirs(await peers[name]()) : await ours();
-console.log(JSON.stringify(peak));
+async function measured(): Promise<Peak | { failed: string }> {
+  if (!(name in peers)) return ours();
+  try {
+    return await theirs(await peers[name]());
+  } catch (error) {
+    return { failed: String(error) };
+  }
+}
+
+console.log(JSON.stringify(await measured()));
 process.exit(0);
