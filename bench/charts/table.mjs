@@ -35,7 +35,9 @@ export function tableOf(rows) {
     };
     const theirs = ([peer, threads]) => {
       const is = (row) => row.build === best && row.peer === peer && row.threads === threads;
-      const { peerMs, ratio } = group.find(is) ?? {};
+      const found = group.find(is);
+      if (!found) return ""; // not in this run
+      const { peerMs, ratio } = found;
       return ratio ? `${milliseconds(peerMs)} (${ratio.toFixed(2)}×)` : "–";
     };
     return [name, ours("portable", 1), ours(best, 1), ours(best, 2), ...peers.map(theirs)];
