@@ -5,7 +5,7 @@ import { Attention } from "./attention";
 import { checkBoolean, checkOptions } from "./checks";
 import { bestBuild } from "./engine/detect";
 import { type Engine, load } from "./engine/load";
-import { ArgumentError, describe } from "./errors";
+import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";
 
 export interface AttentionOptions {
   /** Use the portable build, whose results are the same bits on every engine; false by default. */
@@ -33,14 +33,16 @@ const MOST_THREADS = 256;
 
 /**
  * An attention engine on the best build this engine can run.
- * @throws UnsupportedError where WebAssembly SIMD is missing or `module` is not ours.
+ * @throws UnsupportedError where WebAssembly SIMD is missing, a policy refuses to compile or `module`
+ * is not ours.
+ * @throws MemoryError where the platform refuses the memory asked for.
  * @throws ArgumentError for an option of the wrong type or range.
  */
 export async function createAttention(options: AttentionOptions = {}): Promise<Attention> {
   checkEngine(options);
   const threaded = await startThreads(options);
   if (typeof threaded === "object") return new Attention(threaded);
-  const module = options.module ?? (await loadModule(options.reproducible ?? false));
+  const module = options.module ?? (await compile(options.reproducible ?? false));
   const { engine } = load(module, options);
   if (options.reproducible && engine.variant !== "portable") {
     throw new ArgumentError(
@@ -53,13 +55,32 @@ export async function createAttention(options: AttentionOptions = {}): Promise<A
   return new Attention(engine, threaded);
 }
 
+async function compile(reproducible: boolean): Promise<WebAssembly.Module> {
+  try {
+    return await loadModule(reproducible);
+  } catch (error) {
+    if (error instanceof AttentionError) throw error;
+    throw new UnsupportedError(
+      "createAttention",
+      "WebAssembly",
+      "leave to compile it: on pages and in workers, 'wasm-unsafe-eval' in script-src of their" +
+        " Content-Security-Policy; on edge runtimes, which refuse bytes, this package's" +
+        " portable.wasm or relaxed.wasm imported as a module and given as `module`",
+      String(error),
+    );
+  }
+}
+
 /** An engine with workers, or why there is none; neither where one thread was asked for. */
 async function startThreads(options: AttentionOptions): Promise<Engine | string | undefined> {
   const { threads: asked = 1, worker } = options;
   if (asked === 1) return undefined;
   if (options.module) return "`module` was given, and threads need builds of their own";
-  if (typeof SharedArrayBuffer !== "function" || globalThis.crossOriginIsolated === false) {
+  if (globalThis.crossOriginIsolated === false) {
     return "memory cannot be shared: this page is not cross-origin isolated";
+  }
+  if (typeof SharedArrayBuffer !== "function") {
+    return "memory cannot be shared: this engine has no SharedArrayBuffer";
   }
   try {
     const { autoThreads, builds, startPool } = await import("./threads");

@@ -2,7 +2,7 @@
 
 import { instantiateSync } from "@assemblyscript/loader";
 import { Slot } from "../../assembly/frame";
-import { AttentionError, UnsupportedError } from "../errors";
+import { AttentionError, MemoryError, UnsupportedError } from "../errors";
 import type { ScoreTile } from "../options";
 import { Arena } from "./arena";
 import { probe, type Variant } from "./detect";
@@ -75,8 +75,8 @@ export function load(
 ): { engine: Engine; memory: WebAssembly.Memory } {
   const maximum = Math.min(Math.floor((options.maximumMemory ?? Infinity) / PAGE), MOST_PAGES);
   const initial = Math.max(1, Math.ceil((options.initialMemory ?? 0) / PAGE));
+  const memory = reserve({ initial, maximum, shared: threaded });
   try {
-    const memory = new WebAssembly.Memory({ initial, maximum, shared: threaded });
     const scoreMod: ScoreModImport = (address, batch, head, query, key, rows, columns) => {
       const start = (address >>> 0) / 4;
       const scores = engine.arena.floats.subarray(start, start + rows * columns);
@@ -111,6 +111,19 @@ export function load(
       "createAttention",
       "module",
       "a wasm-attention build that this engine can instantiate",
+      String(error),
+    );
+  }
+}
+
+function reserve(pages: WebAssembly.MemoryDescriptor & { maximum: number }): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory(pages);
+  } catch (error) {
+    throw new MemoryError(
+      "createAttention",
+      "memory",
+      `initialMemory = ${pages.initial * PAGE} bytes that may grow to maximumMemory = ${pages.maximum * PAGE}, or less of both`,
       String(error),
     );
   }
