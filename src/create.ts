@@ -4,8 +4,8 @@ import { loadModule } from "#platform";
 import { Attention } from "./attention";
 import { checkBoolean, checkOptions } from "./checks";
 import { bestBuild } from "./engine/detect";
-import { type Engine, load } from "./engine/load";
-import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";
+import { compilingRefused, type Engine, load } from "./engine/load";
+import { ArgumentError, AttentionError, describe } from "./errors";
 
 export interface AttentionOptions {
   /** Use the portable build, whose results are the same bits on every engine; false by default. */
@@ -60,14 +60,7 @@ async function compile(reproducible: boolean): Promise<WebAssembly.Module> {
     return await loadModule(reproducible);
   } catch (error) {
     if (error instanceof AttentionError) throw error;
-    throw new UnsupportedError(
-      "createAttention",
-      "WebAssembly",
-      "leave to compile it: on pages and in workers, 'wasm-unsafe-eval' in script-src of their" +
-        " Content-Security-Policy; on edge runtimes, which refuse bytes, this package's" +
-        " portable.wasm or relaxed.wasm imported as a module and given as `module`",
-      String(error),
-    );
+    throw compilingRefused(error);
   }
 }
 
@@ -76,6 +69,8 @@ async function startThreads(options: AttentionOptions): Promise<Engine | string 
   const { threads: asked = 1, worker } = options;
   if (asked === 1) return undefined;
   if (options.module) return "`module` was given, and threads need builds of their own";
+  // It has no import() either, by which they would be loaded.
+  if ("ServiceWorkerGlobalScope" in globalThis) return "a service worker cannot start workers";
   if (globalThis.crossOriginIsolated === false) {
     return "memory cannot be shared: this page is not cross-origin isolated";
   }

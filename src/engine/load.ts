@@ -107,6 +107,8 @@ export function load(
     return { engine, memory };
   } catch (error) {
     if (error instanceof AttentionError) throw error;
+    // WebKit's policy compiles, and refuses here.
+    if (error instanceof WebAssembly.CompileError) throw compilingRefused(error);
     throw new UnsupportedError(
       "createAttention",
       "module",
@@ -114,6 +116,18 @@ export function load(
       String(error),
     );
   }
+}
+
+/** A policy or a platform lets no code be made from bytes. */
+export function compilingRefused(error: unknown): UnsupportedError {
+  return new UnsupportedError(
+    "createAttention",
+    "WebAssembly",
+    "leave to compile it: on pages and in workers, 'wasm-unsafe-eval' in script-src of their" +
+      " Content-Security-Policy; on edge runtimes, which refuse bytes, this package's" +
+      " portable.wasm or relaxed.wasm imported as a module and given as `module`",
+    String(error),
+  );
 }
 
 function reserve(pages: WebAssembly.MemoryDescriptor & { maximum: number }): WebAssembly.Memory {
