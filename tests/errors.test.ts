@@ -92,37 +92,6 @@ test("createAttention refuses bad options and modules", async () => {
   });
 });
 
-test("an engine that refuses to compile, and one that refuses the memory, say what to do", async (t) => {
-  const { Module, Memory } = WebAssembly;
-  const refuse = (kind: "Module" | "Memory", error: Error) => {
-    WebAssembly[kind] = class {
-      constructor() {
-        throw error;
-      }
-    } as never;
-  };
-  t.after(() => Object.assign(WebAssembly, { Module, Memory }));
-  refuse("Module", new WebAssembly.CompileError("a policy says no"));
-  await assert.rejects(createAttention(), (error: Error) => {
-    assert.ok(error instanceof UnsupportedError);
-    assert.match(
-      error.message,
-      /'wasm-unsafe-eval'.*`module`, got CompileError: a policy says no$/,
-    );
-    return true;
-  });
-  Object.assign(WebAssembly, { Module });
-  refuse("Memory", new RangeError("no room"));
-  await assert.rejects(createAttention({ initialMemory: 2 ** 17 }), {
-    name: "MemoryError",
-    message:
-      'createAttention: "memory" expected initialMemory = 131072 bytes that may grow to ' +
-      "maximumMemory = 4294967296, or less of both, got RangeError: no room",
-  });
-  Object.assign(WebAssembly, { Memory });
-  assert.equal((await createAttention()).threads, 1);
-});
-
 test("what was disposed says so", async () => {
   const attention = await engine("portable");
   const other = await engine("portable");

@@ -73,9 +73,7 @@ export function load(
   options: MemoryOptions,
   threaded = false,
 ): { engine: Engine; memory: WebAssembly.Memory } {
-  const maximum = Math.min(Math.floor((options.maximumMemory ?? Infinity) / PAGE), MOST_PAGES);
-  const initial = Math.max(1, Math.ceil((options.initialMemory ?? 0) / PAGE));
-  const memory = reserve({ initial, maximum, shared: threaded });
+  const { memory, maximum } = reserve(options, threaded);
   try {
     const scoreMod: ScoreModImport = (address, batch, head, query, key, rows, columns) => {
       const start = (address >>> 0) / 4;
@@ -107,8 +105,15 @@ export function load(
     return { engine, memory };
   } catch (error) {
     if (error instanceof AttentionError) throw error;
-    // WebKit's policy compiles, and refuses here.
-    if (error instanceof WebAssembly.CompileError) throw compilingRefused(error);
+    if (error instanceof WebAssembly.CompileError) {
+      // WebKit's policy lets a page compile, and refuses here.
+      throw new UnsupportedError(
+        "createAttention",
+        "WebAssembly",
+        "'wasm-unsafe-eval' in script-src of this page's or worker's Content-Security-Policy",
+        String(error),
+      );
+    }
     throw new UnsupportedError(
       "createAttention",
       "module",
@@ -118,28 +123,23 @@ export function load(
   }
 }
 
-/** A policy or a platform lets no code be made from bytes. */
-export function compilingRefused(error: unknown): UnsupportedError {
-  return new UnsupportedError(
-    "createAttention",
-    "WebAssembly",
-    "leave to compile it: on pages and in workers, 'wasm-unsafe-eval' in script-src of their" +
-      " Content-Security-Policy; on edge runtimes, which refuse bytes, this package's" +
-      " portable.wasm or relaxed.wasm imported as a module and given as `module`",
-    String(error),
-  );
-}
-
-function reserve(pages: WebAssembly.MemoryDescriptor & { maximum: number }): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory(pages);
-  } catch (error) {
-    throw new MemoryError(
-      "createAttention",
-      "memory",
-      `initialMemory = ${pages.initial * PAGE} bytes that may grow to maximumMemory = ${pages.maximum * PAGE}, or less of both`,
-      String(error),
-    );
+/** Memory that may grow to what was asked for or, where nothing was, to what the platform grants. */
+function reserve(options: MemoryOptions, shared: boolean) {
+  const most = Math.min(Math.floor((options.maximumMemory ?? Infinity) / PAGE), MOST_PAGES);
+  const initial = Math.min(Math.max(1, Math.ceil((options.initialMemory ?? 0) / PAGE)), most);
+  for (let maximum = most; ; maximum = Math.floor(maximum / 2)) {
+    try {
+      return { memory: new WebAssembly.Memory({ initial, maximum, shared }), maximum };
+    } catch (error) {
+      const given = options.maximumMemory !== undefined;
+      if (!given && maximum / 2 >= initial) continue;
+      throw new MemoryError(
+        "createAttention",
+        given ? "maximumMemory" : "initialMemory",
+        "fewer bytes, for this platform refuses them",
+        `${(given ? most : initial) * PAGE}: ${error}`,
+      );
+    }
   }
 }
 
