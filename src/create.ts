@@ -79,8 +79,10 @@ async function startThreads(options: AttentionOptions): Promise<Engine | string 
   const { threads: asked = 1, worker } = options;
   if (asked === 1) return undefined;
   if (options.module) return "`module` was given, and threads need builds of their own";
-  // It has no import() either, by which they would be loaded.
-  if ("ServiceWorkerGlobalScope" in globalThis) return "a service worker cannot start workers";
+  // It has no import() either, by which they would be loaded. workerd has the class alone.
+  if ("ServiceWorkerGlobalScope" in globalThis && "registration" in globalThis) {
+    return "a service worker cannot start workers";
+  }
   if (globalThis.crossOriginIsolated === false) {
     return "memory cannot be shared: this page is not cross-origin isolated";
   }
