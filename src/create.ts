@@ -137,7 +137,17 @@ function checkEngine(options: AttentionOptions): void {
   if (worker !== undefined && typeof worker !== "string" && !(worker instanceof URL)) {
     refuse("worker", "a URL", worker);
   }
-  if (module !== undefined && !(module instanceof WebAssembly.Module)) {
+  if (module !== undefined && !isModule(module)) {
     refuse("module", "a WebAssembly.Module", module);
+  }
+}
+
+/** Also one of another realm. */
+function isModule(value: unknown): boolean {
+  try {
+    WebAssembly.Module.exports(value as WebAssembly.Module);
+    return true;
+  } catch {
+    return false;
   }
 }

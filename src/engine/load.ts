@@ -80,6 +80,10 @@ export function load(
       const scores = engine.arena.floats.subarray(start, start + rows * columns);
       engine.scoreMod?.({ scores, batch, head, query, key, rows, columns });
     };
+    // The loader asks by instanceof, which a module of another realm (an edge sandbox) does not pass.
+    if (!(module instanceof WebAssembly.Module)) {
+      Object.setPrototypeOf(module, WebAssembly.Module.prototype);
+    }
     const { instance } = instantiateSync(module, { env: { memory }, caller: { scoreMod } });
     // The instance's own functions: the loader's are wrappers that cost three times the call.
     const kernels = instance.exports as unknown as Kernels;

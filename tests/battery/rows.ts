@@ -1,4 +1,4 @@
-// What a run of the battery leaves behind: rows of the table of engines, see scripts/engines.mjs.
+// What a run of the battery leaves behind: rows of the table of engines, see scripts/engines.ts.
 
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -20,33 +20,59 @@ export interface Row {
   reproducibleDigest: string;
 }
 
-/** The row of a default and a reproducible run; both have to have the digests they should. */
+/**
+ * The row of a default and a reproducible run. They and the `others`, of more threads, have to have
+ * the digests they should.
+ */
 export function rowOf(
   where: Pick<Row, "engine" | "version" | "context">,
   usual: Report,
   reproducible: Report,
+  ...others: readonly Report[]
 ): Row {
   const name = `${where.engine} ${where.version}, ${where.context}`;
   assert.equal(reproducible.variant, "portable", name);
-  check(name, reproducible);
-  check(name, usual);
+  const reports = [usual, reproducible, ...others];
+  for (const report of reports) check(name, report);
   return {
     ...where,
     build: usual.variant,
     fused: usual.fused,
-    threads: usual.threads,
+    threads: Math.max(...reports.map(({ threads }) => threads)),
     coldStartMs: usual.coldStartMs,
     digest: usual.digest,
     reproducibleDigest: reproducible.digest,
   };
 }
 
-function check(name: string, { variant, fused, threads, digest, cases }: Report): void {
+function check(name: string, { variant, fused, threads, digest, cases, each }: Report): void {
   assert.ok(cases > 100, `${name}: ${cases} cases`);
-  const build = `${variant}${fused ? ", fused" : ""}, ${threads} threads`;
-  // Of a relaxed build that rounds twice nothing is promised.
-  if (variant === "portable") assert.equal(digest, expected.portable, `${name}, ${build}`);
-  else if (fused) assert.equal(digest, expected.fused, `${name}, ${build}`);
+  const build = `${variant}${fused ? ", fused" : ""}, threads: ${threads}`;
+  // A multiply-add that rounds twice is the portable build's.
+  const wanted = fused ? expected.fused : expected.portable;
+  assert.equal(digest, wanted, `${name}, ${build}: ${JSON.stringify(each)}`);
+}
+
+/** In Markdown. */
+export function tableOf(rows: readonly Row[]): string {
+  const heading = [
+    ...["engine", "version", "where", "build", "multiply-add", "threads", "cold start"],
+    ...["digest", "digest, `reproducible`"],
+  ];
+  const lines = rows.map((row) => [
+    row.engine,
+    row.version,
+    row.context,
+    row.build,
+    row.fused ? "fused" : "two roundings",
+    `${row.threads}`,
+    row.coldStartMs === null ? "" : `${Math.round(row.coldStartMs)} ms`,
+    `\`${row.digest.slice(0, 8)}\``,
+    `\`${row.reproducibleDigest.slice(0, 8)}\``,
+  ]);
+  return [heading, heading.map(() => "---"), ...lines]
+    .map((cells) => `| ${cells.join(" | ")} |`)
+    .join("\n");
 }
 
 /** Leaves rows for `npm run engines`, in build/engines/NAME.json. */
