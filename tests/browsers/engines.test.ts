@@ -50,6 +50,7 @@ before(async () => {
 after(() => {
   server?.close();
   const all = [...rows.values()].flat();
+  if (all.length === 0) return; // every visit has failed, and said so
   console.log(tableOf(all));
   writeRows(
     "browsers",
@@ -69,11 +70,11 @@ for (const { browser, build } of browsers) {
     assert.ok(output > 2.9 && output < 3, `${output}`);
     assert.ok(memory.outputs.every((other) => other === output));
     for (const { held, refusal, growth, tooLarge, after } of memory.rounds) {
-      assert.ok(held > 0, "4 GiB are to be had");
+      assert.ok(held > 0, "1 GiB is to be had");
       assert.equal(refusal.name, "MemoryError", refusal.message);
       assert.match(refusal.message, /^createAttention: /);
-      // Where the room to grow was set aside at the start, it is granted.
-      if (growth) assert.equal(growth.name, "MemoryError", growth.message);
+      // Other browsers set the room to grow aside at the start, and grant it.
+      if (growth || browser.name === "WebKitGTK") assert.equal(growth?.name, "MemoryError");
       assert.equal(tooLarge?.name, "MemoryError", tooLarge?.message);
       assert.equal(after, output);
     }
@@ -116,7 +117,10 @@ function checkRefusal(context: string, { result }: Outcome): void {
   assert.ok("typed" in result, `${context}: compiled in spite of the policy`);
   assert.ok(result.typed, `${context}: ${result.name}: ${result.message}`);
   assert.equal(result.name, "UnsupportedError");
-  assert.match(result.message, /'wasm-unsafe-eval'/);
+  // Of our own words, not of the browser's, some of which name it too.
+  const advice =
+    /expected .*'wasm-unsafe-eval' (in|to) script-src .*Content-Security-Policy.*, got /;
+  assert.match(result.message, advice, context);
 }
 
 function checkResults(

@@ -9,11 +9,11 @@ export interface Memory {
   rounds: Round[];
 }
 
-/** Engines of 4 GiB held until the next was refused; then all are let go of. */
+/** Engines of 1 GiB held until the next was refused; then all are let go of. */
 interface Round {
   held: number;
   refusal: Refusal;
-  /** Of a small engine that should grow by 1 GiB meanwhile; undefined where it may. */
+  /** Of one that was to grow by 2 GiB meanwhile; undefined where they may. */
   growth: Refusal | undefined;
   /** Of more than any linear memory may have. */
   tooLarge: Refusal | undefined;
@@ -49,13 +49,16 @@ async function fill(): Promise<Round> {
   let refusal: Refusal | undefined;
   while (!refusal && engines.length < 100_000) {
     refusal = await refusalOf(async () => {
-      engines.push(await createAttention({ initialMemory: 2 ** 32 }));
+      engines.push(await createAttention({ initialMemory: 2 ** 30 }));
     });
   }
-  const growth = await refusalOf(() => small.allocate([2 ** 28]));
+  let growth: Refusal | undefined;
+  for (const attention of engines.slice(0, 40)) {
+    growth ??= await refusalOf(() => attention.allocate([2 ** 29]));
+  }
   const tooLarge = await refusalOf(() => small.allocate([2 ** 30, 1]));
   for (const attention of engines) attention.dispose();
-  if (!refusal) throw new Error(`${engines.length} engines of 4 GiB, and none is refused`);
+  if (!refusal) throw new Error(`${engines.length} engines of 1 GiB, and none is refused`);
   return { held: engines.length - 1, refusal, growth, tooLarge, after: await once() };
 }
 
