@@ -140,7 +140,7 @@ function reserve(options: MemoryOptions, shared: boolean) {
       throw new MemoryError(
         "createAttention",
         given ? "maximumMemory" : "initialMemory",
-        "fewer bytes, for this platform refuses them",
+        "bytes that this platform grants: fewer, or more address space for the process",
         `${(given ? most : initial) * PAGE}: ${error}`,
       );
     }
