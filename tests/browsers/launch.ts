@@ -92,6 +92,9 @@ export function webkit(environment: Record<string, string> = {}): Browser {
       const opened = start(program, [url], profile, {
         ...environment,
         HOME: profile,
+        XDG_CACHE_HOME: profile,
+        XDG_CONFIG_HOME: profile,
+        XDG_DATA_HOME: profile,
         XDG_RUNTIME_DIR: profile,
         DISPLAY: screen.name,
         GDK_BACKEND: "x11",
@@ -102,7 +105,8 @@ export function webkit(environment: Record<string, string> = {}): Browser {
         log: opened.log,
         async close() {
           await opened.close();
-          await end(screen.server);
+          // Not killed, it takes its socket with it.
+          await end(screen.server, "SIGTERM");
         },
       };
     },
@@ -174,12 +178,13 @@ async function display(): Promise<{ name: string; server: ChildProcess }> {
   return { name: `:${number}`, server };
 }
 
-async function end(child: ChildProcess): Promise<void> {
+/** Ends a program and all it has started. */
+async function end(child: ChildProcess, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
   if (child.pid === undefined) return;
   const closed = new Promise((resolve) => child.once("close", resolve));
   const running = child.exitCode === null && child.signalCode === null;
   try {
-    process.kill(-child.pid, "SIGKILL");
+    process.kill(-child.pid, signal);
   } catch {
     // All of the group are gone already.
   }
