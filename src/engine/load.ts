@@ -112,6 +112,15 @@ export function load(
     return { engine, memory };
   } catch (error) {
     if (error instanceof AttentionError) throw error;
+    if (error instanceof WebAssembly.CompileError) {
+      // WebKit's policy lets a page compile, and refuses here.
+      throw new UnsupportedError(
+        "createAttention",
+        "WebAssembly",
+        "'wasm-unsafe-eval' in script-src of this page's or worker's Content-Security-Policy",
+        String(error),
+      );
+    }
     throw new UnsupportedError(
       "createAttention",
       "module",
