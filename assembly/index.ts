@@ -3,6 +3,7 @@
 import { Slot } from "./frame";
 
 export { attendItem, attendItems, attendReady, attendScratchBytes } from "./attend/forward";
+export { backwardItem, backwardItems, backwardScratchBytes } from "./attend/backward";
 export {
   linearItem,
   linearItems,

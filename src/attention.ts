@@ -1,6 +1,12 @@
 // The engine a caller holds, and everything it can do.
 
 import { attend } from "./attend";
+import {
+  type AttendGradients,
+  type AttendState,
+  attendBackward,
+  type BackwardOptions,
+} from "./backward";
 import { checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Variant } from "./engine/detect";
@@ -97,6 +103,30 @@ export class Attention {
   ): Promise<AttendResult> {
     return this.later("attendAsync", options, (engine) =>
       attend(engine, query, key, value, options),
+    );
+  }
+
+  /**
+   * Gradients of `attend`'s inputs (Dao 2023, "FlashAttention-2": weights are made anew from
+   * logSumExp, memory grows with L + S). `outputGradient` is the gradient of the output, in its dims;
+   * `state` is what `attend` gave with `logSumExp: true`; the options are those it was called with.
+   *
+   * queryGradient, keyGradient and valueGradient have the dims of query, key and value; heads that
+   * share a key and value head are summed. On request (`gradients`) the gradient of an additive mask
+   * in its dims, of ALiBi's slopes and of the sinks. A row that saw no key has gradient 0.
+   *
+   * @throws ArgumentError, MemoryError, DisposedError as `attend`; `scoreMod` is refused.
+   */
+  attendBackward(
+    outputGradient: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    state: AttendState,
+    options: BackwardOptions = {},
+  ): AttendGradients {
+    return this.now("attendBackward", (engine) =>
+      attendBackward(engine, outputGradient, query, key, value, state, options),
     );
   }
 

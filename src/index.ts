@@ -1,6 +1,13 @@
 // Public names only.
 
 export { Attention, type MemoryFigures } from "./attention";
+export type {
+  AttendGradients,
+  AttendState,
+  BackwardOptions,
+  BackwardScoreOptions,
+  GradientOptions,
+} from "./backward";
 export { type AttentionOptions, createAttention } from "./create";
 export type { Variant } from "./engine/detect";
 export {
@@ -20,6 +27,7 @@ export type {
   AttendOptions,
   AttendResult,
   BlockMask,
+  Dropout,
   Later,
   Layout,
   Mask,

@@ -140,14 +140,15 @@ export function checkOut(
   operation: string,
   out: unknown,
   dims: readonly number[],
+  argument = "out",
 ): asserts out is Float32Array | Tensor | undefined {
   if (out === undefined) return;
   if (out instanceof Float32Array) {
-    checkData(operation, "out", out, dims);
+    checkData(operation, argument, out, dims);
     return;
   }
-  const given = checkTensor(operation, "out", out).dims;
+  const given = checkTensor(operation, argument, out).dims;
   if (given.length !== dims.length || given.some((size, axis) => size !== dims[axis])) {
-    throw new ArgumentError(operation, "out.dims", `[${dims.join(", ")}]`, describe(given));
+    throw new ArgumentError(operation, `${argument}.dims`, `[${dims.join(", ")}]`, describe(given));
   }
 }

@@ -10,6 +10,7 @@ import { address, element, number, size } from "../slots";
 import { baseOf, exponentiate, logSumExp, rescaling, rowMaximum } from "../softmax/state";
 import { KEYS, REGISTER_ROWS, ROWS } from "../tiles";
 import { tileIsBlocked } from "./blocks";
+import { dropWeights } from "./dropout";
 import { tileIsMasked } from "./mask";
 import { ceil8, tileIsFinite, tileKeyPanels, tileValuePanels, valuePanelBytes } from "./panels";
 import { scoreTile, valueTile, valueTileSkipping } from "./products";
@@ -182,6 +183,10 @@ export function takeKeys(
       r.output + i * outputRow,
       columns,
     );
+    if (size(frame, Slot.dropped)) {
+      const block = spare + ((<usize>tileRows(frame) * KEYS) << 2);
+      dropWeights(frame, r.b, r.h, r.start + <i32>i, from, min(seen, count), row, block);
+    }
   }
   if (!panels) {
     valueRow(frame, r.b, r.h, spare, scores, from, count, r.output);
@@ -248,6 +253,7 @@ export function finishRows(frame: usize, r: Rows, shared: usize): void {
     if (!weightsKind) continue;
     const row = r.weights + <usize>i * ((<usize>keys) << 2);
     finishWeights(row, keys, m, l, block);
+    if (size(frame, Slot.dropped)) dropWeights(frame, r.b, r.h, r.start + i, 0, keys, row, block);
     if (weightsKind == WeightsKind.mean) {
       const mean = matrixRow(frame, Slot.weights, r.b, r.start + i);
       addToMean(row, mean, keys, size(frame, Slot.heads), r.h == 0);

@@ -99,3 +99,13 @@ export function allFinite(values: usize, count: usize): bool {
   }
   return !v128.any_true(found);
 }
+
+/** Puts 0 for what is NaN or infinite among `count` floats (a multiple of 4). */
+export function dropNonFinite(values: usize, count: usize): void {
+  const exponent = i32x4.splat(0x7f800000);
+  const end = values + (count << 2);
+  for (; values < end; values += 16) {
+    const value = v128.load(values);
+    v128.store(values, v128.andnot(value, i32x4.eq(v128.and(value, exponent), exponent)));
+  }
+}

@@ -17,6 +17,9 @@ export interface Kernels {
   attendReady(frame: number, item: number): number;
   attendItem(frame: number, item: number, thread: number, key: number): number;
   attendScratchBytes(frame: number): number;
+  backwardItems(frame: number): number;
+  backwardItem(frame: number, item: number, thread: number, step: number): number;
+  backwardScratchBytes(frame: number): number;
   linearItems(frame: number): number;
   linearItem(frame: number, item: number, thread: number): void;
   linearScratchBytes(frame: number): number;
