@@ -10,6 +10,8 @@ export {
   linearScratchBytes,
   packedLinearBytes,
   packLinear,
+  sumRows,
+  turnPacked,
 } from "./linear";
 export { rotate } from "./rotary";
 export { mergeStates } from "./softmax/merge";

@@ -15,6 +15,7 @@ import { runLater, runNow, type Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import { type FrequencyOptions, type RopeFrequencies, ropeFrequencies } from "./frequencies";
 import { type LinearOptions, PreparedLinear, type PrepareOptions } from "./linear";
+import type { LinearBackwardOptions, LinearGradients } from "./linear-backward";
 import { type AttentionState, type MergeOptions, mergeStates } from "./merge";
 import type { AttendOptions, AttendResult, Later } from "./options";
 import { attendPacked, type PackedOptions } from "./packed";
@@ -199,11 +200,28 @@ export class Attention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   linear(x: Tensor, prepared: PreparedLinear, options: LinearOptions = {}): Tensor {
-    return this.now("linear", (engine) => {
-      if (prepared instanceof PreparedLinear) return prepared.apply(engine, x, options);
-      const expected = "a weight from prepareLinear";
-      throw new ArgumentError("linear", "prepared", expected, describe(prepared));
-    });
+    return this.now("linear", (engine) =>
+      checkPrepared("linear", prepared).apply(engine, x, options),
+    );
+  }
+
+  /**
+   * Gradients of `linear`'s x, weight and bias from that of its result: outputGradient [..., out], x
+   * [..., in] as it was given. The weight's gradient is in the order it was prepared in. After a step
+   * of training `prepared.update(weight, bias)` packs the new weight in place.
+   *
+   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
+   */
+  linearBackward(
+    outputGradient: Tensor,
+    x: Tensor,
+    prepared: PreparedLinear,
+    options: LinearBackwardOptions = {},
+  ): LinearGradients {
+    const name = "linearBackward";
+    return this.now(name, (engine) =>
+      checkPrepared(name, prepared).applyBackward(engine, name, outputGradient, x, options),
+    );
   }
 
   /**
@@ -267,6 +285,12 @@ export class Attention {
       "a call from inside it",
     );
   }
+}
+
+function checkPrepared(operation: string, prepared: unknown): PreparedLinear {
+  if (prepared instanceof PreparedLinear) return prepared;
+  const expected = "a weight from prepareLinear";
+  throw new ArgumentError(operation, "prepared", expected, describe(prepared));
 }
 
 /** An aborted call does not begin. */

@@ -2,7 +2,7 @@
 
 import { MaskKind, Slot } from "../assembly/frame";
 import { checkScores, type Scores, stageCall, writeCall } from "./call";
-import { checkBoolean, checkOptions } from "./checks";
+import { checkAccumulate, checkBoolean, checkOptions } from "./checks";
 import { Kernel } from "./engine/control";
 import type { Engine } from "./engine/load";
 import { Staging } from "./engine/staging";
@@ -10,7 +10,7 @@ import { type Steps, threadsFor } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
 import type { AttendOptions, ScoreOptions } from "./options";
 import { checkInputs, checkLayout, checkShapes, type Inputs, type Shapes } from "./shapes";
-import { checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
+import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
 import { checkVisibility, type Visibility } from "./visibility";
 
 /** What `attend` gave with `logSumExp: true`, and with the same options otherwise. */
@@ -212,26 +212,13 @@ function checkState(operation: string, state: AttendState, shapes: Shapes): Atte
 /** A tensor of these dims. */
 function like(operation: string, argument: string, value: unknown, dims: readonly number[]) {
   const checked = checkTensor(operation, argument, value);
-  if (checked.dims.length !== dims.length || checked.dims.some((size, i) => size !== dims[i])) {
-    throw new ArgumentError(
-      operation,
-      `${argument}.dims`,
-      `[${dims.join(", ")}]`,
-      describe(checked.dims),
-    );
-  }
+  checkDimsOf(operation, argument, checked, dims);
   return checked;
 }
 
 function checkOuts(operation: string, { out, accumulate }: GradientOptions, inputs: Inputs) {
-  checkBoolean(operation, "accumulate", accumulate);
-  if (out === undefined) {
-    if (!accumulate) return {};
-    throw new ArgumentError(operation, "out", "what to add to, with accumulate", "undefined");
-  }
-  if (typeof out !== "object" || out === null || ArrayBuffer.isView(out) || "data" in out) {
-    throw new ArgumentError(operation, "out", "{ query?, key?, value? }", describe(out));
-  }
+  checkAccumulate(operation, out, accumulate, "{ query?, key?, value? }");
+  if (!out) return {};
   for (const name of ["query", "key", "value"] as const) {
     checkOut(operation, out[name], inputs[name].dims, `out.${name}`);
   }

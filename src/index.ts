@@ -20,8 +20,20 @@ export {
 export type { FrequencyOptions, RopeFrequencies, RopeScaling } from "./frequencies";
 export { fromBfloat16, fromFloat16, toFloat16 } from "./halffloat";
 export type { LinearOptions, PreparedLinear, PrepareOptions } from "./linear";
+export type { LinearBackwardOptions, LinearGradients } from "./linear-backward";
 export type { AttentionState, MergeOptions } from "./merge";
-export { type LayerConfig, type LayerResult, MultiHeadAttention } from "./multihead";
+export {
+  type LayerConfig,
+  type LayerOptions,
+  type LayerResult,
+  MultiHeadAttention,
+} from "./multihead";
+export type {
+  LayerBackwardOptions,
+  LayerGradients,
+  LayerRecord,
+  ProjectionGradients,
+} from "./multihead-backward";
 export type {
   Alibi,
   AttendOptions,

@@ -80,6 +80,25 @@ export function packColumns(
   }
 }
 
+/** Four columns of `depth` rows. */
+export function packFourColumns(
+  source: usize,
+  stride: usize,
+  columns: i32,
+  depth: i32,
+  panel: usize,
+): void {
+  for (let i = 0; i < depth; i++) {
+    if (columns >= 4) v128.store(panel, v128.load(source));
+    else {
+      v128.store(panel, f32x4.splat(0));
+      memory.copy(panel, source, (<usize>columns) << 2);
+    }
+    source += stride << 2;
+    panel += 16;
+  }
+}
+
 /** Multiplies `count` floats (a multiple of 4) by `factor`. */
 export function scalePanels(panels: usize, count: usize, factor: f32): void {
   const by = f32x4.splat(factor);

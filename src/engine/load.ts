@@ -25,6 +25,8 @@ export interface Kernels {
   linearScratchBytes(frame: number): number;
   packLinear(frame: number): void;
   packedLinearBytes(frame: number): number;
+  turnPacked(frame: number): void;
+  sumRows(frame: number): void;
   mergeStates(frame: number): void;
   rotate(frame: number): void;
   sine(x: number): number;

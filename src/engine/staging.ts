@@ -9,7 +9,7 @@
 
 import { Slot } from "../../assembly/frame";
 import { ArgumentError } from "../errors";
-import { AllocatedTensor, elementsOf, type Tensor } from "../tensor";
+import { AllocatedTensor, add, elementsOf, type Tensor } from "../tensor";
 import { align } from "./arena";
 import type { Engine } from "./load";
 import type { Steps, Work } from "./work";
@@ -260,11 +260,5 @@ export class Staging {
     return value instanceof AllocatedTensor
       ? value.addressIn(this.#engine.arena, this.#operation, argument)
       : 0;
-  }
-}
-
-function add(target: Float32Array, result: Float32Array): void {
-  for (let i = 0; i < result.length; i++) {
-    target[i] = (target[i] as number) + (result[i] as number);
   }
 }
