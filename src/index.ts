@@ -1,6 +1,6 @@
 // Public names only.
 
-export { Attention, type MemoryFigures } from "./attention";
+export { Attention } from "./attention";
 export type {
   AttendGradients,
   AttendState,
@@ -9,6 +9,7 @@ export type {
   GradientOptions,
 } from "./backward";
 export { type AttentionOptions, createAttention } from "./create";
+export type { MemoryFigures } from "./engine/arena";
 export type { Variant } from "./engine/detect";
 export {
   ArgumentError,
@@ -47,7 +48,7 @@ export type {
   ScoreOptions,
   ScoreTile,
 } from "./options";
-export type { PackedOptions } from "./packed";
+export type { PackedBackwardOptions, PackedOptions } from "./packed";
 export {
   alibiSlopes,
   type RelativeBiasOptions,

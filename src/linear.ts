@@ -180,3 +180,9 @@ function checkBias(
   if (data) checkData(operation, "bias", data, [size]);
   return data;
 }
+
+export function checkPrepared(operation: string, prepared: unknown): PreparedLinear {
+  if (prepared instanceof PreparedLinear) return prepared;
+  const expected = "a weight from prepareLinear";
+  throw new ArgumentError(operation, "prepared", expected, describe(prepared));
+}

@@ -1,6 +1,6 @@
 // The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
 
-import { attendBackward, type BackwardScoreOptions, type GradientOptions } from "./backward";
+import { attendBackward, type BackwardOptions, type GradientOptions } from "./backward";
 import { checkAccumulate, checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Engine } from "./engine/load";
@@ -69,7 +69,7 @@ export interface Kept {
   readonly value: AllocatedTensor;
   readonly mixed: AllocatedTensor;
   readonly logSumExp: Tensor;
-  readonly options: BackwardScoreOptions;
+  readonly options: BackwardOptions;
 }
 
 /**
@@ -110,13 +110,12 @@ export class LayerRecord {
 
 export function* layerBackward(
   engine: Engine,
-  operation: string,
   outputGradient: Tensor,
   kept: Kept,
   projections: Record<keyof LayerWeights, PreparedLinear>,
-  heads: { heads: number; keyValueHeads: number },
   options: LayerBackwardOptions,
 ): Steps<LayerGradients> {
+  const operation = "MultiHeadAttention";
   checkOptions(operation, options);
   const { given, mixed } = kept;
   const gradient = checkTensor(operation, "outputGradient", outputGradient);
@@ -147,7 +146,7 @@ export function* layerBackward(
       kept.key,
       kept.value,
       { output: mixed, logSumExp: kept.logSumExp },
-      { ...kept.options, ...heads, layout: "BLE", gradients: options.gradients, out },
+      { ...kept.options, gradients: options.gradients, out },
     );
     const keyInput = given.key ?? given.query;
     const made = {

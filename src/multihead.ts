@@ -8,11 +8,12 @@
 import { type AppendedConfig, type AppendedRows, attendAppended, checkAppended } from "./appended";
 import { attend } from "./attend";
 import type { Attention } from "./attention";
-import { checkBoolean, checkCount, checkOptions } from "./checks";
+import { checkBoolean, checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
+import { checkHeadCounts, checkInputs, checkSizes, refuseRecord } from "./layer-shapes";
 import type { PreparedLinear } from "./linear";
 import {
   type LayerBackwardOptions,
@@ -31,7 +32,7 @@ import {
   projectionsOfMatrices,
   projectionsOfPyTorch,
 } from "./projections";
-import { AllocatedTensor, checkTensor, type Tensor } from "./tensor";
+import { AllocatedTensor, type Tensor } from "./tensor";
 
 export interface LayerConfig extends AppendedConfig {
   /** Query heads H. */
@@ -79,17 +80,7 @@ export class MultiHeadAttention {
    * @throws MemoryError, DisposedError as `prepareLinear`; nothing stays allocated then.
    */
   constructor(attention: Attention, config: LayerConfig, weights: LayerWeights) {
-    checkCount(NAME, "heads", config?.heads);
-    const { heads, keyValueHeads = heads } = config;
-    checkCount(NAME, "keyValueHeads", keyValueHeads);
-    if (heads % keyValueHeads) {
-      throw new ArgumentError(
-        NAME,
-        "keyValueHeads",
-        `a divisor of heads = ${heads}`,
-        describe(keyValueHeads),
-      );
-    }
+    const { heads, keyValueHeads } = checkHeadCounts(config);
     this.heads = heads;
     this.keyValueHeads = keyValueHeads;
     this.#attention = attention;
@@ -109,7 +100,7 @@ export class MultiHeadAttention {
         prepared[name] = attention.prepareLinear(projection.weight, projection);
       }
       const projections = prepared as Record<keyof LayerWeights, PreparedLinear>;
-      this.#checkSizes(projections);
+      checkSizes(projections, heads, keyValueHeads);
       this.#appended = checkAppended(
         config,
         projections.key.outputSize,
@@ -185,7 +176,7 @@ export class MultiHeadAttention {
     checkOptions(NAME, options);
     const { out, record = false, ...score } = options;
     checkBoolean(NAME, "record", record);
-    if (record) this.#refuseRecord(options);
+    if (record) refuseRecord(options, this.#appended !== undefined);
     const projections = this.#inUse();
     let kept: LayerRecord | undefined;
     const temporaries: AllocatedTensor[] = [];
@@ -195,7 +186,7 @@ export class MultiHeadAttention {
       return made;
     };
     try {
-      const inputs = this.#checkInputs(projections, query, key, value);
+      const inputs = checkInputs(projections, query, key, value);
       function* project(name: keyof LayerWeights, x: Tensor): Steps<AllocatedTensor> {
         const target = allocate([...x.dims.slice(0, -1), projections[name].outputSize]);
         yield* projections[name].apply(engine, x, { out: target });
@@ -214,16 +205,9 @@ export class MultiHeadAttention {
       const output = yield* projections.output.apply(engine, mixed, { out });
       if (record && logSumExp) {
         const given = { query: inputs.query, key, value };
-        const options = { ...score, weights: undefined, scores: undefined };
-        kept = new LayerRecord(this, {
-          given,
-          query: q,
-          key: k,
-          value: v,
-          mixed,
-          logSumExp,
-          options,
-        });
+        const options = { ...score, heads, keyValueHeads, layout: "BLE" } as const;
+        const tensors = { query: q, key: k, value: v, mixed };
+        kept = new LayerRecord(this, { given, ...tensors, logSumExp, options });
       }
       return {
         output,
@@ -265,17 +249,7 @@ export class MultiHeadAttention {
       throw new ArgumentError(NAME, "record", expected, describe(record));
     }
     const kept = record.keptBy(this, NAME);
-    const { heads, keyValueHeads } = this;
-    const sizes = { heads, keyValueHeads };
-    const gradients = yield* layerBackward(
-      engine,
-      NAME,
-      outputGradient,
-      kept,
-      projections,
-      sizes,
-      options,
-    );
+    const gradients = yield* layerBackward(engine, outputGradient, kept, projections, options);
     record.dispose();
     return gradients;
   }
@@ -301,17 +275,6 @@ export class MultiHeadAttention {
     return this.#projections;
   }
 
-  /** What has no gradient. */
-  #refuseRecord({ scoreMod }: LayerOptions): void {
-    const refuse = (argument: string, expected: string, received: string) => {
-      throw new ArgumentError(NAME, argument, expected, received);
-    };
-    if (scoreMod !== undefined)
-      refuse("scoreMod", "no value with record: true", describe(scoreMod));
-    if (this.#appended)
-      refuse("record", "a layer without biasKeyValue and addZeroAttention", "one with them");
-  }
-
   /** Gives the prepared weights back; a second call does nothing. */
   dispose(): void {
     if (!this.#projections) return;
@@ -321,62 +284,5 @@ export class MultiHeadAttention {
 
   [disposeSymbol](): void {
     this.dispose();
-  }
-
-  #checkSizes({ query, key, value, output }: Record<keyof LayerWeights, PreparedLinear>): void {
-    const { heads, keyValueHeads } = this;
-    const size = query.outputSize / heads;
-    const expect = (argument: string, expected: string, got: number, fits: boolean) => {
-      if (!fits) throw new ArgumentError(NAME, argument, expected, `${got}`);
-    };
-    const into = (rows: string, wanted: number) => `a weight to ${rows} = ${wanted} outputs`;
-    expect(
-      "query",
-      `a weight to a multiple of ${heads} heads`,
-      query.outputSize,
-      Number.isInteger(size),
-    );
-    expect(
-      "key",
-      into("Hkv·D", keyValueHeads * size),
-      key.outputSize,
-      key.outputSize === keyValueHeads * size,
-    );
-    expect(
-      "value",
-      `a weight to a multiple of ${keyValueHeads} heads`,
-      value.outputSize,
-      value.outputSize % keyValueHeads === 0,
-    );
-    const mixed = (value.outputSize / keyValueHeads) * heads;
-    expect(
-      "output",
-      `a weight from H·Dv = ${mixed} inputs`,
-      output.inputSize,
-      output.inputSize === mixed,
-    );
-  }
-
-  #checkInputs(
-    projections: Record<keyof LayerWeights, PreparedLinear>,
-    query: Tensor,
-    key: Tensor = query,
-    value: Tensor = key,
-  ): { query: Tensor; key: Tensor; value: Tensor } {
-    const check = (name: "query" | "key" | "value", x: Tensor) => {
-      const { dims } = checkTensor(NAME, name, x);
-      const size = projections[name].inputSize;
-      if ((dims.length !== 2 && dims.length !== 3) || dims.at(-1) !== size) {
-        const axes = name === "query" ? "L" : "S";
-        throw new ArgumentError(
-          NAME,
-          `${name}.dims`,
-          `[B, ${axes}, ${size}] or [${axes}, ${size}]`,
-          describe(dims),
-        );
-      }
-      return x;
-    };
-    return { query: check("query", query), key: check("key", key), value: check("value", value) };
   }
 }

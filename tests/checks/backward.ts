@@ -22,7 +22,7 @@ export const backwardProblems = fc.record({
 type BackwardDrawn = typeof backwardProblems extends fc.Arbitrary<infer T> ? T : never;
 
 /** What has no gradient or belongs to forward alone is taken out. */
-function plain(drawn: Drawn): Drawn {
+export function plain(drawn: Drawn): Drawn {
   const none = undefined;
   return { ...drawn, modified: false, weights: none, scores: none, out: "none", logSumExp: true };
 }
