@@ -5,6 +5,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { type Attention, createAttention } from "wasm-attention";
 import { benchAttend, cases, decoding } from "./attend";
+import { backwardCases, benchBackward } from "./backward";
 import { coldStart } from "./coldstart";
 import { benchKernels } from "./kernels";
 import { jax } from "./peers/jax";
@@ -55,6 +56,8 @@ for (const attention of engines) {
   await benchAttend(attention, roof, peers, chosen, "Float32Arrays", report);
   const inPlace = values.quick ? decoding.slice(0, 1) : [...decoding, ...cases.slice(-1)];
   await benchAttend(attention, roof, peers, inPlace, "allocated", report);
+  const training = values.quick ? backwardCases.slice(0, 1) : backwardCases;
+  await benchBackward(attention, training, report);
 }
 process.stderr.write("\n");
 if (!values.quick) {

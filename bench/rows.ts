@@ -39,13 +39,16 @@ function caseOf({ heads, keyValueHeads, queries, n, d, causal, place }: Row): st
   return `${over}${sizes.join(" × ")}${causal ? " causal" : ""}${place === "allocated" ? ", allocated" : ""}`;
 }
 
-/** A row as cells. GFLOP/s are ours: 4·heads·L·n·d operations, half of them where causal. */
+/** A row as cells. GFLOP/s are ours: 4·heads·L·n·d operations, backward 10, half of them where causal. */
 export function cells(row: Row): string[] {
   const { op, build, heads, n, d, queries, causal, peer, leftOut } = row;
   const { oursMs, peerMs, ratio, quartiles, share } = row;
   if (leftOut) return [op, build, caseOf(row), peer, "", `left out: ${leftOut}`, "", "", "", ""];
   if (oursMs === undefined || peerMs === undefined || ratio === undefined) return [];
-  const operations = heads && n && d ? 4 * heads * (queries ?? n) * n * d * (causal ? 0.5 : 1) : 0;
+  const operations =
+    heads && n && d
+      ? (op === "backward" ? 10 : 4) * heads * (queries ?? n) * n * d * (causal ? 0.5 : 1)
+      : 0;
   return [
     op,
     build,

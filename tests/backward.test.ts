@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { type AttendGradients, type AttendState, type Tensor, tensor } from "wasm-attention";
 import { backwardProblems, checkBackward, plain } from "./checks/backward";
 import { pose, problems } from "./checks/problems";
 import { holds } from "./checks/property";
@@ -14,6 +15,44 @@ for (const variant of variants) {
   test(`attendBackward, every option at once, ${variant}`, async () => {
     const attention = await engine(variant);
     holds(backwardProblems, (drawn) => checkBackward(attention, drawn), 200);
+  });
+}
+
+for (const variant of variants) {
+  test(`NaN that a query sees comes through, and no further, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const of = (seed: number) => tensor(randomArray(100 * 8, seed), [100, 8]);
+    const [q, k, v, dy] = [1, 2, 3, 4].map(of);
+    const bad = (x: Tensor, row: number, what = NaN) => {
+      const data = x.data.slice();
+      data[row * 8 + 3] = what;
+      return tensor(data, [100, 8]);
+    };
+    const options = { causal: true, logSumExp: true } as const;
+    const run = (dy: Tensor, q: Tensor, k: Tensor, v: Tensor) => {
+      const state = attention.attend(q, k, v, options) as AttendState;
+      return attention.attendBackward(dy, q, k, v, state, options);
+    };
+    const clean = run(dy, q, k, v);
+    const whole = (got: AttendGradients, name: keyof AttendGradients, broken: number[]) => {
+      const [a, b] = [got, clean].map((g) => g[name]?.data as Float32Array);
+      for (let row = 0; row < 100; row++) {
+        const [x, y] = [a, b].map((data) => data.subarray(row * 8, row * 8 + 8));
+        if (broken.includes(row)) assert.ok(!x.every(Number.isFinite), `${name} of ${row}`);
+        else assert.deepEqual(x, y, `${name} of ${row}`);
+      }
+    };
+    const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
+    // Row 40 sees keys 0 to 40. (A query of Infinity gives scores of −∞, which leave out keys.)
+    for (const got of [
+      run(bad(dy, 40), q, k, v),
+      run(bad(dy, 40, Infinity), q, k, v),
+      run(dy, bad(q, 40), k, v),
+    ]) {
+      whole(got, "queryGradient", [40]);
+      whole(got, "keyGradient", upTo(41));
+      whole(got, "valueGradient", upTo(41));
+    }
   });
 }
 
