@@ -63,7 +63,7 @@ function part(threads: number): Promise<void> {
   });
 }
 
-const timed = ["attend", "decode", "small", "linear", "layer", "threads"];
+const timed = ["attend", "decode", "small", "linear", "layer", "backward", "threads"];
 if (timed.some(wants)) {
   await part(1);
   if (cpus().length > 1) await part(2);

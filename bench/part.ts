@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { type Attention, createAttention } from "wasm-attention";
 import { benchAttend } from "./attend";
+import { backwardCases, benchBackward } from "./backward";
 import { cases, decoding, halved, layers, linears, small } from "./cases";
 import { benchCopies } from "./copies";
 import { benchLayer, benchLinear } from "./linear";
@@ -79,6 +80,9 @@ for (const attention of await engines()) {
   }
   for (const c of some("linear", linears)) await benchLinear(attention, roof, peers, c, report);
   for (const c of some("layer", layers)) await benchLayer(attention, roof, peers, c, report);
+  for (const c of threads === 1 ? some("backward", backwardCases) : []) {
+    await benchBackward(attention, c, report);
+  }
   for (const c of threads === 2 ? some("threads", halved) : []) {
     await benchCopies(attention, c, report);
   }

@@ -14,6 +14,7 @@ import { address, element, number, size } from "../slots";
 import { baseOf, logSumExp, rescaling } from "../softmax/state";
 import { KEYS, REGISTER_ROWS, ROWS, SPAN } from "../tiles";
 import { tileIsBlocked } from "./blocks";
+import { dropWeights } from "./dropout";
 import { tileIsMasked } from "./mask";
 import { ceil8 } from "./panels";
 import { addToMean, clearScores, finishWeights, matrixRow } from "./weights";
@@ -219,6 +220,7 @@ export function finishRows(frame: usize, r: Rows, shared: usize): void {
     if (!weightsKind) continue;
     const row = r.weights + <usize>i * ((<usize>keys) << 2);
     finishWeights(row, keys, m, l, block);
+    if (size(frame, Slot.dropped)) dropWeights(frame, r.b, r.h, r.start + i, 0, keys, row, block);
     if (weightsKind == WeightsKind.mean) {
       const mean = matrixRow(frame, Slot.weights, r.b, r.start + i);
       addToMean(row, mean, keys, size(frame, Slot.heads), r.h == 0);

@@ -8,6 +8,7 @@ import { address, size } from "../slots";
 import { baseOf, exponentiate, rescaling, rowMaximum } from "../softmax/state";
 import { KEYS, REGISTER_ROWS } from "../tiles";
 import { Ahead } from "./ahead";
+import { dropWeights } from "./dropout";
 import { ceil8, tileIsFinite, tileKeyPanels, tileValuePanels, valuePanelBytes } from "./panels";
 import { scoreTile, valueTile, valueTileSkipping } from "./products";
 import { Rows, tileRows } from "./rows";
@@ -115,14 +116,19 @@ function weigh(
     // As many for all rows of a register block: what one of them does not see is e^−∞.
     const weighed = min(seen + ((<i32>i) | (REGISTER_ROWS - 1)), count);
     if (weighed <= 0) continue;
+    const row = scores + state * KEYS;
     moveState(
-      scores + state * KEYS,
+      row,
       ceil8(weighed),
       r.maxima + state,
       r.sums + state,
       r.output + i * outputRow,
       columns,
     );
+    if (size(frame, Slot.dropped)) {
+      const block = spare + ((<usize>tileRows(frame) * KEYS) << 2);
+      dropWeights(frame, r.b, r.h, r.start + <i32>i, from, weighed, row, block);
+    }
   }
 }
 

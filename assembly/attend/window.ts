@@ -57,6 +57,13 @@ export function heldRows(frame: usize, b: i32): i32 {
     : size(frame, Slot.queries);
 }
 
+/** Rows of keys that the result has for batch b. */
+// @ts-ignore: decorator
+@inline
+export function heldKeys(frame: usize, b: i32): i32 {
+  return size(frame, Slot.endToEnd) ? sequence(frame, b, Sequence.keys) : size(frame, Slot.keys);
+}
+
 /** Raw and capped scores are wanted of every key, seen or not. */
 // @ts-ignore: decorator
 @inline

@@ -17,11 +17,16 @@ export interface Kernels {
   attendReady(frame: number, item: number): number;
   attendItem(frame: number, item: number, thread: number, key: number): number;
   attendScratchBytes(frame: number): number;
+  backwardItems(frame: number): number;
+  backwardItem(frame: number, item: number, thread: number, step: number): number;
+  backwardScratchBytes(frame: number): number;
   linearItems(frame: number): number;
   linearItem(frame: number, item: number, thread: number): void;
   linearScratchBytes(frame: number): number;
   packLinear(frame: number): void;
   packedLinearBytes(frame: number): number;
+  turnPacked(frame: number): void;
+  sumRows(frame: number): void;
   mergeStates(frame: number): void;
   rotate(frame: number): void;
   sine(x: number): number;

@@ -9,7 +9,7 @@
 
 import { Slot } from "../../assembly/frame";
 import { ArgumentError } from "../errors";
-import { AllocatedTensor, elementsOf, type Tensor } from "../tensor";
+import { AllocatedTensor, add, elementsOf, type Tensor } from "../tensor";
 import { align } from "./arena";
 import type { Engine } from "./load";
 import type { Steps, Work } from "./work";
@@ -42,6 +42,8 @@ export interface Output {
   readonly out: Float32Array | Tensor | undefined;
   /** Offset of `out` where it is a view of this very memory, else −1. */
   readonly own: number;
+  /** Whether the result is added to what is in `out`. */
+  readonly added: boolean;
 }
 
 export class Staging {
@@ -84,25 +86,31 @@ export class Staging {
     return place;
   }
 
-  /** Room for what the kernel writes. */
+  /** Room for what the kernel writes; `copy` gives it back. */
   room(slot: Slot, bytes: number): Place {
     return this.#place(slot, bytes, 0);
   }
 
   /**
    * Room for a result; an allocated `out` is written in place unless it overlaps an input or the
-   * result is to be kept apart.
+   * result is to be kept apart, or added to what is in it.
    */
-  output(slot: Slot, dims: readonly number[], out: Float32Array | Tensor | undefined): Output {
+  output(
+    slot: Slot,
+    dims: readonly number[],
+    out: Float32Array | Tensor | undefined,
+    argument = "out",
+    added = false,
+  ): Output {
     const bytes = elementsOf(dims) * 4;
-    const address = this.#addressOf("out", out);
+    const address = this.#addressOf(argument, out);
     const overlaps = this.#places.some(
       (input) => input.address < address + bytes && address < input.address + input.bytes,
     );
     const data = out instanceof Float32Array ? out : out && !address ? out.data : undefined;
     const own = data?.buffer === this.#engine.arena.buffer ? data.byteOffset : -1;
-    const apart = overlaps || this.#apart;
-    return { place: this.#place(slot, bytes, apart ? 0 : address), out, own };
+    const apart = overlaps || added || this.#apart;
+    return { place: this.#place(slot, bytes, apart ? 0 : address), out, own, added };
   }
 
   /**
@@ -171,16 +179,18 @@ export class Staging {
   }
 
   /** The result: in `out` where one was given, all of it at once. */
-  *take({ place, out, own }: Output, dims: readonly number[]): Steps<Tensor> {
+  *take({ place, out, own, added }: Output, dims: readonly number[]): Steps<Tensor> {
     if (!out) return { data: yield* this.copy(place), dims };
     const { bytes, floats } = this.#engine.arena;
     const address = this.#addressOf("out", out);
+    const length = place.bytes / 4;
+    const result = floats.subarray(place.address / 4, place.address / 4 + length);
     if (address && out instanceof AllocatedTensor) {
-      if (address !== place.address)
+      if (added) add(floats.subarray(address / 4, address / 4 + length), result);
+      else if (address !== place.address)
         bytes.copyWithin(address, place.address, place.address + place.bytes);
       return out;
     }
-    const length = place.bytes / 4;
     const target =
       own >= 0
         ? floats.subarray(own / 4, own / 4 + length)
@@ -191,7 +201,8 @@ export class Staging {
       // What scoreMod threw away while the call ran.
       throw new ArgumentError(this.#operation, "out", `${length} elements`, `${target.length}`);
     }
-    target.set(floats.subarray(place.address / 4, place.address / 4 + length));
+    if (added) add(target, result);
+    else target.set(result);
     return { data: target, dims };
   }
 
