@@ -1,5 +1,6 @@
 // dist/: for each platform one bundle with the plain wasm modules inside and one, loaded only when
-// asked for, with the threads; beside them the plain modules and the worker as files.
+// asked for, with the threads; beside them the plain modules and the worker as files,
+// and what src/entries has.
 import { cpSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 import { hexWasm } from "./hex-wasm.mjs";
@@ -7,6 +8,7 @@ import { workerSource, workerText } from "./worker-source.mjs";
 
 for (const variant of ["portable", "relaxed"])
   cpSync(`build/${variant}.wasm`, `dist/${variant}.wasm`);
+cpSync("src/entries", "dist", { recursive: true });
 
 for (const platform of ["node", "browser"]) {
   const threads = `./${platform}-threads.js`;

@@ -59,6 +59,7 @@ export class Attention {
     return this.#running("threadsFallback").pool?.reason ?? this.#threadsFallback;
   }
 
+  /** Linear memory in bytes, as it is now. */
   get memory(): MemoryFigures {
     const { used, reserved, maximum } = this.#running("memory").arena;
     return { used, reserved, maximum };
@@ -194,6 +195,7 @@ export class Attention {
     this.#engine = undefined;
   }
 
+  /** As `dispose()`, at the end of a `using` declaration's block. */
   [disposeSymbol](): void {
     this.dispose();
   }

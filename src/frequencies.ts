@@ -42,11 +42,13 @@ export type RopeScaling =
       readonly highFreqFactor: number;
     };
 
+/** Options of `ropeFrequencies`. */
 export interface FrequencyOptions {
   /** Dimensions that are rotated, even. */
   dimensions: number;
   /** 10000 by default; `rope_theta` of a model. */
   base?: number | undefined;
+  /** How a model's context is stretched; none by default. */
   scaling?: RopeScaling | undefined;
 }
 

@@ -1,5 +1,6 @@
 // Public names only.
 
+export type { AppendedConfig } from "./appended";
 export { Attention, type MemoryFigures } from "./attention";
 export { type AttentionOptions, createAttention } from "./create";
 export type { Variant } from "./engine/detect";

@@ -11,6 +11,7 @@ import { checkInputs, checkShapes, type Shapes } from "./shapes";
 import type { Tensor } from "./tensor";
 import { checkVisibility } from "./visibility";
 
+/** Options of `attendPacked`: those of `attend` that make sense there, and where sequences start. */
 export interface PackedOptions
   extends Omit<ScoreOptions, "keyLengths" | "queryLengths" | "weights" | "scores"> {
   /** Where each sequence of queries starts, and where the last ends: N + 1 integers from 0 to T. */
