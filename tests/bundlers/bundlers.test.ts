@@ -1,0 +1,49 @@
+// Each bundler as its user starts it, with the packed package and without configuration.
+
+import { cpSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import type { Browser } from "playwright-core";
+import { assertComputes, launch, served } from "./page";
+import { bundle, project, serving } from "./project";
+
+let browser: Browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser?.close());
+
+test("Vite, built", async () => {
+  const folder = project("vite");
+  bundle(folder, "vite", "build");
+  await served(join(folder, "dist"), (address) => assertComputes(browser, address));
+});
+
+test("Vite, its development server", async () => {
+  await serving(project("vite"), ["vite", "--host", "127.0.0.1"], (address) =>
+    assertComputes(browser, address),
+  );
+});
+
+test("webpack", async () => {
+  const folder = project("webpack");
+  bundle(folder, "webpack", "./main.js", "--mode", "production");
+  cpSync(join(folder, "index.html"), join(folder, "dist/index.html"));
+  await served(join(folder, "dist"), (address) => assertComputes(browser, address));
+});
+
+test("Rollup", async () => {
+  const folder = project("rollup");
+  bundle(folder, "rollup", "main.js", "-p", "node-resolve", "-d", "dist");
+  cpSync(join(folder, "index.html"), join(folder, "dist/index.html"));
+  await served(join(folder, "dist"), (address) => assertComputes(browser, address));
+});
+
+for (const [name, ...options] of [["one script"], ["modules", "--format=esm", "--splitting"]]) {
+  test(`esbuild, ${name}`, async () => {
+    const folder = project("esbuild");
+    bundle(folder, "esbuild", "main.js", "--bundle", "--outdir=dist", ...options);
+    cpSync(join(folder, "index.html"), join(folder, "dist/index.html"));
+    await served(join(folder, "dist"), (address) => assertComputes(browser, address));
+  });
+}
