@@ -2,7 +2,7 @@
 
 import { instantiateSync } from "@assemblyscript/loader";
 import { Slot } from "../../assembly/frame";
-import { AttentionError, UnsupportedError } from "../errors";
+import { AttentionError, MemoryError, UnsupportedError } from "../errors";
 import type { ScoreTile } from "../options";
 import { Arena } from "./arena";
 import { probe, type Variant } from "./detect";
@@ -73,15 +73,17 @@ export function load(
   options: MemoryOptions,
   threaded = false,
 ): { engine: Engine; memory: WebAssembly.Memory } {
-  const maximum = Math.min(Math.floor((options.maximumMemory ?? Infinity) / PAGE), MOST_PAGES);
-  const initial = Math.max(1, Math.ceil((options.initialMemory ?? 0) / PAGE));
+  const { memory, maximum } = reserve(options, threaded);
   try {
-    const memory = new WebAssembly.Memory({ initial, maximum, shared: threaded });
     const scoreMod: ScoreModImport = (address, batch, head, query, key, rows, columns) => {
       const start = (address >>> 0) / 4;
       const scores = engine.arena.floats.subarray(start, start + rows * columns);
       engine.scoreMod?.({ scores, batch, head, query, key, rows, columns });
     };
+    // The loader asks by instanceof, which a module of another realm (an edge sandbox) does not pass.
+    if (!(module instanceof WebAssembly.Module)) {
+      Object.setPrototypeOf(module, WebAssembly.Module.prototype);
+    }
     const { instance } = instantiateSync(module, { env: { memory }, caller: { scoreMod } });
     // The instance's own functions: the loader's are wrappers that cost three times the call.
     const kernels = instance.exports as unknown as Kernels;
@@ -113,6 +115,26 @@ export function load(
       "a wasm-attention build that this engine can instantiate",
       String(error),
     );
+  }
+}
+
+/** Memory that may grow to what was asked for or, where nothing was, to what the platform grants. */
+function reserve(options: MemoryOptions, shared: boolean) {
+  const most = Math.min(Math.floor((options.maximumMemory ?? Infinity) / PAGE), MOST_PAGES);
+  const initial = Math.min(Math.max(1, Math.ceil((options.initialMemory ?? 0) / PAGE)), most);
+  for (let maximum = most; ; maximum = Math.floor(maximum / 2)) {
+    try {
+      return { memory: new WebAssembly.Memory({ initial, maximum, shared }), maximum };
+    } catch (error) {
+      const given = options.maximumMemory !== undefined;
+      if (!given && maximum / 2 >= initial) continue;
+      throw new MemoryError(
+        "createAttention",
+        given ? "maximumMemory" : "initialMemory",
+        "fewer bytes, for this platform refuses them",
+        `${(given ? most : initial) * PAGE}: ${error}`,
+      );
+    }
   }
 }
 

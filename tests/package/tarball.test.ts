@@ -11,7 +11,7 @@ import { formatMessage } from "publint/utils";
 import { root } from "../../scripts/pack.mjs";
 import { files, manifest, project, tarball } from "./packed";
 
-const bundles = ["browser", "browser-threads", "node", "node-threads"];
+const bundles = ["browser", "browser-threads", "edge-light", "node", "node-threads", "workerd"];
 
 test("npm pack holds what a user needs, and nothing else", () => {
   assert.deepEqual(
