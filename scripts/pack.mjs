@@ -1,6 +1,6 @@
 // The package as a user gets it: dist/ as it stands, packed and installed into a folder.
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -27,16 +27,22 @@ export function pack() {
   return { tarball: join(target, packed.filename), files };
 }
 
-/** A project of a user's: the folder made anew from `template`, its own packages, and the tarball. */
+/**
+ * A project of a user's: the folder made anew from `template`, what its lock names, and the tarball.
+ * Without a lock it has nothing but the tarball.
+ */
 export function consumer(folder, tarball, template) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   if (template) {
     cpSync(template, folder, { recursive: true, filter: (path) => !path.includes("node_modules") });
-    npm(folder, "ci", "--prefer-offline");
-  } else {
+  }
+  if (!existsSync(join(folder, "package.json"))) {
     writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
   }
-  npm(folder, "install", "--no-save", "--no-package-lock", "--prefer-offline", tarball);
+  const locked = existsSync(join(folder, "package-lock.json"));
+  if (locked) npm(folder, "ci", "--prefer-offline");
+  const others = locked ? [] : ["--omit=dev"];
+  npm(folder, "install", "--no-save", "--no-package-lock", "--prefer-offline", ...others, tarball);
   return folder;
 }

@@ -119,10 +119,7 @@ export class Attention {
    *
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
-  mergeStates(
-    parts: readonly AttentionState[],
-    options: MergeOptions = {},
-  ): { output: Tensor; logSumExp: Tensor } {
+  mergeStates(parts: readonly AttentionState[], options: MergeOptions = {}): AttentionState {
     return this.now("mergeStates", (engine) => mergeStates(engine, parts, options));
   }
 

@@ -21,7 +21,9 @@ export type MaskData = Float32Array | Uint8Array | Int32Array | BigInt64Array;
  */
 export type Mask =
   | {
+      /** One element for each query and key, or for those that broadcast. */
       readonly data: MaskData;
+      /** At most [B, H, L, S], from the right. */
       readonly dims: readonly number[];
       /** The last axis may be shorter than S, and keys past it are left out (as ONNX does). */
       readonly shorter?: boolean | undefined;
@@ -89,7 +91,14 @@ export interface ScoreOptions {
    * How many keys before and after its own position a query sees, self not counted; a side left
    * out is unlimited. With `causal` the right side is 0.
    */
-  window?: { readonly left?: number | undefined; readonly right?: number | undefined } | undefined;
+  window?:
+    | {
+        /** Keys before its own position. */
+        readonly left?: number | undefined;
+        /** Keys after its own position. */
+        readonly right?: number | undefined;
+      }
+    | undefined;
   /** Scores become softcap · tanh(score / softcap) after the scale; 0 (default) for none. */
   softcap?: number | undefined;
   /** Biases that fall with the distance of query and key. */

@@ -31,7 +31,12 @@ export interface RotateOptions {
    * first axis, and so on; `interleaved`: in turns, as long as each axis has some left, then the first.
    */
   sections?:
-    | { readonly sizes: readonly number[]; readonly interleaved?: boolean | undefined }
+    | {
+        /** Pairs of each axis, together all pairs. */
+        readonly sizes: readonly number[];
+        /** Axes in turns instead of one after the other; false by default. */
+        readonly interleaved?: boolean | undefined;
+      }
     | undefined;
   /** Caches [positions, pairs], as ONNX has them; or [B, L, pairs], already at each row's position. */
   cos?: Tensor | undefined;

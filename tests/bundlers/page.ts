@@ -1,11 +1,11 @@
 // A page in headless Chromium, cross-origin isolated whoever serves it, and what it has computed.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Browser, chromium, type Page } from "playwright-core";
 import sirv from "sirv";
+import { headless } from "../chromium";
 import { attend } from "../reference";
 
 /** See projects/main.js. */
@@ -28,13 +28,7 @@ const expected = attend({
   bias: () => 0,
 }).output.filter((_, i) => i % 997 === 0);
 
-export function launch(): Promise<Browser> {
-  const executablePath =
-    process.env.CHROMIUM || execFileSync("which", ["chromium"], { encoding: "utf8" }).trim();
-  const unwanted = ["gpu", "quic", "background-networking", "component-update", "sync"];
-  const args = ["--no-sandbox", "--no-first-run", ...unwanted.map((name) => `--disable-${name}`)];
-  return chromium.launch({ executablePath, args });
-}
+export const launch = (): Promise<Browser> => chromium.launch(headless());
 
 /** Serves a folder while `look` looks at it. */
 export async function served(folder: string, look: (address: string) => Promise<void>) {

@@ -1,10 +1,11 @@
 // Scratch projects under build/bundlers, each with its bundler and the packed package.
 
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { consumer, pack, root } from "../../scripts/pack.mjs";
+import { serving as started } from "../serving";
 
 const { tarball } = pack();
 const made = new Map<string, string>();
@@ -35,31 +36,11 @@ export function bundle(folder: string, name: string, ...args: string[]): string 
   return said;
 }
 
-/** Runs a server until `look` has looked at the address it prints. */
-export async function serving(
+/** Runs a bundler's own server until `look` has looked at the address it prints. */
+export function serving(
   folder: string,
   [name, ...args]: string[],
   look: (address: string) => Promise<void>,
 ): Promise<void> {
-  const server = spawn(program(folder, name), args, { cwd: folder, env, detached: true });
-  let said = "";
-  try {
-    const address = await new Promise<string>((resolve, reject) => {
-      const hear = (text: Buffer) => {
-        said += text;
-        const [, found] = /(http:\/\/(?:127\.0\.0\.1|localhost):\d+)/.exec(said) ?? [];
-        if (found) resolve(found);
-      };
-      server.stdout.on("data", hear);
-      server.stderr.on("data", hear);
-      server.on("exit", () => reject(new Error(`${name} has ended: ${said}`)));
-      server.on("error", reject);
-    });
-    await look(address);
-  } catch (error) {
-    throw new Error(said, { cause: error });
-  } finally {
-    // With whatever it has started.
-    if (server.pid && server.exitCode === null) process.kill(-server.pid);
-  }
+  return started(program(folder, name), args, { cwd: folder }, look);
 }
