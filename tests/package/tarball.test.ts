@@ -32,6 +32,16 @@ test("npm pack holds what a user needs, and nothing else", () => {
   );
 });
 
+test("every file that is run has a budget", () => {
+  const budgets = JSON.parse(readFileSync(join(root, ".size-limit.json"), "utf8"));
+  const limited = new Set(budgets.map(({ path }: { path: string }) => path));
+  const run = files.filter((path) => /\.(js|wasm)$/.test(path));
+  assert.deepEqual(
+    run.filter((path) => !limited.has(path)),
+    [],
+  );
+});
+
 test("no dependency comes with it", () => {
   for (const kind of ["dependencies", "peerDependencies", "optionalDependencies"]) {
     assert.equal(manifest[kind], undefined, kind);
