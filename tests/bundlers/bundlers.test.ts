@@ -13,24 +13,26 @@ before(async () => {
 });
 after(() => browser?.close());
 
-test("Vite, built", async () => {
-  const folder = project("vite");
-  bundle(folder, "vite", "build");
-  await served(join(folder, "dist"), (address) => assertComputes(browser, address));
-});
+for (const page of ["page", "worker-page"] as const) {
+  test(`Vite, built, ${page}`, async () => {
+    const folder = project("vite", page);
+    bundle(folder, "vite", "build");
+    await served(join(folder, "dist"), (address) => assertComputes(browser, address));
+  });
 
-test("Vite, its development server", async () => {
-  await serving(project("vite"), ["vite", "--host", "127.0.0.1"], (address) =>
-    assertComputes(browser, address),
-  );
-});
+  test(`Vite, its development server, ${page}`, async () => {
+    await serving(project("vite", page), ["vite", "--host", "127.0.0.1"], (address) =>
+      assertComputes(browser, address),
+    );
+  });
 
-test("webpack", async () => {
-  const folder = project("webpack");
-  bundle(folder, "webpack", "./main.js", "--mode", "production");
-  cpSync(join(folder, "index.html"), join(folder, "dist/index.html"));
-  await served(join(folder, "dist"), (address) => assertComputes(browser, address));
-});
+  test(`webpack, ${page}`, async () => {
+    const folder = project("webpack", page);
+    bundle(folder, "webpack", "./main.js", "--mode", "production");
+    cpSync(join(folder, "index.html"), join(folder, "dist/index.html"));
+    await served(join(folder, "dist"), (address) => assertComputes(browser, address));
+  });
+}
 
 test("Rollup", async () => {
   const folder = project("rollup");

@@ -8,7 +8,7 @@ import sirv from "sirv";
 import { headless } from "../chromium";
 import { attend } from "../reference";
 
-/** See projects/main.js. */
+/** See projects/sources/compute.js. */
 interface Result {
   readonly error?: string;
   readonly data: number[];

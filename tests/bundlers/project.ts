@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { consumer, pack, root } from "../../scripts/pack.mjs";
 import { serving as started } from "../serving";
@@ -10,13 +10,18 @@ import { serving as started } from "../serving";
 const { tarball } = pack();
 const made = new Map<string, string>();
 
-/** The folder of a project, made at its first use. */
-export function project(name: string): string {
+/** The folder of a project, made at its first use, with `page` (see projects/sources) as its main.js. */
+export function project(name: string, page: "page" | "worker-page" = "page"): string {
   const templates = join(root, "tests/bundlers/projects");
   const folder =
     made.get(name) ?? consumer(join(root, "build/bundlers", name), tarball, join(templates, name));
   made.set(name, folder);
-  cpSync(join(templates, "main.js"), join(folder, "main.js"));
+  cpSync(join(templates, "sources"), folder, { recursive: true });
+  cpSync(join(folder, `${page}.js`), join(folder, "main.js"));
+  // Parcel trips over its own cache when a page changes.
+  for (const built of ["dist", ".parcel-cache"]) {
+    rmSync(join(folder, built), { recursive: true, force: true });
+  }
   return folder;
 }
 

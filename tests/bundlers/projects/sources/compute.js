@@ -1,4 +1,4 @@
-// The page of every project: one call on one thread, the same on two, and what came of them.
+// One call on one thread, the same on two, and what came of them.
 
 import { createAttention, tensor } from "wasm-attention";
 
@@ -16,7 +16,7 @@ async function compute(threads) {
   return { data: output.data, variant, threads: used, threadsFallback };
 }
 
-async function main() {
+async function both() {
   const one = await compute(1);
   const two = await compute(2);
   return {
@@ -28,11 +28,4 @@ async function main() {
   };
 }
 
-main().then(
-  (result) => {
-    globalThis.result = result;
-  },
-  (error) => {
-    globalThis.result = { error: String(error) };
-  },
-);
+export const computed = both().catch((error) => ({ error: String(error) }));
