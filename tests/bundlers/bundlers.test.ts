@@ -1,10 +1,11 @@
 // Each bundler as its user starts it, with the packed package and without configuration.
 
+import { execFileSync } from "node:child_process";
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
-import { assertComputes, launch, served } from "./page";
+import { assertComputes, assertResult, launch, served } from "./page";
 import { bundle, project, serving } from "./project";
 
 let browser: Browser;
@@ -47,5 +48,15 @@ for (const [name, ...options] of [["one script"], ["modules", "--format=esm", "-
     bundle(folder, "esbuild", "main.js", "--bundle", "--outdir=dist", ...options);
     cpSync(join(folder, "index.html"), join(folder, "dist/index.html"));
     await served(join(folder, "dist"), (address) => assertComputes(browser, address));
+  });
+}
+
+for (const format of ["cjs", "esm"]) {
+  test(`esbuild, one file for Node, ${format}`, () => {
+    const folder = project("esbuild");
+    const outfile = join(folder, format === "cjs" ? "dist/program.cjs" : "dist/program.mjs");
+    const options = ["--bundle", "--platform=node", `--format=${format}`, `--outfile=${outfile}`];
+    bundle(folder, "esbuild", "program.js", ...options);
+    assertResult(JSON.parse(execFileSync(process.execPath, [outfile], { encoding: "utf8" })));
   });
 }

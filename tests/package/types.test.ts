@@ -32,7 +32,7 @@ let folder: string;
 before(() => {
   folder = project("types");
   cpSync(join(here, "consumer"), folder, { recursive: true });
-  for (const name of ["@types/node", "undici-types"]) {
+  for (const name of ["@types/node", "undici-types", "@cloudflare/workers-types"]) {
     cpSync(join(here, "node_modules", name), join(folder, "node_modules", name), {
       recursive: true,
     });
@@ -73,6 +73,12 @@ for (const [version, compiler] of Object.entries(compilers)) {
 for (const version of ["6.0", "7.0"] as const) {
   test(`TypeScript ${version}, nodenext: a program on Node, without the page's types`, () => {
     const options = { ...resolutions[2], lib: ["es2022"], types: ["node"] };
+    assert.equal(complaints(compilers[version], "consumer.ts", options), "");
+  });
+
+  test(`TypeScript ${version}: a Worker of Cloudflare's, with its types alone`, () => {
+    const types = ["@cloudflare/workers-types"];
+    const options = { ...resolutions[0], lib: ["esnext"], types };
     assert.equal(complaints(compilers[version], "consumer.ts", options), "");
   });
 
