@@ -1,13 +1,13 @@
 // The declarations of every module made into one file, dist/index.d.ts, and the report of the public
 // face in docs/api: `--report` writes the report anew, `--check` fails if it would change.
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Extractor, ExtractorConfig } from "@microsoft/api-extractor";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const check = process.argv.includes("--check");
 const report = check || process.argv.includes("--report");
-const target = `${root}dist/index.d.ts`;
+const rolled = `${root}build/types/index.d.ts`;
 const message = (logLevel, addToApiReportFile = false) => ({ logLevel, addToApiReportFile });
 
 const extractorConfig = ExtractorConfig.prepare({
@@ -38,7 +38,7 @@ const extractorConfig = ExtractorConfig.prepare({
     },
     docModel: { enabled: false },
     tsdocMetadata: { enabled: false },
-    dtsRollup: { enabled: true, untrimmedFilePath: target },
+    dtsRollup: { enabled: true, untrimmedFilePath: rolled },
     messages: {
       compilerMessageReporting: { default: message("error") },
       extractorMessageReporting: {
@@ -60,10 +60,7 @@ const { succeeded, apiReportChanged } = Extractor.invoke(extractorConfig, {
 if (apiReportChanged && check) {
   console.error("The public face has changed: see CONTRIBUTING.md, then npm run api.");
 }
-if (!succeeded) {
-  rmSync(target, { force: true });
-  process.exit(1);
-}
+if (!succeeded) process.exit(1);
 // Types that a Node program without the page's types does not have.
 const opening = `/// <reference lib="esnext.disposable" />
 declare global {
@@ -73,4 +70,4 @@ declare global {
 }
 
 `;
-writeFileSync(target, opening + readFileSync(target, "utf8"));
+writeFileSync(`${root}dist/index.d.ts`, opening + readFileSync(rolled, "utf8"));
