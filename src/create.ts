@@ -68,7 +68,8 @@ async function ownModule(reproducible: boolean): Promise<WebAssembly.Module> {
       "createAttention",
       "module",
       "a WebAssembly.Module of this package's portable.wasm or relaxed.wasm, since bytes may not be" +
-        " compiled here (a page's policy allows it with 'wasm-unsafe-eval')",
+        " compiled here (on pages and in workers rather add 'wasm-unsafe-eval' to script-src in" +
+        " their Content-Security-Policy)",
       `none: ${error}`,
     );
   }
@@ -79,6 +80,10 @@ async function startThreads(options: AttentionOptions): Promise<Engine | string 
   const { threads: asked = 1, worker } = options;
   if (asked === 1) return undefined;
   if (options.module) return "`module` was given, and threads need builds of their own";
+  // It has no import() either, by which they would be loaded. workerd has the class alone.
+  if ("ServiceWorkerGlobalScope" in globalThis && "registration" in globalThis) {
+    return "a service worker cannot start workers";
+  }
   if (globalThis.crossOriginIsolated === false) {
     return "memory cannot be shared: this page is not cross-origin isolated";
   }

@@ -165,16 +165,20 @@ test("less memory than asked for", async () => {
     assert.equal((await works()).maximum, 2 ** 30);
     assert.equal((await works({ maximumMemory: 2 ** 28 })).maximum, 2 ** 28);
     assert.equal((await works({ threads: 2 })).threads, 2);
-    const message = /"maximumMemory" expected fewer bytes, .* got 2147483648: RangeError/;
+    const message = /"maximumMemory" expected bytes that .*: fewer, .* got 2147483648: RangeError/;
     await refuses({ maximumMemory: 2 ** 31 }, MemoryError, message);
     await refuses(
       { initialMemory: 2 ** 31 },
       MemoryError,
-      /"initialMemory" expected fewer bytes, .* got 2147483648: RangeError/,
+      /"initialMemory" expected bytes that .*: fewer, .* got 2147483648: RangeError/,
     );
   });
   await without(WebAssembly, { Memory: scarce(0) }, () =>
-    refuses({}, MemoryError, /"initialMemory" expected fewer bytes, .* got 65536: RangeError/),
+    refuses(
+      {},
+      MemoryError,
+      /"initialMemory" expected bytes that .*: fewer, .* got 65536: RangeError/,
+    ),
   );
 });
 

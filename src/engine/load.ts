@@ -109,6 +109,15 @@ export function load(
     return { engine, memory };
   } catch (error) {
     if (error instanceof AttentionError) throw error;
+    if (error instanceof WebAssembly.CompileError) {
+      // WebKit's policy lets a page compile, and refuses here.
+      throw new UnsupportedError(
+        "createAttention",
+        "WebAssembly",
+        "'wasm-unsafe-eval' in script-src of this page's or worker's Content-Security-Policy",
+        String(error),
+      );
+    }
     throw new UnsupportedError(
       "createAttention",
       "module",
@@ -131,7 +140,7 @@ function reserve(options: MemoryOptions, shared: boolean) {
       throw new MemoryError(
         "createAttention",
         given ? "maximumMemory" : "initialMemory",
-        "fewer bytes, for this platform refuses them",
+        "bytes that this platform grants: fewer, or more address space for the process",
         `${(given ? most : initial) * PAGE}: ${error}`,
       );
     }

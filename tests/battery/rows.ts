@@ -1,4 +1,4 @@
-// What a run of the battery leaves behind: rows of the table of engines, see scripts/engines.mjs.
+// What a run of the battery leaves behind: rows of the table of engines, see scripts/engines.ts.
 
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";

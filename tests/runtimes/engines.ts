@@ -35,6 +35,8 @@ export const programs: readonly Program[] = [
     context: "process, --experimental-wasm-relaxed-simd",
     args: ["--experimental-wasm-relaxed-simd"],
   },
+  // As on a processor that has no fused multiply-add.
+  { ...nodes[2], context: "process, --no-enable-fma3", args: ["--no-enable-fma3"] },
   {
     engine: "Deno",
     context: "process, without permissions",
@@ -64,4 +66,14 @@ export function output(command: string, args: readonly string[], cwd: string): s
 export function runProgram({ command, args }: Program, folder: string, options: readonly object[]) {
   const lines = output(command, [...args, "main.mjs", JSON.stringify(options)], folder);
   return JSON.parse(lines.at(-1) as string) as { version: string; reports: Report[] };
+}
+
+/** From before the import to a first result: the median of so many processes. */
+const STARTS = 5;
+
+export function coldStartMs({ command, args }: Program, folder: string): number {
+  const times = Array.from({ length: STARTS }, () =>
+    Number(output(command, [...args, "first.mjs"], folder).at(-1)),
+  );
+  return times.sort((a, b) => a - b)[(STARTS - 1) / 2];
 }

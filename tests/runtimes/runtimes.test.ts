@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import type { Report } from "../battery/battery";
 import { type Row, rowOf, tableOf, writeRows } from "../battery/rows";
 import { runEdge } from "./edge";
-import { programs, runProgram, versionOf } from "./engines";
+import { coldStartMs, node, output, programs, runProgram, versionOf } from "./engines";
 import { type Project, scratchProject } from "./project";
 import { post, type Server, startWorkerd, startWrangler } from "./servers";
 
@@ -41,6 +41,7 @@ for (const program of programs) {
   test(`${program.engine}, ${program.context}`, () => {
     const { version, reports } = runProgram(program, project.folder, options);
     const { engine, context } = program;
+    reports[0].coldStartMs = coldStartMs(program, project.folder);
     record({ engine, version, context }, reports, { most: 2 });
   });
 }
@@ -90,6 +91,36 @@ test("Vercel's edge runtime", async () => {
   record(where, await runEdge(project.folder, "edge-function.mjs", options), noWorkers);
   const [answer] = await runEdge(project.folder, "edge-refusing.mjs", [{}]);
   refusedThenGiven(answer);
+});
+
+for (const [name, arguments_, message] of [
+  [
+    "no WebAssembly",
+    "--jitless refused.mjs {}",
+    /^UnsupportedError: .* expected an engine that has/,
+  ],
+  ["no SIMD", "--no-enable-sse4-1 refused.mjs {}", /^UnsupportedError: .* one that refuses SIMD$/],
+] as const) {
+  test(`${name}, for real`, () => {
+    for (const major of [20, 24]) {
+      const [said] = output(node(major), arguments_.split(" "), project.folder);
+      assert.match(said, message, `Node ${major}`);
+    }
+  });
+}
+
+test("memory refused, for real", () => {
+  // Node 20 reserves the room for 4 GiB and its surroundings at once.
+  const limited = 'ulimit -v 5000000 && exec "$0" refused.mjs "$1"';
+  for (const [options, argument] of [
+    [{}, "initialMemory"],
+    [{ threads: 2 }, "initialMemory"],
+    [{ maximumMemory: 2 ** 20 }, "maximumMemory"],
+  ] as const) {
+    const args = ["-c", limited, node(20), JSON.stringify(options)];
+    const [said] = output("bash", args, project.folder);
+    assert.match(said, new RegExp(`^MemoryError: createAttention: "${argument}" .*RangeError`));
+  }
 });
 
 test("the table of all of them", () => {
