@@ -1,6 +1,7 @@
 // A server of somebody else's, from the address it prints to its end.
 
 import { spawn } from "node:child_process";
+import { quiet } from "./quiet";
 
 const START_MS = 60_000;
 
@@ -16,8 +17,8 @@ export async function serving(
   { cwd, env }: Started,
   look: (address: string) => Promise<void>,
 ): Promise<void> {
-  const plain = { ...process.env, CI: "1", NO_COLOR: "1", FORCE_COLOR: "0" };
-  const server = spawn(command, args, { cwd, env: { ...plain, ...env }, detached: true });
+  const all = { ...process.env, ...quiet, ...env };
+  const server = spawn(command, args, { cwd, env: all, detached: true });
   const ended = new Promise<void>((resolve) => server.once("close", () => resolve()));
   let said = "";
   let timer: NodeJS.Timeout | undefined;

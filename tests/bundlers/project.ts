@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { consumer, pack, root } from "../../scripts/pack.mjs";
+import { quiet } from "../quiet";
 import { serving as started } from "../serving";
 
 const { tarball } = pack();
@@ -26,7 +27,7 @@ export function project(name: string, page: "page" | "worker-page" = "page"): st
 }
 
 const program = (folder: string, name: string) => join(folder, "node_modules/.bin", name);
-const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" };
+const env = { ...process.env, ...quiet };
 
 /** Runs a bundler to its end; what it says must not warn of the package. */
 export function bundle(folder: string, name: string, ...args: string[]): string {

@@ -13,13 +13,7 @@ let folder: string;
 let env: Record<string, string>;
 before(() => {
   folder = example("cloudflare-worker");
-  // Nothing leaves this machine.
-  env = {
-    WRANGLER_SEND_METRICS: "false",
-    WRANGLER_HIDE_BANNER: "true",
-    CLOUDFLARE_CF_FETCH_ENABLED: "false",
-    XDG_CONFIG_HOME: join(folder, ".config"),
-  };
+  env = { XDG_CONFIG_HOME: join(folder, ".config") };
 });
 
 test("its bundle is under 1 MB compressed", () => {

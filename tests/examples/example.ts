@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { consumer, pack, root } from "../../scripts/pack.mjs";
+import { quiet } from "../quiet";
 
 const { tarball } = pack();
 
@@ -16,7 +17,7 @@ export const installed = (path: string) => join(root, "tests/examples/node_modul
 export function output(cwd: string, command: string, args: string[], env = {}): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     cwd,
-    env: { ...process.env, CI: "1", NO_COLOR: "1", ...env },
+    env: { ...process.env, ...quiet, ...env },
     encoding: "utf8",
   });
   assert.equal(status, 0, `${command} ${args.join(" ")}: ${error ?? ""}\n${stdout}\n${stderr}`);
