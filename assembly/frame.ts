@@ -22,6 +22,13 @@ export enum Slot {
   blocks, // uint8
   sequences, // int32 [batch][Sequence.count]
   scratch,
+  outputGradient, // as output
+  queryGradient, // as query, and so on
+  keyGradient,
+  valueGradient,
+  maskGradient, // as mask; 0 for none, like those below
+  slopesGradient, // [batch, heads]
+  sinksGradient, // [batch, heads]
 
   // attend: sizes
   batch,
@@ -70,6 +77,10 @@ export enum Slot {
   scoresKind, // ScoresKind
   modified, // 1: scores pass through JavaScript
   endToEnd, // 1: sequences lie end to end, a result has no rows past them
+  dropped, // uint32: weights whose number lies below it are dropped, 0 for none
+  keptFactor, // float32, on those that are not
+  seedLow,
+  seedHigh,
 
   // linear: y [rows × columns] = x [rows × depth] · W + bias
   input, // address of x
@@ -83,6 +94,9 @@ export enum Slot {
   weight, // address of W
   bias, // address, 0 for none
   outputIsRow, // 1: W is stored [columns × depth], 0: [depth × columns]
+
+  // linearBackward, besides
+  inputTurned, // 1: x is stored [depth × rows]
 
   // mergeStates, besides batch, heads, queries, valueSize, output, logSumExp and their strides
   parts, // address of uint32 [partCount][2]: output and logSumExp of each

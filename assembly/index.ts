@@ -3,12 +3,15 @@
 import { Slot } from "./frame";
 
 export { attendItem, attendItems, attendReady, attendScratchBytes } from "./attend/forward";
+export { backwardItem, backwardItems, backwardScratchBytes } from "./attend/backward";
 export {
   linearItem,
   linearItems,
   linearScratchBytes,
   packedLinearBytes,
   packLinear,
+  sumRows,
+  turnPacked,
 } from "./linear";
 export { rotate } from "./rotary";
 export { mergeStates } from "./softmax/merge";

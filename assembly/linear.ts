@@ -5,8 +5,8 @@
 // after the other, so a row's bits depend on depth alone.
 
 import { Slot } from "./frame";
-import { multiply4x8 } from "./gemm/kernel";
-import { packColumns, packRows, packRows8 } from "./gemm/pack";
+import { multiply1x32, multiply4x8 } from "./gemm/kernel";
+import { packColumns, packFourColumns, packRows, packRows8 } from "./gemm/pack";
 import { address, size } from "./slots";
 import { LINEAR_DEPTH, LINEAR_ROWS, PART } from "./tiles";
 
@@ -34,6 +34,48 @@ export function packLinear(frame: usize): void {
   }
   memory.fill(packed, 0, (<usize>((columns + 7) >> 3)) << 5);
   if (bias) memory.copy(packed, bias, (<usize>columns) << 2);
+}
+
+/** Writes the packed W of Slot.packed to Slot.result as a packed Wᵀ [columns × depth], without a bias. */
+export function turnPacked(frame: usize): void {
+  const depth = size(frame, Slot.depth);
+  const columns = size(frame, Slot.columns);
+  const packed = address(frame, Slot.packed);
+  let result = address(frame, Slot.result);
+  for (let i = 0; i < depth; i += 8) {
+    let source = packed + ((<usize>i) << 5);
+    for (let j = 0; j < columns; j += 8) {
+      const count = min(columns - j, 8);
+      packRows8(source, 8, min(depth - i, 8), count, result);
+      source += (<usize>depth) << 5;
+      result += (<usize>count) << 5;
+    }
+  }
+  memory.fill(result, 0, (<usize>((depth + 7) >> 3)) << 5);
+}
+
+/** result [columns] = Σ over the rows of input [rows × columns], LINEAR_ROWS of them at a time. */
+export function sumRows(frame: usize): void {
+  const rows = size(frame, Slot.rows);
+  const bytes = address(frame, Slot.columns) << 2;
+  const input = address(frame, Slot.input);
+  const result = address(frame, Slot.result);
+  memory.fill(result, 0, bytes);
+  for (let from = 0; from < rows; from += LINEAR_ROWS) {
+    const first = input + <usize>from * bytes;
+    const end = first + <usize>min(LINEAR_ROWS, rows - from) * bytes;
+    let j: usize = 0;
+    for (; j + 16 <= bytes; j += 16) {
+      let sum = f32x4.splat(0);
+      for (let at = first + j; at < end; at += bytes) sum = f32x4.add(sum, v128.load(at));
+      v128.store(result + j, f32x4.add(v128.load(result + j), sum));
+    }
+    for (; j < bytes; j += 4) {
+      let sum: f32 = 0;
+      for (let at = first + j; at < end; at += bytes) sum += load<f32>(at);
+      store<f32>(result + j, load<f32>(result + j) + sum);
+    }
+  }
 }
 
 /** Bytes of Slot.scratch; a float64, since it may be more than memory can hold. */
@@ -78,7 +120,9 @@ export function linearItem(frame: usize, item: i32, thread: i32): void {
   const depth = size(frame, Slot.depth);
   const columns = size(frame, Slot.columns);
   const last = min(first + itemColumns(frame), columns);
-  const inputRow = <usize>depth;
+  const turned = size(frame, Slot.inputTurned) != 0;
+  const inputRow: usize = turned ? 1 : <usize>depth;
+  const inputColumn: usize = turned ? address(frame, Slot.rows) : 1;
   const resultRow = (<usize>columns) << 2;
   const input = address(frame, Slot.input) + ((<usize>start * inputRow) << 2);
   const result = address(frame, Slot.result) + <usize>start * resultRow;
@@ -96,11 +140,18 @@ export function linearItem(frame: usize, item: i32, thread: i32): void {
     const count = min(LINEAR_DEPTH, depth - from);
     const rowPanel = (<usize>count) << 4;
     for (let i = 0; i < rows; i += 4) {
-      const source = input + ((<usize>i * inputRow + <usize>from) << 2);
-      packRows(source, inputRow, rows - i, count, x + <usize>(i >> 2) * rowPanel, 16);
+      const panel = x + <usize>(i >> 2) * rowPanel;
+      const source = input + ((<usize>i * inputRow + <usize>from * inputColumn) << 2);
+      if (turned) packFourColumns(source, inputColumn, rows - i, count, panel);
+      else packRows(source, inputRow, rows - i, count, panel, 16);
     }
     let w = packed + <usize>(first >> 3) * panel + ((<usize>from) << 5);
-    for (let j = first; j < last; j += 8) {
+    let j = first;
+    for (; rows == 1 && j + 32 <= last; j += 32) {
+      multiply1x32(x, w, panel, count, result + ((<usize>j) << 2));
+      w += panel << 2;
+    }
+    for (; j < last; j += 8) {
       for (let i = 0; i < rows; i += 4) {
         const a = x + <usize>(i >> 2) * rowPanel;
         const c = result + <usize>i * resultRow + ((<usize>j) << 2);

@@ -6,6 +6,7 @@ import { attend } from "./attend";
 import { checkBoolean } from "./checks";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
+import { ArgumentError, describe } from "./errors";
 import { mergeStates } from "./merge";
 import type { AttendOptions, AttendResult } from "./options";
 import { checkData, checkTensor, elementsOf, type Tensor } from "./tensor";
@@ -64,7 +65,11 @@ export function* attendAppended(
   options: AttendOptions,
 ): Steps<AttendResult> {
   const { layout, heads, keyValueHeads, scale, softcap, queryLengths, out } = options;
-  const { scores } = options;
+  const { scores, dropout } = options;
+  if (dropout !== undefined) {
+    const expected = "no value with biasKeyValue or addZeroAttention";
+    throw new ArgumentError(NAME, "dropout", expected, describe(dropout));
+  }
   const eachHead = options.weights === "mean" || scores === "probabilities";
   const wanted = { weights: eachHead || options.weights, logSumExp: true, scores };
   const shared = { layout, heads, keyValueHeads, scale, softcap, queryLengths, ...wanted };

@@ -1,22 +1,14 @@
 // One call of attend: check → place → call → take.
 
 import { Slot, WeightsKind } from "../assembly/frame";
+import { checkScores, stageCall, writeCall } from "./call";
 import { checkBoolean, checkOptions } from "./checks";
 import { Kernel } from "./engine/control";
-import { type Engine, frameWords } from "./engine/load";
+import type { Engine } from "./engine/load";
 import { Staging } from "./engine/staging";
 import { type Steps, threadsFor, type Work } from "./engine/work";
-import { checkBlockMask, checkMask, type PlacedBlocks, type PlacedMask } from "./mask";
 import type { AttendOptions, AttendResult, ScoreOptions } from "./options";
-import { checkScoring } from "./scores";
-import {
-  checkInputs,
-  checkLayout,
-  checkShapes,
-  type Inputs,
-  type Shapes,
-  type Strides,
-} from "./shapes";
+import { checkInputs, checkLayout, checkShapes, type Inputs, type Shapes } from "./shapes";
 import { checkOut, elementsOf, type Tensor } from "./tensor";
 import { checkVisibility, type Visibility } from "./visibility";
 
@@ -44,43 +36,27 @@ export function* callAttend(
   visibility: Visibility,
   options: ScoreOptions,
 ): Steps<AttendResult> {
-  const { arena, frame, kernels } = engine;
-  const mask = checkMask(operation, shapes, options.mask);
-  const blocks = checkBlockMask(operation, shapes, options.blockMask);
-  const scoring = checkScoring(operation, shapes, options);
+  const { frame, kernels } = engine;
+  const placed = checkScores(operation, shapes, visibility, options);
+  const { scoring } = placed;
   checkBoolean(operation, "logSumExp", options.logSumExp);
   checkOut(operation, options.out, shapes.outputDims);
 
   const { batch, heads, queries, keys } = shapes;
-  const { alibi, sinks, scoresKind, weightsKind } = scoring;
-  const words = frameWords(engine);
-  writeShapes(words, shapes);
-  writeMasks(words, mask, blocks);
+  const { scoresKind, weightsKind } = scoring;
+  const words = writeCall(engine, shapes, placed);
   // JavaScript belongs to the calling thread, and a mean is added up over the heads.
   const alone = options.scoreMod !== undefined || weightsKind === WeightsKind.mean;
   const multiplyAdds = batch * heads * queries * keys * (shapes.headSize + shapes.valueSize);
   const threads = alone ? 1 : threadsFor(engine, multiplyAdds);
   words[Slot.threads] = threads;
   words[Slot.heldHeads] = threads > 1 ? heldHeads(shapes) : 1;
-  words[Slot.left] = visibility.left;
-  words[Slot.right] = visibility.right;
-  words[Slot.distance] = alibi?.distance ?? 0;
-  words[Slot.slopesBatch] = alibi?.perBatch ? heads : 0;
   words[Slot.weightsKind] = weightsKind;
   words[Slot.scoresKind] = scoresKind;
   words[Slot.modified] = options.scoreMod ? 1 : 0;
-  arena.floats[frame / 4 + Slot.scale] = scoring.scale;
-  arena.floats[frame / 4 + Slot.softcap] = scoring.softcap;
 
   const staging = new Staging(engine, operation, engine.shared || threads > 1);
-  staging.tensor(Slot.query, "query", inputs.query);
-  staging.tensor(Slot.key, "key", inputs.key);
-  staging.tensor(Slot.value, "value", inputs.value);
-  staging.data(Slot.sequences, visibility.sequences);
-  if (mask) staging.data(Slot.mask, mask.data);
-  if (blocks) staging.data(Slot.blocks, blocks.data);
-  if (alibi) staging.data(Slot.slopes, alibi.slopes);
-  if (sinks) staging.data(Slot.sinks, sinks);
+  stageCall(staging, inputs, placed);
   const output = staging.output(Slot.output, shapes.outputDims, options.out);
   const matrices = weightsKind === WeightsKind.mean ? batch : batch * heads;
   const weights = weightsKind
@@ -116,37 +92,6 @@ export function* callAttend(
     return { output: yield* staging.take(output, shapes.outputDims), ...result };
   } finally {
     staging.release();
-  }
-}
-
-function writeShapes(words: Int32Array, shapes: Shapes): void {
-  words[Slot.batch] = shapes.batch;
-  words[Slot.heads] = shapes.heads;
-  words[Slot.keyValueHeads] = shapes.keyValueHeads;
-  words[Slot.queries] = shapes.queries;
-  words[Slot.keys] = shapes.keys;
-  words[Slot.headSize] = shapes.headSize;
-  words[Slot.valueSize] = shapes.valueSize;
-  const strides = (slot: Slot, { batch, head, row }: Strides) =>
-    words.set([batch, head, row], slot);
-  strides(Slot.queryBatch, shapes.queryStrides);
-  strides(Slot.keyBatch, shapes.keyStrides);
-  strides(Slot.valueBatch, shapes.valueStrides);
-  strides(Slot.outputBatch, shapes.outputStrides);
-  words[Slot.logSumExpBatch] = shapes.logSumExpStrides.batch;
-  words[Slot.logSumExpHead] = shapes.logSumExpStrides.head;
-  words[Slot.endToEnd] = shapes.endToEnd ? 1 : 0;
-}
-
-function writeMasks(words: Int32Array, mask?: PlacedMask, blocks?: PlacedBlocks): void {
-  if (mask) {
-    words.set(mask.strides, Slot.maskBatch);
-    words[Slot.maskKind] = mask.kind;
-    words[Slot.maskColumns] = mask.columns;
-  }
-  if (blocks) {
-    words.set(blocks.strides, Slot.blocksBatch);
-    words[Slot.blockSize] = blocks.size;
   }
 }
 

@@ -1,30 +1,33 @@
 // The engine a caller holds, and everything it can do.
 
 import { attend } from "./attend";
+import {
+  type AttendGradients,
+  type AttendState,
+  attendBackward,
+  type BackwardOptions,
+} from "./backward";
 import { checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
+import type { MemoryFigures } from "./engine/arena";
 import type { Variant } from "./engine/detect";
 import type { Engine } from "./engine/load";
-import { runLater, runNow, type Steps } from "./engine/work";
-import { ArgumentError, DisposedError, describe } from "./errors";
+import { checkSignal, runLater, runNow, type Steps } from "./engine/work";
+import { ArgumentError, DisposedError } from "./errors";
 import { type FrequencyOptions, type RopeFrequencies, ropeFrequencies } from "./frequencies";
-import { type LinearOptions, PreparedLinear, type PrepareOptions } from "./linear";
+import { checkPrepared, type LinearOptions, PreparedLinear, type PrepareOptions } from "./linear";
+import type { LinearBackwardOptions, LinearGradients } from "./linear-backward";
 import { type AttentionState, type MergeOptions, mergeStates } from "./merge";
 import type { AttendOptions, AttendResult, Later } from "./options";
-import { attendPacked, type PackedOptions } from "./packed";
+import {
+  attendPacked,
+  attendPackedBackward,
+  type PackedBackwardOptions,
+  type PackedOptions,
+} from "./packed";
 import { type SinusoidalOptions, sinusoidalPositions } from "./positions";
 import { type RotateOptions, rotate } from "./rotary";
 import { AllocatedTensor, checkDims, type Tensor } from "./tensor";
-
-/** Linear memory in bytes. */
-export interface MemoryFigures {
-  /** In allocated tensors, prepared weights and layers, and during a call in its scratch. */
-  readonly used: number;
-  /** Taken from the system. */
-  readonly reserved: number;
-  /** What `reserved` may grow to. */
-  readonly maximum: number;
-}
 
 /** Attention and the projections around it, in one linear memory. Made by `createAttention`. */
 export class Attention {
@@ -102,6 +105,30 @@ export class Attention {
   }
 
   /**
+   * Gradients of `attend`'s inputs (Dao 2023, "FlashAttention-2": weights are made anew from
+   * logSumExp, memory grows with L + S). `outputGradient` is the gradient of the output, in its dims;
+   * `state` is what `attend` gave with `logSumExp: true`; the options are those it was called with.
+   *
+   * Gradients have the dims of their tensors; heads that share a key and value head are summed. On
+   * request (`gradients`) those of an additive mask, of ALiBi's slopes and of the sinks come too. A
+   * row that saw no key has gradient 0.
+   *
+   * @throws ArgumentError, MemoryError, DisposedError as `attend`; `scoreMod` is refused.
+   */
+  attendBackward(
+    outputGradient: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    state: AttendState,
+    options: BackwardOptions = {},
+  ): AttendGradients {
+    return this.now("attendBackward", (engine) =>
+      attendBackward(engine, outputGradient, query, key, value, state, options),
+    );
+  }
+
+  /**
    * `attend` over sequences of different lengths laid end to end, without padding (flash-attn's
    * varlen): query [T, H, D], key [Tk, Hkv, D], value [Tk, Hkv, Dv], output [T, H, Dv],
    * logSumExp [H, T]. Masks, block masks and per-batch options count sequences as batches, with
@@ -111,6 +138,24 @@ export class Attention {
    */
   attendPacked(query: Tensor, key: Tensor, value: Tensor, options: PackedOptions): AttendResult {
     return this.now("attendPacked", (engine) => attendPacked(engine, query, key, value, options));
+  }
+
+  /**
+   * Gradients of `attendPacked`'s inputs, as `attendBackward` gives them of `attend`'s.
+   *
+   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
+   */
+  attendPackedBackward(
+    outputGradient: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    state: AttendState,
+    options: PackedBackwardOptions,
+  ): AttendGradients {
+    return this.now("attendPackedBackward", (engine) =>
+      attendPackedBackward(engine, outputGradient, query, key, value, state, options),
+    );
   }
 
   /**
@@ -152,8 +197,8 @@ export class Attention {
   }
 
   /**
-   * Packs a weight matrix for `linear`, with its bias: [out, in] with order `"out,in"` (PyTorch) or
-   * [in, out] with order `"in,out"` (Keras, plain x·W). It lies in linear memory until disposed.
+   * Packs a weight matrix and its bias for `linear`: [out, in] with order `"out,in"` (PyTorch) or
+   * [in, out] with `"in,out"` (Keras, plain x·W). It lies in linear memory until disposed.
    *
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
@@ -167,11 +212,26 @@ export class Attention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   linear(x: Tensor, prepared: PreparedLinear, options: LinearOptions = {}): Tensor {
-    return this.now("linear", (engine) => {
-      if (prepared instanceof PreparedLinear) return prepared.apply(engine, x, options);
-      const expected = "a weight from prepareLinear";
-      throw new ArgumentError("linear", "prepared", expected, describe(prepared));
-    });
+    const name = "linear";
+    return this.now(name, (engine) => checkPrepared(name, prepared).apply(engine, x, options));
+  }
+
+  /**
+   * Gradients of `linear`'s x, weight and bias: outputGradient [..., out], x [..., in] as it was
+   * given. The weight's is in the order it was prepared in; see `PreparedLinear.update`.
+   *
+   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
+   */
+  linearBackward(
+    outputGradient: Tensor,
+    x: Tensor,
+    prepared: PreparedLinear,
+    options: LinearBackwardOptions = {},
+  ): LinearGradients {
+    const name = "linearBackward";
+    return this.now(name, (engine) =>
+      checkPrepared(name, prepared).applyBackward(engine, name, outputGradient, x, options),
+    );
   }
 
   /**
@@ -236,13 +296,4 @@ export class Attention {
       "a call from inside it",
     );
   }
-}
-
-/** An aborted call does not begin. */
-function checkSignal(operation: string, signal: unknown): void {
-  if (signal === undefined) return;
-  if (!(signal instanceof AbortSignal)) {
-    throw new ArgumentError(operation, "signal", "an AbortSignal", describe(signal));
-  }
-  signal.throwIfAborted();
 }

@@ -16,7 +16,21 @@ export function checkBoolean(operation: string, argument: string, value: unknown
 }
 
 /** @throws ArgumentError unless `options` is an object; what is in it is the operation's to check. */
-export function checkOptions(operation: string, options: unknown): void {
+export function checkOptions(operation: string, options: unknown, argument = "options"): void {
   if (typeof options === "object" && options !== null) return;
-  throw new ArgumentError(operation, "options", "an object", describe(options));
+  throw new ArgumentError(operation, argument, "an object", describe(options));
+}
+
+/** @throws ArgumentError unless `out` is an object of targets, `shape`, or with `accumulate` is missing. */
+export function checkAccumulate(
+  operation: string,
+  out: unknown,
+  accumulate: unknown,
+  shape: string,
+): void {
+  checkBoolean(operation, "accumulate", accumulate);
+  const given =
+    typeof out === "object" && out !== null && !("data" in out) && !ArrayBuffer.isView(out);
+  if (given || (out === undefined && !accumulate)) return;
+  throw new ArgumentError(operation, "out", shape, describe(out));
 }

@@ -1,8 +1,16 @@
 // Public names only.
 
 export type { AppendedConfig } from "./appended";
-export { Attention, type MemoryFigures } from "./attention";
+export { Attention } from "./attention";
+export type {
+  AttendGradients,
+  AttendState,
+  BackwardOptions,
+  BackwardScoreOptions,
+  GradientOptions,
+} from "./backward";
 export { type AttentionOptions, createAttention } from "./create";
+export type { MemoryFigures } from "./engine/arena";
 export type { Variant } from "./engine/detect";
 export {
   ArgumentError,
@@ -14,13 +22,26 @@ export {
 export type { FrequencyOptions, RopeFrequencies, RopeScaling } from "./frequencies";
 export { fromBfloat16, fromFloat16, toFloat16 } from "./halffloat";
 export type { LinearOptions, PreparedLinear, PrepareOptions } from "./linear";
+export type { LinearBackwardOptions, LinearGradients } from "./linear-backward";
 export type { AttentionState, MergeOptions } from "./merge";
-export { type LayerConfig, type LayerResult, MultiHeadAttention } from "./multihead";
+export {
+  type LayerConfig,
+  type LayerOptions,
+  type LayerResult,
+  MultiHeadAttention,
+} from "./multihead";
+export type {
+  LayerBackwardOptions,
+  LayerGradients,
+  LayerRecord,
+  ProjectionGradients,
+} from "./multihead-backward";
 export type {
   Alibi,
   AttendOptions,
   AttendResult,
   BlockMask,
+  Dropout,
   Later,
   Layout,
   Mask,
@@ -28,7 +49,7 @@ export type {
   ScoreOptions,
   ScoreTile,
 } from "./options";
-export type { PackedOptions } from "./packed";
+export type { PackedBackwardOptions, PackedOptions } from "./packed";
 export {
   alibiSlopes,
   type RelativeBiasOptions,

@@ -1,14 +1,17 @@
 // Projections: x · W + bias, with W packed once.
 
-import { Slot } from "../assembly/frame";
 import { checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
-import { Kernel } from "./engine/control";
-import { type Engine, frameWords } from "./engine/load";
-import { Staging } from "./engine/staging";
-import { type Steps, threadsFor } from "./engine/work";
+import type { Engine } from "./engine/load";
+import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
-import { checkData, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
+import {
+  type LinearBackwardOptions,
+  type LinearGradients,
+  linearBackward,
+} from "./linear-backward";
+import { allocatePacked, multiply, pack } from "./product";
+import { checkData, checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
 
 /** Options of `prepareLinear`. */
 export interface PrepareOptions {
@@ -31,6 +34,8 @@ export class PreparedLinear {
   /** Size of the last axis of the result. */
   readonly outputSize: number;
   #engine: Engine;
+  #order: "out,in" | "in,out";
+  #biased: boolean;
   #packed = 0;
 
   /** @internal */
@@ -52,30 +57,50 @@ export class PreparedLinear {
       );
     }
     [this.outputSize, this.inputSize] = order === "out,in" ? [rows, columns] : [columns, rows];
-    const biasData =
-      bias === undefined || bias instanceof Float32Array
-        ? bias
-        : checkTensor(operation, "bias", bias).data;
-    if (biasData) checkData(operation, "bias", biasData, [this.outputSize]);
+    const biasData = checkBias(operation, bias, this.outputSize);
 
     this.#engine = engine;
-    const { arena, frame, kernels } = engine;
-    const words = frameWords(engine);
-    words[Slot.depth] = this.inputSize;
-    words[Slot.columns] = this.outputSize;
-    words[Slot.outputIsRow] = order === "out,in" ? 1 : 0;
-    const packed = arena.allocate(operation, kernels.packedLinearBytes(frame));
-    const staging = new Staging(engine, operation);
-    staging.block(Slot.packed, packed);
-    staging.tensor(Slot.weight, "weight", checked);
-    if (biasData) staging.data(Slot.bias, biasData);
+    this.#order = order;
+    this.#biased = biasData !== undefined;
+    const { inputSize, outputSize } = this;
+    const packed = allocatePacked(engine, operation, inputSize, outputSize);
     try {
-      kernels.packLinear(staging.begin());
+      this.#pack(operation, packed, checked, biasData);
       this.#packed = packed;
     } finally {
-      staging.release();
-      if (!this.#packed) arena.release(packed);
+      if (!this.#packed) engine.arena.release(packed);
     }
+  }
+
+  /** Dims of the matrix, as it was given. */
+  get weightDims(): readonly number[] {
+    const { inputSize, outputSize } = this;
+    return this.#order === "out,in" ? [outputSize, inputSize] : [inputSize, outputSize];
+  }
+
+  /** [out] where there is a bias. */
+  get biasDims(): readonly number[] | undefined {
+    return this.#biased ? [this.outputSize] : undefined;
+  }
+
+  /**
+   * Packs another weight of the same size and order, and another bias where there is one, in place.
+   * Not while an asynchronous call uses it.
+   *
+   * @throws ArgumentError, MemoryError, DisposedError as `prepareLinear`; nothing is changed then.
+   */
+  update(weight: Tensor, bias?: Float32Array | Tensor): void {
+    this.#inUse(this.#engine, "update");
+    const checked = checkTensor("update", "weight", weight);
+    checkDimsOf("update", "weight", checked, this.weightDims);
+    const data = checkBias("update", bias, this.outputSize);
+    if ((data !== undefined) !== this.#biased) {
+      const expected = this.#biased
+        ? "a bias, as prepareLinear had"
+        : "no bias, as in prepareLinear";
+      throw new ArgumentError("update", "bias", expected, describe(bias));
+    }
+    this.#pack("update", this.#packed, checked, data);
   }
 
   /** @internal */
@@ -83,11 +108,7 @@ export class PreparedLinear {
     checkOptions("linear", options);
     const { out } = options;
     const input = checkTensor("linear", "x", x);
-    if (!this.#packed)
-      throw new DisposedError("linear", "prepared", "a weight in use", "a disposed one");
-    if (engine !== this.#engine) {
-      throw new ArgumentError("linear", "prepared", "a weight of this engine", "one of another");
-    }
+    this.#inUse(engine, "linear");
     const size = input.dims.at(-1);
     if (size !== this.inputSize) {
       throw new ArgumentError(
@@ -100,25 +121,41 @@ export class PreparedLinear {
     const dims = [...input.dims.slice(0, -1), this.outputSize];
     checkOut("linear", out, dims);
 
-    const { frame, kernels } = engine;
-    const words = frameWords(engine);
-    const rows = elementsOf(dims) / this.outputSize;
-    const threads = threadsFor(engine, rows * this.inputSize * this.outputSize);
-    words[Slot.threads] = threads;
-    words[Slot.rows] = rows;
-    words[Slot.depth] = this.inputSize;
-    words[Slot.columns] = this.outputSize;
-    const staging = new Staging(engine, "linear", engine.shared || threads > 1);
-    staging.block(Slot.packed, this.#packed);
-    staging.tensor(Slot.input, "x", input);
-    const result = staging.output(Slot.result, dims, out);
-    staging.room(Slot.scratch, kernels.linearScratchBytes(frame));
-    try {
-      const call = yield* staging.place();
-      yield staging.work({ kernel: Kernel.linear, items: kernels.linearItems(call), threads });
-      return yield* staging.take(result, dims);
-    } finally {
-      staging.release();
+    const { inputSize: depth, outputSize: columns } = this;
+    const rows = elementsOf(dims) / columns;
+    const place = { dims, out, argument: "out" };
+    return yield* multiply(
+      engine,
+      "linear",
+      { name: "x", x: input, rows, depth, columns },
+      this.#packed,
+      place,
+    );
+  }
+
+  /** @internal Gradients of the weight and bias, and of x unless it is not wanted. */
+  *applyBackward(
+    engine: Engine,
+    operation: string,
+    outputGradient: Tensor,
+    x: Tensor,
+    options: LinearBackwardOptions,
+  ): Steps<LinearGradients> {
+    this.#inUse(engine, operation);
+    const prepared = { linear: this, order: this.#order, packed: this.#packed };
+    return yield* linearBackward(engine, operation, outputGradient, x, prepared, options);
+  }
+
+  #pack(operation: string, packed: number, weight: Tensor, bias?: Float32Array): void {
+    const { inputSize: depth, outputSize: columns } = this;
+    pack(this.#engine, operation, packed, { weight, order: this.#order, depth, columns, bias });
+  }
+
+  #inUse(engine: Engine, operation: string): void {
+    if (!this.#packed)
+      throw new DisposedError(operation, "prepared", "a weight in use", "a disposed one");
+    if (engine !== this.#engine) {
+      throw new ArgumentError(operation, "prepared", "a weight of this engine", "one of another");
     }
   }
 
@@ -132,4 +169,23 @@ export class PreparedLinear {
   [disposeSymbol](): void {
     this.dispose();
   }
+}
+
+function checkBias(
+  operation: string,
+  bias: Float32Array | Tensor | undefined,
+  size: number,
+): Float32Array | undefined {
+  const data =
+    bias === undefined || bias instanceof Float32Array
+      ? bias
+      : checkTensor(operation, "bias", bias).data;
+  if (data) checkData(operation, "bias", data, [size]);
+  return data;
+}
+
+export function checkPrepared(operation: string, prepared: unknown): PreparedLinear {
+  if (prepared instanceof PreparedLinear) return prepared;
+  const expected = "a weight from prepareLinear";
+  throw new ArgumentError(operation, "prepared", expected, describe(prepared));
 }

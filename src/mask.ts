@@ -12,6 +12,7 @@ type Four = [number, number, number, number];
 export interface PlacedMask {
   readonly kind: MaskKind;
   readonly data: Float32Array | Uint8Array;
+  readonly dims: readonly number[];
   /** Strides of batch, head, row and column in elements, 0 where broadcast. */
   readonly strides: Four;
   /** Keys it covers; those past them are left out. */
@@ -73,8 +74,8 @@ export function checkMask(
   const strides = broadcastStrides(padded);
   const columns = padded[3] === 1 ? keys : padded[3];
   return data instanceof Float32Array
-    ? { kind: MaskKind.additive, data, strides, columns }
-    : { kind: MaskKind.boolean, data: booleans(data), strides, columns };
+    ? { kind: MaskKind.additive, data, dims, strides, columns }
+    : { kind: MaskKind.boolean, data: booleans(data), dims, strides, columns };
 }
 
 function isMaskData(data: unknown): data is MaskData {

@@ -8,23 +8,31 @@
 import { type AppendedConfig, type AppendedRows, attendAppended, checkAppended } from "./appended";
 import { attend } from "./attend";
 import type { Attention } from "./attention";
-import { checkCount, checkOptions } from "./checks";
+import { checkBoolean, checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
+import { checkHeadCounts, checkInputs, checkSizes, refuseRecord } from "./layer-shapes";
 import type { PreparedLinear } from "./linear";
+import {
+  type LayerBackwardOptions,
+  type LayerGradients,
+  LayerRecord,
+  layerBackward,
+} from "./multihead-backward";
 import type { Later, ScoreOptions } from "./options";
 import {
   type KerasWeights,
   type LayerWeights,
   type PlainWeights,
+  type Projection,
   type PyTorchWeights,
   projectionsOfKeras,
   projectionsOfMatrices,
   projectionsOfPyTorch,
 } from "./projections";
-import { AllocatedTensor, checkTensor, type Tensor } from "./tensor";
+import { AllocatedTensor, type Tensor } from "./tensor";
 
 /** How many heads a layer has, and what else its keys are. */
 export interface LayerConfig extends AppendedConfig {
@@ -47,7 +55,18 @@ export interface LayerResult {
   scores?: Tensor;
   /** [B, H, L]. */
   logSumExp?: Tensor;
+  /** With `record: true`: what `backward` needs. */
+  record?: LayerRecord;
 }
+
+/** Options of the layer's `forward`. */
+export interface LayerOptions extends ScoreOptions {
+  /** Keep the projected inputs in linear memory for `backward`. */
+  record?: boolean | undefined;
+}
+
+/** A matrix, in the order it was prepared in, and its bias. */
+type Update = Pick<Projection, "weight" | "bias">;
 
 const NAME = "MultiHeadAttention";
 
@@ -70,17 +89,7 @@ export class MultiHeadAttention {
    * @throws MemoryError, DisposedError as `prepareLinear`; nothing stays allocated then.
    */
   constructor(attention: Attention, config: LayerConfig, weights: LayerWeights) {
-    checkCount(NAME, "heads", config?.heads);
-    const { heads, keyValueHeads = heads } = config;
-    checkCount(NAME, "keyValueHeads", keyValueHeads);
-    if (heads % keyValueHeads) {
-      throw new ArgumentError(
-        NAME,
-        "keyValueHeads",
-        `a divisor of heads = ${heads}`,
-        describe(keyValueHeads),
-      );
-    }
+    const { heads, keyValueHeads } = checkHeadCounts(config);
     this.heads = heads;
     this.keyValueHeads = keyValueHeads;
     this.#attention = attention;
@@ -100,7 +109,7 @@ export class MultiHeadAttention {
         prepared[name] = attention.prepareLinear(projection.weight, projection);
       }
       const projections = prepared as Record<keyof LayerWeights, PreparedLinear>;
-      this.#checkSizes(projections);
+      checkSizes(projections, heads, keyValueHeads);
       this.#appended = checkAppended(
         config,
         projections.key.outputSize,
@@ -146,7 +155,7 @@ export class MultiHeadAttention {
    *
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
-  forward(query: Tensor, key?: Tensor, value?: Tensor, options: ScoreOptions = {}): LayerResult {
+  forward(query: Tensor, key?: Tensor, value?: Tensor, options: LayerOptions = {}): LayerResult {
     return this.#attention.now(NAME, (engine) => this.#steps(engine, query, key, value, options));
   }
 
@@ -159,7 +168,7 @@ export class MultiHeadAttention {
     query: Tensor,
     key?: Tensor,
     value?: Tensor,
-    options: ScoreOptions & Later = {},
+    options: LayerOptions & Later = {},
   ): Promise<LayerResult> {
     return this.#attention.later(NAME, options, (engine) =>
       this.#steps(engine, query, key, value, options),
@@ -171,12 +180,14 @@ export class MultiHeadAttention {
     query: Tensor,
     key: Tensor | undefined,
     value: Tensor | undefined,
-    options: ScoreOptions,
+    options: LayerOptions,
   ): Steps<LayerResult> {
     checkOptions(NAME, options);
-    const { out, ...score } = options;
-    const projections = this.#projections;
-    if (!projections) throw new DisposedError(NAME, "layer", "a layer in use", "a disposed one");
+    const { out, record = false, ...score } = options;
+    checkBoolean(NAME, "record", record);
+    if (record) refuseRecord(options, this.#appended !== undefined);
+    const projections = this.#inUse();
+    let kept: LayerRecord | undefined;
     const temporaries: AllocatedTensor[] = [];
     const allocate = (dims: readonly number[]) => {
       const made = new AllocatedTensor(engine.arena, dims);
@@ -184,30 +195,93 @@ export class MultiHeadAttention {
       return made;
     };
     try {
-      const inputs = this.#checkInputs(projections, query, key, value);
-      const project = (name: keyof LayerWeights, x: Tensor) => {
-        const dims = [...x.dims.slice(0, -1), projections[name].outputSize];
-        return projections[name].apply(engine, x, { out: allocate(dims) });
-      };
+      const inputs = checkInputs(projections, query, key, value);
+      function* project(name: keyof LayerWeights, x: Tensor): Steps<AllocatedTensor> {
+        const target = allocate([...x.dims.slice(0, -1), projections[name].outputSize]);
+        yield* projections[name].apply(engine, x, { out: target });
+        return target;
+      }
       const q = yield* project("query", inputs.query);
       const k = yield* project("key", inputs.key);
       const v = yield* project("value", inputs.value);
       const { heads, keyValueHeads } = this;
       const mixed = allocate([...q.dims.slice(0, -1), projections.output.inputSize]);
-      const inside = { ...score, layout: "BLE", heads, keyValueHeads, out: mixed } as const;
+      const wanted = { ...score, logSumExp: record || score.logSumExp };
+      const inside = { ...wanted, layout: "BLE", heads, keyValueHeads, out: mixed } as const;
       const { weights, scores, logSumExp } = this.#appended
         ? yield* attendAppended(engine, q, { key: k, value: v }, this.#appended, inside)
         : yield* attend(engine, q, k, v, inside);
       const output = yield* projections.output.apply(engine, mixed, { out });
+      if (record && logSumExp) {
+        const given = { query: inputs.query, key, value };
+        const options = { ...score, heads, keyValueHeads, layout: "BLE" } as const;
+        const tensors = { query: q, key: k, value: v, mixed };
+        kept = new LayerRecord(this, { given, ...tensors, logSumExp, options });
+      }
       return {
         output,
         ...(weights && { weights }),
         ...(scores && { scores }),
-        ...(logSumExp && { logSumExp }),
+        ...(score.logSumExp && logSumExp && { logSumExp }),
+        ...(kept && { record: kept }),
       };
     } finally {
-      for (const temporary of temporaries) temporary.dispose();
+      if (!kept) for (const temporary of temporaries) temporary.dispose();
     }
+  }
+
+  /**
+   * Gradients of the inputs and of every weight and bias, from that of the output and the record of the
+   * forward pass that gave it. The record is let go of.
+   *
+   * @throws ArgumentError, MemoryError, DisposedError as `forward`; the record stays then.
+   */
+  backward(
+    outputGradient: Tensor,
+    record: LayerRecord,
+    options: LayerBackwardOptions = {},
+  ): LayerGradients {
+    return this.#attention.now(NAME, (engine) =>
+      this.#backwardSteps(engine, outputGradient, record, options),
+    );
+  }
+
+  *#backwardSteps(
+    engine: Engine,
+    outputGradient: Tensor,
+    record: LayerRecord,
+    options: LayerBackwardOptions,
+  ): Steps<LayerGradients> {
+    const projections = this.#inUse();
+    if (!(record instanceof LayerRecord)) {
+      const expected = "a record from forward with record: true";
+      throw new ArgumentError(NAME, "record", expected, describe(record));
+    }
+    const kept = record.keptBy(this, NAME);
+    const gradients = yield* layerBackward(engine, outputGradient, kept, projections, options);
+    record.dispose();
+    return gradients;
+  }
+
+  /**
+   * Packs other weights of the same sizes and orders in place, with biases where there are some;
+   * projections left out stay as they are.
+   *
+   * @throws ArgumentError, MemoryError, DisposedError as the constructor.
+   */
+  update(weights: { readonly [Name in keyof LayerWeights]?: Update | undefined }): void {
+    const projections = this.#inUse();
+    checkOptions(NAME, weights, "weights");
+    for (const name of ["query", "key", "value", "output"] as const) {
+      const next = weights[name];
+      if (next) projections[name].update(next.weight, next.bias);
+    }
+  }
+
+  #inUse(): Record<keyof LayerWeights, PreparedLinear> {
+    if (!this.#projections)
+      throw new DisposedError(NAME, "layer", "a layer in use", "a disposed one");
+    return this.#projections;
   }
 
   /** Gives the prepared weights back; a second call does nothing. */
@@ -220,62 +294,5 @@ export class MultiHeadAttention {
   /** As `dispose()`, at the end of a `using` declaration's block. */
   [disposeSymbol](): void {
     this.dispose();
-  }
-
-  #checkSizes({ query, key, value, output }: Record<keyof LayerWeights, PreparedLinear>): void {
-    const { heads, keyValueHeads } = this;
-    const size = query.outputSize / heads;
-    const expect = (argument: string, expected: string, got: number, fits: boolean) => {
-      if (!fits) throw new ArgumentError(NAME, argument, expected, `${got}`);
-    };
-    const into = (rows: string, wanted: number) => `a weight to ${rows} = ${wanted} outputs`;
-    expect(
-      "query",
-      `a weight to a multiple of ${heads} heads`,
-      query.outputSize,
-      Number.isInteger(size),
-    );
-    expect(
-      "key",
-      into("Hkv·D", keyValueHeads * size),
-      key.outputSize,
-      key.outputSize === keyValueHeads * size,
-    );
-    expect(
-      "value",
-      `a weight to a multiple of ${keyValueHeads} heads`,
-      value.outputSize,
-      value.outputSize % keyValueHeads === 0,
-    );
-    const mixed = (value.outputSize / keyValueHeads) * heads;
-    expect(
-      "output",
-      `a weight from H·Dv = ${mixed} inputs`,
-      output.inputSize,
-      output.inputSize === mixed,
-    );
-  }
-
-  #checkInputs(
-    projections: Record<keyof LayerWeights, PreparedLinear>,
-    query: Tensor,
-    key: Tensor = query,
-    value: Tensor = key,
-  ): { query: Tensor; key: Tensor; value: Tensor } {
-    const check = (name: "query" | "key" | "value", x: Tensor) => {
-      const { dims } = checkTensor(NAME, name, x);
-      const size = projections[name].inputSize;
-      if ((dims.length !== 2 && dims.length !== 3) || dims.at(-1) !== size) {
-        const axes = name === "query" ? "L" : "S";
-        throw new ArgumentError(
-          NAME,
-          `${name}.dims`,
-          `[B, ${axes}, ${size}] or [${axes}, ${size}]`,
-          describe(dims),
-        );
-      }
-      return x;
-    };
-    return { query: check("query", query), key: check("key", key), value: check("value", value) };
   }
 }

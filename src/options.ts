@@ -54,6 +54,18 @@ export interface Alibi {
   readonly distance?: "absolute" | "signed" | "key" | undefined;
 }
 
+/**
+ * Each weight is dropped with this probability, and those kept are multiplied by 1/(1 − probability).
+ * Which ones follows from the seed and from batch, head, query and key alone (Philox-4x32-10), so that
+ * the backward pass, given the same, drops the same; a training step takes a seed of its own.
+ */
+export interface Dropout {
+  /** From 0 to less than 1. */
+  readonly probability: number;
+  /** An integer from 0 to 2⁵³ − 1. */
+  readonly seed: number;
+}
+
 /** A tile of scores on its way to the softmax. */
 export interface ScoreTile {
   /** [rows, columns], to be changed in place; valid until the callback returns. */
@@ -111,6 +123,8 @@ export interface ScoreOptions {
    * use this engine; what it throws, the call throws.
    */
   scoreMod?: ((tile: ScoreTile) => void) | undefined;
+  /** Dropout on the weights; those returned are the weights after it, logSumExp is from before. */
+  dropout?: Dropout | undefined;
   /** Keys of each batch, from 0 to S; nothing past them is read. */
   keyLengths?: ArrayLike<number> | undefined;
   /** Queries of each batch, from 0 to L; rows past them give 0. */

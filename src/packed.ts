@@ -2,14 +2,20 @@
 
 import { Sequence } from "../assembly/frame";
 import { callAttend } from "./attend";
+import {
+  type AttendGradients,
+  type AttendState,
+  callBackward,
+  type GradientOptions,
+} from "./backward";
 import { checkOptions } from "./checks";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
 import type { AttendResult, ScoreOptions } from "./options";
-import { checkInputs, checkShapes, type Shapes } from "./shapes";
+import { checkInputs, checkShapes, type Inputs, type Shapes } from "./shapes";
 import type { Tensor } from "./tensor";
-import { checkVisibility } from "./visibility";
+import { checkVisibility, type Visibility } from "./visibility";
 
 /** Options of `attendPacked`: those of `attend` that make sense there, and where sequences start. */
 export interface PackedOptions
@@ -20,7 +26,8 @@ export interface PackedOptions
   readonly cumulativeKeys?: ArrayLike<number> | undefined;
 }
 
-const NAME = "attendPacked";
+/** Options of `attendPackedBackward`. */
+export type PackedBackwardOptions = Omit<PackedOptions, "out" | "scoreMod"> & GradientOptions;
 
 export function* attendPacked(
   engine: Engine,
@@ -29,15 +36,62 @@ export function* attendPacked(
   value: Tensor,
   options: PackedOptions,
 ): Steps<AttendResult> {
-  checkOptions(NAME, options);
-  refuseBatchOptions(options);
-  const inputs = checkInputs(NAME, query, key, value, "BLHD");
+  const name = "attendPacked";
+  const { inputs, shapes, visibility } = checkPacked(name, query, key, value, options);
+  return yield* callAttend(engine, name, inputs, shapes, visibility, options);
+}
+
+export function* attendPackedBackward(
+  engine: Engine,
+  outputGradient: Tensor,
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  state: AttendState,
+  options: PackedBackwardOptions,
+): Steps<AttendGradients> {
+  const name = "attendPackedBackward";
+  const { inputs, shapes, visibility } = checkPacked(
+    name,
+    query,
+    key,
+    value,
+    options as PackedOptions,
+  );
+  return yield* callBackward(
+    engine,
+    name,
+    outputGradient,
+    inputs,
+    state,
+    shapes,
+    visibility,
+    options,
+  );
+}
+
+function checkPacked(
+  name: string,
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  options: PackedOptions,
+): { inputs: Inputs; shapes: Shapes; visibility: Visibility } {
+  checkOptions(name, options);
+  refuseBatchOptions(name, options);
+  const inputs = checkInputs(name, query, key, value, "BLHD");
   if (inputs.query.dims.length !== 3) {
-    throw new ArgumentError(NAME, "query.dims", "[T, H, D]", describe(inputs.query.dims));
+    throw new ArgumentError(name, "query.dims", "[T, H, D]", describe(inputs.query.dims));
   }
-  const tokens = checkShapes(NAME, inputs, "BLHD", {});
-  const queries = checkOffsets("cumulativeQueries", options.cumulativeQueries, tokens.queries);
+  const tokens = checkShapes(name, inputs, "BLHD", {});
+  const queries = checkOffsets(
+    name,
+    "cumulativeQueries",
+    options.cumulativeQueries,
+    tokens.queries,
+  );
   const keys = checkOffsets(
+    name,
     "cumulativeKeys",
     options.cumulativeKeys ?? options.cumulativeQueries,
     tokens.keys,
@@ -45,7 +99,7 @@ export function* attendPacked(
   const batch = queries.starts.length;
   if (keys.starts.length !== batch) {
     throw new ArgumentError(
-      NAME,
+      name,
       "cumulativeKeys",
       `${batch + 1} offsets, as cumulativeQueries has`,
       `${keys.starts.length + 1}`,
@@ -63,7 +117,7 @@ export function* attendPacked(
     logSumExpStrides: { batch: 0, head: tokens.queries },
     endToEnd: true,
   };
-  const visibility = checkVisibility(NAME, shapes, {
+  const visibility = checkVisibility(name, shapes, {
     ...options,
     queryLengths: queries.lengths,
     keyLengths: keys.lengths,
@@ -73,15 +127,15 @@ export function* attendPacked(
     visibility.sequences[first + Sequence.queryStart] = queries.starts[b] as number;
     visibility.sequences[first + Sequence.keyStart] = keys.starts[b] as number;
   }
-  return yield* callAttend(engine, NAME, inputs, shapes, visibility, options);
+  return { inputs, shapes, visibility };
 }
 
 /** Starts and lengths of the sequences. */
-function checkOffsets(argument: string, offsets: ArrayLike<number>, tokens: number) {
+function checkOffsets(name: string, argument: string, offsets: ArrayLike<number>, tokens: number) {
   const given: unknown = offsets;
   if (typeof given !== "object" || given === null || !(offsets.length >= 1)) {
     throw new ArgumentError(
-      NAME,
+      name,
       argument,
       "offsets from 0, one more than sequences",
       describe(given),
@@ -106,7 +160,7 @@ function checkOffsets(argument: string, offsets: ArrayLike<number>, tokens: numb
       offset >= before &&
       (index > 0 || offset === 0) &&
       (last ? offset === tokens : offset <= tokens);
-    if (!fits) throw new ArgumentError(NAME, `${argument}[${index}]`, wanted, describe(offset));
+    if (!fits) throw new ArgumentError(name, `${argument}[${index}]`, wanted, describe(offset));
     if (index > 0) {
       starts.push(before);
       lengths.push(offset - before);
@@ -117,10 +171,15 @@ function checkOffsets(argument: string, offsets: ArrayLike<number>, tokens: numb
 }
 
 /** Options that have no meaning without a batch axis must not pass unheard. */
-function refuseBatchOptions(options: PackedOptions): void {
+function refuseBatchOptions(operation: string, options: PackedOptions): void {
   for (const name of ["queryLengths", "keyLengths", "weights", "scores"] as const) {
     const given = (options as ScoreOptions)[name];
     if (given === undefined || given === false) continue;
-    throw new ArgumentError(NAME, name, "no value: sequences are laid end to end", describe(given));
+    throw new ArgumentError(
+      operation,
+      name,
+      "no value: sequences are laid end to end",
+      describe(given),
+    );
   }
 }

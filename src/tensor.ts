@@ -69,12 +69,22 @@ export class AllocatedTensor implements Tensor {
     this.dispose();
   }
 
+  /** @internal */
+  checkInUse(operation: string, argument: string): void {
+    this.addressIn(this.#arena, operation, argument);
+  }
+
   /** @internal Byte address if this tensor lies in `arena`, else 0. */
   addressIn(arena: Arena, operation: string, argument: string): number {
     if (!this.#address || !this.#arena.reserved)
       throw new DisposedError(operation, argument, "a tensor in use", "a disposed one");
     return arena === this.#arena ? this.#address : 0;
   }
+}
+
+/** target + x, in place; as many elements in both. */
+export function add(target: Float32Array, x: Float32Array): void {
+  for (let i = 0; i < x.length; i++) target[i] = (target[i] as number) + (x[i] as number);
 }
 
 export function elementsOf(dims: readonly number[]): number {
@@ -139,19 +149,34 @@ export function checkTensor(
   return { data: value.data, dims };
 }
 
+/** @throws ArgumentError unless the tensor has these dims. */
+export function checkDimsOf(
+  operation: string,
+  argument: string,
+  { dims }: Tensor,
+  expected: readonly number[],
+): void {
+  if (dims.length === expected.length && dims.every((size, axis) => size === expected[axis]))
+    return;
+  throw new ArgumentError(
+    operation,
+    `${argument}.dims`,
+    `[${expected.join(", ")}]`,
+    describe(dims),
+  );
+}
+
 /** Checks `out`: as many elements as the result, and the same dims if it has any. */
 export function checkOut(
   operation: string,
   out: unknown,
   dims: readonly number[],
+  argument = "out",
 ): asserts out is Float32Array | Tensor | undefined {
   if (out === undefined) return;
   if (out instanceof Float32Array) {
-    checkData(operation, "out", out, dims);
+    checkData(operation, argument, out, dims);
     return;
   }
-  const given = checkTensor(operation, "out", out).dims;
-  if (given.length !== dims.length || given.some((size, axis) => size !== dims[axis])) {
-    throw new ArgumentError(operation, "out.dims", `[${dims.join(", ")}]`, describe(given));
-  }
+  checkDimsOf(operation, argument, checkTensor(operation, argument, out), dims);
 }

@@ -14,6 +14,7 @@ import {
 import { engine } from "./engines";
 
 import { attendRefused } from "./refused/attend";
+import { backwardRefused } from "./refused/backward";
 import { linearRefused } from "./refused/linear";
 import { eyes, multiheadRefused } from "./refused/multihead";
 import { packedRefused } from "./refused/packed";
@@ -30,6 +31,7 @@ const refused = [
   ...positionsRefused,
   ...linearRefused,
   ...multiheadRefused,
+  ...backwardRefused,
 ];
 
 test("bad input: each message names the argument, what was expected and what came", async (t) => {
@@ -124,6 +126,28 @@ test("what was disposed says so", async () => {
         const made = new MultiHeadAttention(attention, { heads: 2 }, eyes as never);
         made.dispose();
         return made.forward(zeros(4, 8));
+      },
+    ],
+    [
+      'linearBackward: "prepared" expected a weight in use, got a disposed one',
+      () => attention.linearBackward(q, q, weight),
+    ],
+    ['update: "prepared" expected a weight in use, got a disposed one', () => weight.update(q)],
+    [
+      'attendBackward: "out.key" expected a tensor in use, got a disposed one',
+      () => {
+        const one = zeros(1, 1, 1, 1);
+        const state = { output: one, logSumExp: zeros(1, 1, 1) };
+        return attention.attendBackward(one, one, one, one, state, { out: { key: gone } });
+      },
+    ],
+    [
+      'MultiHeadAttention: "record" expected a record in use, got a disposed one',
+      () => {
+        using made = new MultiHeadAttention(attention, { heads: 2 }, eyes as never);
+        const { record } = made.forward(zeros(4, 8), undefined, undefined, { record: true });
+        record?.dispose();
+        return made.backward(zeros(4, 8), record as NonNullable<typeof record>);
       },
     ],
     [

@@ -8,6 +8,7 @@ import { build } from "esbuild";
 import type * as package_ from "wasm-attention";
 import {
   type AllocatedTensor,
+  type AttendState,
   type Attention,
   MemoryError,
   MultiHeadAttention,
@@ -62,6 +63,25 @@ const calls: [
       return a.mergeStates([state, state]);
     },
   ],
+  [
+    "attendBackward",
+    2,
+    (a) => {
+      const options = { ...everything, scoreMod: undefined, mask: new Float32Array(25) };
+      const state = a.attend(x, x, x, options) as AttendState;
+      const gradients = { mask: true, alibi: true, sinks: true };
+      return a.attendBackward(x, x, x, x, state, { ...options, gradients });
+    },
+  ],
+  [
+    "attendPackedBackward",
+    2,
+    (a) => {
+      const options = { cumulativeQueries: [0, 7, 20], logSumExp: true };
+      const state = a.attendPacked(packed, packed, packed, options) as AttendState;
+      return a.attendPackedBackward(packed, packed, packed, packed, state, options);
+    },
+  ],
   ["rotate", 1, (a) => a.rotate(x)],
   ["allocate", 1, (a) => a.allocate([7]).dispose()],
   ["prepareLinear", 2, (a) => a.prepareLinear(eye.weight, eye).dispose()],
@@ -71,6 +91,34 @@ const calls: [
     (a) => {
       using weight = a.prepareLinear(eye.weight, eye);
       return a.linear(rows, weight);
+    },
+  ],
+  [
+    "linearBackward",
+    9,
+    (a) => {
+      using weight = a.prepareLinear(eye.weight, { ...eye, bias: new Float32Array(4) });
+      return a.linearBackward(rows, rows, weight);
+    },
+  ],
+  [
+    "update",
+    4,
+    (a) => {
+      using weight = a.prepareLinear(eye.weight, eye);
+      weight.update(tensor(randomArray(16, 9), [4, 4]));
+      return a.linear(rows, weight);
+    },
+  ],
+  [
+    "backward",
+    46,
+    (a, Layer) => {
+      using layer = new Layer(a, { heads: 2 }, eyes);
+      const { record } = layer.forward(rows, undefined, undefined, { record: true });
+      assert.ok(record);
+      using kept = record;
+      return layer.backward(rows, kept);
     },
   ],
   ["new MultiHeadAttention", 8, (a, Layer) => new Layer(a, { heads: 2 }, eyes).dispose()],

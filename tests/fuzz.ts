@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import fc from "fast-check";
 import { type AllocatedTensor, type Attention, type PreparedLinear, tensor } from "wasm-attention";
 import { checkAttend } from "./checks/attend";
+import { backwardProblems, checkBackward } from "./checks/backward";
 import { checkMerge, mergeProblems } from "./checks/merge";
 import { checkPacked, packedProblems } from "./checks/packed";
 import { problems } from "./checks/problems";
@@ -26,6 +27,7 @@ const index = fc.integer({ min: 0, max: 20 });
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ attend: problems }) },
   { weight: 2, arbitrary: fc.record({ packed: packedProblems }) },
+  { weight: 4, arbitrary: fc.record({ backward: backwardProblems }) },
   { weight: 1, arbitrary: fc.record({ merge: mergeProblems }) },
   { weight: 2, arbitrary: fc.record({ rotate: rotaryProblems }) },
   { weight: 3, arbitrary: fc.record({ allocate: size }) },
@@ -37,6 +39,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 function take(attention: Attention, held: Held, step: Step): void {
   if ("attend" in step) checkAttend(attention, step.attend);
+  else if ("backward" in step) checkBackward(attention, step.backward);
   else if ("packed" in step) checkPacked(attention, step.packed);
   else if ("merge" in step) checkMerge(attention, step.merge);
   else if ("rotate" in step) checkRotate(attention, step.rotate);

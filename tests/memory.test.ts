@@ -3,7 +3,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Attention, MemoryError, MultiHeadAttention, tensor } from "wasm-attention";
+import {
+  type AttendState,
+  type Attention,
+  MemoryError,
+  MultiHeadAttention,
+  tensor,
+} from "wasm-attention";
 import { Arena } from "../src/engine/arena";
 import { engine, random, randomArray } from "./engines";
 
@@ -94,6 +100,18 @@ test("one head at n = 16,384 needs less than 24 MB beside its tensors", async ()
     const beside = attention.memory.reserved - 4 * n * 64 * 4;
     assert.ok(beside < 24 * MB, `${variant}: ${beside / MB} MB`);
   }
+});
+
+test("backward, one head at n = 16,384 needs at most 32 MB beside its tensors", async () => {
+  const n = 16384;
+  const attention = await engine("relaxed");
+  const x = tensor(randomArray(n * 64, 5), [1, 1, n, 64]);
+  const window = { left: 100, right: 100 };
+  const state = attention.attend(x, x, x, { logSumExp: true, window }) as AttendState;
+  attention.attendBackward(x, x, x, x, state, { window });
+  // Query, key, value, output, four gradients, and logSumExp.
+  const beside = attention.memory.reserved - 8 * n * 64 * 4 - n * 4;
+  assert.ok(beside < 32 * MB, `${beside / MB} MB`);
 });
 
 test("exhausted memory is a MemoryError that names what was asked; a smaller call works", async () => {

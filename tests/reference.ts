@@ -3,7 +3,7 @@
 //   s = scale · q·k                                   raw
 //   s = softcap · tanh(s / softcap)                   capped
 //   s = modify(s) + alibi + bias, −∞ where not visible   biased
-//   w = e^(s − m) / Z,  m = max(s, sink),  Z = e^(sink − m) + Σ e^(s − m)
+//   w = e^(s − m) / Z · dropout,  m = max(s, sink),  Z = e^(sink − m) + Σ e^(s − m)
 //   output = Σ w·v over visible keys                  logSumExp = m + ln Z
 //
 // The same formulas with every step rounded to float32 are the naive computation whose
@@ -27,9 +27,13 @@ export interface Problem {
   visible(b: number, h: number, i: number, j: number): boolean;
   bias(b: number, h: number, i: number, j: number): number;
   alibi?(b: number, h: number, i: number, j: number): number;
+  /** What a slope multiplies. */
+  distance?(b: number, i: number, j: number): number;
   softcap?: number;
   modify?(score: number, b: number, h: number, i: number, j: number): number;
   sinks?: ArrayLike<number> | undefined;
+  /** What dropout makes of a weight: a factor. */
+  dropout?(b: number, h: number, i: number, j: number): number;
 }
 
 export type ScoresName = "raw" | "capped" | "biased";
@@ -77,10 +81,10 @@ const MOST_DRAWS = 48;
  * are several, of problems next to this one (queries and values longer by a few 2⁻¹⁸) in several
  * ways: each draw's error put on this problem's truth. Drawn when asked for.
  */
-export function naiveDraws<T extends Partial<Solution>>(
-  problem: Problem,
+export function naiveDraws<T extends object, P extends Problem>(
+  problem: P,
   truth: T,
-  solve: (problem: Problem, round?: Round, way?: Way) => T,
+  solve: (problem: P, round?: Round, way?: Way) => T,
 ): Draws<T> {
   const drawn: T[] = [];
   return (k) => {
@@ -172,6 +176,10 @@ export function attend(
         for (let j = 0; j < keys; j++) {
           if (sum !== 0) weights[row * keys + j] = round(weights[row * keys + j] / sum);
           if (scores[j] === -Infinity) continue;
+          if (problem.dropout) {
+            const factor = round(problem.dropout(b, h, i, j));
+            weights[row * keys + j] = round(weights[row * keys + j] * factor);
+          }
           for (let d = 0; d < valueSize; d++) {
             const at = row * valueSize + d;
             const part = round(

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import threads from "node:worker_threads";
 import {
   ArgumentError,
+  type AttendState,
   type Attention,
   createAttention,
   MultiHeadAttention,
@@ -68,6 +69,43 @@ const calls: [name: string, call: (a: Attention) => object][] = [
     (a) => {
       const x = of([900, 4, 32], 8);
       return a.attendPacked(x, x, x, { cumulativeQueries: [0, 1, 400, 400, 900] });
+    },
+  ],
+  ["dropout", (a) => a.attend(q, k, v, { weights: true, dropout: { probability: 0.2, seed: 3 } })],
+  [
+    "attendBackward",
+    (a) => {
+      const options = {
+        causal: true,
+        alibi: { slopes: [1, 2, 3, 4, 5, 6] },
+        sinks: [1, 2, 3, 4, 5, 6],
+      };
+      const state = a.attend(q, k, v, { ...options, logSumExp: true });
+      const gradients = { alibi: true, sinks: true };
+      const given = state as AttendState;
+      return a.attendBackward(of([2, 6, 150, 48], 12), q, k, v, given, { ...options, gradients });
+    },
+  ],
+  [
+    "attendBackward, one head, mask and dropout",
+    (a) => {
+      const [x, y] = [of([700, 32], 13), of([1500, 32], 14)];
+      const options = { dropout: { probability: 0.1, seed: 5 }, softcap: 3 };
+      const mask = { data: randomArray(1500, 15), dims: [1500] };
+      const both = { ...options, mask };
+      const state = a.attend(x, y, y, { ...both, logSumExp: true }) as AttendState;
+      const masked = { ...both, gradients: { mask: true } };
+      return {
+        ...a.attendBackward(x, x, y, y, state, both),
+        mask: a.attendBackward(x, x, y, y, state, masked).maskGradient,
+      };
+    },
+  ],
+  [
+    "linearBackward",
+    (a) => {
+      using weight = a.prepareLinear(matrix(96, 200, 9), { order: "in,out" });
+      return a.linearBackward(of([3, 100, 200], 16), rows, weight);
     },
   ],
   [

@@ -8,16 +8,24 @@ import { address, size } from "../slots";
 
 const MASKED: f32 = -(<f32>Infinity);
 
-/** Byte address of the mask's element (b, h, row, column). */
+/** Byte address of element (b, h, row, column) of the mask, or of its gradient. */
 // @ts-ignore: decorator
 @inline
-function maskElement(frame: usize, b: i32, h: i32, row: i32, column: i32, log2Bytes: usize): usize {
+export function maskElement(
+  frame: usize,
+  base: i32,
+  b: i32,
+  h: i32,
+  row: i32,
+  column: i32,
+  log2Bytes: usize,
+): usize {
   const offset =
     <usize>b * address(frame, Slot.maskBatch) +
     <usize>h * address(frame, Slot.maskHead) +
     <usize>row * address(frame, Slot.maskRow) +
     <usize>column * address(frame, Slot.maskColumn);
-  return address(frame, Slot.mask) + (offset << log2Bytes);
+  return address(frame, base) + (offset << log2Bytes);
 }
 
 /** True where the mask leaves out every key of the tile, which then need not be scored. */
@@ -37,7 +45,7 @@ export function tileIsMasked(
   if (!address(frame, Slot.maskRow)) rows = 1;
   if (!step) columns = min(columns, 1);
   for (let i = 0; i < rows; i++) {
-    const at = maskElement(frame, b, h, row + i, column, boolean ? 0 : 2);
+    const at = maskElement(frame, Slot.mask, b, h, row + i, column, boolean ? 0 : 2);
     for (let j = 0; j < columns; j++) {
       if (boolean ? load<u8>(at + <usize>j) != 0 : load<f32>(at + ((<usize>j) << 2)) != MASKED)
         return false;
@@ -61,13 +69,13 @@ export function maskScores(
   for (let j = covered; j < columns; j++) store<f32>(scores + ((<usize>j) << 2), MASKED);
   columns = covered;
   if (size(frame, Slot.maskKind) == MaskKind.boolean) {
-    const mask = maskElement(frame, b, h, row, column, 0);
+    const mask = maskElement(frame, Slot.mask, b, h, row, column, 0);
     for (let j: usize = 0; j < <usize>columns; j++) {
       if (!load<u8>(mask + j * step)) store<f32>(scores + (j << 2), MASKED);
     }
     return;
   }
-  const mask = maskElement(frame, b, h, row, column, 2);
+  const mask = maskElement(frame, Slot.mask, b, h, row, column, 2);
   const masked = f32x4.splat(MASKED);
   let j: usize = 0;
   for (; j + 4 <= <usize>columns; j += 4) {

@@ -1,5 +1,6 @@
-// The two products of a tile, in register blocks:
+// The products of a tile, in register blocks:
 //   scores [rows × KEYS] = Q · Kᵀ          output [rows × ⌈Dv⌉₈] += P · V
+// and backward the same two as dP = dO · Vᵀ and dQ += dS · K, besides dV += Pᵀ · dO, dK += dSᵀ · Q.
 // Rows are computed four at a time; the tile has room for the rows past the last. Row i sees the
 // first `reach + i` keys at most: blocks that no row sees are left as they are, and their weights,
 // all 0, are not multiplied.
@@ -61,7 +62,41 @@ export function valueTile(
 }
 
 /**
- * The same where values hold NaN or Infinity: a key that is left out (score −∞) is
+ * gradient [keys × columns] += Wᵀ · values, with W the tile's weights or score gradients turned:
+ * weights [⌈keys/4⌉][panel][4], values [⌈columns/8⌉][panel][8]. Rows that do not see a block of keys
+ * are left out, as above.
+ */
+export function turnedTile(
+  weights: usize,
+  values: usize,
+  panel: usize,
+  keys: i32,
+  rows: i32,
+  columns: i32,
+  reach: i32,
+  gradient: usize,
+  gradientRow: usize,
+): void {
+  for (let j = 0; j < keys; j += REGISTER_ROWS) {
+    const first = max((j & ~(REGISTER_COLUMNS - 1)) + 1 - reach, 0) & ~(REGISTER_ROWS - 1);
+    const count = rows - first;
+    if (count > 0) {
+      const a = weights + ((<usize>first) << 4);
+      let b = values + ((<usize>first) << 5);
+      let c = gradient;
+      for (let i = 0; i < columns; i += REGISTER_COLUMNS) {
+        multiply4x8(a, true, b, count, VALUE_SUM, c, gradientRow, true);
+        b += panel << 5;
+        c += 32;
+      }
+    }
+    weights += panel << 4;
+    gradient += gradientRow * REGISTER_ROWS;
+  }
+}
+
+/**
+ * valueTile where values hold NaN or Infinity: a key that is left out (score −∞) is
  * skipped, since 0 · NaN would let it through.
  */
 export function valueTileSkipping(

@@ -48,14 +48,29 @@ export function finishScores(
 ): void {
   const filled = (columns + 7) & ~7;
   keepKind(frame, ScoresKind.raw, scores, b, h, row, rows, column, columns);
-  const cap = number(frame, Slot.softcap);
-  if (cap > 0) {
-    for (let i = 0; i < rows; i++) capScores(scores + <usize>i * ROW, filled, cap);
-  }
+  capScores(frame, scores, rows, filled);
   keepKind(frame, ScoresKind.capped, scores, b, h, row, rows, column, columns);
   if (size(frame, Slot.modified)) {
     modifyScores(scores, spare, b, h, row, rows, column, columns);
   }
+  biasScores(frame, scores, b, h, row, rows, column, columns, position, keys);
+  keepKind(frame, ScoresKind.biased, scores, b, h, row, rows, column, columns);
+}
+
+/** ALiBi and masks: what is added to the scores, and which keys are left out. */
+export function biasScores(
+  frame: usize,
+  scores: usize,
+  b: i32,
+  h: i32,
+  row: i32,
+  rows: i32,
+  column: i32,
+  columns: i32,
+  position: i32,
+  keys: i32,
+): void {
+  const filled = (columns + 7) & ~7;
   const distance = size(frame, Slot.distance);
   const masked = size(frame, Slot.maskKind) != MaskKind.none;
   const blocked = size(frame, Slot.blockSize) != 0;
@@ -74,7 +89,6 @@ export function finishScores(
       hide(at, max(visibleTo(frame, place, keys) - column, 0), filled);
     }
   }
-  keepKind(frame, ScoresKind.biased, scores, b, h, row, rows, column, columns);
 }
 
 /** Leaves out columns [from, to) of a row. */
@@ -101,11 +115,15 @@ function keepKind(
   keepScores(scores, kept, address(frame, Slot.keys), column, rows, columns);
 }
 
-function capScores(scores: usize, count: i32, limit: f32): void {
+/** The soft cap, if there is one, on `count` scores of each row. */
+export function capScores(frame: usize, scores: usize, rows: i32, count: i32): void {
+  const limit = number(frame, Slot.softcap);
+  if (!(limit > 0)) return;
   const cap = f32x4.splat(limit);
-  const end = scores + ((<usize>count) << 2);
-  for (; scores < end; scores += 16) {
-    v128.store(scores, softcap(v128.load(scores), cap));
+  for (let i = 0; i < rows; i++) {
+    let at = scores + <usize>i * ROW;
+    const end = at + ((<usize>count) << 2);
+    for (; at < end; at += 16) v128.store(at, softcap(v128.load(at), cap));
   }
 }
 

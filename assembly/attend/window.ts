@@ -16,6 +16,13 @@ export function sequence(frame: usize, b: i32, field: i32): i32 {
   return load<i32>(address(frame, Slot.sequences) + (index << 2));
 }
 
+/** The key and value head that query head h reads. */
+// @ts-ignore: decorator
+@inline
+export function keyValueHead(frame: usize, h: i32): i32 {
+  return h / (size(frame, Slot.heads) / size(frame, Slot.keyValueHeads));
+}
+
 /** First key that the query at `position` sees. */
 // @ts-ignore: decorator
 @inline
@@ -48,6 +55,13 @@ export function heldRows(frame: usize, b: i32): i32 {
   return size(frame, Slot.endToEnd)
     ? sequence(frame, b, Sequence.queries)
     : size(frame, Slot.queries);
+}
+
+/** Rows of keys that the result has for batch b. */
+// @ts-ignore: decorator
+@inline
+export function heldKeys(frame: usize, b: i32): i32 {
+  return size(frame, Slot.endToEnd) ? sequence(frame, b, Sequence.keys) : size(frame, Slot.keys);
 }
 
 /** Raw and capped scores are wanted of every key, seen or not. */

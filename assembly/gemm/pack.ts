@@ -80,6 +80,25 @@ export function packColumns(
   }
 }
 
+/** Four columns of `depth` rows. */
+export function packFourColumns(
+  source: usize,
+  stride: usize,
+  columns: i32,
+  depth: i32,
+  panel: usize,
+): void {
+  for (let i = 0; i < depth; i++) {
+    if (columns >= 4) v128.store(panel, v128.load(source));
+    else {
+      v128.store(panel, f32x4.splat(0));
+      memory.copy(panel, source, (<usize>columns) << 2);
+    }
+    source += stride << 2;
+    panel += 16;
+  }
+}
+
 /** Multiplies `count` floats (a multiple of 4) by `factor`. */
 export function scalePanels(panels: usize, count: usize, factor: f32): void {
   const by = f32x4.splat(factor);
@@ -98,4 +117,14 @@ export function allFinite(values: usize, count: usize): bool {
     found = v128.or(found, i32x4.eq(bits, exponent));
   }
   return !v128.any_true(found);
+}
+
+/** Puts 0 for what is NaN or infinite among `count` floats (a multiple of 4). */
+export function dropNonFinite(values: usize, count: usize): void {
+  const exponent = i32x4.splat(0x7f800000);
+  const end = values + (count << 2);
+  for (; values < end; values += 16) {
+    const value = v128.load(values);
+    v128.store(values, v128.andnot(value, i32x4.eq(v128.and(value, exponent), exponent)));
+  }
 }

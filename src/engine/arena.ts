@@ -20,6 +20,16 @@ interface Range {
   end: number;
 }
 
+/** Linear memory in bytes. */
+export interface MemoryFigures {
+  /** In allocated tensors, prepared weights and layers, and during a call in its scratch. */
+  readonly used: number;
+  /** Taken from the system. */
+  readonly reserved: number;
+  /** What `reserved` may grow to. */
+  readonly maximum: number;
+}
+
 export class Arena {
   /** Most bytes this memory may come to hold. */
   readonly maximum: number;

@@ -22,6 +22,7 @@ export enum Control {
 export enum Kernel {
   attend,
   linear,
+  backward,
 }
 
 export const RETIRED = -1;
@@ -36,6 +37,7 @@ export function runItem(
   key: number,
 ): number {
   if (kernel === Kernel.attend) return kernels.attendItem(call, item, thread, key);
+  if (kernel === Kernel.backward) return kernels.backwardItem(call, item, thread, key);
   kernels.linearItem(call, item, thread);
   return 0;
 }

@@ -17,11 +17,16 @@ export interface Kernels {
   attendReady(frame: number, item: number): number;
   attendItem(frame: number, item: number, thread: number, key: number): number;
   attendScratchBytes(frame: number): number;
+  backwardItems(frame: number): number;
+  backwardItem(frame: number, item: number, thread: number, step: number): number;
+  backwardScratchBytes(frame: number): number;
   linearItems(frame: number): number;
   linearItem(frame: number, item: number, thread: number): void;
   linearScratchBytes(frame: number): number;
   packLinear(frame: number): void;
   packedLinearBytes(frame: number): number;
+  turnPacked(frame: number): void;
+  sumRows(frame: number): void;
   mergeStates(frame: number): void;
   rotate(frame: number): void;
   sine(x: number): number;
@@ -52,6 +57,8 @@ export interface Engine {
   readonly fused: boolean;
   /** Byte address of the call frame. */
   readonly frame: number;
+  /** Its slots, a view of memory as it was. */
+  words: Int32Array;
   /** What the call that runs does to its scores. */
   scoreMod: ((tile: ScoreTile) => void) | undefined;
   /** Whether the call that is being placed runs while others may use the engine. */
@@ -101,6 +108,7 @@ export function load(
       kernels,
       arena,
       frame,
+      words: new Int32Array(0),
       scoreMod: undefined,
       shared: false,
       pool: undefined,
@@ -148,6 +156,10 @@ function reserve(options: MemoryOptions, shared: boolean) {
 }
 
 /** The call frame, all slots 0. Valid until the next allocation. */
-export function frameWords({ arena, frame }: Engine): Int32Array {
-  return arena.words.subarray(frame / 4, frame / 4 + Slot.count).fill(0);
+export function frameWords(engine: Engine): Int32Array {
+  const { words } = engine.arena;
+  if (engine.words.buffer !== words.buffer) {
+    engine.words = words.subarray(engine.frame / 4, engine.frame / 4 + Slot.count);
+  }
+  return engine.words.fill(0);
 }

@@ -9,7 +9,7 @@
 
 import { Slot } from "../../assembly/frame";
 import { ArgumentError } from "../errors";
-import { AllocatedTensor, elementsOf, type Tensor } from "../tensor";
+import { AllocatedTensor, add, elementsOf, type Tensor } from "../tensor";
 import { align } from "./arena";
 import type { Engine } from "./load";
 import type { Steps, Work } from "./work";
@@ -19,7 +19,8 @@ const PAUSE_BYTES = 2 ** 20;
 
 const FRAME_BYTES = align(Slot.count * 4);
 
-type Data = Float32Array | Uint8Array | Int32Array;
+/** Plain numbers are integers of 32 bits. */
+type Data = Float32Array | Uint8Array | Int32Array | readonly number[];
 
 export interface Place {
   /** Where the frame wants the address, if it does. */
@@ -41,6 +42,8 @@ export interface Output {
   readonly out: Float32Array | Tensor | undefined;
   /** Offset of `out` where it is a view of this very memory, else −1. */
   readonly own: number;
+  /** Whether the result is added to what is in `out`. */
+  readonly added: boolean;
 }
 
 export class Staging {
@@ -76,31 +79,38 @@ export class Staging {
 
   /** Plain data to read. */
   data(slot: Slot | undefined, data: Data): Place {
-    const place = this.#place(slot, data.byteLength, 0);
-    const own = data.buffer === this.#engine.arena.buffer;
-    this.#copies.push({ place, data, own, offset: data.byteOffset });
+    const view = ArrayBuffer.isView(data);
+    const place = this.#place(slot, view ? data.byteLength : data.length * 4, 0);
+    const own = view && data.buffer === this.#engine.arena.buffer;
+    this.#copies.push({ place, data, own, offset: own ? data.byteOffset : 0 });
     return place;
   }
 
-  /** Room for what the kernel writes. */
+  /** Room for what the kernel writes; `copy` gives it back. */
   room(slot: Slot, bytes: number): Place {
     return this.#place(slot, bytes, 0);
   }
 
   /**
    * Room for a result; an allocated `out` is written in place unless it overlaps an input or the
-   * result is to be kept apart.
+   * result is to be kept apart, or added to what is in it.
    */
-  output(slot: Slot, dims: readonly number[], out: Float32Array | Tensor | undefined): Output {
+  output(
+    slot: Slot,
+    dims: readonly number[],
+    out: Float32Array | Tensor | undefined,
+    argument = "out",
+    added = false,
+  ): Output {
     const bytes = elementsOf(dims) * 4;
-    const address = this.#addressOf("out", out);
+    const address = this.#addressOf(argument, out);
     const overlaps = this.#places.some(
       (input) => input.address < address + bytes && address < input.address + input.bytes,
     );
     const data = out instanceof Float32Array ? out : out && !address ? out.data : undefined;
     const own = data?.buffer === this.#engine.arena.buffer ? data.byteOffset : -1;
-    const apart = overlaps || this.#apart;
-    return { place: this.#place(slot, bytes, apart ? 0 : address), out, own };
+    const apart = overlaps || added || this.#apart;
+    return { place: this.#place(slot, bytes, apart ? 0 : address), out, own, added };
   }
 
   /**
@@ -109,7 +119,7 @@ export class Staging {
    */
   begin(): number {
     this.#allocate();
-    for (const copy of this.#copies) this.#copyIn(copy, 0, copy.place.bytes);
+    for (const copy of this.#copies) this.#copyIn(copy);
     return this.#block;
   }
 
@@ -169,16 +179,18 @@ export class Staging {
   }
 
   /** The result: in `out` where one was given, all of it at once. */
-  *take({ place, out, own }: Output, dims: readonly number[]): Steps<Tensor> {
+  *take({ place, out, own, added }: Output, dims: readonly number[]): Steps<Tensor> {
     if (!out) return { data: yield* this.copy(place), dims };
     const { bytes, floats } = this.#engine.arena;
     const address = this.#addressOf("out", out);
+    const length = place.bytes / 4;
+    const result = floats.subarray(place.address / 4, place.address / 4 + length);
     if (address && out instanceof AllocatedTensor) {
-      if (address !== place.address)
+      if (added) add(floats.subarray(address / 4, address / 4 + length), result);
+      else if (address !== place.address)
         bytes.copyWithin(address, place.address, place.address + place.bytes);
       return out;
     }
-    const length = place.bytes / 4;
     const target =
       own >= 0
         ? floats.subarray(own / 4, own / 4 + length)
@@ -189,7 +201,8 @@ export class Staging {
       // What scoreMod threw away while the call ran.
       throw new ArgumentError(this.#operation, "out", `${length} elements`, `${target.length}`);
     }
-    target.set(floats.subarray(place.address / 4, place.address / 4 + length));
+    if (added) add(target, result);
+    else target.set(result);
     return { data: target, dims };
   }
 
@@ -203,13 +216,15 @@ export class Staging {
 
   #allocate(): void {
     const { arena, frame } = this.#engine;
-    const missing = this.#places.filter((place) => place.address === 0);
-    this.#blockBytes = missing.reduce((bytes, place) => bytes + align(place.bytes), FRAME_BYTES);
-    this.#block = arena.allocate(this.#operation, this.#blockBytes);
+    let bytes = FRAME_BYTES;
+    for (const place of this.#places) if (place.address === 0) bytes += align(place.bytes);
+    this.#blockBytes = bytes;
+    this.#block = arena.allocate(this.#operation, bytes);
     for (const address of this.#held) arena.hold(address);
     this.#begun = true;
     let next = this.#block + FRAME_BYTES;
-    for (const place of missing) {
+    for (const place of this.#places) {
+      if (place.address) continue;
       place.address = next;
       next += align(place.bytes);
     }
@@ -217,13 +232,21 @@ export class Staging {
     this.#writeAddresses();
   }
 
-  /** Bytes [from, to) of what is copied in. */
-  #copyIn({ place, data, own, offset }: Copy, from: number, to: number): void {
-    const { bytes } = this.#engine.arena;
-    const source = own
-      ? bytes.subarray(offset + from, offset + to)
-      : new Uint8Array(data.buffer, data.byteOffset + from, to - from);
-    bytes.set(source, place.address + from);
+  /** All of it, or bytes [from, to), multiples of four. */
+  #copyIn({ place, data, own, offset }: Copy, from = 0, to = place.bytes): void {
+    const { bytes, floats, words } = this.#engine.arena;
+    const at = place.address + from;
+    if (own) {
+      bytes.copyWithin(at, offset + from, offset + to);
+      return;
+    }
+    const size = data instanceof Uint8Array ? 1 : 4;
+    const whole = to - from === place.bytes;
+    // No view where none is needed: it costs more than the copy of a small tensor.
+    const part = whole ? data : pieceOf(data, from / size, to / size);
+    if (part instanceof Float32Array) floats.set(part, at / 4);
+    else if (part instanceof Uint8Array) bytes.set(part, at);
+    else words.set(part, at / 4);
   }
 
   #writeAddresses(): void {
@@ -250,4 +273,8 @@ export class Staging {
       ? value.addressIn(this.#engine.arena, this.#operation, argument)
       : 0;
   }
+}
+
+function pieceOf(data: Data, from: number, to: number): Data {
+  return ArrayBuffer.isView(data) ? data.subarray(from, to) : data.slice(from, to);
 }

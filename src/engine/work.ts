@@ -2,7 +2,7 @@
 // its work as a list of items, and takes the result; whoever runs the steps decides where and when
 // the items are done. Whatever happens, the steps end, and give their memory back in `finally`.
 
-import { DisposedError } from "../errors";
+import { ArgumentError, DisposedError, describe } from "../errors";
 import { type Kernel, runItem } from "./control";
 import type { Engine } from "./load";
 
@@ -105,6 +105,15 @@ export async function runLater<Result>(
     step = advance(engine, () => steps.next());
   }
   return step.value;
+}
+
+/** An aborted call does not begin. */
+export function checkSignal(operation: string, signal: unknown): void {
+  if (signal === undefined) return;
+  if (!(signal instanceof AbortSignal)) {
+    throw new ArgumentError(operation, "signal", "an AbortSignal", describe(signal));
+  }
+  signal.throwIfAborted();
 }
 
 /** Whether the workers have done it, or would have but for `signal`. */

@@ -2,7 +2,7 @@
 // from one engine to another.
 
 /** With `reproducible: true`, and wherever the portable build is the one picked. */
-export const portable = "80e91f1c0fb8d0865f59f9b89fbce212122b2b0ec83eb041fa39df43ef891136";
+export const portable = "49ca8e7a9b86e2a766ed43959d87a8d479dca910abee6e21382a1d54fa23d952";
 
 /** Of the relaxed build where a multiply-add rounds once (`attention.fused`). */
-export const fused = "cf2a575023bf7d288df81606ae1481cca1b11331d44c61176267acc99fd27a06";
+export const fused = "77433f6c8b2ed21408595021b2631d59e40efa29f7377a6d9c565b0d25658451";

@@ -3,7 +3,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  type AttendOptions,
+  type AttendState,
   type Attention,
+  type BackwardOptions,
   type PackedOptions,
   type ScoreOptions,
   type Tensor,
@@ -87,37 +90,57 @@ export function checkPacked(attention: Attention, drawn: Drawn): void {
   const got = attention.attendPacked(query, key, value, options);
   assert.deepEqual(got.output.dims, [queries.at(-1), heads, valueSize]);
   assert.deepEqual(got.logSumExp?.dims, [heads, queries.at(-1)]);
+  const gradient = make(queries.at(-1) as number, heads, valueSize, 7);
+  const back = drawn.scoreMod
+    ? undefined
+    : attention.attendPackedBackward(gradient, query, key, value, got as AttendState, {
+        ...options,
+        out: undefined,
+      });
   for (const [b, [n, m]] of queryLengths.map((n, b) => [b, [n, keyLengths[b]]] as const)) {
     const at = maskOf(b);
-    const alone = attention.attend(
+    const inputs = [
       rows(query, queries[b], queries[b + 1]),
       rows(key, keys[b], keys[b + 1]),
       rows(value, keys[b], keys[b + 1]),
-      {
-        ...common,
-        layout: "BLHD",
-        logSumExp: true,
-        mask: drawn.mask
-          ? {
-              data: Float32Array.from({ length: n * m }, (_, k) => at(Math.floor(k / m), k % m)),
-              dims: [n, m],
-            }
-          : undefined,
-        blockMask: drawn.blockMask
-          ? {
-              data: blocks.filter((_, k) => k % block(S) < block(m) && k < block(n) * block(S)),
-              dims: [1, 1, block(n), block(m)],
-              size,
-            }
-          : undefined,
-        scoreMod: drawn.scoreMod
-          ? ({ scores, query: i }) => {
-              for (let k = 0; k < scores.length; k++) scores[k] += b + i / 64;
-            }
-          : undefined,
-      },
-    );
+    ] as const;
+    const aloneOptions: AttendOptions = {
+      ...common,
+      layout: "BLHD",
+      logSumExp: true,
+      mask: drawn.mask
+        ? {
+            data: Float32Array.from({ length: n * m }, (_, k) => at(Math.floor(k / m), k % m)),
+            dims: [n, m],
+          }
+        : undefined,
+      blockMask: drawn.blockMask
+        ? {
+            data: blocks.filter((_, k) => k % block(S) < block(m) && k < block(n) * block(S)),
+            dims: [1, 1, block(n), block(m)],
+            size,
+          }
+        : undefined,
+      scoreMod: drawn.scoreMod
+        ? ({ scores, query: i }) => {
+            for (let k = 0; k < scores.length; k++) scores[k] += b + i / 64;
+          }
+        : undefined,
+    };
+    const alone = attention.attend(...inputs, aloneOptions);
     assert.deepEqual(rows(got.output, queries[b], queries[b + 1]), alone.output);
+    if (back) {
+      const backAlone = attention.attendBackward(
+        rows(gradient, queries[b], queries[b + 1]),
+        ...inputs,
+        alone as AttendState,
+        aloneOptions as BackwardOptions,
+      );
+      const [q, k] = [[queries[b], queries[b + 1]] as const, [keys[b], keys[b + 1]] as const];
+      assert.deepEqual(rows(back.queryGradient, ...q), backAlone.queryGradient);
+      assert.deepEqual(rows(back.keyGradient, ...k), backAlone.keyGradient);
+      assert.deepEqual(rows(back.valueGradient, ...k), backAlone.valueGradient);
+    }
     for (let h = 0; h < heads; h++) {
       const first = h * query.dims[0] + queries[b];
       assert.deepEqual(

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { AttendOptions, Layout, ScoreTile } from "wasm-attention";
 import { random, randomArray } from "../engines";
+import { dropoutFactors } from "../philox";
 import type { Problem } from "../reference";
 
 const sizes = fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31);
@@ -62,6 +63,7 @@ export const problems = fc.record({
   blockSize: fc.constantFrom(0, 0, 1, 3, 16, 64, 128, 200),
   blocksPerHead: fc.boolean(),
   modified: fc.constantFrom(false, false, true),
+  dropout: fc.constantFrom(0, 0, 0, 0.1, 0.5, 0.9),
   weights: fc.constantFrom(undefined, true, "mean" as const),
   scores: fc.constantFrom(
     undefined,
@@ -180,16 +182,17 @@ export function pose(drawn: Drawn): { problem: Problem; options: AttendOptions }
     ];
   };
   const slopes = Float32Array.from({ length: drawn.slopesPerBatch ? batch * heads : heads }, next);
-  const alibi = (b: number, h: number, i: number, j: number) => {
+  const distance = (b: number, i: number, j: number) => {
     const place = position(b) + i;
     const { signed, key, absolute } = {
       signed: j - place,
       key: j,
       absolute: -Math.abs(place - j),
     };
-    const distance = drawn.alibi === "signed" ? signed : drawn.alibi === "key" ? key : absolute;
-    return slopes[drawn.slopesPerBatch ? b * heads + h : h] * distance;
+    return drawn.alibi === "signed" ? signed : drawn.alibi === "key" ? key : absolute;
   };
+  const alibi = (b: number, h: number, i: number, j: number) =>
+    slopes[drawn.slopesPerBatch ? b * heads + h : h] * distance(b, i, j);
   const sinks = Float32Array.from({ length: heads }, () =>
     next() < -0.5 ? -Infinity : next() * (drawn.sinks === "large" ? 1e4 : 2),
   );
@@ -221,10 +224,11 @@ export function pose(drawn: Drawn): { problem: Problem; options: AttendOptions }
     present,
     visible,
     bias,
-    ...(drawn.alibi && { alibi }),
+    ...(drawn.alibi && { alibi, distance }),
     ...(drawn.softcap && { softcap: drawn.softcap }),
     ...(drawn.modified && { modify }),
     ...(drawn.sinks !== "none" && { sinks }),
+    ...(drawn.dropout && { dropout: dropoutFactors(drawn.dropout, drawn.seed, heads) }),
   };
   if (drawn.poison !== undefined) poison(problem, drawn.poison);
   const options: AttendOptions = {
@@ -245,6 +249,7 @@ export function pose(drawn: Drawn): { problem: Problem; options: AttendOptions }
     sinks: drawn.sinks === "none" ? undefined : sinks,
     blockMask: blocks && { data: blocks, dims: blockDims, size: blockSize },
     scoreMod: drawn.modified ? modifying(modify) : undefined,
+    dropout: drawn.dropout ? { probability: drawn.dropout, seed: drawn.seed } : undefined,
     weights: drawn.scores === "probabilities" && drawn.weights === "mean" ? true : drawn.weights,
     scores: drawn.scores,
     logSumExp: drawn.logSumExp,

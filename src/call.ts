@@ -1,0 +1,103 @@
+// What attend and its backward pass tell the kernel alike: sizes, what each sequence sees and what is
+// done to the scores.
+
+import { Slot } from "../assembly/frame";
+import { checkDropout, type PlacedDropout } from "./dropout";
+import { type Engine, frameWords } from "./engine/load";
+import type { Staging } from "./engine/staging";
+import { checkBlockMask, checkMask, type PlacedBlocks, type PlacedMask } from "./mask";
+import type { ScoreOptions } from "./options";
+import { checkScoring, type Scoring } from "./scores";
+import type { Inputs, Shapes, Strides } from "./shapes";
+import type { Visibility } from "./visibility";
+
+/** Checked and made plain. */
+export interface Scores {
+  readonly visibility: Visibility;
+  readonly scoring: Scoring;
+  readonly mask: PlacedMask | undefined;
+  readonly blocks: PlacedBlocks | undefined;
+  readonly dropout: PlacedDropout | undefined;
+}
+
+export function checkScores(
+  operation: string,
+  shapes: Shapes,
+  visibility: Visibility,
+  options: ScoreOptions,
+): Scores {
+  return {
+    visibility,
+    mask: checkMask(operation, shapes, options.mask),
+    blocks: checkBlockMask(operation, shapes, options.blockMask),
+    scoring: checkScoring(operation, shapes, options),
+    dropout: checkDropout(operation, options.dropout),
+  };
+}
+
+/** Writes all of it into the call frame; gives the frame's words. */
+export function writeCall(engine: Engine, shapes: Shapes, scores: Scores): Int32Array {
+  const { visibility, scoring, mask, blocks, dropout } = scores;
+  const words = frameWords(engine);
+  const floats = engine.arena.floats.subarray(engine.frame / 4);
+  writeShapes(words, shapes);
+  writeMasks(words, mask, blocks);
+  words[Slot.left] = visibility.left;
+  words[Slot.right] = visibility.right;
+  words[Slot.distance] = scoring.alibi?.distance ?? 0;
+  words[Slot.slopesBatch] = scoring.alibi?.perBatch ? shapes.heads : 0;
+  floats[Slot.scale] = scoring.scale;
+  floats[Slot.softcap] = scoring.softcap;
+  if (dropout) {
+    words[Slot.dropped] = dropout.dropped;
+    words[Slot.seedLow] = dropout.seedLow;
+    words[Slot.seedHigh] = dropout.seedHigh;
+    floats[Slot.keptFactor] = dropout.keptFactor;
+  }
+  return words;
+}
+
+/** Places what the call reads. */
+export function stageCall(staging: Staging, inputs: Inputs, scores: Scores): void {
+  const { visibility, scoring, mask, blocks } = scores;
+  const { alibi, sinks } = scoring;
+  staging.tensor(Slot.query, "query", inputs.query);
+  staging.tensor(Slot.key, "key", inputs.key);
+  staging.tensor(Slot.value, "value", inputs.value);
+  staging.data(Slot.sequences, visibility.sequences);
+  if (mask) staging.data(Slot.mask, mask.data);
+  if (blocks) staging.data(Slot.blocks, blocks.data);
+  if (alibi) staging.data(Slot.slopes, alibi.slopes);
+  if (sinks) staging.data(Slot.sinks, sinks);
+}
+
+function writeShapes(words: Int32Array, shapes: Shapes): void {
+  words[Slot.batch] = shapes.batch;
+  words[Slot.heads] = shapes.heads;
+  words[Slot.keyValueHeads] = shapes.keyValueHeads;
+  words[Slot.queries] = shapes.queries;
+  words[Slot.keys] = shapes.keys;
+  words[Slot.headSize] = shapes.headSize;
+  words[Slot.valueSize] = shapes.valueSize;
+  const strides = (slot: Slot, { batch, head, row }: Strides) =>
+    words.set([batch, head, row], slot);
+  strides(Slot.queryBatch, shapes.queryStrides);
+  strides(Slot.keyBatch, shapes.keyStrides);
+  strides(Slot.valueBatch, shapes.valueStrides);
+  strides(Slot.outputBatch, shapes.outputStrides);
+  words[Slot.logSumExpBatch] = shapes.logSumExpStrides.batch;
+  words[Slot.logSumExpHead] = shapes.logSumExpStrides.head;
+  words[Slot.endToEnd] = shapes.endToEnd ? 1 : 0;
+}
+
+function writeMasks(words: Int32Array, mask?: PlacedMask, blocks?: PlacedBlocks): void {
+  if (mask) {
+    words.set(mask.strides, Slot.maskBatch);
+    words[Slot.maskKind] = mask.kind;
+    words[Slot.maskColumns] = mask.columns;
+  }
+  if (blocks) {
+    words.set(blocks.strides, Slot.blocksBatch);
+    words[Slot.blockSize] = blocks.size;
+  }
+}

@@ -1,0 +1,40 @@
+// Dropout on the weights, checked and made plain for the kernel: see assembly/attend/dropout.ts.
+
+import { ArgumentError, describe } from "./errors";
+import type { Dropout } from "./options";
+
+export interface PlacedDropout {
+  /** Weights whose number lies below it, of 2³², are dropped. */
+  readonly dropped: number;
+  readonly keptFactor: number;
+  readonly seedLow: number;
+  readonly seedHigh: number;
+}
+
+export function checkDropout(
+  operation: string,
+  dropout: Dropout | undefined,
+): PlacedDropout | undefined {
+  if (dropout === undefined) return undefined;
+  if (typeof dropout !== "object" || dropout === null) {
+    const expected = "{ probability, seed }";
+    throw new ArgumentError(operation, "dropout", expected, describe(dropout));
+  }
+  const { probability, seed } = dropout;
+  if (!(typeof probability === "number" && probability >= 0 && probability < 1)) {
+    const expected = "a number from 0 to less than 1";
+    throw new ArgumentError(operation, "dropout.probability", expected, describe(probability));
+  }
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    const expected = "an integer from 0 to 2⁵³ − 1";
+    throw new ArgumentError(operation, "dropout.seed", expected, describe(seed));
+  }
+  const dropped = Math.floor(probability * 2 ** 32);
+  if (dropped === 0) return undefined;
+  return {
+    dropped,
+    keptFactor: 1 / (1 - probability),
+    seedLow: seed % 2 ** 32,
+    seedHigh: Math.floor(seed / 2 ** 32),
+  };
+}

@@ -1,0 +1,94 @@
+// The layer's sizes: heads, matrices and inputs that have to fit each other.
+
+import { checkCount } from "./checks";
+import { ArgumentError, describe } from "./errors";
+import type { PreparedLinear } from "./linear";
+import type { LayerConfig, LayerOptions } from "./multihead";
+import type { LayerWeights } from "./projections";
+import { checkTensor, type Tensor } from "./tensor";
+
+const NAME = "MultiHeadAttention";
+
+export function checkHeadCounts(config: LayerConfig): { heads: number; keyValueHeads: number } {
+  checkCount(NAME, "heads", config?.heads);
+  const { heads, keyValueHeads = heads } = config;
+  checkCount(NAME, "keyValueHeads", keyValueHeads);
+  if (heads % keyValueHeads) {
+    const expected = `a divisor of heads = ${heads}`;
+    throw new ArgumentError(NAME, "keyValueHeads", expected, describe(keyValueHeads));
+  }
+  return { heads, keyValueHeads };
+}
+
+/** Whether the matrices fit the heads and each other. */
+export function checkSizes(
+  { query, key, value, output }: Record<keyof LayerWeights, PreparedLinear>,
+  heads: number,
+  keyValueHeads: number,
+): void {
+  const size = query.outputSize / heads;
+  const expect = (argument: string, expected: string, got: number, fits: boolean) => {
+    if (!fits) throw new ArgumentError(NAME, argument, expected, `${got}`);
+  };
+  const into = (rows: string, wanted: number) => `a weight to ${rows} = ${wanted} outputs`;
+  expect(
+    "query",
+    `a weight to a multiple of ${heads} heads`,
+    query.outputSize,
+    Number.isInteger(size),
+  );
+  expect(
+    "key",
+    into("Hkv·D", keyValueHeads * size),
+    key.outputSize,
+    key.outputSize === keyValueHeads * size,
+  );
+  expect(
+    "value",
+    `a weight to a multiple of ${keyValueHeads} heads`,
+    value.outputSize,
+    value.outputSize % keyValueHeads === 0,
+  );
+  const mixed = (value.outputSize / keyValueHeads) * heads;
+  expect(
+    "output",
+    `a weight from H·Dv = ${mixed} inputs`,
+    output.inputSize,
+    output.inputSize === mixed,
+  );
+}
+
+/** The key is the query unless given, the value is the key unless given. */
+export function checkInputs(
+  projections: Record<keyof LayerWeights, PreparedLinear>,
+  query: Tensor,
+  key: Tensor = query,
+  value: Tensor = key,
+): { query: Tensor; key: Tensor; value: Tensor } {
+  const check = (name: "query" | "key" | "value", x: Tensor) => {
+    const { dims } = checkTensor(NAME, name, x);
+    const size = projections[name].inputSize;
+    if ((dims.length !== 2 && dims.length !== 3) || dims.at(-1) !== size) {
+      const axes = name === "query" ? "L" : "S";
+      throw new ArgumentError(
+        NAME,
+        `${name}.dims`,
+        `[B, ${axes}, ${size}] or [${axes}, ${size}]`,
+        describe(dims),
+      );
+    }
+    return x;
+  };
+  return { query: check("query", query), key: check("key", key), value: check("value", value) };
+}
+
+/** What has no gradient. */
+export function refuseRecord({ scoreMod }: LayerOptions, appended: boolean): void {
+  if (scoreMod !== undefined) {
+    throw new ArgumentError(NAME, "scoreMod", "no value with record: true", describe(scoreMod));
+  }
+  if (appended) {
+    const expected = "a layer without biasKeyValue and addZeroAttention";
+    throw new ArgumentError(NAME, "record", expected, "one with them");
+  }
+}

@@ -1,0 +1,247 @@
+// The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
+
+import { attendBackward, type BackwardOptions, type GradientOptions } from "./backward";
+import { checkAccumulate, checkOptions } from "./checks";
+import { disposeSymbol } from "./disposal";
+import type { Engine } from "./engine/load";
+import type { Steps } from "./engine/work";
+import { ArgumentError, DisposedError, describe } from "./errors";
+import type { PreparedLinear } from "./linear";
+import type { LinearGradients } from "./linear-backward";
+import type { LayerWeights } from "./projections";
+import { AllocatedTensor, add, checkDimsOf, checkOut, checkTensor, type Tensor } from "./tensor";
+
+/** Of a projection. */
+export interface ProjectionGradients {
+  /** In the dims and the order of its matrix. */
+  readonly weight: Tensor;
+  /** Where it has a bias. */
+  readonly bias?: Tensor | undefined;
+}
+
+type Targets<T> = { readonly [Name in keyof T]?: T[Name] | Float32Array | undefined };
+
+/** Options of the layer's `backward`. */
+export interface LayerBackwardOptions {
+  /** Gradients wanted besides: of an additive mask, of ALiBi's slopes and of the sinks. */
+  gradients?: GradientOptions["gradients"];
+  /** Where to write the gradients: as many elements as they have. */
+  out?:
+    | {
+        /** Of the query. */
+        readonly query?: Float32Array | Tensor | undefined;
+        /** Of the key. */
+        readonly key?: Float32Array | Tensor | undefined;
+        /** Of the value. */
+        readonly value?: Float32Array | Tensor | undefined;
+        /** Of the projections. */
+        readonly weights?:
+          | { readonly [Name in keyof LayerWeights]?: Targets<ProjectionGradients> | undefined }
+          | undefined;
+      }
+    | undefined;
+  /** Whether to add the gradients to what is in `out`. */
+  accumulate?: boolean | undefined;
+}
+
+/** What the layer's `backward` returns; what was not asked for is missing. */
+export interface LayerGradients {
+  /**
+   * In the dims of the query. The gradient of a key or value that `forward` was not given is part of
+   * that of the input which stood for it.
+   */
+  queryGradient: Tensor;
+  /** Where a key was given. */
+  keyGradient?: Tensor;
+  /** Where a value was given. */
+  valueGradient?: Tensor;
+  /** Of the four projections. */
+  weights: Record<keyof LayerWeights, ProjectionGradients>;
+  /** In the dims of the mask. */
+  maskGradient?: Tensor;
+  /** [H] or [B, H], as the slopes were given. */
+  slopesGradient?: Tensor;
+  /** [H] */
+  sinksGradient?: Tensor;
+}
+
+/** What a forward pass keeps for its backward pass. */
+export interface Kept {
+  readonly given: {
+    readonly query: Tensor;
+    readonly key?: Tensor | undefined;
+    readonly value?: Tensor | undefined;
+  };
+  /** The projected inputs, and what attend made of them. */
+  readonly query: AllocatedTensor;
+  readonly key: AllocatedTensor;
+  readonly value: AllocatedTensor;
+  readonly mixed: AllocatedTensor;
+  readonly logSumExp: Tensor;
+  readonly options: BackwardOptions;
+}
+
+/**
+ * What `forward` keeps with `record: true`: the projected inputs in linear memory. `backward` lets go of
+ * it once it has succeeded, `dispose` does so without. The inputs themselves are read by `backward`.
+ */
+export class LayerRecord {
+  #kept: Kept | undefined;
+  #layer: object;
+
+  /** @internal */
+  constructor(layer: object, kept: Kept) {
+    this.#layer = layer;
+    this.#kept = kept;
+  }
+
+  /** @internal */
+  keptBy(layer: object, operation: string): Kept {
+    if (!this.#kept)
+      throw new DisposedError(operation, "record", "a record in use", "a disposed one");
+    if (layer !== this.#layer)
+      throw new ArgumentError(operation, "record", "a record of this layer", "one of another");
+    return this.#kept;
+  }
+
+  /** Gives the memory back; a second call does nothing. */
+  dispose(): void {
+    if (!this.#kept) return;
+    const { query, key, value, mixed } = this.#kept;
+    for (const tensor of [query, key, value, mixed]) tensor.dispose();
+    this.#kept = undefined;
+  }
+
+  /** As `dispose()`, at the end of a `using` declaration's block. */
+  [disposeSymbol](): void {
+    this.dispose();
+  }
+}
+
+export function* layerBackward(
+  engine: Engine,
+  outputGradient: Tensor,
+  kept: Kept,
+  projections: Record<keyof LayerWeights, PreparedLinear>,
+  options: LayerBackwardOptions,
+): Steps<LayerGradients> {
+  const operation = "MultiHeadAttention";
+  checkOptions(operation, options);
+  const { given, mixed } = kept;
+  const gradient = checkTensor(operation, "outputGradient", outputGradient);
+  checkDimsOf(operation, "outputGradient", gradient, [
+    ...mixed.dims.slice(0, -1),
+    projections.output.outputSize,
+  ]);
+  const targets = checkTargets(operation, options, kept, projections);
+  const temporaries: AllocatedTensor[] = [];
+  const allocate = ({ dims }: Tensor) => {
+    const made = new AllocatedTensor(engine.arena, dims);
+    temporaries.push(made);
+    return made;
+  };
+  try {
+    const project = (name: keyof LayerWeights, dy: Tensor, x: Tensor, input?: Tensor) =>
+      projections[name].applyBackward(engine, operation, dy, x, { out: { input } });
+    const output = yield* project("output", gradient, mixed, allocate(mixed));
+    const out = {
+      query: allocate(kept.query),
+      key: allocate(kept.key),
+      value: allocate(kept.value),
+    };
+    const { queryGradient, keyGradient, valueGradient, ...asked } = yield* attendBackward(
+      engine,
+      output.inputGradient as Tensor,
+      kept.query,
+      kept.key,
+      kept.value,
+      { output: mixed, logSumExp: kept.logSumExp },
+      { ...kept.options, gradients: options.gradients, out },
+    );
+    const keyInput = given.key ?? given.query;
+    const made = {
+      query: yield* project("query", queryGradient, given.query),
+      key: yield* project("key", keyGradient, keyInput),
+      value: yield* project("value", valueGradient, given.value ?? keyInput),
+      output,
+    };
+    // Nothing can fail from here on, and what is added is added once.
+    const [ofQuery, ofKey, ofValue] = [made.query, made.key, made.value].map(
+      ({ inputGradient }) => inputGradient as Tensor,
+    ) as [Tensor, Tensor, Tensor];
+    if (!given.value) add(ofKey.data, ofValue.data);
+    if (!given.key) add(ofQuery.data, ofKey.data);
+    return {
+      queryGradient: targets("query", ofQuery),
+      ...(given.key && { keyGradient: targets("key", ofKey) }),
+      ...(given.value && { valueGradient: targets("value", ofValue) }),
+      weights: {
+        query: ofWeights("query", made.query, targets),
+        key: ofWeights("key", made.key, targets),
+        value: ofWeights("value", made.value, targets),
+        output: ofWeights("output", made.output, targets),
+      },
+      ...asked,
+    };
+  } finally {
+    for (const temporary of temporaries) temporary.dispose();
+  }
+}
+
+/** Puts a gradient where it was asked to be, by its name. */
+type Deliver = (name: string, gradient: Tensor) => Tensor;
+
+function ofWeights(
+  name: keyof LayerWeights,
+  { weightGradient, biasGradient }: LinearGradients,
+  deliver: Deliver,
+): ProjectionGradients {
+  return {
+    weight: deliver(`weights.${name}.weight`, weightGradient),
+    ...(biasGradient && { bias: deliver(`weights.${name}.bias`, biasGradient) }),
+  };
+}
+
+function checkTargets(
+  operation: string,
+  { out, accumulate }: LayerBackwardOptions,
+  { given }: Kept,
+  projections: Record<keyof LayerWeights, PreparedLinear>,
+): Deliver {
+  checkAccumulate(operation, out, accumulate, "{ query?, key?, value?, weights? }");
+  const places = new Map<string, Float32Array | Tensor>();
+  const place = (
+    name: string,
+    target: Float32Array | Tensor | undefined,
+    dims: readonly number[] | undefined,
+  ) => {
+    if (target === undefined) return;
+    if (!dims) {
+      const expected = "no value without such a gradient";
+      throw new ArgumentError(operation, `out.${name}`, expected, describe(target));
+    }
+    checkOut(operation, target, dims, `out.${name}`);
+    if (target instanceof AllocatedTensor) target.checkInUse(operation, `out.${name}`);
+    places.set(name, target);
+  };
+  for (const name of ["query", "key", "value"] as const) {
+    place(name, out?.[name], given[name]?.dims);
+  }
+  if (out?.weights !== undefined) checkOptions(operation, out.weights, "out.weights");
+  for (const name of ["query", "key", "value", "output"] as const) {
+    const both = out?.weights?.[name];
+    if (both === undefined) continue;
+    checkOptions(operation, both, `out.weights.${name}`);
+    const { weightDims, biasDims } = projections[name];
+    place(`weights.${name}.weight`, both.weight, weightDims);
+    place(`weights.${name}.bias`, both.bias, biasDims);
+  }
+  return (name, gradient) => {
+    const target = places.get(name);
+    if (!target) return gradient;
+    const data = target instanceof Float32Array ? target : target.data;
+    if (accumulate) add(data, gradient.data);
+    else data.set(gradient.data);
+    return target instanceof Float32Array ? { data, dims: gradient.dims } : target;
+  };
+}

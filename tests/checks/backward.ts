@@ -1,0 +1,183 @@
+// A drawn problem put to attend and attendBackward, held against the reference.
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type Attention, type BackwardOptions, type Tensor, tensor } from "wasm-attention";
+import { randomArray } from "../engines";
+import { naiveDraws, type Round, shareOfDraws } from "../reference";
+import {
+  attendBackward,
+  type BackwardProblem,
+  type BackwardSolution,
+  type Gradients,
+} from "../reference-backward";
+import { arrange, type Drawn, dimsOf, pose, problems } from "./problems";
+
+export const backwardProblems = fc.record({
+  drawn: problems,
+  into: fc.constantFrom("none", "none", "plain", "allocated"),
+  accumulate: fc.boolean(),
+  asked: fc.boolean(),
+});
+type BackwardDrawn = typeof backwardProblems extends fc.Arbitrary<infer T> ? T : never;
+
+/** What has no gradient or belongs to forward alone is taken out. */
+export function plain(drawn: Drawn): Drawn {
+  const none = undefined;
+  return { ...drawn, modified: false, weights: none, scores: none, out: "none", logSumExp: true };
+}
+
+export function checkBackward(attention: Attention, { drawn, ...how }: BackwardDrawn): void {
+  const posed = pose(plain(drawn));
+  const { options } = posed;
+  const { layout, rank } = drawn;
+  const { batch, heads, keyValueHeads, queries, keys, headSize, valueSize } = posed.problem;
+  const problem: BackwardProblem = {
+    ...posed.problem,
+    outputGradient: randomArray(batch * heads * queries * valueSize, drawn.seed + 3),
+  };
+  if (drawn.poison !== undefined) poisonRows(problem, drawn.poison);
+  const before = attention.memory.used;
+  const release: { dispose(): void }[] = [];
+  const place = (data: Float32Array, dims: number[], allocated = drawn.allocated): Tensor => {
+    if (!allocated) return tensor(data, dims);
+    const made = attention.allocate(dims);
+    made.data.set(data);
+    release.push(made);
+    return made;
+  };
+  const laid = (data: Float32Array, h: number, rows: number, size: number) =>
+    place(arrange(data, h, rows, size, layout), dimsOf(layout, rank, batch, h, rows, size));
+  const query = laid(problem.query, heads, queries, headSize);
+  const key = laid(problem.key, keyValueHeads, keys, headSize);
+  const value = laid(problem.value, keyValueHeads, keys, valueSize);
+  const gradient = laid(problem.outputGradient, heads, queries, valueSize);
+  const state = attention.attend(query, key, value, options);
+
+  const gradients = how.asked
+    ? { mask: drawn.mask === "additive", alibi: !!drawn.alibi, sinks: drawn.sinks !== "none" }
+    : undefined;
+  const backward: BackwardOptions = { ...options, out: undefined, gradients };
+  const inputs = { query, key, value };
+  const there = { query: 3, key: -2, value: 0.5 };
+  const target = (name: keyof typeof inputs) => {
+    const { dims, data } = inputs[name];
+    return place(new Float32Array(data.length).fill(there[name]), [...dims], how.into !== "plain");
+  };
+  const out =
+    how.into === "none"
+      ? undefined
+      : {
+          query: target("query"),
+          key: target("key"),
+          value: target("value"),
+        };
+  const accumulate = out !== undefined && how.accumulate;
+  const { logSumExp } = state;
+  assert.ok(logSumExp);
+  const got = attention.attendBackward(
+    gradient,
+    query,
+    key,
+    value,
+    { output: state.output, logSumExp },
+    { ...backward, out, accumulate },
+  );
+
+  const truth = attendBackward(problem);
+  const naive = naiveDraws(problem, truth, attendBackward);
+  const within = (
+    name: string,
+    a: ArrayLike<number>,
+    pick: (solution: BackwardSolution, round?: Round) => ArrayLike<number>,
+    reach: number,
+  ) => {
+    const share = shareOfDraws(a, pick(truth), naive, (s) => pick(s, Math.fround), reach);
+    assert.ok(share <= 1, `${name}: ${share} of the tolerance`);
+  };
+  const back = (data: Float32Array, h: number, rows: number, size: number) =>
+    layout === "BHLD" ? data : arrange(data, rows, h, size, "BLHD");
+  const check = (name: "query" | "key" | "value", h: number, rows: number, size: number) => {
+    const result = got[`${name}Gradient`];
+    assert.deepEqual(result.dims, inputs[name].dims);
+    if (out) assert.equal(result.data, out[name].data);
+    const added = accumulate ? there[name] : 0;
+    const pick = (s: BackwardSolution) => s.gradients[name].map((x) => x + added);
+    const reach = truth.reaches[name] + Math.abs(added);
+    within(name, back(result.data, h, rows, size), pick, reach);
+  };
+  check("query", heads, queries, headSize);
+  check("key", keyValueHeads, keys, headSize);
+  check("value", keyValueHeads, keys, valueSize);
+
+  if (gradients?.mask && options.mask && "dims" in options.mask) {
+    const { dims } = options.mask;
+    const full = [batch, heads, queries, keys];
+    const { maskGradient } = got;
+    assert.ok(maskGradient);
+    assert.deepEqual(maskGradient.dims, dims);
+    const sum = (s: BackwardSolution, round?: Round) => summed(s.gradients.bias, full, dims, round);
+    const largest =
+      truth.reaches.bias * (full.reduce((a, b) => a * b, 1) / maskGradient.data.length);
+    within("mask", maskGradient.data, sum, largest);
+  } else assert.equal(got.maskGradient, undefined);
+  const perHead = (sums: Float64Array) =>
+    Float64Array.from({ length: heads }, (_, h) =>
+      Array.from({ length: batch }, (_, b) => sums[b * heads + h]).reduce((a, b) => a + b, 0),
+    );
+  const checkHeads = (name: keyof Gradients, result: Tensor | undefined, perBatch: boolean) => {
+    assert.ok(result);
+    assert.deepEqual(result.dims, perBatch ? [batch, heads] : [heads]);
+    const pick = ({ gradients }: BackwardSolution) =>
+      perBatch ? gradients[name] : perHead(gradients[name]);
+    within(name, result.data, pick, truth.reaches[name] * (perBatch ? 1 : batch));
+  };
+  if (gradients?.alibi) {
+    const perBatch = drawn.slopesPerBatch && batch > 1;
+    checkHeads("slopes", got.slopesGradient, perBatch);
+  } else assert.equal(got.slopesGradient, undefined);
+  if (gradients?.sinks) checkHeads("sinks", got.sinksGradient, false);
+  else assert.equal(got.sinksGradient, undefined);
+
+  for (const allocated of release) allocated.dispose();
+  assert.equal(attention.memory.used, before, "memory.used is back where it was");
+}
+
+/** [B, H, L, S] summed over the axes that `dims` has once. */
+function summed(
+  data: Float64Array,
+  full: number[],
+  dims: readonly number[],
+  round = (x: number) => x,
+) {
+  const padded = [1, 1, 1, 1, ...dims].slice(-4);
+  const sums = new Float64Array(padded.reduce((a, b) => a * b, 1));
+  for (const [index, x] of data.entries()) {
+    let rest = index;
+    const at = full.map(() => 0);
+    for (let axis = 3; axis >= 0; axis--) {
+      at[axis] = rest % full[axis];
+      rest = Math.floor(rest / full[axis]);
+    }
+    // Keys past a shorter mask are left out.
+    if (padded[3] > 1 && at[3] >= padded[3]) continue;
+    const target = padded.reduce((sum, size, axis) => sum * size + (size === 1 ? 0 : at[axis]), 0);
+    sums[target] = round(sums[target] + x);
+  }
+  return sums;
+}
+
+/** Puts `bad` into every query that sees no key, and into its output's gradient. */
+function poisonRows(problem: BackwardProblem, bad: number): void {
+  const { batch, heads, queries, keys, headSize, valueSize, sinks } = problem;
+  for (let b = 0; b < batch; b++)
+    for (let h = 0; h < heads; h++)
+      for (let i = 0; i < queries; i++) {
+        let seen = problem.present(b, i, -1) && sinks !== undefined && sinks[h] !== -Infinity;
+        for (let j = 0; j < keys && !seen; j++) seen = problem.visible(b, h, i, j);
+        if (seen) continue;
+        const row = (b * heads + h) * queries + i;
+        problem.query.fill(bad, row * headSize, (row + 1) * headSize);
+        problem.outputGradient.fill(bad, row * valueSize, (row + 1) * valueSize);
+      }
+}
