@@ -138,14 +138,16 @@ export class Staging {
 
   /** The call that began, as work to be done. */
   work(work: Omit<Work, "call" | "move">): Work {
-    const block = () => this.#block;
-    return {
+    // No getter: in an object literal it is a hidden class of its own for each call.
+    const placed = {
       ...work,
-      get call() {
-        return block();
+      call: this.#block,
+      move: () => {
+        this.#move();
+        placed.call = this.#block;
       },
-      move: () => this.#move(),
     };
+    return placed;
   }
 
   /** Begins anew in another block: a late worker's writes go to the old one. */
