@@ -18,8 +18,8 @@ const long = fc
     problems,
     fc.constantFrom(SPAN - 1, SPAN, SPAN + 1, SPAN + 129, 2 * SPAN + 3),
     fc.constantFrom(1, 1, 2, 9, 65),
-    fc.constantFrom(1 as const, 3 as const, 8 as const, 31 as const),
-    fc.constantFrom(undefined, { left: 100 }, { left: SPAN, right: SPAN }),
+    fc.constantFrom(1, 3, 8, 31),
+    fc.constantFrom<AttendOptions["window"]>(undefined, { left: 100 }, { left: SPAN, right: SPAN }),
   )
   .map(([drawn, keys, queries, size, window]) => ({
     ...drawn,
