@@ -26,7 +26,7 @@ const long = fc
     ...{ keys, queries, window, headSize: size, valueSize: size, batch: 1, group: 2 },
     keyValueHeads: 1,
     scores: undefined,
-    blockSize: 0,
+    blockSize: 0 as const,
     modified: false,
   }));
 
