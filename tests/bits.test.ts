@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { createAttention, tensor } from "wasm-attention";
+import { type AttendState, createAttention, tensor } from "wasm-attention";
 import { Slot } from "../assembly/frame";
 import { engine, randomArray, variants } from "./engines";
 
@@ -21,6 +21,37 @@ for (const variant of variants) {
       block.dispose();
       const got = attention.attend(q, k, v, { causal: true, weights: true, logSumExp: true });
       assert.deepEqual(got, want);
+    }
+  });
+
+  test(`bytes of gradients do not either, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const options = {
+      causal: true,
+      softcap: 2,
+      dropout: { probability: 0.2, seed: 4 },
+      mask: randomArray(150 * 150, 6),
+      sinks: [0, 1, 2],
+    } as const;
+    const gradients = { mask: true, sinks: true };
+    const weight = attention.prepareLinear(tensor(randomArray(40 * 9, 7), [40, 9]), {
+      order: "in,out",
+      bias: randomArray(9, 8),
+    });
+    const dy = tensor(randomArray(3 * 150 * 9, 9), [1, 3, 150, 9]);
+    const run = () => {
+      const state = attention.attend(q, k, v, { ...options, logSumExp: true }) as AttendState;
+      return [
+        attention.attendBackward(v, q, k, v, state, { ...options, gradients }),
+        attention.linearBackward(dy, q, weight),
+      ];
+    };
+    const want = run();
+    for (const garbage of [NaN, Infinity, -1]) {
+      const block = attention.allocate([600_000]);
+      block.data.fill(garbage);
+      block.dispose();
+      assert.deepEqual(run(), want);
     }
   });
 
