@@ -43,6 +43,11 @@ interface Inputs<T> {
   readonly mask: T | undefined;
 }
 
+/**
+ * Keras's `MultiHeadAttention` as a layer of TensorFlow.js: query [B, L, Eq], value [B, S, Ev] and key
+ * [B, S, Ek] → [B, L, E], each input projected to H heads, attended, and projected back. What Keras
+ * takes as keywords of the call are inputs (value, key, a mask) and arguments here.
+ */
 export class MultiHeadAttention extends layers.Layer {
   /** @nocollapse */
   static readonly className: string = NAME;
@@ -50,7 +55,6 @@ export class MultiHeadAttention extends layers.Layer {
   /** A dense layer that is never called: it reads and writes down what Keras says of weights. */
   #weightSettings: ReturnType<typeof layers.dense>;
   #projections: Partial<Record<Projection, { kernel: LayerVariable; bias?: LayerVariable }>> = {};
-  #batchAxes = 1;
   #seed: number;
   #calls = 0;
 
@@ -77,7 +81,7 @@ export class MultiHeadAttention extends layers.Layer {
   override build(inputShape: TensorflowShape | TensorflowShape[]): void {
     const { query, value, key, mask } = this.#inputs(shapesOf(inputShape));
     const { numHeads, keyDim, valueDim } = this.#settings;
-    this.#batchAxes = this.#checkShapes({ query, value, key, mask });
+    this.#checkShapes({ query, value, key, mask });
     const features = (argument: string, shape: Shape) => {
       const size = shape.at(-1);
       if (size) return size;
@@ -143,17 +147,18 @@ export class MultiHeadAttention extends layers.Layer {
    */
   override call(inputs: Tensor | Tensor[], kwargs: Keywords = {}): Tensor | Tensor[] {
     const { query, value, key, mask } = this.#inputs(Array.isArray(inputs) ? inputs : [inputs]);
-    this.#checkShapes({
+    const batches = this.#checkShapes({
       query: query.shape,
       value: value.shape,
       key: key.shape,
       mask: mask?.shape,
     });
+    for (const [name, x] of Object.entries({ query, key, value })) this.#checkFeatures(name, x);
     const { numHeads, dropout, useCausalMask, returnAttentionScores } = this.#settings;
     const drops = kwargs.training === true && dropout > 0;
     return tidy(() => {
       const heads = (name: Projection, x: Tensor) =>
-        this.#project(name, reshape(x, foldedDims(x.shape, this.#batchAxes)), 1);
+        this.#project(name, reshape(x, foldedDims(x.shape, batches)), 1);
       const [mixed, , weights] = attendTensors(
         heads("query", query),
         heads("key", key),
@@ -172,6 +177,17 @@ export class MultiHeadAttention extends layers.Layer {
       const whole = reshape(output, [...query.shape.slice(0, -1), ...sizes]);
       return weights ? [whole, weights] : whole;
     });
+  }
+
+  #checkFeatures(name: string, { shape }: Tensor): void {
+    const [features] = this.#projections[name as Projection]?.kernel.shape ?? [];
+    if (shape.at(-1) === features) return;
+    throw new ArgumentError(
+      NAME,
+      `${name}.shape`,
+      `[B, …, L, E] with E = ${features}`,
+      describe(shape),
+    );
   }
 
   #project(name: Projection, x: Tensor, contracted: number): Tensor {
