@@ -25,23 +25,23 @@ export interface MultiHeadAttentionArgs extends LayerArgs, WeightArgs {
   /** Size D of a head's queries and keys. */
   keyDim: number;
   /** Size Dv of a head's values; `keyDim` by default. */
-  valueDim?: number | null;
+  valueDim?: number | null | undefined;
   /** Share of the weights that is dropped in training; 0 by default. */
-  dropout?: number | null;
+  dropout?: number | null | undefined;
   /** Which weights are dropped follows from it and from how often the layer was called; random by default. */
-  seed?: number | null;
+  seed?: number | null | undefined;
   /** Whether the projections have biases; true by default. */
-  useBias?: boolean | null;
+  useBias?: boolean | null | undefined;
   /** Sizes of the output besides batch and sequence; that of the query by default. */
-  outputShape?: number | readonly number[] | null;
+  outputShape?: number | readonly number[] | null | undefined;
   /** Axes that are attended over: the last ones before the features, all but the batch by default. */
-  attentionAxes?: number | readonly number[] | null;
+  attentionAxes?: number | readonly number[] | null | undefined;
   /** Query i sees keys up to i; false by default. Keras's `use_causal_mask`. */
-  useCausalMask?: boolean | null;
+  useCausalMask?: boolean | null | undefined;
   /** Return the weights beside the output; false by default. Keras's `return_attention_scores`. */
-  returnAttentionScores?: boolean | null;
+  returnAttentionScores?: boolean | null | undefined;
   /** The last input is a mask; false by default. Keras's `attention_mask`. */
-  attentionMask?: boolean | null;
+  attentionMask?: boolean | null | undefined;
 }
 
 type Snake<Name extends string> = Name extends `${infer Head}${infer Tail}`

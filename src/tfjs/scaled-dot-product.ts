@@ -122,11 +122,26 @@ export function attendTensors(
     options: rest,
     distance: alibi?.distance,
     given,
-    learning: given.filter((name) => gradients?.[name]),
+    learning: checkLearning(gradients, given),
     weights,
   };
   const inputs = [query, key, value, ...given.map((name) => tensors[name] as Tensor)];
   return runKernel(NAME, FORWARD, inputs, attributes);
+}
+
+function checkLearning(gradients: unknown, given: readonly Further[]): readonly Further[] {
+  if (gradients === undefined) return [];
+  if (typeof gradients !== "object" || gradients === null) {
+    const expected = "{ mask?, alibi?, sinks? }";
+    throw new ArgumentError(NAME, "gradients", expected, describe(gradients));
+  }
+  const wanted = Object.entries(gradients).filter(([, want]) => want !== undefined);
+  for (const [name, want] of wanted) {
+    if (want === false || (want === true && given.includes(name as Further))) continue;
+    const expected = `a boolean, true only for one of ${further.join(", ")} that is given`;
+    throw new ArgumentError(NAME, `gradients.${name}`, expected, describe(want));
+  }
+  return given.filter((name) => wanted.some(([key, want]) => key === name && want));
 }
 
 type AllOptions = Pick<AttendOptions, Plain | Further>;

@@ -15,10 +15,12 @@ setThreadsCount(1);
 export const backends = ["cpu", "wasm"] as const;
 export type Backend = (typeof backends)[number];
 
-let attention: Attention | undefined;
+const engines: Partial<Record<Backend, Attention>> = {};
 
+/** The backend with an engine of its own: on cpu the portable build, on wasm the best one. */
 export async function use(backend: Backend): Promise<Attention> {
-  attention ??= await createAttention();
+  engines[backend] ??= await createAttention({ reproducible: backend === "cpu" });
+  const attention = engines[backend];
   registerAttention(attention);
   await tf.setBackend(backend);
   await tf.ready();

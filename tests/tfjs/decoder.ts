@@ -1,5 +1,5 @@
-// A recurrent decoder with attention (Bahdanau et al. 2014): at each step the state asks the memory,
-// and what it gets goes into the cell beside the step's input.
+// A recurrent decoder with attention, of the kind of Bahdanau et al. 2014: at each step the state asks
+// the memory, and the answer goes into the cell beside the step's input.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { type LayerVariable, layers } from "@tensorflow/tfjs-layers";

@@ -51,6 +51,9 @@ test("tensors", async () => {
   refuses(ask({ mask: tf.complex([1], [1]) }), "mask.dtype", /bool or int32 or float32/);
   refuses(ask({ alibi: { slopes: [1] } }), "alibi.slopes");
   refuses(ask({ sinks: [1] }), "sinks");
+  refuses(ask({ gradients: true }), "gradients");
+  refuses(ask({ gradients: { mask: true } }), "gradients.mask", /that is given/);
+  refuses(ask({ gradients: { query: true } }), "gradients.query");
   refuses(ask({ dropout: { probability: 1, seed: 0 } }), "dropout.probability");
   refuses(() => linear(x, numbers([S, E], 1)), "kernel.shape", /in = 6, got \[4, 6\]/);
   refuses(() => linear(x, numbers([E], 1)), "kernel.shape");

@@ -1,6 +1,8 @@
 // Models that are saved and loaded, and models as Keras's converter writes them.
 
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import * as tf from "@tensorflow/tfjs-core";
 import {
@@ -13,6 +15,7 @@ import {
 import { fromKeras, MultiHeadAttention } from "wasm-attention/tfjs";
 import { numbers, use } from "./backends";
 import { close } from "./compare";
+import "./relaxed";
 import { layer as exact, type Sequence } from "./reference";
 
 const [B, L, S, E, F, numHeads, keyDim] = [2, 5, 4, 6, 7, 2, 3];
@@ -262,6 +265,36 @@ test("a model of Keras as its converter writes it: what float64 gives", async ()
   // Loaded once, it is a model of TensorFlow.js: saved and loaded without any more ado.
   const again = await loadLayersModel(tf.io.fromMemory(await saved(made)));
   assert.deepEqual((again.predict([x, memory, mask]) as tf.Tensor).dataSync(), output.dataSync());
+});
+
+test("a model of Keras at a URL", async (t) => {
+  await use("cpu");
+  const { weightSpecs, weightData } = kerasWeights();
+  const files: Record<string, string | Uint8Array> = {
+    "/model.json": JSON.stringify({
+      format: "layers-model",
+      generatedBy: "keras v2.15.0",
+      convertedBy: "TensorFlow.js Converter v4.22.0",
+      modelTopology: topology(),
+      weightsManifest: [{ paths: ["group1-shard1of1.bin"], weights: weightSpecs }],
+    }),
+    "/group1-shard1of1.bin": new Uint8Array(weightData),
+  };
+  const server = createServer(({ url = "" }, response) => {
+    response.writeHead(files[url] ? 200 : 404, {
+      "content-type": url.endsWith(".json") ? "application/json" : "application/octet-stream",
+    });
+    response.end(files[url]);
+  });
+  t.after(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const made = await loadLayersModel(fromKeras(`http://127.0.0.1:${port}/model.json`));
+  const artifacts = { modelTopology: topology(), weightSpecs, weightData };
+  const other = await loadLayersModel(fromKeras(tf.io.fromMemory(artifacts)));
+  const given = [numbers([B, L, E], 1), numbers([B, S, F], 2), tf.ones([B, L, S])];
+  const [got, expected] = [made, other].map((of) => of.predict(given) as tf.Tensor);
+  assert.deepEqual(got.dataSync(), expected.dataSync());
 });
 
 test("a model inside a model of Keras", async () => {

@@ -14,6 +14,7 @@ import {
 import { MultiHeadAttention } from "wasm-attention/tfjs";
 import { backends, numbers, use } from "./backends";
 import { close } from "./compare";
+import "./relaxed";
 import { AttentiveDecoder } from "./decoder";
 import { PlainMultiHeadAttention } from "./plain-layer";
 
