@@ -120,20 +120,20 @@ export class MultiHeadAttention extends layers.Layer {
    */
   override apply(
     inputs: Tensor | Tensor[] | SymbolicTensor | SymbolicTensor[],
-    kwargs: Keywords = {},
+    kwargs?: Keywords | null,
   ): Tensor | Tensor[] | SymbolicTensor | SymbolicTensor[] {
     const first = Array.isArray(inputs) ? inputs[0] : inputs;
     const symbolic = typeof first === "object" && first !== null && "sourceLayer" in first;
     // A model hands down its own keywords; its mask may be that of an earlier layer.
     const known = symbolic ? [] : ["training", "mask"];
-    for (const [name, value] of Object.entries(kwargs)) {
+    for (const [name, value] of Object.entries(kwargs ?? {})) {
       if (known.includes(name) || value === null || value === undefined) continue;
       const expected =
         "no keyword: value, key and mask are inputs, the rest arguments of the constructor" +
         " (a model of Keras is loaded through fromKeras)";
       throw new ArgumentError(NAME, name, expected, describe(value));
     }
-    return super.apply(inputs, kwargs);
+    return super.apply(inputs, kwargs ?? {});
   }
 
   /**
@@ -145,7 +145,7 @@ export class MultiHeadAttention extends layers.Layer {
    *
    * @throws ArgumentError for inputs that do not fit, and before `registerAttention`.
    */
-  override call(inputs: Tensor | Tensor[], kwargs: Keywords = {}): Tensor | Tensor[] {
+  override call(inputs: Tensor | Tensor[], kwargs?: Keywords | null): Tensor | Tensor[] {
     const { query, value, key, mask } = this.#inputs(Array.isArray(inputs) ? inputs : [inputs]);
     const batches = this.#checkShapes({
       query: query.shape,
@@ -155,7 +155,7 @@ export class MultiHeadAttention extends layers.Layer {
     });
     for (const [name, x] of Object.entries({ query, key, value })) this.#checkFeatures(name, x);
     const { numHeads, dropout, useCausalMask, returnAttentionScores } = this.#settings;
-    const drops = kwargs.training === true && dropout > 0;
+    const drops = kwargs?.training === true && dropout > 0;
     return tidy(() => {
       const heads = (name: Projection, x: Tensor) =>
         this.#project(name, reshape(x, foldedDims(x.shape, batches)), 1);

@@ -11,19 +11,22 @@ const NAME = "scaledDotProductAttention";
 const FORWARD = "WasmAttentionAttend";
 const BACKWARD = "WasmAttentionAttendBackward";
 
-type Plain =
-  | "layout"
-  | "heads"
-  | "keyValueHeads"
-  | "scale"
-  | "causal"
-  | "queryOffset"
-  | "blockMask"
-  | "window"
-  | "softcap"
-  | "dropout"
-  | "keyLengths"
-  | "queryLengths";
+/** Options that are no tensors. */
+const plain = [
+  "layout",
+  "heads",
+  "keyValueHeads",
+  "scale",
+  "causal",
+  "queryOffset",
+  "blockMask",
+  "window",
+  "softcap",
+  "dropout",
+  "keyLengths",
+  "queryLengths",
+] as const satisfies readonly (keyof AttendOptions)[];
+type Plain = (typeof plain)[number];
 
 /** Those of `attend` that say which scores are computed; a mask, slopes and sinks as tensors. */
 export interface ScaledDotProductOptions extends Pick<AttendOptions, Plain> {
@@ -57,21 +60,6 @@ interface Attributes {
   /** Whether the weights are a third output. */
   readonly weights: boolean;
 }
-
-const plain: readonly string[] = [
-  "layout",
-  "heads",
-  "keyValueHeads",
-  "scale",
-  "causal",
-  "queryOffset",
-  "blockMask",
-  "window",
-  "softcap",
-  "dropout",
-  "keyLengths",
-  "queryLengths",
-] satisfies Plain[];
 
 /**
  * softmax(scale · query·keyᵀ + bias) · value on tensors of TensorFlow.js, with gradients of query, key
@@ -109,7 +97,7 @@ export function attendTensors(
   }
   const { mask, alibi, sinks, gradients, ...rest } = options;
   for (const name of Object.keys(rest)) {
-    if (plain.includes(name)) continue;
+    if (plain.includes(name as Plain)) continue;
     const expected = `one of ${[...plain, ...further, "gradients"].join(", ")}`;
     throw new ArgumentError(NAME, "options", expected, describe(name));
   }

@@ -151,6 +151,7 @@ test("keywords: TensorFlow.js writes them down and does not pass them on", async
   refuses(() => layer.apply(x, { training: true }), "training", guide);
   refuses(() => layer.apply(numbers([1, L, E], 1), { value: 1 }), "value", guide);
   layer.apply(x, { mask: null });
+  layer.apply(x, null);
 });
 
 test("masks of earlier layers: refused where they come with an input, else passed over", async () => {

@@ -201,6 +201,19 @@ for (const backend of backends) {
   });
 }
 
+test("a training step of 4096 positions keeps no matrix of weights, in either memory", async () => {
+  const attention = await use("wasm");
+  const n = 4096;
+  const x = numbers([n, 8], 1);
+  const reserved = attention.memory.reserved;
+  const { peakBytes } = await tf.profile(() =>
+    tf.grad((q: tf.Tensor) => scaledDotProductAttention(q, x, x))(x),
+  );
+  assert.ok(peakBytes < (n * n * 4) / 16, `${peakBytes} bytes of tensors`);
+  const grown = attention.memory.reserved - reserved;
+  assert.ok(grown < (n * n * 4) / 16, `${grown} bytes of linear memory`);
+});
+
 test("tensors of one backend are read on another", async () => {
   await use("cpu");
   const [q, k, v] = [numbers([L, D], 1), numbers([S, D], 2), numbers([S, D], 3)];
