@@ -20,9 +20,9 @@ import { randomArray } from "./engines";
  * SHA-256 over the losses and the parameters of the short course, by Node 20 and by Node 24. A kernel
  * that adds up in another order changes it, nothing else may.
  */
-const DIGEST = "0c14de75c8683f1006ce1da0606ce79790e705424bfb37966174901bd67f8ae9";
+const DIGEST = "51f631e4a6e01b56bd516c35a61774a08ba2d343be813dea7cbb8aba46695345";
 
-const COURSE = { steps: 300, batch: 64, rate: 5e-3 };
+const COURSE = { steps: 350, batch: 64, rate: 5e-3 };
 const ASKED = 1000;
 const AMONG = 10_000;
 
@@ -192,16 +192,28 @@ test("attention glows on its patch, ink stays white", () => {
 });
 
 function learn(attention: Attention, steps: number) {
-  const random = seeded(2026);
-  const model = new DigitTransformer(attention, random);
-  const course = { ...COURSE, steps };
-  const losses = Float64Array.from(
-    train(attention, model, training, course, random),
-    (p) => p.loss,
-  );
-  const hash = createHash("sha256").update(losses);
-  for (const { data } of model.parameters) hash.update(data);
-  return { model, losses, digest: hash.digest("hex") };
+  return withoutPlatformMathematics(() => {
+    const random = seeded(2026);
+    const model = new DigitTransformer(attention, random);
+    const course = { ...COURSE, steps };
+    const done = [...train(attention, model, training, course, random)];
+    const losses = Float64Array.from(done, ({ loss }) => loss);
+    const hash = createHash("sha256").update(losses);
+    for (const { data } of model.parameters) hash.update(data);
+    return { model, losses, digest: hash.digest("hex") };
+  });
+}
+
+/** Runs `run` where the functions of Math that engines round differently throw. */
+function withoutPlatformMathematics<T>(run: () => T): T {
+  const names = ["exp", "log", "pow", "sin", "cos", "tanh"] as const;
+  const kept = names.map((name) => [name, Math[name]] as const);
+  for (const name of names) Math[name] = () => assert.fail(`Math.${name} on the way to a result`);
+  try {
+    return run();
+  } finally {
+    Object.assign(Math, Object.fromEntries(kept));
+  }
 }
 
 function histogram({ labels }: Digits): number[] {
