@@ -187,6 +187,15 @@ test("attention glows on its patch, ink stays white", () => {
   assert.ok(sum(20, 20) > 350 && sum(20, 20) > sum(20, 27) && sum(20, 27) > sum(50, 50));
   const file = PNG.sync.read(png({ width, height: 56, pixels }));
   assert.deepEqual([...file.data.subarray(0, 4)], [255, 255, 255, 255]);
+  // The upper half of a cell has the colour of the letter, the lower one that of the ground.
+  const looked = drawDigit(image, attention);
+  const shown = terminalLines([looked], true).flatMap((line) => {
+    const cells = [...line.matchAll(/38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m▀/g)];
+    const halves = (from: number) =>
+      cells.flatMap((cell) => cell.slice(from, from + 3).map(Number));
+    return [...halves(1), ...halves(4)];
+  });
+  assert.deepEqual(shown, [...looked.pixels]);
   const lines = terminalLines([drawDigit(image)], false);
   assert.deepEqual(lines, [`▒${" ".repeat(27)}`, ...Array(13).fill(" ".repeat(28))]);
 });
