@@ -25,6 +25,8 @@ export type Enlist = (
 
 /** Without any beat for so long, a worker has been killed or has stopped answering. */
 const STALL_MS = 2000;
+/** More than LOOK_MS: a page's timers may be late. */
+const AWAY_MS = 200;
 /** A worker that has not started by then never will. */
 const START_MS = 10_000;
 /** How often a call that runs on the workers alone is looked at. */
@@ -192,17 +194,20 @@ function maySleep(control: Int32Array): boolean {
   }
 }
 
-/** Tells whether no thread has made any progress for STALL_MS. */
+/**
+ * Tells whether no thread has made any progress for STALL_MS. A longer gap than AWAY_MS between two
+ * looks was a time in which this thread did not run either: a sleeping machine is no dead worker.
+ */
 function stallWatch(control: Int32Array): () => boolean {
   let beat = Atomics.load(control, Control.beat);
   let last = performance.now();
+  let waited = 0;
   return () => {
     const now = performance.now();
     const current = Atomics.load(control, Control.beat);
-    if (current !== beat) {
-      beat = current;
-      last = now;
-    }
-    return now - last > STALL_MS;
+    waited = current === beat ? waited + Math.min(now - last, AWAY_MS) : 0;
+    beat = current;
+    last = now;
+    return waited > STALL_MS;
   };
 }
