@@ -1,0 +1,112 @@
+// npm run demo:translation [-- --pairs FILE --steps N --fast]: trains a translator of English number
+// words, or of the pairs in a tab-separated file, and shows how it looks at what it translates.
+
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import pc from "picocolors";
+import { createAttention } from "wasm-attention";
+import { heatmap } from "../semantic-search/heatmap";
+import { seeded } from "../training/random";
+import { numbers, pairsOf } from "./corpus";
+import { picture } from "./picture";
+import { bar, curve } from "./progress";
+import { Training } from "./train";
+
+const { values } = parseArgs({
+  options: {
+    /** Lines of source, tab, target. */
+    pairs: { type: "string" },
+    steps: { type: "string", default: "800" },
+    seed: { type: "string", default: "1" },
+    /** The best build instead of the reproducible one. */
+    fast: { type: "boolean", default: false },
+  },
+});
+const [steps, seed] = [Number(values.steps), Number(values.seed)];
+if (!(Number.isInteger(steps) && steps > 0 && Number.isInteger(seed))) {
+  console.error("--steps and --seed are whole numbers, --steps at least 1");
+  process.exit(2);
+}
+
+const folder = fileURLToPath(new URL("../../build/translation/", import.meta.url));
+const corpus = values.pairs
+  ? pairsOf(readFileSync(values.pairs, "utf8"), seeded(seed))
+  : numbers(seeded(seed));
+const shown = values.pairs
+  ? corpus.heldOut.slice(0, 3).map(({ source }) => source)
+  : ["twenty-one", "three hundred forty-five", "ninety-eight thousand seven hundred sixty-five"];
+
+const attention = await createAttention({ reproducible: !values.fast });
+const training = new Training(attention, corpus, seed);
+const { source, target } = training;
+const [example] = corpus.training;
+const cut = (pieces: typeof source, text: string) =>
+  pieces
+    .encode(text)
+    .map((id) => pieces.name(id))
+    .join(pc.dim("·"));
+const count = (n: number) => n.toLocaleString("en");
+console.log(`
+${pc.bold(values.pairs ?? "English → German number words")}
+  ${count(corpus.training.length)} pairs to learn from, ${count(corpus.heldOut.length)} held out
+  ${cut(source, example.source)} → ${cut(target, example.target)}
+  ${count(training.parameterCount)} parameters, ${attention.variant} build${values.fast ? "" : ", reproducible"}, Node ${process.versions.node}
+`);
+
+const losses: number[] = [];
+const begin = performance.now();
+let drawn = begin;
+for (const loss of training.steps({ steps, warmUp: Math.min(100, steps >> 2), rate: 3e-3 })) {
+  losses.push(loss);
+  const now = performance.now();
+  const due = process.stdout.isTTY
+    ? now - drawn > 100
+    : Math.floor((losses.length * 10) / steps) > Math.floor(((losses.length - 1) * 10) / steps);
+  if (!due && losses.length < steps) continue;
+  drawn = now;
+  const each = (now - begin) / losses.length;
+  const recent = losses.slice(-20);
+  const line = [
+    `  ${pc.cyan(bar(losses.length / steps, 30))} ${losses.length}/${steps}`,
+    `loss ${(recent.reduce((a, b) => a + b) / recent.length).toFixed(4)}`,
+    `${each.toFixed(0)} ms a step`,
+    `${(((steps - losses.length) * each) / 1000).toFixed(0)} s left`,
+  ].join("   ");
+  process.stdout.write(process.stdout.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
+}
+const seconds = (performance.now() - begin) / 1000;
+console.log(
+  `${process.stdout.isTTY ? "\n" : ""}  ${pc.cyan(curve(losses, 60))} loss, on a logarithmic scale\n`,
+);
+
+const exact = training.exactMatch(corpus.heldOut);
+const percent = `${(exact * 100).toFixed(1)} %`;
+console.log(
+  `  ${pc.bold(percent)} of ${count(corpus.heldOut.length)} held-out pairs exactly right, after ${seconds.toFixed(0)} s of training`,
+);
+const translations = training.translate(corpus.heldOut.map((pair) => pair.source));
+corpus.heldOut
+  .map((pair, i) => ({ ...pair, got: translations[i] }))
+  .filter(({ target, got }) => got !== target)
+  .slice(0, 3)
+  .forEach(({ source, target, got }) => {
+    console.log(`    ${source}: ${pc.red(got)} instead of ${target}`);
+  });
+
+console.log(
+  "\n  What was looked at while each piece was written, in percent, the mean of four heads",
+);
+const alignments = shown.map((source) => {
+  const [title] = training.translate([source]);
+  return { ...training.align(source, title), title: `${source} → ${title}` };
+});
+for (const { title, source, target, weights } of alignments) {
+  console.log(`\n  ${pc.bold(title)}`);
+  for (const line of heatmap(target, source, weights.data, pc.isColorSupported))
+    console.log(`  ${line}`);
+}
+mkdirSync(folder, { recursive: true });
+writeFileSync(`${folder}alignment.svg`, picture(alignments));
+console.log(`\n  as a picture: build/translation/alignment.svg\n`);
+attention.dispose();
