@@ -49,7 +49,7 @@ export class Pieces {
   }
 
   encode(text: string): number[] {
-    return wordsOf(text).flatMap((word) => this.#fewest([...word]));
+    return wordsOf(text).flatMap((word) => this.#fewest(word));
   }
 
   decode(ids: readonly number[]): string {
@@ -66,19 +66,19 @@ export class Pieces {
   }
 
   /** The fewest pieces that spell a word; of as many, those with the longest last. */
-  #fewest(letters: readonly string[]): number[] {
+  #fewest(word: string): number[] {
     const best: { pieces: number; from: number; id: number }[] = [{ pieces: 0, from: 0, id: 0 }];
-    for (let end = 1; end <= letters.length; end++) {
+    for (let end = 1; end <= word.length; end++) {
       best[end] = { pieces: Infinity, from: end - 1, id: UNKNOWN };
       for (let from = Math.max(0, end - this.#longest); from < end; from++) {
-        const id = this.#ids.get(letters.slice(from, end).join(""));
+        const id = this.#ids.get(word.slice(from, end));
         const pieces = best[from].pieces + 1;
         if (id !== undefined && pieces < best[end].pieces) best[end] = { pieces, from, id };
       }
       if (best[end].pieces === Infinity) best[end].pieces = best[end - 1].pieces + 1;
     }
     const ids: number[] = [];
-    for (let end = letters.length; end > 0; end = best[end].from) ids.unshift(best[end].id);
+    for (let end = word.length; end > 0; end = best[end].from) ids.unshift(best[end].id);
     return ids;
   }
 }
