@@ -5,7 +5,7 @@
 // after the other, so a row's bits depend on depth alone.
 
 import { Slot } from "./frame";
-import { multiply4x8 } from "./gemm/kernel";
+import { multiply1x32, multiply4x8 } from "./gemm/kernel";
 import { packColumns, packFourColumns, packRows, packRows8 } from "./gemm/pack";
 import { address, size } from "./slots";
 import { LINEAR_DEPTH, LINEAR_ROWS, PART } from "./tiles";
@@ -146,7 +146,12 @@ export function linearItem(frame: usize, item: i32, thread: i32): void {
       else packRows(source, inputRow, rows - i, count, panel, 16);
     }
     let w = packed + <usize>(first >> 3) * panel + ((<usize>from) << 5);
-    for (let j = first; j < last; j += 8) {
+    let j = first;
+    for (; rows == 1 && j + 32 <= last; j += 32) {
+      multiply1x32(x, w, panel, count, result + ((<usize>j) << 2));
+      w += panel << 2;
+    }
+    for (; j < last; j += 8) {
       for (let i = 0; i < rows; i += 4) {
         const a = x + <usize>(i >> 2) * rowPanel;
         const c = result + <usize>i * resultRow + ((<usize>j) << 2);

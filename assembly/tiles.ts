@@ -14,6 +14,9 @@ export const REGISTER_COLUMNS: i32 = 8;
 export const SCORE_SUM: i32 = 32;
 export const VALUE_SUM: i32 = 128;
 
+/** Keys of a span, whose states are merged: few enough to be a thread's share, many to be worth it. */
+export const SPAN: i32 = 4096;
+
 /** linear: rows of x and depth packed at a time (64 × 256 floats stay in the level-2 cache). */
 export const LINEAR_ROWS: i32 = 64;
 export const LINEAR_DEPTH: i32 = 256;
@@ -21,5 +24,5 @@ export const LINEAR_DEPTH: i32 = 256;
 /** Multiply-adds that run without a pause: some milliseconds of them. */
 export const PART: i64 = 1 << 25;
 
-/** Keys and values of more bytes than this come from memory; one query asks for them ahead. */
+/** Keys and values of more bytes than this come from memory; one query stages them. */
 export const CACHED_BYTES: f64 = 8388608;

@@ -108,7 +108,7 @@ for (const [seed, input] of inputs.entries()) {
   const found = [
     { name: "naive float32", ...errorsOf(attention(input, arrays, Math.fround), truth) },
   ];
-  for (const peer of [...engines.map(ours), onnxruntime, tfjs]) {
+  for (const peer of [...engines.map(ours), onnxruntime(1), tfjs]) {
     try {
       const prepared = await peer.prepare(input, ...arrays);
       await prepared.run();

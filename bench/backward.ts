@@ -2,46 +2,40 @@
 // forward passes a backward pass takes. Its five products are two and a half times forward's two.
 
 import { type AttendState, type Attention, tensor } from "wasm-attention";
+import { random } from "./cases";
 import { paired } from "./paired";
 import type { Case } from "./peers/peer";
-import type { Row } from "./rows";
+import type { Report } from "./rows";
 
-export const backwardCases: readonly Case[] = [128, 512, 1024, 2048].flatMap((n) =>
+export const backwardCases: readonly Case[] = [512, 128, 1024, 2048].flatMap((n) =>
   [false, true].map((causal) => ({ heads: 12, n, d: 64, causal })),
 );
 
-export async function benchBackward(
-  attention: Attention,
-  chosen: readonly Case[],
-  report: (row: Row) => void,
-): Promise<void> {
-  for (const c of chosen) {
-    const dims = [1, c.heads, c.n, c.d];
-    const size = c.heads * c.n * c.d;
-    const tensors = Array.from({ length: 8 }, () => attention.allocate(dims));
-    const [query, key, value, gradient, output, ...gradients] = tensors;
-    for (const [seed, x] of [query, key, value, gradient].entries()) {
-      x.data.set(Float32Array.from({ length: size }, (_, i) => Math.sin(i * (seed + 1))));
-    }
-    const { causal } = c;
-    const forward = () =>
-      attention.attend(query, key, value, { causal, logSumExp: true, out: output });
-    const lse = forward().logSumExp;
-    if (!lse) throw new Error("no logSumExp");
-    const state: AttendState = { output, logSumExp: tensor(lse.data, lse.dims) };
-    const [q, k, v] = gradients;
-    const options = { causal, out: { query: q, key: k, value: v } };
-    const backward = () => {
-      attention.attendBackward(gradient, query, key, value, state, options);
-    };
-    const pair = await paired(
-      () => void forward(),
-      () => backward(),
-    );
-    const facts = { op: "backward", build: attention.variant, threads: 1, place: "allocated" };
-    report({ ...facts, ...c, peer: "our forward", ...asBackward(pair) });
-    for (const made of tensors) made.dispose();
-  }
+export async function benchBackward(attention: Attention, c: Case, report: Report): Promise<void> {
+  const dims = [1, c.heads, c.n, c.d];
+  const size = c.heads * c.n * c.d;
+  const tensors = Array.from({ length: 8 }, () => attention.allocate(dims));
+  const [query, key, value, gradient, output, ...gradients] = tensors;
+  for (const [seed, x] of [query, key, value, gradient].entries())
+    x.data.set(random(size + seed).subarray(seed));
+  const { causal } = c;
+  const forward = () =>
+    attention.attend(query, key, value, { causal, logSumExp: true, out: output });
+  const lse = forward().logSumExp;
+  if (!lse) throw new Error("no logSumExp");
+  const state: AttendState = { output, logSumExp: tensor(lse.data, lse.dims) };
+  const [q, k, v] = gradients;
+  const options = { causal, out: { query: q, key: k, value: v } };
+  const backward = () => {
+    attention.attendBackward(gradient, query, key, value, state, options);
+  };
+  const pair = await paired(
+    () => void forward(),
+    () => backward(),
+  );
+  const facts = { op: "backward", build: attention.variant, threads: 1, place: "allocated" };
+  report({ ...facts, ...c, peer: "our forward", ...asBackward(pair) });
+  for (const made of tensors) made.dispose();
 }
 
 /** Measured with forward first, so that the ratio is backward's time ÷ forward's. */

@@ -1,10 +1,13 @@
-// Cold start: medians over fresh processes, ours and onnxruntime-web's turn by turn.
+// Cold start: medians over fresh processes, ours and a peer's turn by turn.
 
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { type Pair, quantile } from "./paired";
+import { type Pair, quantile, ratioOf } from "./paired";
 
-const PROCESSES = 20;
+export const starts = {
+  "onnxruntime-web": "peers/coldstart.mjs",
+  "tfjs-backend-wasm": "peers/coldstart-tfjs.mjs",
+} as const;
 
 function milliseconds(script: string): number {
   const path = fileURLToPath(new URL(script, import.meta.url));
@@ -12,16 +15,14 @@ function milliseconds(script: string): number {
 }
 
 /** Milliseconds from `import()` to the first [1, 8, 16, 8] output. */
-export function coldStart(): Pair {
-  const rounds = Array.from({ length: PROCESSES }, () => ({
+export function coldStart(peer: keyof typeof starts, processes: number): Pair {
+  const rounds = Array.from({ length: processes }, () => ({
     ours: milliseconds("coldstart.mjs"),
-    theirs: milliseconds("peers/coldstart.mjs"),
+    theirs: milliseconds(starts[peer]),
   }));
-  const ratios = rounds.map(({ ours, theirs }) => theirs / ours);
   return {
     oursMs: quantile(rounds.map(({ ours }) => ours)),
     peerMs: quantile(rounds.map(({ theirs }) => theirs)),
-    ratio: quantile(ratios),
-    quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+    ...ratioOf(rounds.map(({ ours, theirs }) => theirs / ours)),
   };
 }

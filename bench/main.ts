@@ -1,69 +1,88 @@
-// The whole benchmark, in the engine that runs this file.
+// The whole benchmark, in the engine that runs this file: a child process per thread count, then
+// memory, cold starts and sizes, and what was asked for of all that.
 
+import { fork } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Attention, createAttention } from "wasm-attention";
-import { benchAttend, cases, decoding } from "./attend";
-import { backwardCases, benchBackward } from "./backward";
-import { coldStart } from "./coldstart";
-import { benchKernels } from "./kernels";
-import { jax } from "./peers/jax";
-import { naive } from "./peers/naive";
-import { onnxruntime } from "./peers/onnxruntime";
-import { onnxruntimeNode } from "./peers/onnxruntime-node";
+import { memoryLengths } from "./cases";
+import { coldStart, starts } from "./coldstart";
+import { benchMemory } from "./memory";
+import type { Asked, Message } from "./part";
 import { tableOf } from "./peers/table";
-import { tfjs } from "./peers/tfjs";
-import { roofline } from "./roofline/index";
-import { cells, columns, type Row } from "./rows";
+import { cells, columns, markdownOf, type Row } from "./rows";
+import { benchSize } from "./size";
 
 const { values } = parseArgs({
-  options: { json: { type: "string" }, quick: { type: "boolean", default: false } },
+  options: {
+    json: { type: "string" },
+    markdown: { type: "string" },
+    quick: { type: "boolean", default: false },
+    ops: { type: "string" },
+    peers: { type: "string" },
+  },
 });
-
-const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
-const engines: Attention[] = [await createAttention({ reproducible: true })];
-if (WebAssembly.validate(relaxed)) engines.push(await createAttention());
-
-console.log(
-  `Node ${process.versions.node} (V8 ${process.versions.v8}), ${cpus()[0].model}, one thread`,
-);
-console.log(
-  `builds: ${engines.map((e) => `${e.variant}${e.fused ? " (fused)" : ""}`).join(", ")}\n`,
-);
-
-const giga = (rate: number) => (rate / 1e9).toFixed(1);
-
-for (const attention of values.quick ? [] : engines) {
-  console.log(`our calls, ${attention.variant}`);
-  benchKernels(attention);
-}
+const { quick } = values;
+const [ops, peers] = [values.ops?.split(","), values.peers?.split(",")];
+const wants = (op: string) => !ops || ops.includes(op);
+const wanted = (peer: string) => !peers || peers.includes(peer);
+const began = performance.now();
+const engine = `Node ${process.versions.node} (V8 ${process.versions.v8}), ${cpus()[0].model}`;
+console.log(`${engine}, ${cpus().length} cores`);
 
 const rows: Row[] = [];
 const report = (row: Row) => {
   rows.push(row);
+  save();
   process.stderr.write(".");
 };
-const peers = [onnxruntime, tfjs, naive, ...(values.quick ? [] : [onnxruntimeNode, jax])];
-for (const attention of engines) {
-  const roof = roofline(attention.variant);
-  console.log(
-    `${roof.build}: ${giga(roof.tileRate(64))} GFLOP/s in tiles of head size 64, ` +
-      `${giga(roof.peak)} on registers, ${giga(roof.exponentials)}·10⁹ e^x/s, ` +
-      `${giga(roof.bandwidth)} GB/s read`,
-  );
-  const chosen = values.quick ? cases.filter(({ n }) => n <= 128) : cases;
-  await benchAttend(attention, roof, peers, chosen, "Float32Arrays", report);
-  const inPlace = values.quick ? decoding.slice(0, 1) : [...decoding, ...cases.slice(-1)];
-  await benchAttend(attention, roof, peers, inPlace, "allocated", report);
-  const training = values.quick ? backwardCases.slice(0, 1) : backwardCases;
-  await benchBackward(attention, training, report);
-}
-process.stderr.write("\n");
-if (!values.quick) {
-  const cold = { op: "cold start", build: engines.at(-1)?.variant ?? "", threads: 1 };
-  rows.push({ ...cold, peer: onnxruntime.name, ...coldStart() });
+
+/** After each row, so that what was measured outlives a later failure. */
+function save(): void {
+  const title = JSON.stringify(`${engine}, ${cpus().length} cores`);
+  const lines = rows.map((row) => JSON.stringify(row)).join(",\n");
+  if (values.json) writeFileSync(values.json, `{"engine":${title},"rows":[\n${lines}\n]}\n`);
+  if (values.markdown) writeFileSync(values.markdown, `${engine}\n\n${markdownOf(rows)}`);
 }
 
+/** Everything that is timed with so many threads. */
+function part(threads: number): Promise<void> {
+  return new Promise((done, fail) => {
+    const path = fileURLToPath(new URL("part.ts", import.meta.url));
+    const asked: Asked = { threads, quick, ops, peers };
+    const child = fork(path, [JSON.stringify(asked)], { execArgv: ["--import", "tsx"] });
+    child.on("message", (message: Message) => {
+      if ("row" in message) report(message.row);
+      else console.log(message.line);
+    });
+    child.on("error", fail);
+    child.on("exit", (code) =>
+      code === 0 ? done() : fail(new Error(`the part with ${threads} threads ended with ${code}`)),
+    );
+  });
+}
+
+const timed = ["attend", "decode", "small", "linear", "layer", "backward", "threads"];
+if (timed.some(wants)) {
+  await part(1);
+  if (cpus().length > 1) await part(2);
+  else console.log("one core: nothing is measured with two threads");
+}
+const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
+const builds = ["portable", ...(WebAssembly.validate(relaxed) ? ["relaxed"] : [])];
+if (wants("memory")) {
+  benchMemory(builds, quick ? memoryLengths.slice(0, 1) : memoryLengths, wanted, report);
+}
+if (wants("start")) {
+  const facts = { op: "start", build: builds.at(-1) ?? "", threads: 1 };
+  for (const peer of (Object.keys(starts) as (keyof typeof starts)[]).filter(wanted)) {
+    report({ ...facts, peer, ...coldStart(peer, quick ? 1 : 15) });
+  }
+}
+if (wants("size")) await benchSize(report);
+
+process.stderr.write("\n");
+if (!rows.length) throw new Error("nothing was measured");
 console.log(tableOf(columns, rows.map(cells)));
-if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+console.log(`${((performance.now() - began) / 60_000).toFixed(1)} minutes`);

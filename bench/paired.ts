@@ -1,19 +1,40 @@
-// Two things measured turn by turn in one process (ours, theirs, ours, theirs …), so that what
-// else the machine does falls on both. The ratio is the median over rounds of theirs ÷ ours.
+// Things measured turn by turn in one process (ours, theirs, the roofline, ours, theirs …), so that
+// what else the machine does falls on all. Ratios are medians over rounds, never of medians.
 
 export type Work = () => void | Promise<void>;
 
-export interface Pair {
+export interface Timing {
   readonly oursMs: number;
+  /** The roofline's time for the same work ÷ ours. */
+  readonly share?: number;
+}
+
+export interface Pair extends Timing {
   readonly peerMs: number;
+  /** Theirs ÷ ours. */
   readonly ratio: number;
   /** First and third quartile of the ratio. */
   readonly quartiles: readonly [number, number];
 }
 
-const ROUNDS = 15;
+/** Milliseconds of a case at the rates the machine shows now. */
+export type Ceiling = () => number;
+
+/** What the rounds of a case may take, if there are enough of them. */
+let budget = 1200;
+const MOST_ROUNDS = 15;
+const LEAST_ROUNDS = 5;
+/** Rounds that take longer than this are three. */
+const LONG_ROUND_MS = 1500;
+/** A first run that long tells enough. */
+const LONG_MS = 250;
 /** A sample repeats its work until it lasts this long. */
 const SAMPLE_MS = 20;
+
+/** For --quick: as few rounds as there may be. */
+export function hurry(): void {
+  budget = 0;
+}
 
 async function sample(work: Work, repeats: number): Promise<number> {
   const start = performance.now();
@@ -24,29 +45,59 @@ async function sample(work: Work, repeats: number): Promise<number> {
   return (performance.now() - start) / repeats;
 }
 
-/** Warms up, and finds how often to repeat. */
-async function repeatsFor(work: Work): Promise<number> {
-  await sample(work, 1);
-  const once = await sample(work, 2);
-  if (once * 2 >= SAMPLE_MS) return 1;
+/** Warms up, and finds how often to repeat and what a sample takes then. */
+async function repeatsFor(work: Work): Promise<{ repeats: number; ms: number }> {
+  const first = await sample(work, 1);
+  const once = first > LONG_MS ? first : await sample(work, 2);
+  if (once * 2 >= SAMPLE_MS) return { repeats: 1, ms: once };
   const warm = await sample(work, Math.ceil(SAMPLE_MS / 4 / once));
-  return Math.max(1, Math.ceil(SAMPLE_MS / warm));
+  const repeats = Math.max(1, Math.ceil(SAMPLE_MS / warm));
+  return { repeats, ms: warm * repeats };
 }
 
-export async function paired(ours: Work, theirs: Work): Promise<Pair> {
-  const repeats = [await repeatsFor(ours), await repeatsFor(theirs)];
-  const rounds: { ours: number; theirs: number }[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const our = await sample(ours, repeats[0]);
-    rounds.push({ ours: our, theirs: await sample(theirs, repeats[1]) });
+interface Round {
+  readonly times: readonly number[];
+  readonly ideal: number;
+}
+
+async function roundsOf(works: readonly Work[], ceiling?: Ceiling): Promise<Round[]> {
+  const plans = [];
+  for (const work of works) plans.push({ work, ...(await repeatsFor(work)) });
+  ceiling?.();
+  const whole = plans.reduce((sum, { ms }) => sum + ms, 0);
+  const least = !budget || whole > LONG_ROUND_MS ? 3 : LEAST_ROUNDS;
+  const count = Math.min(MOST_ROUNDS, Math.max(least, Math.floor(budget / whole)));
+  const rounds: Round[] = [];
+  for (let round = 0; round < count; round++) {
+    const times = [];
+    for (const { work, repeats } of plans) times.push(await sample(work, repeats));
+    rounds.push({ times, ideal: ceiling?.() ?? Number.NaN });
   }
-  const ratios = rounds.map((round) => round.theirs / round.ours);
+  return rounds;
+}
+
+function timingOf(rounds: readonly Round[], ceiling?: Ceiling): Timing {
+  const oursMs = quantile(rounds.map(({ times }) => times[0]));
+  if (!ceiling) return { oursMs };
+  return { oursMs, share: quantile(rounds.map(({ times, ideal }) => ideal / times[0])) };
+}
+
+/** Ours beside the roofline only. */
+export async function alone(ours: Work, ceiling?: Ceiling): Promise<Timing> {
+  return timingOf(await roundsOf([ours], ceiling), ceiling);
+}
+
+export async function paired(ours: Work, theirs: Work, ceiling?: Ceiling): Promise<Pair> {
+  const rounds = await roundsOf([ours, theirs], ceiling);
   return {
-    oursMs: quantile(rounds.map((round) => round.ours)),
-    peerMs: quantile(rounds.map((round) => round.theirs)),
-    ratio: quantile(ratios),
-    quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+    ...timingOf(rounds, ceiling),
+    peerMs: quantile(rounds.map(({ times }) => times[1])),
+    ...ratioOf(rounds.map(({ times }) => times[1] / times[0])),
   };
+}
+
+export function ratioOf(ratios: readonly number[]): Pick<Pair, "ratio" | "quartiles"> {
+  return { ratio: quantile(ratios), quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)] };
 }
 
 /** The middle one by default. */

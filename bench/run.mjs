@@ -1,6 +1,8 @@
-// npm run bench [-- --quick] [--json FILE] [--engine PATH]: installs the peers once, then measures,
-// under another Node if one is named. --accuracy compares errors instead of times; --check checks
-// the benchmark's types.
+// npm run bench [-- --quick] [--json FILE] [--markdown FILE] [--engine PATH] [--charts]: installs the
+// peers once, then measures, under another Node if one is named; --charts draws bench/charts of it.
+// --ops attend,decode,small,linear,layer,threads,memory,start,size and --peers NAME,NAME choose.
+// --web runs the core of it in Chromium; --calls times our own calls only; --accuracy compares
+// errors instead of times; --check checks the benchmark's types.
 import { spawnSync } from "node:child_process";
 import { statSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -9,6 +11,12 @@ const { values } = parseArgs({
   options: {
     engine: { type: "string", default: process.execPath },
     json: { type: "string" },
+    ops: { type: "string" },
+    peers: { type: "string" },
+    markdown: { type: "string" },
+    charts: { type: "boolean", default: false },
+    web: { type: "boolean", default: false },
+    calls: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     accuracy: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
@@ -20,17 +28,29 @@ function run(command, args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+function install(folder) {
+  run("npm", ["ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"]);
+}
+
 const written = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 const installed = written("bench/peers/node_modules/.package-lock.json");
 if (installed < written("bench/peers/package-lock.json")) {
-  run("npm", ["ci", "--prefix", "bench/peers", "--ignore-scripts", "--no-audit", "--no-fund"]);
+  install("bench/peers");
 }
 if (values.check) {
   run("npx", ["tsc", "-p", "bench/peers"]);
 } else if (values.accuracy) {
   run(values.engine, ["--import", "tsx", "bench/accuracy.ts"]);
+} else if (values.calls) {
+  run(values.engine, ["--import", "tsx", "bench/calls.ts"]);
 } else {
+  if (values.web) install("bench/web");
+  const script = values.web ? "bench/web/run.mjs" : "bench/main.ts";
+  const named = { ...(values.charts && { json: "bench/charts/run.json" }), ...values };
+  const options = ["json", "markdown", "ops", "peers"].flatMap((name) =>
+    named[name] ? [`--${name}`, named[name]] : [],
+  );
   const quick = values.quick ? ["--quick"] : [];
-  const json = values.json ? ["--json", values.json] : [];
-  run(values.engine, ["--import", "tsx", "bench/main.ts", ...quick, ...json]);
+  run(values.engine, ["--import", "tsx", script, ...quick, ...options]);
+  if (values.charts) run("npm", ["run", "bench:charts", "--", named.json]);
 }

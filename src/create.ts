@@ -5,7 +5,7 @@ import { Attention } from "./attention";
 import { checkBoolean, checkOptions } from "./checks";
 import { bestBuild } from "./engine/detect";
 import { type Engine, load } from "./engine/load";
-import { ArgumentError, describe } from "./errors";
+import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";
 
 export interface AttentionOptions {
   /** Use the portable build, whose results are the same bits on every engine; false by default. */
@@ -23,9 +23,12 @@ export interface AttentionOptions {
   worker?: string | URL | undefined;
   /** Bytes of linear memory to start with; 64 kB by default. */
   initialMemory?: number | undefined;
-  /** Most bytes linear memory may grow to; 4 GiB by default. */
+  /** Most bytes linear memory may grow to; 4 GiB by default, or what the platform grants of it. */
   maximumMemory?: number | undefined;
-  /** A plain build as a compiled module, for engines that refuse to compile bytes; has one thread. */
+  /**
+   * A plain build as a compiled module, for engines that refuse to compile bytes: this package's
+   * `portable.wasm` or `relaxed.wasm`. It has one thread.
+   */
   module?: WebAssembly.Module | undefined;
 }
 
@@ -33,14 +36,16 @@ const MOST_THREADS = 256;
 
 /**
  * An attention engine on the best build this engine can run.
- * @throws UnsupportedError where WebAssembly SIMD is missing or `module` is not ours.
+ * @throws UnsupportedError where WebAssembly or its SIMD is missing, where bytes may not be compiled
+ * and no `module` is given, or where `module` is not ours.
+ * @throws MemoryError where the platform refuses `initialMemory` or `maximumMemory`.
  * @throws ArgumentError for an option of the wrong type or range.
  */
 export async function createAttention(options: AttentionOptions = {}): Promise<Attention> {
   checkEngine(options);
   const threaded = await startThreads(options);
   if (typeof threaded === "object") return new Attention(threaded);
-  const module = options.module ?? (await loadModule(options.reproducible ?? false));
+  const module = options.module ?? (await ownModule(options.reproducible ?? false));
   const { engine } = load(module, options);
   if (options.reproducible && engine.variant !== "portable") {
     throw new ArgumentError(
@@ -53,16 +58,39 @@ export async function createAttention(options: AttentionOptions = {}): Promise<A
   return new Attention(engine, threaded);
 }
 
+async function ownModule(reproducible: boolean): Promise<WebAssembly.Module> {
+  try {
+    return await loadModule(reproducible);
+  } catch (error) {
+    if (error instanceof AttentionError) throw error;
+    throw new UnsupportedError(
+      "createAttention",
+      "module",
+      "a WebAssembly.Module of this package's portable.wasm or relaxed.wasm, since bytes may not be" +
+        " compiled here (on pages and in workers rather add 'wasm-unsafe-eval' to script-src in" +
+        " their Content-Security-Policy)",
+      `none: ${error}`,
+    );
+  }
+}
+
 /** An engine with workers, or why there is none; neither where one thread was asked for. */
 async function startThreads(options: AttentionOptions): Promise<Engine | string | undefined> {
   const { threads: asked = 1, worker } = options;
   if (asked === 1) return undefined;
   if (options.module) return "`module` was given, and threads need builds of their own";
-  if (typeof SharedArrayBuffer !== "function" || globalThis.crossOriginIsolated === false) {
+  // It has no import() either, by which they would be loaded. workerd has the class alone.
+  if ("ServiceWorkerGlobalScope" in globalThis && "registration" in globalThis) {
+    return "a service worker cannot start workers";
+  }
+  if (globalThis.crossOriginIsolated === false) {
     return "memory cannot be shared: this page is not cross-origin isolated";
   }
+  if (typeof SharedArrayBuffer !== "function") {
+    return "memory cannot be shared: there is no SharedArrayBuffer";
+  }
   try {
-    const { autoThreads, builds, startPool } = await import("./threads");
+    const { autoThreads, builds, startPool } = await import("#threads");
     const threads = asked === "auto" ? autoThreads() : asked;
     if (threads === 1) return "the hardware has one thread";
     const module = await WebAssembly.compile(bestBuild(options.reproducible ?? false, builds));
@@ -70,12 +98,20 @@ async function startThreads(options: AttentionOptions): Promise<Engine | string 
     engine.pool = await startPool(module, memory, threads, worker);
     return engine;
   } catch (error) {
-    return String(error);
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
 function checkEngine(options: AttentionOptions): void {
   checkOptions("createAttention", options);
+  if (typeof WebAssembly !== "object") {
+    throw new UnsupportedError(
+      "createAttention",
+      "WebAssembly",
+      "an engine that has it (some edge platforms and browsers' lockdown modes do not)",
+      "none",
+    );
+  }
   const refuse = (argument: string, expected: string, value: unknown) => {
     throw new ArgumentError("createAttention", argument, expected, describe(value));
   };
@@ -101,7 +137,17 @@ function checkEngine(options: AttentionOptions): void {
   if (worker !== undefined && typeof worker !== "string" && !(worker instanceof URL)) {
     refuse("worker", "a URL", worker);
   }
-  if (module !== undefined && !(module instanceof WebAssembly.Module)) {
+  if (module !== undefined && !isModule(module)) {
     refuse("module", "a WebAssembly.Module", module);
+  }
+}
+
+/** Also one of another realm. */
+function isModule(value: unknown): boolean {
+  try {
+    WebAssembly.Module.exports(value as WebAssembly.Module);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,7 +1,7 @@
 // Which keys each query may see by its position: lengths, offsets, causal and window,
 // checked and made plain for the kernel.
 
-import { Sequence, UNLIMITED } from "../assembly/frame";
+import { UNLIMITED } from "../assembly/frame";
 import { ArgumentError, describe } from "./errors";
 import type { ScoreOptions } from "./options";
 import type { Shapes } from "./shapes";
@@ -10,8 +10,8 @@ export interface Visibility {
   /** Keys before and after a query's position that it sees, UNLIMITED for all. */
   readonly left: number;
   readonly right: number;
-  /** [batch][Sequence.count] */
-  readonly sequences: Int32Array;
+  /** [batch][Sequence.count], integers */
+  readonly sequences: number[];
 }
 
 /** Positions stay clear of int32 overflow when a row number is added. */
@@ -24,7 +24,7 @@ export function checkVisibility(
 ): Visibility {
   const { batch, queries, keys } = shapes;
   const { causal = false, queryOffset } = options;
-  if (![true, false, "upper-left", "lower-right"].includes(causal)) {
+  if (typeof causal !== "boolean" && causal !== "upper-left" && causal !== "lower-right") {
     throw new ArgumentError(
       operation,
       "causal",
@@ -55,12 +55,12 @@ export function checkVisibility(
         )
       : perBatch(operation, "queryOffset", queryOffset, batch, -FARTHEST, FARTHEST);
 
-  const sequences = new Int32Array(Sequence.count * batch);
+  const sequences: number[] = [];
   for (let b = 0; b < batch; b++) {
     const rows = queryLengths?.[b] ?? queries;
     const columns = keyLengths?.[b] ?? keys;
     const position = lowerRight ? columns - rows : (offsets?.[b] ?? 0);
-    sequences.set([rows, columns, position, 0, 0], Sequence.count * b);
+    sequences.push(rows, columns, position, 0, 0);
   }
   const { left, right } = checkWindow(operation, options.window);
   return { left, right: causal ? 0 : right, sequences };

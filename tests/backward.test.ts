@@ -56,6 +56,81 @@ for (const variant of variants) {
   });
 }
 
+for (const variant of variants) {
+  test(`nothing to differentiate gives zeros, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const of = (...dims: number[]) =>
+      tensor(
+        randomArray(
+          dims.reduce((a, b) => a * b, 1),
+          7,
+        ),
+        dims,
+      );
+    const options = { sinks: [1, 2], alibi: { slopes: [1, 2] }, logSumExp: true };
+    const gradients = { sinks: true, alibi: true };
+    const run = (query: Tensor, key: Tensor, more: object = {}) => {
+      const state = attention.attend(query, key, key, { ...options, ...more }) as AttendState;
+      const given = { ...options, ...more, gradients };
+      return attention.attendBackward(query, query, key, key, state, given);
+    };
+    for (const [query, key] of [
+      [of(2, 2, 3, 4), of(2, 2, 0, 4)],
+      [of(2, 2, 0, 4), of(2, 2, 3, 4)],
+      [of(0, 2, 3, 4), of(0, 2, 3, 4)],
+    ]) {
+      const got = run(query, key);
+      assert.deepEqual(
+        got.queryGradient,
+        tensor(
+          query.data.map(() => 0),
+          query.dims,
+        ),
+      );
+      assert.deepEqual(
+        got.keyGradient,
+        tensor(
+          key.data.map(() => 0),
+          key.dims,
+        ),
+      );
+      assert.deepEqual(got.slopesGradient?.data, new Float32Array(2));
+      assert.deepEqual(got.sinksGradient?.data, new Float32Array(2));
+    }
+    const none = { sinks: [-Infinity, -Infinity] };
+    for (const hidden of [
+      { ...none, keyLengths: [0, 0] },
+      { ...none, queryLengths: [0, 0] },
+      { ...none, mask: { data: new Uint8Array(1), dims: [1] } },
+      { ...none, causal: true, queryOffset: -9 },
+      { ...none, blockMask: { data: new Uint8Array(1), dims: [1, 1, 1, 1], size: 9 } },
+    ]) {
+      const x = of(2, 2, 5, 4);
+      const got = run(x, x, hidden);
+      for (const { data } of Object.values(got) as Tensor[]) {
+        assert.ok(data.every((g) => g === 0));
+      }
+    }
+  });
+
+  test(`scores of 1e30 have finite gradients, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const big = tensor(Float32Array.of(1e15, -1e15, 2e15), [3, 1]);
+    const [v, dy] = [1, 2].map((seed) => tensor(randomArray(12, seed), [3, 4]));
+    const state = attention.attend(big, big, v, { scale: 1, logSumExp: true }) as AttendState;
+    const got = attention.attendBackward(dy, big, big, v, state, { scale: 1 });
+    // One weight is 1, the others 0: nothing but that value has a gradient.
+    const value = Float32Array.from({ length: 12 }, (_, at) => {
+      const [row, d] = [at >> 2, at & 3];
+      const rows = [[], [1], [0, 2]][row];
+      return rows.reduce((sum, i) => sum + dy.data[4 * i + d], 0);
+    });
+    assert.deepEqual(got.valueGradient.data, value);
+    const zero = new Float32Array(3);
+    assert.deepEqual([got.queryGradient.data, got.keyGradient.data], [zero, zero]);
+  });
+}
+
 /** The loss Σ outputGradient · output of a problem in float64. */
 function loss(problem: BackwardProblem): number {
   const { output } = attend(problem);

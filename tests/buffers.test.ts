@@ -18,6 +18,12 @@ const functions: Record<string, (a: Attention, x: Tensor, out?: Float32Array | T
       a.attendPacked(x, x, x, { cumulativeQueries: [0, 1, 2], out }).output,
     mergeStates: (a, x, out) => a.mergeStates([state(x), state(x)], { out }).output,
     rotate: (a, x, out) => a.rotate(x, { positions: 3, out }),
+    attendBackward: (a, x, out) =>
+      a.attendBackward(x, x, x, x, state(x), { out: { key: out } }).keyGradient,
+    linearBackward: (a, x, out) => {
+      using weight = a.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+      return a.linearBackward(x, x, weight, { out: { input: out } }).inputGradient as Tensor;
+    },
     linear: (a, x, out) => {
       using weight = a.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
       return a.linear(x, weight, { out });
@@ -75,7 +81,9 @@ for (const [name, call] of Object.entries(functions)) {
     shrunk.resize(40);
     for (const gone of [x, y]) {
       assert.throws(() => call(attention, gone), ArgumentError);
-      assert.throws(() => call(attention, tensor(data, dims), gone.data), { argument: "out" });
+      assert.throws(() => call(attention, tensor(data, dims), gone.data), {
+        argument: /^out(\.key|\.input)?$/,
+      });
     }
     const disposed = attention.allocate(dims);
     disposed.dispose();

@@ -5,33 +5,41 @@
 // "FlashAttention"). Three roads to the same bits:
 //
 //   many queries   a head's keys and values are packed once, then read by every tile of rows
-//   up to ROWS     they are packed a tile at a time, and every head of the group takes it
-//   one query      they are read where they lie
+//   up to ROWS     they are packed a tile at a time, and every head of the group takes it; with
+//                  threads each takes a span of the keys, and the spans are merged
+//   one query      the same, but they are read where they lie
 //
 // A call is a list of items, each its own part of the result or of the panels: see attendItem.
 // Memory is the panels and the rows on their way, never L × S. Q [B, H, L, D], K [B, Hkv, S, D],
 // V [B, Hkv, S, Dv] by strides; the caller has checked every size and address.
 
-import { Sequence, Slot, WeightsKind } from "../frame";
+import { Sequence, Slot } from "../frame";
 import { address, size } from "../slots";
-import { KEYS, PART, ROWS } from "../tiles";
+import { KEYS, ROWS } from "../tiles";
 import { packTile, panelBytes } from "./panels";
-import { beginRows, finishRows, Rows, rowsBytes, sharedBytes, skips, takeKeys } from "./rows";
+import {
+  beginRows,
+  finishRows,
+  mergeSpan,
+  Rows,
+  rowsBytes,
+  sharedBytes,
+  skips,
+  turnTo,
+} from "./rows";
+import {
+  allHeads,
+  groupSize,
+  partKeys,
+  streamBytes,
+  streamCommonBytes,
+  streamItem,
+  streamItems,
+  streamReady,
+  streams,
+} from "./stream";
+import { takeKeys } from "./take";
 import { firstKey, heldRows, lastKey, sequence } from "./window";
-
-/** Whether all rows of a head are on their way at once. Their mean would be kept for each head. */
-// @ts-ignore: decorator
-@inline
-function streams(frame: usize): bool {
-  return size(frame, Slot.queries) <= ROWS && size(frame, Slot.weightsKind) != WeightsKind.mean;
-}
-
-// @ts-ignore: decorator
-@inline
-function groupSize(frame: usize): i32 {
-  const keyValueHeads = size(frame, Slot.keyValueHeads);
-  return keyValueHeads ? size(frame, Slot.heads) / keyValueHeads : 0;
-}
 
 /** Tiles of a head's keys. */
 // @ts-ignore: decorator
@@ -54,17 +62,11 @@ function rowTiles(frame: usize): i32 {
   return groupSize(frame) * headTiles(frame);
 }
 
-// @ts-ignore: decorator
-@inline
-function allHeads(frame: usize): i32 {
-  return size(frame, Slot.batch) * size(frame, Slot.keyValueHeads);
-}
-
-/** Bytes of the panels that all threads read; when streaming each has a tile of its own. */
+/** Bytes of what all threads use: the panels of the heads that are held. */
 // @ts-ignore: decorator
 @inline
 function commonBytes(frame: usize): u64 {
-  if (streams(frame)) return 0;
+  if (streams(frame)) return streamCommonBytes(frame);
   return <u64>min(size(frame, Slot.heldHeads), allHeads(frame)) * headBytes(frame);
 }
 
@@ -74,18 +76,11 @@ function headBytes(frame: usize): u64 {
   return panelBytes(frame, keyTiles(frame));
 }
 
-/** Bytes that each thread uses for itself: a packed tile, what tiles use in turn, rows. */
+/** Bytes that each thread uses for itself. */
 // @ts-ignore: decorator
 @inline
 function threadBytes(frame: usize): u64 {
-  if (!streams(frame)) return sharedBytes(frame) + rowsBytes(frame);
-  return streamedBytes(frame) + sharedBytes(frame) + <u64>groupSize(frame) * rowsBytes(frame);
-}
-
-// @ts-ignore: decorator
-@inline
-function streamedBytes(frame: usize): u64 {
-  return size(frame, Slot.queries) == 1 ? 0 : panelBytes(frame, 1);
+  return streams(frame) ? streamBytes(frame) : sharedBytes(frame) + rowsBytes(frame);
 }
 
 /** Bytes of Slot.scratch; a float64, since it may be more than linear memory can hold. */
@@ -94,18 +89,17 @@ export function attendScratchBytes(frame: usize): f64 {
 }
 
 /**
- * Items of a call. Few queries: one for each key and value head. Many: heads are taken
- * Slot.heldHeads at a time, first all their tiles of keys to be packed, then all their tiles of
- * rows.
+ * Items of a call. Few queries: see stream.ts. Many: heads are taken Slot.heldHeads at a time,
+ * first all their tiles of keys to be packed, then all their tiles of rows.
  */
 export function attendItems(frame: usize): i32 {
-  if (streams(frame)) return allHeads(frame);
+  if (streams(frame)) return streamItems(frame);
   return allHeads(frame) * (keyTiles(frame) + rowTiles(frame));
 }
 
 /** How many of the first items have to be done before `item` begins. */
 export function attendReady(frame: usize, item: i32): i32 {
-  if (streams(frame)) return 0;
+  if (streams(frame)) return streamReady(frame, item);
   const round = roundOf(frame, item);
   const start = round * roundItems(frame);
   const packing = roundHeads(frame, round) * keyTiles(frame);
@@ -135,12 +129,12 @@ function roundHeads(frame: usize, round: i32): i32 {
 
 /**
  * Some milliseconds of one item, in thread `thread`'s part of the scratch: from key 0, then from
- * the key the call before came to. 0 once the item is done. Doing an item again changes nothing.
+ * the key the call before came to. 0 once the item is done. Doing all items again changes nothing.
  */
 export function attendItem(frame: usize, item: i32, thread: i32, key: i32): i32 {
   const panels = address(frame, Slot.scratch);
   const own = panels + <usize>(commonBytes(frame) + <u64>thread * threadBytes(frame));
-  if (streams(frame)) return streamHead(frame, item, own, key);
+  if (streams(frame)) return streamItem(frame, item, panels, own, key);
   const tiles = keyTiles(frame);
   const round = roundOf(frame, item);
   const packing = roundHeads(frame, round) * tiles;
@@ -173,14 +167,6 @@ function packHead(frame: usize, index: i32, tile: i32, panels: usize): void {
   packTile(frame, b, head, from, min(KEYS, to - from), panels, tile);
 }
 
-/** Keys that `rows` rows take in one part. */
-// @ts-ignore: decorator
-@inline
-function partKeys(frame: usize, rows: i32): i32 {
-  const numbers = <i64>max(rows, 1) * (size(frame, Slot.headSize) + size(frame, Slot.valueSize));
-  return <i32>max((PART / max(numbers, 1)) & ~(<i64>KEYS - 1), KEYS);
-}
-
 /**
  * A tile of the rows that read key and value head `index` of all batches. A head's last rows come
  * first: where causal they are the longest, and threads wait for whoever is last.
@@ -194,7 +180,7 @@ function attendRows(frame: usize, index: i32, tile: i32, panels: usize, own: usi
   if (start >= heldRows(frame, b)) return 0;
   if (!key) {
     const h = (index % size(frame, Slot.keyValueHeads)) * groupSize(frame) + tile / tiles;
-    beginRows(frame, r, b, h, start);
+    beginRows(frame, r, b, h, start, 0, size(frame, Slot.keys));
   }
   const to = r.count ? lastKey(frame, b, start + r.count) : 0;
   const first = max(firstKey(frame, b, start), key);
@@ -202,43 +188,12 @@ function attendRows(frame: usize, index: i32, tile: i32, panels: usize, own: usi
   for (let from = first; from < stop; from += KEYS) {
     const count = min(KEYS, to - from);
     if (!skips(frame, r, from, count)) {
+      turnTo(frame, r, from);
       takeKeys(frame, r, from, count, panels, from / KEYS, shared);
     }
   }
   if (stop < to) return <i32>stop;
+  mergeSpan(frame, r, r);
   finishRows(frame, r, shared);
-  return 0;
-}
-
-/** With few queries: one pass over the keys for all heads of the group. */
-function streamHead(frame: usize, index: i32, own: usize, key: i32): i32 {
-  const panels = streamedBytes(frame) ? own : 0;
-  const shared = own + <usize>streamedBytes(frame);
-  const rows = shared + sharedBytes(frame);
-  const b = index / size(frame, Slot.keyValueHeads);
-  const head = index % size(frame, Slot.keyValueHeads);
-  const group = groupSize(frame);
-  const step = <usize>rowsBytes(frame);
-  const end = rows + <usize>group * step;
-  let h = head * group;
-  if (!key) {
-    for (let at = rows; at < end; at += step) beginRows(frame, changetype<Rows>(at), b, h++, 0);
-  }
-  const to = lastKey(frame, b, sequence(frame, b, Sequence.queries));
-  const first = max(firstKey(frame, b, 0), key);
-  const stop = min(<i64>first + partKeys(frame, group * size(frame, Slot.queries)), to);
-  for (let from = first; from < stop; from += KEYS) {
-    const count = min(KEYS, to - from);
-    let packed = panels == 0;
-    for (let at = rows; at < end; at += step) {
-      const r = changetype<Rows>(at);
-      if (skips(frame, r, from, count)) continue;
-      if (!packed) packTile(frame, b, head, from, count, panels, 0);
-      packed = true;
-      takeKeys(frame, r, from, count, panels, 0, shared);
-    }
-  }
-  if (stop < to) return <i32>stop;
-  for (let at = rows; at < end; at += step) finishRows(frame, changetype<Rows>(at), shared);
   return 0;
 }

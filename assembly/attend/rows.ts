@@ -1,23 +1,24 @@
 // One head's tile of query rows, from its first key tile to its results.
 //
-// begin packs and scales the queries, take scores a tile of keys, moves the softmax state and adds
-// to the output rows, finish divides by l and writes what was asked for. Between two takes the
-// state is all there is: any number of tiles may be on their way at once.
+// begin packs and scales the queries; take.ts lets them take keys; finish divides by l and writes
+// what was asked for. Between two takes the state is all there is: any number of tiles may be on
+// their way at once.
+//
+// The state (m, l, output) starts anew with each span of SPAN keys and is merged into the total of
+// the spans before: so threads may share one row's keys, a span each, for the same bits.
 
 import { MaskKind, ScoresKind, Sequence, Slot, WeightsKind } from "../frame";
 import { packRows, scalePanels } from "../gemm/pack";
+import { madd } from "../simd/lanes";
 import { address, element, number, size } from "../slots";
-import { baseOf, exponentiate, logSumExp, rescaling, rowMaximum } from "../softmax/state";
-import { KEYS, REGISTER_ROWS, ROWS } from "../tiles";
+import { baseOf, logSumExp, rescaling } from "../softmax/state";
+import { KEYS, REGISTER_ROWS, ROWS, SPAN } from "../tiles";
 import { tileIsBlocked } from "./blocks";
 import { dropWeights } from "./dropout";
 import { tileIsMasked } from "./mask";
-import { ceil8, tileIsFinite, tileKeyPanels, tileValuePanels, valuePanelBytes } from "./panels";
-import { scoreTile, valueTile, valueTileSkipping } from "./products";
-import { finishScores } from "./scores";
-import { scoreRow, valueRow } from "./single";
-import { addToMean, clearScores, finishWeights, keepScores, matrixRow } from "./weights";
-import { everyKey, heldRows, reachOf, sequence } from "./window";
+import { ceil8 } from "./panels";
+import { addToMean, clearScores, finishWeights, matrixRow } from "./weights";
+import { everyKey, heldRows, sequence } from "./window";
 
 /** Where one tile's rows stand. Addresses lie in the room behind it. */
 @unmanaged
@@ -41,9 +42,15 @@ export class Rows {
   sums: usize = 0;
   /** Rows of scores kept for the weights. */
   weights: usize = 0;
+  /** Keys so far are of this span. */
+  span: i32 = 0;
+  /** output, m and l of the spans before; those of this span where there is but one. */
+  totalOutput: usize = 0;
+  totalMaxima: usize = 0;
+  totalSums: usize = 0;
 }
 
-const HEAD: usize = 64;
+const HEAD: usize = 128;
 
 /** Rows a tile has room for: whole register blocks, no more than the call needs. */
 // @ts-ignore: decorator
@@ -52,12 +59,19 @@ export function tileRows(frame: usize): i32 {
   return min(ROWS, (size(frame, Slot.queries) + REGISTER_ROWS - 1) & ~(REGISTER_ROWS - 1));
 }
 
+/** Spans of a head's keys. */
+// @ts-ignore: decorator
+@inline
+export function spans(frame: usize): i32 {
+  return (size(frame, Slot.keys) + SPAN - 1) / SPAN;
+}
+
 /** Bytes of a Rows with its room, a multiple of 64. */
 export function rowsBytes(frame: usize): u64 {
+  const state = <usize>ceil8(size(frame, Slot.valueSize)) + 2;
   const row =
     address(frame, Slot.headSize) +
-    <usize>ceil8(size(frame, Slot.valueSize)) +
-    2 +
+    (spans(frame) > 1 ? 2 * state : state) +
     (size(frame, Slot.weightsKind) == WeightsKind.mean ? address(frame, Slot.keys) : 0);
   return (HEAD + <u64>tileRows(frame) * row * 4 + 63) & ~63;
 }
@@ -67,8 +81,16 @@ export function sharedBytes(frame: usize): usize {
   return (<usize>(2 * tileRows(frame) + 1) * KEYS) << 2;
 }
 
-/** Rows [start, start + ROWS) of head h in batch b. */
-export function beginRows(frame: usize, r: Rows, b: i32, h: i32, start: i32): void {
+/** Rows [start, start + ROWS) of head h in batch b, which will take keys from `from` to `to`. */
+export function beginRows(
+  frame: usize,
+  r: Rows,
+  b: i32,
+  h: i32,
+  start: i32,
+  from: i32,
+  to: i32,
+): void {
   const room = <usize>tileRows(frame);
   const depth = size(frame, Slot.headSize);
   const held = min(ROWS, heldRows(frame, b) - start);
@@ -79,11 +101,16 @@ export function beginRows(frame: usize, r: Rows, b: i32, h: i32, start: i32): vo
   r.count = max(min(held, sequence(frame, b, Sequence.queries) - start), 0);
   r.position = sequence(frame, b, Sequence.position) + start;
   r.first = sequence(frame, b, Sequence.queryStart) + start;
+  r.span = from / SPAN;
   r.queries = changetype<usize>(r) + HEAD;
   r.output = r.queries + ((room * depth) << 2);
   r.maxima = r.output + ((room * ceil8(size(frame, Slot.valueSize))) << 2);
   r.sums = r.maxima + (room << 2);
-  r.weights = r.sums + (room << 2);
+  const several = spans(frame) > 1;
+  r.totalOutput = several ? r.sums + (room << 2) : r.output;
+  r.totalMaxima = several ? r.totalOutput + (r.maxima - r.output) : r.maxima;
+  r.totalSums = several ? r.totalMaxima + (room << 2) : r.sums;
+  r.weights = r.totalSums + (room << 2);
 
   const stride = address(frame, Slot.queryRow);
   for (let i = 0; i < r.count; i += REGISTER_ROWS) {
@@ -91,25 +118,73 @@ export function beginRows(frame: usize, r: Rows, b: i32, h: i32, start: i32): vo
     packRows(source, stride, r.count - i, depth, r.queries + ((<usize>(i * depth)) << 2), 16);
   }
   scalePanels(r.queries, room * depth, number(frame, Slot.scale));
-  memory.fill(r.output, 0, r.maxima - r.output);
-  startStates(frame, r, room);
+  const sinks = address(frame, Slot.sinks);
+  // A logit that takes part without a value, among the keys of the first span.
+  const sink = sinks && !from ? load<f32>(sinks + ((<usize>h) << 2)) : -(<f32>Infinity);
+  startStates(r, r.output, r.maxima, r.sums, sink);
+  if (several) startTotals(r);
 
   const matrix = b * size(frame, Slot.heads) + h;
-  const kept = <usize>held * address(frame, Slot.keys);
   const weightsKind = size(frame, Slot.weightsKind);
   if (weightsKind == WeightsKind.perHead) r.weights = matrixRow(frame, Slot.weights, matrix, start);
-  if (weightsKind) clearScores(r.weights, kept);
-  if (size(frame, Slot.scoresKind)) clearScores(matrixRow(frame, Slot.scores, matrix, start), kept);
+  if (weightsKind) clearScores(r.weights, held, address(frame, Slot.keys), from, to);
+  if (size(frame, Slot.scoresKind)) {
+    const scores = matrixRow(frame, Slot.scores, matrix, start);
+    clearScores(scores, held, address(frame, Slot.keys), from, to);
+  }
 }
 
-/** No key seen yet: (−∞, 0), or with a sink, a logit that takes part without a value, (sink, 1). */
-function startStates(frame: usize, r: Rows, room: usize): void {
-  const sinks = address(frame, Slot.sinks);
-  const sink = sinks ? load<f32>(sinks + ((<usize>r.h) << 2)) : -(<f32>Infinity);
+/** No key seen yet: (−∞, 0), or with a sink (sink, 1). */
+function startStates(r: Rows, output: usize, maxima: usize, sums: usize, sink: f32): void {
+  memory.fill(output, 0, maxima - output);
+  const room = (sums - maxima) >> 2;
   for (let i: usize = 0; i < room; i++) {
     const seen = sink != -(<f32>Infinity) && i < <usize>r.count;
-    store<f32>(r.maxima + (i << 2), seen ? sink : -(<f32>Infinity));
-    store<f32>(r.sums + (i << 2), seen ? 1 : 0);
+    store<f32>(maxima + (i << 2), seen ? sink : -(<f32>Infinity));
+    store<f32>(sums + (i << 2), seen ? 1 : 0);
+  }
+}
+
+export function startTotals(r: Rows): void {
+  startStates(r, r.totalOutput, r.totalMaxima, r.totalSums, -(<f32>Infinity));
+}
+
+/** Before keys from `from` on are taken: those of another span are merged into the total. */
+// @ts-ignore: decorator
+@inline
+export function turnTo(frame: usize, r: Rows, from: i32): void {
+  if (from / SPAN == r.span) return;
+  mergeSpan(frame, r, r);
+  startStates(r, r.output, r.maxima, r.sums, -(<f32>Infinity));
+  r.span = from / SPAN;
+}
+
+/**
+ * Merges the span of `part` into the total of `r`, as in softmax/state.ts:
+ *   m′ = max(m, mₚ),  l′ = l·e^(m − m′) + lₚ·e^(mₚ − m′),  output alike
+ */
+export function mergeSpan(frame: usize, r: Rows, part: Rows): void {
+  if (r.totalSums == part.sums) return;
+  const row = (<usize>ceil8(size(frame, Slot.valueSize))) << 2;
+  for (let i: usize = 0; i < <usize>r.count; i++) {
+    const state = i << 2;
+    const l = load<f32>(part.sums + state);
+    if (l == 0) continue;
+    const before = load<f32>(r.totalMaxima + state);
+    const m = max(before, load<f32>(part.maxima + state));
+    const base = baseOf(m);
+    const alpha = rescaling(before, base);
+    const beta = rescaling(load<f32>(part.maxima + state), base);
+    store<f32>(r.totalMaxima + state, m);
+    store<f32>(r.totalSums + state, load<f32>(r.totalSums + state) * alpha + l * beta);
+    const old = f32x4.splat(alpha);
+    const added = f32x4.splat(beta);
+    const total = r.totalOutput + i * row;
+    const output = part.output + i * row;
+    for (let at: usize = 0; at < row; at += 16) {
+      const kept = f32x4.mul(v128.load(total + at), old);
+      v128.store(total + at, madd(v128.load(output + at), added, kept));
+    }
   }
 }
 
@@ -123,115 +198,7 @@ export function skips(frame: usize, r: Rows, from: i32, count: i32): bool {
   return tileIsBlocked(frame, r.b, r.h, r.start, r.count, from, count);
 }
 
-/**
- * Keys [from, from + count) of a tile, packed in `panels` as tile `index`, or for a single row
- * where they lie (panels 0).
- */
-export function takeKeys(
-  frame: usize,
-  r: Rows,
-  from: i32,
-  count: i32,
-  panels: usize,
-  index: i32,
-  shared: usize,
-): void {
-  const scores = shared;
-  const spare = scores + ((<usize>tileRows(frame) * KEYS) << 2);
-  const depth = size(frame, Slot.headSize);
-  const rows = r.count;
-  // The caller's function is shown every score of the tile.
-  const reach = size(frame, Slot.modified) ? KEYS : reachOf(frame, r.position, from);
-  if (panels) {
-    const keys = tileKeyPanels(frame, panels, index);
-    scoreTile(r.queries, keys, depth, rows, count, reach, scores);
-  } else {
-    scoreRow(frame, r.b, r.h, r.queries, from, count, scores);
-  }
-  finishScores(
-    frame,
-    scores,
-    spare,
-    r.b,
-    r.h,
-    r.start,
-    rows,
-    from,
-    count,
-    r.position,
-    sequence(frame, r.b, Sequence.keys),
-  );
-  if (size(frame, Slot.weightsKind)) {
-    keepScores(scores, r.weights, address(frame, Slot.keys), from, rows, count);
-  }
-
-  const columns = ceil8(size(frame, Slot.valueSize));
-  const outputRow = (<usize>columns) << 2;
-  const finite = panels != 0 && tileIsFinite(frame, panels, index);
-  if (!finite) memory.copy(spare, scores, (<usize>rows * KEYS) << 2);
-  for (let i: usize = 0; i < <usize>rows; i++) {
-    const state = i << 2;
-    const row = scores + state * KEYS;
-    // As many for all rows of a register block: what one of them does not see is e^−∞.
-    const seen = min(reach + ((<i32>i) | (REGISTER_ROWS - 1)), count);
-    if (seen <= 0) continue;
-    moveState(
-      row,
-      ceil8(seen),
-      r.maxima + state,
-      r.sums + state,
-      r.output + i * outputRow,
-      columns,
-    );
-    if (size(frame, Slot.dropped)) {
-      const block = spare + ((<usize>tileRows(frame) * KEYS) << 2);
-      dropWeights(frame, r.b, r.h, r.start + <i32>i, from, min(seen, count), row, block);
-    }
-  }
-  if (!panels) {
-    valueRow(frame, r.b, r.h, spare, scores, from, count, r.output);
-    return;
-  }
-  const values = tileValuePanels(frame, panels, index);
-  const panel = valuePanelBytes(frame);
-  if (finite) {
-    valueTile(scores, values, panel, count, rows, columns, reach, r.output, outputRow);
-  } else {
-    valueTileSkipping(spare, scores, values, panel, count, rows, columns, r.output, outputRow);
-  }
-}
-
-/** Takes one row's scores into its state (m, l), and leaves their weights in their place. */
-function moveState(
-  scores: usize,
-  count: i32,
-  maximum: usize,
-  sum: usize,
-  output: usize,
-  columns: i32,
-): void {
-  const before = load<f32>(maximum);
-  const m = max(before, rowMaximum(scores, count));
-  const base = baseOf(m);
-  const added = exponentiate(scores, count, base);
-  if (m == before) {
-    store<f32>(sum, load<f32>(sum) + added);
-    return;
-  }
-  store<f32>(maximum, m);
-  if (before == -(<f32>Infinity)) {
-    // Nothing was added under the old maximum.
-    store<f32>(sum, added);
-    return;
-  }
-  const alpha = rescaling(before, base);
-  store<f32>(sum, load<f32>(sum) * alpha + added);
-  const factor = f32x4.splat(alpha);
-  const end = output + ((<usize>columns) << 2);
-  for (let at = output; at < end; at += 16) v128.store(at, f32x4.mul(v128.load(at), factor));
-}
-
-/** Writes the rows' results. */
+/** Writes the rows' results, from their totals. */
 export function finishRows(frame: usize, r: Rows, shared: usize): void {
   const block = shared + ((<usize>(2 * tileRows(frame)) * KEYS) << 2);
   const outputRow = (<usize>ceil8(size(frame, Slot.valueSize))) << 2;
@@ -239,9 +206,9 @@ export function finishRows(frame: usize, r: Rows, shared: usize): void {
   const keys = size(frame, Slot.keys);
   for (let i = 0; i < r.held; i++) {
     const state = (<usize>i) << 2;
-    const m = load<f32>(r.maxima + state);
-    const l = load<f32>(r.sums + state);
-    writeOutput(frame, r, i, r.output + <usize>i * outputRow, l);
+    const m = load<f32>(r.totalMaxima + state);
+    const l = load<f32>(r.totalSums + state);
+    writeOutput(frame, r, i, r.totalOutput + <usize>i * outputRow, l);
     const lse = address(frame, Slot.logSumExp);
     if (lse) {
       const index =

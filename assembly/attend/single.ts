@@ -7,70 +7,28 @@
 import { Sequence, Slot } from "../frame";
 import { madd } from "../simd/lanes";
 import { address, element, size } from "../slots";
-import { CACHED_BYTES, SCORE_SUM } from "../tiles";
-import { sequence } from "./window";
+import { SCORE_SUM } from "../tiles";
+import { Ahead, AHEAD_KEYS, scoreAhead } from "./ahead";
+import { keyValueHead, sequence } from "./window";
 
-/** The key and value head that query head h reads. */
-// @ts-ignore: decorator
-@inline
-function keyValueHead(frame: usize, h: i32): i32 {
-  return h / (size(frame, Slot.heads) / size(frame, Slot.keyValueHeads));
-}
-
-/** `query` is packed four rows wide, its first row is read. */
+/** `query` is packed four rows wide, its first row is read; keys are `stride` bytes apart. */
 export function scoreRow(
   frame: usize,
-  b: i32,
-  h: i32,
   query: usize,
-  from: i32,
+  keys: usize,
+  stride: usize,
   count: i32,
   scores: usize,
 ): void {
   const depth = size(frame, Slot.headSize);
-  const row = sequence(frame, b, Sequence.keyStart) + from;
-  const stride = address(frame, Slot.keyRow) << 2;
-  const keys = element(frame, Slot.key, Slot.keyBatch, b, keyValueHead(frame, h), row);
-  const columns = size(frame, Slot.valueSize);
-  const valueStride = address(frame, Slot.valueRow) << 2;
-  const values = element(frame, Slot.value, Slot.valueBatch, b, keyValueHead(frame, h), row);
-  const far = liesFar(frame);
   let j = 0;
   for (; j + 8 <= count; j += 8) {
-    if (far) {
-      // Of the next keys, and of the values that these scores will weigh.
-      if (j + 16 <= count)
-        fetch(keys + <usize>(j + 8) * stride, stride, depth, scores + ((<usize>j) << 2));
-      fetch(values + <usize>j * valueStride, valueStride, columns, scores + ((<usize>j) << 2));
-    }
     scoreEight(query, keys + <usize>j * stride, stride, depth, scores + ((<usize>j) << 2));
   }
   for (; j < count; j++) {
     store<f32>(scores + ((<usize>j) << 2), scoreOne(query, keys + <usize>j * stride, depth));
   }
   for (; j & 7; j++) store<f32>(scores + ((<usize>j) << 2), 0);
-}
-
-/** Whether keys and values are more than the caches hold. */
-// @ts-ignore: decorator
-@inline
-function liesFar(frame: usize): bool {
-  const rows = <f64>(size(frame, Slot.batch) * size(frame, Slot.keyValueHeads));
-  const row = size(frame, Slot.headSize) + size(frame, Slot.valueSize);
-  return rows * <f64>size(frame, Slot.keys) * <f64>row * 4 > CACHED_BYTES;
-}
-
-/** Asks memory for eight rows in the order they lie in, while others are being worked on. */
-// @ts-ignore: decorator
-@inline
-function fetch(row: usize, stride: usize, columns: i32, scores: usize): void {
-  let all: i32 = 0;
-  const bytes = (<usize>columns) << 2;
-  for (const end = row + (stride << 3); row < end; row += stride) {
-    for (let at: usize = 0; at < bytes; at += 64) all |= load<i32>(row + at);
-  }
-  // For the loads to stay: eight scores are about to be written here.
-  store<i32>(scores, all);
 }
 
 function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: usize): void {
@@ -93,12 +51,19 @@ function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: 
     const end = (<usize>(i + SCORE_SUM)) << 2;
     for (let at = (<usize>i) << 2; at < end; at += 16) {
       const q = query + (at << 2);
-      sum0 = addFour(q, k0 + at, k1 + at, k2 + at, k3 + at, sum0);
-      sum1 = addFour(q, k4 + at, k5 + at, k6 + at, k7 + at, sum1);
+      const q0 = v128.load32_splat(q);
+      const q1 = v128.load32_splat(q, 16);
+      const q2 = v128.load32_splat(q, 32);
+      const q3 = v128.load32_splat(q, 48);
+      sum0 = addFour(q0, q1, q2, q3, k0 + at, k1 + at, k2 + at, k3 + at, sum0);
+      sum1 = addFour(q0, q1, q2, q3, k4 + at, k5 + at, k6 + at, k7 + at, sum1);
       const on = at + SCORE_SUM * 4;
-      const p = q + SCORE_SUM * 16;
-      next0 = addFour(p, k0 + on, k1 + on, k2 + on, k3 + on, next0);
-      next1 = addFour(p, k4 + on, k5 + on, k6 + on, k7 + on, next1);
+      const p0 = v128.load32_splat(q, SCORE_SUM * 16);
+      const p1 = v128.load32_splat(q, SCORE_SUM * 16 + 16);
+      const p2 = v128.load32_splat(q, SCORE_SUM * 16 + 32);
+      const p3 = v128.load32_splat(q, SCORE_SUM * 16 + 48);
+      next0 = addFour(p0, p1, p2, p3, k0 + on, k1 + on, k2 + on, k3 + on, next0);
+      next1 = addFour(p0, p1, p2, p3, k4 + on, k5 + on, k6 + on, k7 + on, next1);
     }
     total0 = f32x4.add(next0, i ? f32x4.add(sum0, total0) : sum0);
     total1 = f32x4.add(next1, i ? f32x4.add(sum1, total1) : sum1);
@@ -110,8 +75,12 @@ function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: 
     for (; i + 4 <= end; i += 4) {
       const at = (<usize>i) << 2;
       const q = query + (at << 2);
-      sum0 = addFour(q, k0 + at, k1 + at, k2 + at, k3 + at, sum0);
-      sum1 = addFour(q, k4 + at, k5 + at, k6 + at, k7 + at, sum1);
+      const q0 = v128.load32_splat(q);
+      const q1 = v128.load32_splat(q, 16);
+      const q2 = v128.load32_splat(q, 32);
+      const q3 = v128.load32_splat(q, 48);
+      sum0 = addFour(q0, q1, q2, q3, k0 + at, k1 + at, k2 + at, k3 + at, sum0);
+      sum1 = addFour(q0, q1, q2, q3, k4 + at, k5 + at, k6 + at, k7 + at, sum1);
     }
     for (; i < end; i++) {
       const at = (<usize>i) << 2;
@@ -129,7 +98,17 @@ function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: 
 /** sum + q · four numbers of four keys each, turned in registers. */
 // @ts-ignore: decorator
 @inline
-function addFour(q: usize, k0: usize, k1: usize, k2: usize, k3: usize, sum: v128): v128 {
+function addFour(
+  q0: v128,
+  q1: v128,
+  q2: v128,
+  q3: v128,
+  k0: usize,
+  k1: usize,
+  k2: usize,
+  k3: usize,
+  sum: v128,
+): v128 {
   const a0 = v128.load(k0);
   const a1 = v128.load(k1);
   const a2 = v128.load(k2);
@@ -138,10 +117,10 @@ function addFour(q: usize, k0: usize, k1: usize, k2: usize, k3: usize, sum: v128
   const high01 = v128.shuffle<f32>(a0, a1, 2, 6, 3, 7);
   const low23 = v128.shuffle<f32>(a2, a3, 0, 4, 1, 5);
   const high23 = v128.shuffle<f32>(a2, a3, 2, 6, 3, 7);
-  let s = madd(v128.load32_splat(q), v128.shuffle<f32>(low01, low23, 0, 1, 4, 5), sum);
-  s = madd(v128.load32_splat(q, 16), v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), s);
-  s = madd(v128.load32_splat(q, 32), v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), s);
-  return madd(v128.load32_splat(q, 48), v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), s);
+  let s = madd(q0, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5), sum);
+  s = madd(q1, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), s);
+  s = madd(q2, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), s);
+  return madd(q3, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), s);
 }
 
 // @ts-ignore: decorator
@@ -169,7 +148,10 @@ function scoreOne(query: usize, key: usize, depth: i32): f32 {
   return f32x4.extract_lane(total, 0);
 }
 
-/** `seen` holds the scores, `weights` what became of them. */
+/**
+ * `seen` holds the scores, `weights` what became of them; `partial` is room for a row. Meanwhile
+ * the keys of `ahead` are scored.
+ */
 export function valueRow(
   frame: usize,
   b: i32,
@@ -179,27 +161,44 @@ export function valueRow(
   from: i32,
   count: i32,
   output: usize,
+  partial: usize,
+  ahead: Ahead,
 ): void {
   const columns = size(frame, Slot.valueSize);
+  const wide = ((<usize>columns) & ~31) << 2;
   const row = sequence(frame, b, Sequence.keyStart) + from;
   const stride = address(frame, Slot.valueRow) << 2;
   const values = element(frame, Slot.value, Slot.valueBatch, b, keyValueHead(frame, h), row);
-  const end = values + <usize>count * stride;
-  let j: usize = 0;
-  for (; j + 32 <= <usize>columns; j += 32) {
-    const at = j << 2;
-    if (!addColumns(weights, values + at, end + at, stride, output + at)) {
+  const block = ahead.count ? AHEAD_KEYS : count;
+  for (let i = 0; i < count; i += block) {
+    if (i < ahead.count) scoreAhead(frame, ahead, i);
+    const first = values + <usize>i * stride;
+    const end = values + <usize>min(i + block, count) * stride;
+    for (let at: usize = 0; at < wide; at += 128) {
+      addColumns(weights + ((<usize>i) << 2), first + at, end + at, stride, partial + at, i > 0);
+    }
+  }
+  for (let at: usize = 0; at < wide; at += 128) {
+    if (!addSums(partial + at, output + at)) {
       addVisible(seen, weights, values + at, count, stride, 32, output + at);
     }
   }
-  if (<i32>j < columns) {
-    const at = j << 2;
-    addVisible(seen, weights, values + at, count, stride, columns - <i32>j, output + at);
+  if (columns & 31) {
+    addVisible(seen, weights, values + wide, count, stride, columns & 31, output + wide);
   }
 }
 
-/** 32 columns of all keys; false, with nothing added, where NaN came out. */
-function addColumns(weights: usize, values: usize, end: usize, stride: usize, output: usize): bool {
+/** 32 columns of the keys from `values` to `end`, going on from `sums` where they have begun. */
+// @ts-ignore: decorator
+@inline
+function addColumns(
+  weights: usize,
+  values: usize,
+  end: usize,
+  stride: usize,
+  sums: usize,
+  begun: bool,
+): void {
   let s0 = f32x4.splat(0);
   let s1 = s0;
   let s2 = s0;
@@ -208,6 +207,16 @@ function addColumns(weights: usize, values: usize, end: usize, stride: usize, ou
   let s5 = s0;
   let s6 = s0;
   let s7 = s0;
+  if (begun) {
+    s0 = v128.load(sums);
+    s1 = v128.load(sums, 16);
+    s2 = v128.load(sums, 32);
+    s3 = v128.load(sums, 48);
+    s4 = v128.load(sums, 64);
+    s5 = v128.load(sums, 80);
+    s6 = v128.load(sums, 96);
+    s7 = v128.load(sums, 112);
+  }
   for (; values < end; values += stride) {
     const w = v128.load32_splat(weights);
     s0 = madd(w, v128.load(values), s0);
@@ -220,19 +229,24 @@ function addColumns(weights: usize, values: usize, end: usize, stride: usize, ou
     s7 = madd(w, v128.load(values, 112), s7);
     weights += 4;
   }
-  const all = f32x4.add(
-    f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)),
-    f32x4.add(f32x4.add(s4, s5), f32x4.add(s6, s7)),
-  );
+  v128.store(sums, s0);
+  v128.store(sums, s1, 16);
+  v128.store(sums, s2, 32);
+  v128.store(sums, s3, 48);
+  v128.store(sums, s4, 64);
+  v128.store(sums, s5, 80);
+  v128.store(sums, s6, 96);
+  v128.store(sums, s7, 112);
+}
+
+/** Adds 32 sums to the output; false, with nothing added, where one is NaN. */
+function addSums(sums: usize, output: usize): bool {
+  let all = f32x4.splat(0);
+  for (let at: usize = 0; at < 128; at += 16) all = f32x4.add(all, v128.load(sums + at));
   if (v128.any_true(f32x4.ne(all, all))) return false;
-  v128.store(output, f32x4.add(s0, v128.load(output)));
-  v128.store(output, f32x4.add(s1, v128.load(output, 16)), 16);
-  v128.store(output, f32x4.add(s2, v128.load(output, 32)), 32);
-  v128.store(output, f32x4.add(s3, v128.load(output, 48)), 48);
-  v128.store(output, f32x4.add(s4, v128.load(output, 64)), 64);
-  v128.store(output, f32x4.add(s5, v128.load(output, 80)), 80);
-  v128.store(output, f32x4.add(s6, v128.load(output, 96)), 96);
-  v128.store(output, f32x4.add(s7, v128.load(output, 112)), 112);
+  for (let at: usize = 0; at < 128; at += 16) {
+    v128.store(output + at, f32x4.add(v128.load(sums + at), v128.load(output + at)));
+  }
   return true;
 }
 

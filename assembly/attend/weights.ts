@@ -15,10 +15,15 @@ export function matrixRow(frame: usize, base: i32, index: i32, row: i32): usize 
   return address(frame, base) + ((rows * address(frame, Slot.keys)) << 2);
 }
 
-/** Rows of scores that nothing has been kept in yet. */
-export function clearScores(kept: usize, count: usize): void {
-  const end = kept + (count << 2);
-  for (; kept < end; kept += 4) store<f32>(kept, -(<f32>Infinity));
+/** Columns [from, to) of rows of scores that nothing has been kept in yet. */
+export function clearScores(kept: usize, rows: i32, stride: usize, from: i32, to: i32): void {
+  for (let i = 0; i < rows; i++) {
+    const row = kept + ((<usize>i * stride) << 2);
+    const end = row + ((<usize>to) << 2);
+    for (let at = row + ((<usize>from) << 2); at < end; at += 4) {
+      store<f32>(at, -(<f32>Infinity));
+    }
+  }
 }
 
 /** Copies `columns` scores of each row to column `from`. */

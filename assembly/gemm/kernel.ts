@@ -93,3 +93,41 @@ function multiplyChunk(
   v128.store(c3, s30);
   v128.store(c3, s31, 16);
 }
+
+/**
+ * One row of A over four panels of B, `panel` bytes apart: C[1×32] += A[1×k] · B[k×32]. A is packed
+ * [k][4], its first row is read. An element's bits are those of multiply4x8 with k in one chunk.
+ */
+export function multiply1x32(a: usize, b: usize, panel: usize, k: i32, c: usize): void {
+  const b1 = b + panel;
+  const b2 = b1 + panel;
+  const b3 = b2 + panel;
+  let s0 = f32x4.splat(0);
+  let s1 = f32x4.splat(0);
+  let s2 = f32x4.splat(0);
+  let s3 = f32x4.splat(0);
+  let s4 = f32x4.splat(0);
+  let s5 = f32x4.splat(0);
+  let s6 = f32x4.splat(0);
+  let s7 = f32x4.splat(0);
+  for (let at: usize = 0; at < (<usize>k) << 5; at += 32) {
+    const x = v128.load32_splat(a);
+    s0 = madd(x, v128.load(b + at), s0);
+    s1 = madd(x, v128.load(b + at, 16), s1);
+    s2 = madd(x, v128.load(b1 + at), s2);
+    s3 = madd(x, v128.load(b1 + at, 16), s3);
+    s4 = madd(x, v128.load(b2 + at), s4);
+    s5 = madd(x, v128.load(b2 + at, 16), s5);
+    s6 = madd(x, v128.load(b3 + at), s6);
+    s7 = madd(x, v128.load(b3 + at, 16), s7);
+    a += 16;
+  }
+  v128.store(c, f32x4.add(s0, v128.load(c)));
+  v128.store(c, f32x4.add(s1, v128.load(c, 16)), 16);
+  v128.store(c, f32x4.add(s2, v128.load(c, 32)), 32);
+  v128.store(c, f32x4.add(s3, v128.load(c, 48)), 48);
+  v128.store(c, f32x4.add(s4, v128.load(c, 64)), 64);
+  v128.store(c, f32x4.add(s5, v128.load(c, 80)), 80);
+  v128.store(c, f32x4.add(s6, v128.load(c, 96)), 96);
+  v128.store(c, f32x4.add(s7, v128.load(c, 112)), 112);
+}

@@ -6,6 +6,9 @@ export const jax: Peer = {
   name: "@jax-js/jax",
   async prepare(c: Case, query, key, value) {
     if (!("Iterator" in globalThis)) throw new LeftOut("it needs Node 22 or newer");
+    // onnxruntime-web leaves Node's Worker as a global, and jax would start workers from blob: URLs,
+    // which Node does not take.
+    if ("process" in globalThis) Reflect.deleteProperty(globalThis, "Worker");
     const { defaultDevice, init, nn, numpy } = await import("@jax-js/jax");
     await init("wasm");
     defaultDevice("wasm");

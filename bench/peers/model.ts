@@ -1,7 +1,15 @@
-// A model of one node for onnxruntime: MultiHeadAttention, or GroupQueryAttention for fewer key heads.
+// Models for onnxruntime: its own attention operator, a product, and the layer made of both.
 
 import onnxProto from "onnx-proto";
-import { type Case, interleave, keyValueHeadsOf, LeftOut, queriesOf } from "./peer";
+import {
+  type Case,
+  interleave,
+  keyValueHeadsOf,
+  type LayerCase,
+  LeftOut,
+  type LinearCase,
+  queriesOf,
+} from "./peer";
 
 const { onnx } = onnxProto;
 const { FLOAT, INT32 } = onnx.TensorProto.DataType;
@@ -12,70 +20,126 @@ export interface Feed {
   readonly dims: number[];
 }
 
-export function modelBytes(c: Case): Uint8Array {
-  const grouped = keyValueHeadsOf(c) !== c.heads;
-  const tensor = (name: string, elemType: number) => ({ name, type: { tensorType: { elemType } } });
-  const integer = (name: string, i: number) => ({
-    name,
-    i,
-    type: onnx.AttributeProto.AttributeType.INT,
-  });
-  const lengths = ["seqlens_k", "total_sequence_length"];
+/** A model whose one output is named `output`, and what it is fed. */
+export interface Problem {
+  readonly model: Uint8Array;
+  readonly feeds: Readonly<Record<string, Feed>>;
+}
+
+type Graph = Parameters<typeof onnx.GraphProto.create>[0] & object;
+
+const value = (name: string, elemType = FLOAT) => ({ name, type: { tensorType: { elemType } } });
+const integer = (name: string, i: number) => ({
+  name,
+  i,
+  type: onnx.AttributeProto.AttributeType.INT,
+});
+const float = (data: Float32Array, dims: number[]): Feed => ({ type: "float32", data, dims });
+const constant = (name: string, data: Float32Array, dims: number[]) => ({
+  name,
+  dims,
+  dataType: FLOAT,
+  rawData: new Uint8Array(data.slice().buffer),
+});
+const product = (x: string, weight: string, output: string) => ({
+  opType: "MatMul",
+  input: [x, weight],
+  output: [output],
+});
+
+function encode(graph: Graph): Uint8Array {
   const model = onnx.ModelProto.create({
     irVersion: 8,
     opsetImport: [
       { domain: "", version: 17 },
       { domain: "com.microsoft", version: 1 },
     ],
-    graph: {
-      name: "attention",
-      node: [
-        {
-          opType: grouped ? "GroupQueryAttention" : "MultiHeadAttention",
-          domain: "com.microsoft",
-          input: ["query", "key", "value", ...(grouped ? ["", "", ...lengths] : [])],
-          output: grouped ? ["output", "present_key", "present_value"] : ["output"],
-          attribute: grouped
-            ? [integer("num_heads", c.heads), integer("kv_num_heads", keyValueHeadsOf(c))]
-            : [integer("num_heads", c.heads), integer("unidirectional", c.causal ? 1 : 0)],
-        },
-      ],
-      input: [
-        ...["query", "key", "value"].map((name) => tensor(name, FLOAT)),
-        ...(grouped ? lengths.map((name) => tensor(name, INT32)) : []),
-      ],
-      output: [tensor("output", FLOAT)],
-    },
+    graph: { name: "problem", output: [value("output")], ...graph },
   });
   return onnx.ModelProto.encode(model).finish();
 }
 
-/** query, key and value with heads side by side, as the model wants them. */
-export function feedsOf(
+/** MultiHeadAttention, or GroupQueryAttention for fewer key heads; heads side by side. */
+export function attentionProblem(
   c: Case,
   query: Float32Array,
   key: Float32Array,
-  value: Float32Array,
-): Record<string, Feed> {
+  values: Float32Array,
+): Problem {
   const { heads, n, d, causal } = c;
   const [rows, few] = [queriesOf(c), keyValueHeadsOf(c)];
-  if (few !== heads && !(causal && rows === n)) {
+  const grouped = few !== heads;
+  if (grouped && !(causal && rows === n)) {
     throw new LeftOut("GroupQueryAttention is causal over a cache");
   }
-  const feed = (data: Float32Array, count: number, length: number): Feed => ({
-    type: "float32",
-    data: interleave(data, count, length, d),
-    dims: [1, length, count * d],
+  const lengths = grouped ? ["seqlens_k", "total_sequence_length"] : [];
+  const model = encode({
+    node: [
+      {
+        opType: grouped ? "GroupQueryAttention" : "MultiHeadAttention",
+        domain: "com.microsoft",
+        input: ["query", "key", "value", ...(grouped ? ["", "", ...lengths] : [])],
+        output: grouped ? ["output", "present_key", "present_value"] : ["output"],
+        attribute: grouped
+          ? [integer("num_heads", heads), integer("kv_num_heads", few)]
+          : [integer("num_heads", heads), integer("unidirectional", causal ? 1 : 0)],
+      },
+    ],
+    input: [
+      ...["query", "key", "value"].map((name) => value(name)),
+      ...lengths.map((name) => value(name, INT32)),
+    ],
   });
+  const feed = (data: Float32Array, count: number, length: number) =>
+    float(interleave(data, count, length, d), [1, length, count * d]);
   const whole = (...data: number[]): Feed => ({
     type: "int32",
     data: Int32Array.from(data),
     dims: [1],
   });
-  return {
+  const feeds = {
     query: feed(query, heads, rows),
     key: feed(key, few, n),
-    value: feed(value, few, n),
-    ...(few !== heads && { seqlens_k: whole(n - 1), total_sequence_length: whole(n) }),
+    value: feed(values, few, n),
+    ...(grouped && { seqlens_k: whole(n - 1), total_sequence_length: whole(n) }),
   };
+  return { model, feeds };
+}
+
+export function linearProblem(
+  { m, k, columns }: LinearCase,
+  x: Float32Array,
+  weight: Float32Array,
+): Problem {
+  const model = encode({
+    node: [product("x", "weight", "output")],
+    initializer: [constant("weight", weight, [k, columns])],
+    input: [value("x")],
+  });
+  return { model, feeds: { x: float(x, [m, k]) } };
+}
+
+export function layerProblem(
+  { n, heads, d }: LayerCase,
+  x: Float32Array,
+  weights: readonly Float32Array[],
+): Problem {
+  const size = heads * d;
+  const names = ["query", "key", "value", "dense"];
+  const model = encode({
+    node: [
+      ...names.slice(0, 3).map((name) => product("x", `${name}_weight`, name)),
+      {
+        opType: "MultiHeadAttention",
+        domain: "com.microsoft",
+        input: names.slice(0, 3),
+        output: ["mixed"],
+        attribute: [integer("num_heads", heads)],
+      },
+      product("mixed", "dense_weight", "output"),
+    ],
+    initializer: names.map((name, i) => constant(`${name}_weight`, weights[i], [size, size])),
+    input: [value("x")],
+  });
+  return { model, feeds: { x: float(x, [1, n, size]) } };
 }

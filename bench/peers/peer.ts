@@ -11,6 +11,20 @@ export interface Case {
   readonly keyValueHeads?: number;
 }
 
+/** x [m, k] · weight [k, columns]. */
+export interface LinearCase {
+  readonly m: number;
+  readonly k: number;
+  readonly columns: number;
+}
+
+/** Self-attention of n rows of heads·d, between four projections of that size. */
+export interface LayerCase {
+  readonly n: number;
+  readonly heads: number;
+  readonly d: number;
+}
+
 export const queriesOf = ({ queries, n }: Case): number => queries ?? n;
 export const keyValueHeadsOf = ({ keyValueHeads, heads }: Case): number => keyValueHeads ?? heads;
 
@@ -30,6 +44,10 @@ export interface Peer {
   readonly name: string;
   /** query [heads, queries, d], key and value [keyValueHeads, n, d]. */
   prepare(c: Case, query: Float32Array, key: Float32Array, value: Float32Array): Promise<Run>;
+  /** The weight is known when the model is made. */
+  linear?(c: LinearCase, x: Float32Array, weight: Float32Array): Promise<Run>;
+  /** Weights [in, out] of query, key, value and output. */
+  layer?(c: LayerCase, x: Float32Array, weights: readonly Float32Array[]): Promise<Run>;
 }
 
 /** [heads, n, d] → [n, heads·d]; with heads and n exchanged, the way back. */

@@ -39,4 +39,17 @@ export const tfjs: Peer = {
       dispose: () => tf.dispose([q, k, v, scale, ...(future ? [future] : [])]),
     };
   },
+  async linear({ m, k, columns }, data, matrix) {
+    await tf.setBackend("wasm");
+    await tf.ready();
+    const [x, weight] = [tf.tensor2d(data, [m, k]), tf.tensor2d(matrix, [k, columns])];
+    let output: Float32Array = new Float32Array(0);
+    return {
+      run() {
+        output = tf.tidy(() => tf.matMul(x, weight).dataSync() as Float32Array);
+      },
+      output: () => output,
+      dispose: () => tf.dispose([x, weight]),
+    };
+  },
 };

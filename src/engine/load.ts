@@ -2,7 +2,7 @@
 
 import { instantiateSync } from "@assemblyscript/loader";
 import { Slot } from "../../assembly/frame";
-import { AttentionError, UnsupportedError } from "../errors";
+import { AttentionError, MemoryError, UnsupportedError } from "../errors";
 import type { ScoreTile } from "../options";
 import { Arena } from "./arena";
 import { probe, type Variant } from "./detect";
@@ -57,6 +57,8 @@ export interface Engine {
   readonly fused: boolean;
   /** Byte address of the call frame. */
   readonly frame: number;
+  /** Its slots, a view of memory as it was. */
+  words: Int32Array;
   /** What the call that runs does to its scores. */
   scoreMod: ((tile: ScoreTile) => void) | undefined;
   /** Whether the call that is being placed runs while others may use the engine. */
@@ -78,15 +80,17 @@ export function load(
   options: MemoryOptions,
   threaded = false,
 ): { engine: Engine; memory: WebAssembly.Memory } {
-  const maximum = Math.min(Math.floor((options.maximumMemory ?? Infinity) / PAGE), MOST_PAGES);
-  const initial = Math.max(1, Math.ceil((options.initialMemory ?? 0) / PAGE));
+  const { memory, maximum } = reserve(options, threaded);
   try {
-    const memory = new WebAssembly.Memory({ initial, maximum, shared: threaded });
     const scoreMod: ScoreModImport = (address, batch, head, query, key, rows, columns) => {
       const start = (address >>> 0) / 4;
       const scores = engine.arena.floats.subarray(start, start + rows * columns);
       engine.scoreMod?.({ scores, batch, head, query, key, rows, columns });
     };
+    // The loader asks by instanceof, which a module of another realm (an edge sandbox) does not pass.
+    if (!(module instanceof WebAssembly.Module)) {
+      Object.setPrototypeOf(module, WebAssembly.Module.prototype);
+    }
     const { instance } = instantiateSync(module, { env: { memory }, caller: { scoreMod } });
     // The instance's own functions: the loader's are wrappers that cost three times the call.
     const kernels = instance.exports as unknown as Kernels;
@@ -104,6 +108,7 @@ export function load(
       kernels,
       arena,
       frame,
+      words: new Int32Array(0),
       scoreMod: undefined,
       shared: false,
       pool: undefined,
@@ -112,6 +117,15 @@ export function load(
     return { engine, memory };
   } catch (error) {
     if (error instanceof AttentionError) throw error;
+    if (error instanceof WebAssembly.CompileError) {
+      // WebKit's policy lets a page compile, and refuses here.
+      throw new UnsupportedError(
+        "createAttention",
+        "WebAssembly",
+        "'wasm-unsafe-eval' in script-src of this page's or worker's Content-Security-Policy",
+        String(error),
+      );
+    }
     throw new UnsupportedError(
       "createAttention",
       "module",
@@ -121,7 +135,31 @@ export function load(
   }
 }
 
+/** Memory that may grow to what was asked for or, where nothing was, to what the platform grants. */
+function reserve(options: MemoryOptions, shared: boolean) {
+  const most = Math.min(Math.floor((options.maximumMemory ?? Infinity) / PAGE), MOST_PAGES);
+  const initial = Math.min(Math.max(1, Math.ceil((options.initialMemory ?? 0) / PAGE)), most);
+  for (let maximum = most; ; maximum = Math.floor(maximum / 2)) {
+    try {
+      return { memory: new WebAssembly.Memory({ initial, maximum, shared }), maximum };
+    } catch (error) {
+      const given = options.maximumMemory !== undefined;
+      if (!given && maximum / 2 >= initial) continue;
+      throw new MemoryError(
+        "createAttention",
+        given ? "maximumMemory" : "initialMemory",
+        "bytes that this platform grants: fewer, or more address space for the process",
+        `${(given ? most : initial) * PAGE}: ${error}`,
+      );
+    }
+  }
+}
+
 /** The call frame, all slots 0. Valid until the next allocation. */
-export function frameWords({ arena, frame }: Engine): Int32Array {
-  return arena.words.subarray(frame / 4, frame / 4 + Slot.count).fill(0);
+export function frameWords(engine: Engine): Int32Array {
+  const { words } = engine.arena;
+  if (engine.words.buffer !== words.buffer) {
+    engine.words = words.subarray(engine.frame / 4, engine.frame / 4 + Slot.count);
+  }
+  return engine.words.fill(0);
 }

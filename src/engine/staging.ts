@@ -19,7 +19,8 @@ const PAUSE_BYTES = 2 ** 20;
 
 const FRAME_BYTES = align(Slot.count * 4);
 
-type Data = Float32Array | Uint8Array | Int32Array;
+/** Plain numbers are integers of 32 bits. */
+type Data = Float32Array | Uint8Array | Int32Array | readonly number[];
 
 export interface Place {
   /** Where the frame wants the address, if it does. */
@@ -78,9 +79,10 @@ export class Staging {
 
   /** Plain data to read. */
   data(slot: Slot | undefined, data: Data): Place {
-    const place = this.#place(slot, data.byteLength, 0);
-    const own = data.buffer === this.#engine.arena.buffer;
-    this.#copies.push({ place, data, own, offset: data.byteOffset });
+    const view = ArrayBuffer.isView(data);
+    const place = this.#place(slot, view ? data.byteLength : data.length * 4, 0);
+    const own = view && data.buffer === this.#engine.arena.buffer;
+    this.#copies.push({ place, data, own, offset: own ? data.byteOffset : 0 });
     return place;
   }
 
@@ -117,7 +119,7 @@ export class Staging {
    */
   begin(): number {
     this.#allocate();
-    for (const copy of this.#copies) this.#copyIn(copy, 0, copy.place.bytes);
+    for (const copy of this.#copies) this.#copyIn(copy);
     return this.#block;
   }
 
@@ -136,14 +138,16 @@ export class Staging {
 
   /** The call that began, as work to be done. */
   work(work: Omit<Work, "call" | "move">): Work {
-    const block = () => this.#block;
-    return {
+    // No getter: in an object literal it is a hidden class of its own for each call.
+    const placed = {
       ...work,
-      get call() {
-        return block();
+      call: this.#block,
+      move: () => {
+        this.#move();
+        placed.call = this.#block;
       },
-      move: () => this.#move(),
     };
+    return placed;
   }
 
   /** Begins anew in another block: a late worker's writes go to the old one. */
@@ -214,13 +218,15 @@ export class Staging {
 
   #allocate(): void {
     const { arena, frame } = this.#engine;
-    const missing = this.#places.filter((place) => place.address === 0);
-    this.#blockBytes = missing.reduce((bytes, place) => bytes + align(place.bytes), FRAME_BYTES);
-    this.#block = arena.allocate(this.#operation, this.#blockBytes);
+    let bytes = FRAME_BYTES;
+    for (const place of this.#places) if (place.address === 0) bytes += align(place.bytes);
+    this.#blockBytes = bytes;
+    this.#block = arena.allocate(this.#operation, bytes);
     for (const address of this.#held) arena.hold(address);
     this.#begun = true;
     let next = this.#block + FRAME_BYTES;
-    for (const place of missing) {
+    for (const place of this.#places) {
+      if (place.address) continue;
       place.address = next;
       next += align(place.bytes);
     }
@@ -228,13 +234,21 @@ export class Staging {
     this.#writeAddresses();
   }
 
-  /** Bytes [from, to) of what is copied in. */
-  #copyIn({ place, data, own, offset }: Copy, from: number, to: number): void {
-    const { bytes } = this.#engine.arena;
-    const source = own
-      ? bytes.subarray(offset + from, offset + to)
-      : new Uint8Array(data.buffer, data.byteOffset + from, to - from);
-    bytes.set(source, place.address + from);
+  /** All of it, or bytes [from, to), multiples of four. */
+  #copyIn({ place, data, own, offset }: Copy, from = 0, to = place.bytes): void {
+    const { bytes, floats, words } = this.#engine.arena;
+    const at = place.address + from;
+    if (own) {
+      bytes.copyWithin(at, offset + from, offset + to);
+      return;
+    }
+    const size = data instanceof Uint8Array ? 1 : 4;
+    const whole = to - from === place.bytes;
+    // No view where none is needed: it costs more than the copy of a small tensor.
+    const part = whole ? data : pieceOf(data, from / size, to / size);
+    if (part instanceof Float32Array) floats.set(part, at / 4);
+    else if (part instanceof Uint8Array) bytes.set(part, at);
+    else words.set(part, at / 4);
   }
 
   #writeAddresses(): void {
@@ -261,4 +275,8 @@ export class Staging {
       ? value.addressIn(this.#engine.arena, this.#operation, argument)
       : 0;
   }
+}
+
+function pieceOf(data: Data, from: number, to: number): Data {
+  return ArrayBuffer.isView(data) ? data.subarray(from, to) : data.slice(from, to);
 }

@@ -3,6 +3,12 @@ declare module "*.wasm" {
   export default function bytes(): Uint8Array<ArrayBuffer>;
 }
 
+declare module "*.wasm?module" {
+  /** The file beside the bundle, compiled by the platform. */
+  const module: WebAssembly.Module;
+  export default module;
+}
+
 declare module "worker-source" {
   /** src/engine/worker.ts as a classic script that defines `worker`. */
   const source: string;

@@ -91,34 +91,42 @@ test("under a strict policy: one thread, and two with the worker's URL", async (
 
 for (const threads of [1, 2]) {
   test(`12 heads of 8192 tokens leave no gap between frames, ${threads} threads`, async () => {
-    const opened = await open("/isolated");
-    const { gaps, seconds } = await opened.evaluate(async (count) => {
-      const attention = await wasm.createAttention({ threads: count });
-      const data = Float32Array.from({ length: 12 * 8192 * 64 }, (_, i) => (i % 97) / 97);
-      const x = wasm.tensor(data, [1, 12, 8192, 64]);
-      const gaps: number[] = [];
-      let going = true;
-      const watch = (async () => {
-        let last = await new Promise(requestAnimationFrame);
-        while (going) {
-          const now = await new Promise(requestAnimationFrame);
-          gaps.push(now - last);
-          last = now;
-        }
-      })();
-      const start = performance.now();
-      await attention.attendAsync(x, x, x);
-      const seconds = (performance.now() - start) / 1000;
-      going = false;
-      await watch;
-      attention.dispose();
-      return { gaps, seconds };
-    }, threads);
-    const longest = Math.max(...gaps);
-    console.log(
-      `${gaps.length} frames in ${seconds.toFixed(1)} s, longest gap ${longest.toFixed(0)} ms`,
-    );
-    assert.ok(longest <= 50, `longest gaps ${gaps.toSorted((a, b) => b - a).slice(0, 5)}`);
-    await opened.close();
+    // Other processes may hold a frame up, but not each time; a slice that is too long always does.
+    let longest = Infinity;
+    for (let attempt = 0; attempt < 3 && longest > 50; attempt++)
+      longest = await longestGap(threads);
+    assert.ok(longest <= 50, `longest gap ${longest} ms`);
   });
+}
+
+/** Whole milliseconds between two frames while an asynchronous call of some seconds runs. */
+async function longestGap(threads: number): Promise<number> {
+  const opened = await open("/isolated");
+  const { gaps, seconds } = await opened.evaluate(async (count) => {
+    const attention = await wasm.createAttention({ threads: count });
+    const data = Float32Array.from({ length: 12 * 8192 * 64 }, (_, i) => (i % 97) / 97);
+    const x = wasm.tensor(data, [1, 12, 8192, 64]);
+    const gaps: number[] = [];
+    let going = true;
+    const watch = (async () => {
+      let last = await new Promise(requestAnimationFrame);
+      while (going) {
+        const now = await new Promise(requestAnimationFrame);
+        gaps.push(now - last);
+        last = now;
+      }
+    })();
+    const start = performance.now();
+    await attention.attendAsync(x, x, x);
+    const seconds = (performance.now() - start) / 1000;
+    going = false;
+    await watch;
+    attention.dispose();
+    return { gaps, seconds };
+  }, threads);
+  await opened.close();
+  const longest = Math.round(Math.max(...gaps));
+  console.log(`${gaps.length} frames in ${seconds.toFixed(1)} s, longest gap ${longest} ms`);
+  assert.ok(gaps.length > 10, `${gaps.length} frames`);
+  return longest;
 }

@@ -11,8 +11,9 @@
 import { Slot } from "../../frame";
 import { allFinite, dropNonFinite, packColumns, packRows, scalePanels } from "../../gemm/pack";
 import { exp } from "../../simd/exp";
+import { madd } from "../../simd/lanes";
 import { address, element, number, size } from "../../slots";
-import { REGISTER_ROWS } from "../../tiles";
+import { REGISTER_ROWS, SCORE_SUM } from "../../tiles";
 import { ceil8 } from "../panels";
 import { tileRows } from "../rows";
 
@@ -111,6 +112,16 @@ export function beginRowTile(
   packAll(query, queryStride, rows, depth, queryRows(frame, tile));
   scalePanels(queryRows(frame, tile), room(frame) * depth, scale);
   packAll(gradient, gradientStride, rows, columns, gradientRows(frame, tile));
+  const output = element(frame, Slot.output, Slot.outputBatch, b, h, first);
+  writeDeltas(
+    gradientRows(frame, tile),
+    output,
+    gradientStride,
+    rows,
+    columns,
+    gradientColumns(frame, tile),
+    deltas(frame, tile),
+  );
   packSides(frame, query, queryStride, rows, depth, scale, queryColumns(frame, tile));
   packSides(frame, gradient, gradientStride, rows, columns, 1, gradientColumns(frame, tile));
   memory.fill(queryGradients(frame, tile), 0, (room(frame) * depth8(frame)) << 2);
@@ -126,9 +137,8 @@ export function beginRowTile(
     const lse = load<f32>(address(frame, Slot.logSumExp) + ((state + <usize>i) << 2));
     // A row that saw nothing: e^(s − ∞) is 0, whatever s.
     const base = lse == -(<f32>Infinity) ? <f32>Infinity : lse;
-    const delta = rowDelta(frame, b, h, first + i, columns);
     store<f32>(bases(frame, tile) + ((<usize>i) << 2), base);
-    store<f32>(deltas(frame, tile) + ((<usize>i) << 2), delta);
+    const delta = load<f32>(deltas(frame, tile) + ((<usize>i) << 2));
     const weight = f32x4.extract_lane(exp(f32x4.splat(sink - base)), 0);
     if (weight != 0) added -= <f64>weight * delta;
   }
@@ -163,15 +173,36 @@ function packSides(
   }
 }
 
-/** Σ dO · O of one row, in float64. */
-function rowDelta(frame: usize, b: i32, h: i32, row: i32, columns: i32): f32 {
-  const output = element(frame, Slot.output, Slot.outputBatch, b, h, row);
-  const gradient = element(frame, Slot.outputGradient, Slot.outputBatch, b, h, row);
-  let sum: f64 = 0;
-  for (let j: usize = 0; j < (<usize>columns) << 2; j += 4) {
-    sum += <f64>load<f32>(output + j) * <f64>load<f32>(gradient + j);
+/**
+ * Σ dO · O of all rows, in the order and the roundings of dP: where one weight is 1, delta is that dP
+ * to the last bit, and dS is 0. `panel` has room for four rows of O.
+ */
+function writeDeltas(
+  gradients: usize,
+  output: usize,
+  stride: usize,
+  rows: i32,
+  columns: i32,
+  panel: usize,
+  target: usize,
+): void {
+  for (let i = 0; i < rows; i += REGISTER_ROWS) {
+    packRows(output, stride, rows - i, columns, panel, 16);
+    let sum = f32x4.splat(0);
+    let at = panel;
+    for (let from = 0; from < columns; from += SCORE_SUM) {
+      let part = f32x4.splat(0);
+      const end = at + ((<usize>min(SCORE_SUM, columns - from)) << 4);
+      for (; at < end; at += 16) {
+        part = madd(v128.load(gradients), v128.load(at), part);
+        gradients += 16;
+      }
+      sum = from ? f32x4.add(part, sum) : part;
+    }
+    v128.store(target, sum);
+    output += (stride << 2) * REGISTER_ROWS;
+    target += 16;
   }
-  return <f32>sum;
 }
 
 /** Writes the query gradients, which are of the scaled queries. */

@@ -1,9 +1,10 @@
-// Our own calls, by Benchmark.js: how often a second, and how sure.
+// npm run bench -- --calls: our own calls by Benchmark.js, how often a second, and how sure.
 
+import { readFileSync } from "node:fs";
 import Benchmark from "benchmark";
-import { type Attention, tensor } from "wasm-attention";
+import { type Attention, createAttention, tensor } from "wasm-attention";
 
-export function benchKernels(attention: Attention): void {
+function benchCalls(attention: Attention): void {
   const suite = new Benchmark.Suite();
   const options = { minSamples: 5, maxTime: 0.5 };
   for (const [heads, n, d] of [
@@ -47,4 +48,11 @@ export function benchKernels(attention: Attention): void {
     console.log(`  ${target}`);
   });
   suite.run();
+}
+
+const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
+for (const reproducible of WebAssembly.validate(relaxed) ? [true, false] : [true]) {
+  const attention = await createAttention({ reproducible });
+  console.log(attention.variant);
+  benchCalls(attention);
 }

@@ -1,0 +1,92 @@
+// The child process of one thread count: everything that is timed in it, told to the parent.
+
+import { readFileSync } from "node:fs";
+import { type Attention, createAttention } from "wasm-attention";
+import { benchAttend } from "./attend";
+import { backwardCases, benchBackward } from "./backward";
+import { cases, decoding, halved, layers, linears, small } from "./cases";
+import { benchCopies } from "./copies";
+import { benchLayer, benchLinear } from "./linear";
+import { hurry } from "./paired";
+import { onnxruntime } from "./peers/onnxruntime";
+import type { Peer } from "./peers/peer";
+import { compileRoofline } from "./roofline/compile";
+import { type Roofline, roofline, STREAM_BYTES } from "./roofline/index";
+import type { Row } from "./rows";
+
+export type Message = { readonly row: Row } | { readonly line: string };
+
+/** What the parent asks for; `ops` and `peers` are everything where they are undefined. */
+export interface Asked {
+  readonly threads: number;
+  readonly quick: boolean;
+  readonly ops?: readonly string[] | undefined;
+  readonly peers?: readonly string[] | undefined;
+}
+
+const { threads, quick, ops, peers: names } = JSON.parse(process.argv[2]) as Asked;
+const wants = (op: string) => !ops || ops.includes(op);
+process.on("disconnect", () => process.exit(1));
+if (quick) hurry();
+const send = (message: Message) => void process.send?.(message);
+const report = (row: Row) => send({ row });
+
+async function engines(): Promise<Attention[]> {
+  const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
+  const made = [await createAttention({ reproducible: true, threads })];
+  if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads }));
+  for (const engine of made) {
+    if (engine.threads !== threads)
+      throw new Error(`not ${threads} threads: ${engine.threadsFallback}`);
+  }
+  return made;
+}
+
+function describe(roof: Roofline): string {
+  const giga = (rate: number) => (rate / 1e9).toFixed(1);
+  return (
+    `${roof.build}: ${giga(roof.tiles(64).best())} GFLOP/s in tiles of head size 64, ` +
+    `${giga(roof.registers.best())} on registers, ${giga(roof.exponentials.best())}·10⁹ e^x/s, ` +
+    `${giga(roof.read(STREAM_BYTES).best())} GB/s read`
+  );
+}
+
+async function peersOf(): Promise<Peer[]> {
+  const web = onnxruntime(threads);
+  if (threads > 1) return [web];
+  const { tfjs } = await import("./peers/tfjs");
+  const { naive } = await import("./peers/naive");
+  const { onnxruntimeNode } = await import("./peers/onnxruntime-node");
+  const { jax } = await import("./peers/jax");
+  return [web, tfjs, naive, onnxruntimeNode, jax];
+}
+
+const peers = (await peersOf()).filter(({ name }) => !names || names.includes(name));
+const some = <T>(op: string, all: readonly T[]) =>
+  wants(op) ? (quick ? all.slice(0, 1) : all) : [];
+for (const attention of await engines()) {
+  const roof = await roofline(attention.variant, compileRoofline(attention.variant));
+  if (threads === 1) send({ line: describe(roof) });
+  for (const c of some("attend", cases)) {
+    await benchAttend(attention, roof, peers, c, "Float32Arrays", report);
+  }
+  for (const c of some("decode", decoding)) {
+    await benchAttend(attention, roof, peers, c, "allocated", report);
+  }
+  // Too small to be shared.
+  for (const c of threads === 1 ? some("small", [small]) : []) {
+    await benchAttend(attention, roof, peers, c, "Float32Arrays", report);
+    await benchAttend(attention, roof, peers, c, "allocated", report);
+  }
+  for (const c of some("linear", linears)) await benchLinear(attention, roof, peers, c, report);
+  for (const c of some("layer", layers)) await benchLayer(attention, roof, peers, c, report);
+  for (const c of threads === 1 ? some("backward", backwardCases) : []) {
+    await benchBackward(attention, c, report);
+  }
+  for (const c of threads === 2 ? some("threads", halved) : []) {
+    await benchCopies(attention, c, report);
+  }
+  attention.dispose();
+}
+// What was sent arrives first.
+process.send?.({ line: `${threads} threads: done` }, () => process.exit(0));

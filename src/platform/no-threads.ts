@@ -1,0 +1,8 @@
+// What src/threads.ts is elsewhere, for platforms that have no workers.
+
+function none(): never {
+  throw new Error("this platform has no workers");
+}
+
+export const builds = { portable: none, relaxed: none };
+export { none as autoThreads, none as startPool };

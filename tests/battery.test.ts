@@ -1,0 +1,22 @@
+// The battery that every engine runs, on this one: its digests are those that are written down, for
+// both builds and any number of threads.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as wasmAttention from "wasm-attention";
+import { runBattery } from "./battery/battery";
+import * as expected from "./battery/expected";
+import { engine } from "./engines";
+
+test("the battery's digests", async (t) => {
+  (await engine("relaxed")).dispose(); // enables relaxed SIMD where it needs a flag
+  for (const threads of [1, 2]) {
+    const reproducible = await runBattery(wasmAttention, { reproducible: true, threads });
+    assert.equal(reproducible.threads, threads, reproducible.threadsFallback);
+    assert.equal(reproducible.digest, expected.portable);
+    const usual = await runBattery(wasmAttention, { threads });
+    assert.equal(usual.variant, "relaxed");
+    if (usual.fused) assert.equal(usual.digest, expected.fused);
+    else t.diagnostic("multiply-add rounds twice here: nothing is promised of the default build");
+  }
+});

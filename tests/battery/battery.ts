@@ -1,0 +1,99 @@
+// More than a hundred calls on fixed inputs, and one digest of every bit they return: run by every engine's
+// tests on the built package, which they hand over. No Node modules here, nothing asynchronous at the
+// top: it has to run in a service worker as in a server.
+
+import type * as Package from "wasm-attention";
+import { type AttendCase, attendCases } from "./attend";
+import { digestOf, digestOfTexts } from "./digest";
+import { elements, filled } from "./numbers";
+import { type Operation, operations } from "./operations";
+
+export interface Report {
+  variant: Package.Variant;
+  fused: boolean;
+  threads: number;
+  threadsFallback: string | undefined;
+  /** How many cases ran. */
+  cases: number;
+  /** SHA-256 over the digests of all cases. */
+  digest: string;
+  /** The first of each case's digest, to see which of two runs differ. */
+  each: Record<string, string>;
+  /**
+   * From `start` to the first result; null where the engine's clock stands still during a request.
+   */
+  coldStartMs: number | null;
+}
+
+/**
+ * Runs all cases on an engine made with `options`. `start` is `performance.now()` of before the
+ * package was imported, where that happened by `import()`; now, if left out.
+ */
+export async function runBattery(
+  wasmAttention: typeof Package,
+  options: Package.AttentionOptions = {},
+  start: number = performance.now(),
+): Promise<Report> {
+  const attention = await wasmAttention.createAttention(options);
+  const x = filled([1, 1, 8, 16], 1);
+  attention.attend(x, x, x);
+  const coldStartMs = performance.now() - start;
+
+  const each: Record<string, string> = {};
+  for (const [name, run] of [...attendCases.map(asOperation), ...operations]) {
+    if (each[name]) throw new Error(`two cases are called ${name}`);
+    const results = (await run(attention, wasmAttention)).filter((result) => result !== undefined);
+    if (results.length === 0) throw new Error(`${name} returned nothing`);
+    each[name] = digestOf(results.map((result) => ("data" in result ? result.data : result)));
+  }
+  const { variant, fused, threads, threadsFallback } = attention;
+  attention.dispose();
+  return {
+    variant,
+    fused,
+    threads,
+    threadsFallback,
+    cases: Object.keys(each).length,
+    digest: digestOfTexts(Object.values(each)),
+    each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
+    coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
+  };
+}
+
+function asOperation([name, shape, options = {}]: AttendCase, index: number): Operation {
+  const { batch = 2, heads = 2, queries, keys = queries, size = 16, layout = "BHLD" } = shape;
+  const { keyValueHeads = heads, valueSize = size, rank = 4, amplitude = 1, poisonedFrom } = shape;
+  const place = (count: number, rows: number, length: number, seed: number) => {
+    const dims = {
+      BHLD: [batch, count, rows, length],
+      BLHD: [batch, rows, count, length],
+      BLE: [batch, rows, count * length],
+    }[layout];
+    const leftOut = rank === 2 ? 2 : 4 - rank;
+    return filled(dims.slice(leftOut), 1000 + 10 * index + seed, amplitude);
+  };
+  const poison = ({ data, dims }: Package.Tensor, length: number) => {
+    if (poisonedFrom === undefined) return;
+    const row = keys * length;
+    for (let matrix = 0; matrix < elements(dims); matrix += row)
+      data.fill(NaN, matrix + poisonedFrom * length, matrix + row);
+  };
+  const split = layout === "BLE" ? { layout, heads, keyValueHeads } : { layout };
+  return [
+    name,
+    (attention) => {
+      const [q, k, v] = [
+        place(heads, queries, size, 1),
+        place(keyValueHeads, keys, size, 2),
+        place(keyValueHeads, keys, valueSize, 3),
+      ];
+      poison(k, size);
+      poison(v, valueSize);
+      const { output, weights, scores, logSumExp } = attention.attend(q, k, v, {
+        ...split,
+        ...options,
+      });
+      return [output, weights, scores, logSumExp];
+    },
+  ];
+}

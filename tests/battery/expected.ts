@@ -1,0 +1,8 @@
+// The digests of all cases. They change when a kernel sums in another order, or a case does; never
+// from one engine to another.
+
+/** With `reproducible: true`, and wherever the portable build is the one picked. */
+export const portable = "49ca8e7a9b86e2a766ed43959d87a8d479dca910abee6e21382a1d54fa23d952";
+
+/** Of the relaxed build where a multiply-add rounds once (`attention.fused`). */
+export const fused = "77433f6c8b2ed21408595021b2631d59e40efa29f7377a6d9c565b0d25658451";
