@@ -56,6 +56,10 @@ export class Linear {
   update(): void {
     this.#prepared.update(this.#weight, this.#bias.data);
   }
+
+  dispose(): void {
+    this.#prepared.dispose();
+  }
 }
 
 const PROJECTIONS = ["query", "key", "value", "output"] as const;
@@ -102,6 +106,11 @@ export class Heads {
     this.#layer.update(this.#projections());
   }
 
+  dispose(): void {
+    this.#record?.dispose();
+    this.#layer.dispose();
+  }
+
   #projections() {
     const projection = (i: number) => ({
       weight: this.#weights[i],
@@ -145,5 +154,10 @@ export class FeedForward {
   update(): void {
     this.#expand.update();
     this.#contract.update();
+  }
+
+  dispose(): void {
+    this.#expand.dispose();
+    this.#contract.dispose();
   }
 }

@@ -89,6 +89,10 @@ export class Training {
     };
   }
 
+  dispose(): void {
+    this.translator.dispose();
+  }
+
   /** As the pieces can write it: single spaces. */
   #plain(text: string): string {
     return text.split(/\s+/u).filter(Boolean).join(" ");

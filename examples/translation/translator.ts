@@ -17,13 +17,6 @@ interface Rows {
   readonly lengths: readonly number[];
 }
 
-export interface Translation {
-  /** Without begin and end. */
-  readonly ids: number[];
-  /** For each id, and the end, how much of the decoder's look was on each source piece. */
-  readonly alignment: Tensor;
-}
-
 export class Translator {
   readonly parameters: readonly Parameter[];
   readonly #attention: Attention;
@@ -80,15 +73,12 @@ export class Translator {
 
   /** After the parameters have moved. */
   update(): void {
-    for (const part of [
-      this.#encoder,
-      this.#encoderFeed,
-      this.#decoder,
-      this.#cross,
-      this.#decoderFeed,
-      this.#output,
-    ])
-      part.update();
+    for (const part of this.#prepared()) part.update();
+  }
+
+  /** Gives the memory of the prepared weights back. */
+  dispose(): void {
+    for (const part of this.#prepared()) part.dispose();
   }
 
   /** Piece by piece, always the likeliest; at most `most` pieces. */
@@ -152,6 +142,17 @@ export class Translator {
     this.#embedSource.backward(this.#encoder.backward(this.#encoderFeed.backward(memory)).x);
   }
 
+  #prepared() {
+    return [
+      this.#encoder,
+      this.#encoderFeed,
+      this.#decoder,
+      this.#cross,
+      this.#decoderFeed,
+      this.#output,
+    ];
+  }
+
   #positions(ids: Int32Array, lengths: readonly number[]): Tensor {
     return this.#attention.sinusoidalPositions({
       positions: ids.length / lengths.length,
@@ -184,6 +185,10 @@ class Residual {
 
   update(): void {
     this.#heads.update();
+  }
+
+  dispose(): void {
+    this.#heads.dispose();
   }
 }
 

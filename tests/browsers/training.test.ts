@@ -1,0 +1,128 @@
+// The page that trains, in headless Chromium: the loss falls, the alignment sharpens and crosses.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { after, before, test } from "node:test";
+import type { Page } from "playwright-core";
+import { root, type Served, serve } from "./chromium";
+
+const shots = `${root}build/screenshots`;
+const TRAINED = 400_000;
+let served: Served;
+
+before(async () => {
+  execFileSync(process.execPath, [`${root}examples/translation/web/build.mjs`]);
+  mkdirSync(shots, { recursive: true });
+  served = await serve(`${root}build/translation-page`);
+});
+
+after(() => served?.close());
+
+async function open(width: number, height: number, colorScheme: "light" | "dark"): Promise<Page> {
+  const page = await served.browser.newPage({ viewport: { width, height }, colorScheme });
+  page.on("pageerror", (error) => assert.fail(error));
+  await page.goto(served.address);
+  await page.waitForSelector("body.ready", { timeout: 60_000 });
+  return page;
+}
+
+const stepOf = async (page: Page) => Number(await page.getAttribute("body", "data-step"));
+
+const reach = (page: Page, step: number) =>
+  page.waitForFunction((step) => Number(document.body.dataset.step) >= step, step, {
+    timeout: TRAINED,
+  });
+
+const lossOf = async (page: Page) => Number(await page.textContent("#loss"));
+
+/** For each written piece the shares of the source pieces, read off the cells. */
+async function weightsOf(page: Page): Promise<number[][]> {
+  const titles = await page.$$eval("#map .cell", (cells) =>
+    cells.map((cell) => (cell as HTMLElement).title),
+  );
+  const columns = await page.locator("#map .to").count();
+  const shares = titles.map((title) => Number.parseFloat(title.slice(title.lastIndexOf(":") + 1)));
+  return Array.from({ length: titles.length / columns }, (_, row) =>
+    shares.slice(row * columns, (row + 1) * columns),
+  );
+}
+
+async function assertFits(page: Page) {
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(overflow <= 0, `the page is ${overflow} px wider than the screen`);
+}
+
+test("a translator is trained to the end, desktop", async () => {
+  const page = await open(1200, 800, "light");
+  await reach(page, 5);
+  const early = await lossOf(page);
+  assert.ok(early > 1.5, `${early} after ${await stepOf(page)} steps`);
+  await page.waitForSelector("#map .cell");
+  await reach(page, 150);
+  await page.screenshot({ path: `${shots}/training-middle.png`, fullPage: true });
+  await page.waitForSelector("body[data-state=done]", { timeout: TRAINED });
+
+  assert.equal(await stepOf(page), 800);
+  assert.ok((await lossOf(page)) < 0.01);
+  assert.match((await page.textContent("#tested")) ?? "", /of 1,000 held-out numbers/);
+  const exact = Number.parseFloat((await page.textContent("#match")) ?? "");
+  assert.ok(exact >= 99, `${exact} % exactly right`);
+  assert.equal(await page.textContent("#written"), "einundzwanzig");
+  assert.match((await page.textContent("#verdict")) ?? "", /right/);
+  const [one, , twenty] = await weightsOf(page);
+  assert.equal(one.indexOf(Math.max(...one)), 2, `ein looks at ${one}`);
+  assert.equal(twenty.indexOf(Math.max(...twenty)), 0, `zwanzig looks at ${twenty}`);
+
+  await page.fill("#number", "98765");
+  await page.waitForFunction(() =>
+    document.querySelector("#source")?.textContent?.startsWith("ninety-eight"),
+  );
+  assert.equal(
+    await page.textContent("#written"),
+    "achtundneunzigtausendsiebenhundertfünfundsechzig",
+  );
+  await page.fill("#number", "many");
+  assert.equal(await page.getAttribute("#number", "aria-invalid"), "true");
+  assert.match((await page.textContent("#source")) ?? "", /^ninety-eight/);
+  await assertFits(page);
+  await page.waitForTimeout(500);
+  await page.screenshot({ path: `${shots}/training-desktop.png`, fullPage: true });
+
+  await page.click("#restart");
+  await page.waitForFunction(() => Number(document.body.dataset.step) < 100);
+  await reach(page, 5);
+  assert.ok((await lossOf(page)) > 1.5);
+  await page.close();
+});
+
+test("pause stops it, frames go on while it trains, phone", async () => {
+  const page = await open(390, 844, "dark");
+  await reach(page, 20);
+  const gaps = await page.evaluate(async () => {
+    const gaps: number[] = [];
+    let last = performance.now();
+    const first = Number(document.body.dataset.step);
+    while (Number(document.body.dataset.step) < first + 60) {
+      await new Promise(requestAnimationFrame);
+      const now = performance.now();
+      gaps.push(now - last);
+      last = now;
+    }
+    return gaps;
+  });
+  // On the page's own thread there would be at most a frame for each step.
+  assert.ok(gaps.length > 60, `${gaps.length} frames in 60 steps`);
+  await page.click("#toggle");
+  await page.waitForSelector("body[data-state=paused]");
+  // The step that runs may still end.
+  await page.waitForTimeout(1000);
+  const stopped = await stepOf(page);
+  await page.waitForTimeout(1000);
+  assert.equal(await stepOf(page), stopped);
+  await assertFits(page);
+  await page.screenshot({ path: `${shots}/training-phone.png`, fullPage: true });
+  await page.click("#toggle");
+  await reach(page, stopped + 5);
+  await page.close();
+});
