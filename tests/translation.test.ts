@@ -2,7 +2,11 @@
 // must reach, with the same bits everywhere.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Adam } from "../examples/training/block";
 import { seeded } from "../examples/training/random";
@@ -50,8 +54,13 @@ test("pairs from a text: a source on one side only, lines without a tab refused"
   const sources = new Set(training.map(({ source }) => source));
   assert.ok(heldOut.every(({ source }) => !sources.has(source)));
   assert.ok(training.every(({ target }) => /^Wort \d+$/u.test(target)));
-  assert.throws(() => pairsOf("a\tb\nno tab", seeded(3)), /line 2 has no tab: no tab/);
+  assert.throws(
+    () => pairsOf("a\tb\nno tab", seeded(3)),
+    /line 2 is not source, tab, target: no tab/,
+  );
+  assert.throws(() => pairsOf("a\tb\n\n \tb", seeded(3)), /line 3/);
   assert.throws(() => pairsOf("", seeded(3)), /at least two/);
+  assert.throws(() => pairsOf("a\tb\na\tc", seeded(3)), /at least two/);
 });
 
 test("the whole model's gradient, along random directions", async () => {
@@ -167,6 +176,36 @@ test("memory does not grow while training, and all of it is given back", async (
   model.dispose();
   assert.equal(attention.memory.used, before);
   attention.dispose();
+});
+
+const demo = (...args: string[]) =>
+  spawnSync(process.execPath, ["--import", "tsx", "examples/translation/demo.ts", ...args], {
+    encoding: "utf8",
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+
+test("the script on any tab-separated corpus", () => {
+  const folder = mkdtempSync(join(tmpdir(), "pairs-"));
+  const file = join(folder, "pairs.tsv");
+  try {
+    const words = ["red", "blue", "green", "old", "new", "big", "small", "wet"];
+    const pairs = words.flatMap((a) => words.map((b) => `${a} ${b}\t${b}<${a}>`));
+    writeFileSync(file, pairs.join("\n"));
+    const { status, stdout, stderr } = demo("--pairs", file, "--steps", "60");
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /60 pairs to learn from, 4 held out/);
+    assert.match(stdout, /60\/60 {3}loss 0\./);
+    assert.match(stdout, /% of 4 held-out pairs exactly right/);
+    writeFileSync(file, "no tab here");
+    const refused = demo("--pairs", file);
+    assert.equal(refused.status, 2);
+    assert.match(refused.stderr, /^line 1 is not source, tab, target: no tab here\n/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  assert.match(demo("--pairs", file).stderr, /^ENOENT/);
+  assert.match(demo("--steps", "x").stderr, /^--steps .* whole numbers/);
+  assert.match(demo("--foo").stderr, /^Unknown option '--foo'/);
 });
 
 test("the bar and the curve", () => {

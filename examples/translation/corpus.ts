@@ -50,11 +50,13 @@ export function numbers(random: Random, training = 20_000, heldOut = 1000): Corp
 
 /** Lines of source, tab, target; further columns are left out. A twentieth is held out, at most 1,000. */
 export function pairsOf(text: string, random: Random): Corpus {
-  const lines = text.split(/\r?\n/u).filter((line) => line.trim() !== "");
-  const pairs = lines.map((line, index): Pair => {
+  const pairs = text.split(/\r?\n/u).flatMap((line, index): Pair[] => {
+    if (line.trim() === "") return [];
     const [source, target] = line.split("\t");
-    if (target === undefined) throw new Error(`line ${index + 1} has no tab: ${line}`);
-    return { source, target };
+    if (!source.trim() || !target?.trim()) {
+      throw new Error(`line ${index + 1} is not source, tab, target: ${line}`);
+    }
+    return [{ source, target }];
   });
   // A source that comes twice must not stand on both sides.
   const sources = shuffle([...new Set(pairs.map(({ source }) => source))], random);

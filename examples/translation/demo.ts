@@ -1,43 +1,20 @@
 // npm run demo:translation [-- --pairs FILE --steps N --fast]: trains a translator of English number
 // words, or of the pairs in a tab-separated file, and shows how it looks at what it translates.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
 import { heatmap } from "../semantic-search/heatmap";
-import { seeded } from "../training/random";
-import { numbers, pairsOf } from "./corpus";
+import { readArguments } from "./arguments";
 import { picture } from "./picture";
 import { bar, curve } from "./progress";
 import { Training } from "./train";
 
-const { values } = parseArgs({
-  options: {
-    /** Lines of source, tab, target. */
-    pairs: { type: "string" },
-    steps: { type: "string", default: "800" },
-    seed: { type: "string", default: "1" },
-    /** The best build instead of the reproducible one. */
-    fast: { type: "boolean", default: false },
-  },
-});
-const [steps, seed] = [Number(values.steps), Number(values.seed)];
-if (!(Number.isInteger(steps) && steps > 0 && Number.isInteger(seed))) {
-  console.error("--steps and --seed are whole numbers, --steps at least 1");
-  process.exit(2);
-}
-
+const { title, corpus, shown, steps, seed, fast } = readArguments();
 const folder = fileURLToPath(new URL("../../build/translation/", import.meta.url));
-const corpus = values.pairs
-  ? pairsOf(readFileSync(values.pairs, "utf8"), seeded(seed))
-  : numbers(seeded(seed));
-const shown = values.pairs
-  ? corpus.heldOut.slice(0, 3).map(({ source }) => source)
-  : ["twenty-one", "three hundred forty-five", "ninety-eight thousand seven hundred sixty-five"];
 
-const attention = await createAttention({ reproducible: !values.fast });
+const attention = await createAttention({ reproducible: !fast });
 const training = new Training(attention, corpus, seed);
 const { source, target } = training;
 const [example] = corpus.training;
@@ -48,10 +25,10 @@ const cut = (pieces: typeof source, text: string) =>
     .join(pc.dim("·"));
 const count = (n: number) => n.toLocaleString("en");
 console.log(`
-${pc.bold(values.pairs ?? "English → German number words")}
+${pc.bold(title)}
   ${count(corpus.training.length)} pairs to learn from, ${count(corpus.heldOut.length)} held out
   ${cut(source, example.source)} → ${cut(target, example.target)}
-  ${count(training.parameterCount)} parameters, ${attention.variant} build${values.fast ? "" : ", reproducible"}, Node ${process.versions.node}
+  ${count(training.parameterCount)} parameters, ${attention.variant} build${fast ? "" : ", reproducible"}, Node ${process.versions.node}
 `);
 
 const losses: number[] = [];

@@ -1,7 +1,6 @@
 // The loss of every step on a logarithmic axis, drawn in the pixels there are.
 
-const HEIGHT = 220;
-const LEFT = 44;
+const LEFT = 56;
 const RIGHT = 10;
 const TOP = 10;
 const BOTTOM = 24;
@@ -12,11 +11,11 @@ const NAMES = ["10", "1", "0.1", "0.01", "0.001", "0.0001"];
 
 /** `total` steps fit the width. */
 export function drawLosses(svg: SVGSVGElement, losses: readonly number[], total: number): void {
-  const width = svg.clientWidth || 320;
+  const [width, height] = [svg.clientWidth || 320, svg.clientHeight || 220];
   const x = (step: number) => LEFT + ((width - LEFT - RIGHT) * step) / total;
   const y = (loss: number) => {
     const power = Math.min(HIGH, Math.max(LOW, Math.log10(loss)));
-    return TOP + ((HEIGHT - TOP - BOTTOM) * (HIGH - power)) / (HIGH - LOW);
+    return TOP + ((height - TOP - BOTTOM) * (HIGH - power)) / (HIGH - LOW);
   };
   const parts = NAMES.map((name, i) => {
     const at = y(10 ** (HIGH - i)).toFixed(1);
@@ -24,7 +23,7 @@ export function drawLosses(svg: SVGSVGElement, losses: readonly number[], total:
   });
   for (let step = 0; step <= total; step += total / 4) {
     const anchor = step === 0 ? "start" : step === total ? "end" : "middle";
-    parts.push(`<text x="${x(step)}" y="${HEIGHT - 4}" text-anchor="${anchor}">${step}</text>`);
+    parts.push(`<text x="${x(step)}" y="${height - 4}" text-anchor="${anchor}">${step}</text>`);
   }
   if (losses.length > 0) {
     const points = smooth(losses).map((loss, i) => `${x(i + 1).toFixed(1)} ${y(loss).toFixed(1)}`);
@@ -36,7 +35,7 @@ export function drawLosses(svg: SVGSVGElement, losses: readonly number[], total:
       `<circle class="head" cx="${px}" cy="${py}" r="4"/>`,
     );
   }
-  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.innerHTML = parts.join("");
 }
 

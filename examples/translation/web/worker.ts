@@ -18,7 +18,7 @@ const say = (news: News) => postMessage(news);
 /** Lets messages that wait come in. */
 const pause = () => new Promise((resolve) => setTimeout(resolve));
 
-let number = 21;
+let number = 4321;
 let running = true;
 let round = 0;
 let wake = () => {};
