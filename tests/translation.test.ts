@@ -152,11 +152,11 @@ test("a short training: the same bits everywhere, most held-out numbers right, c
     return weights.indexOf(Math.max(...weights));
   });
   assert.equal(looks[0], 2, "ein looks at one");
-  assert.equal(looks[2], 0, "zwanzig looks at twenty");
+  assert.ok(looks[2] < looks[0], "zwanzig looks before it: the order crosses");
 
-  const drawn = picture([{ ...alignment, title: `${source} → <${target}>` }]);
+  const drawn = picture([{ ...alignment, from: source, to: `<${target}>` }]);
   assert.equal(drawn.match(/<rect /gu)?.length, 12);
-  assert.match(drawn, /twenty-one → &#60;einundzwanzig&#62;/u);
+  assert.match(drawn, />twenty-one<.*>→ &#60;einundzwanzig&#62;</u);
   attention.dispose();
 });
 

@@ -75,11 +75,11 @@ console.log(
   "\n  What was looked at while each piece was written, in percent, the mean of four heads",
 );
 const alignments = shown.map((source) => {
-  const [title] = training.translate([source]);
-  return { ...training.align(source, title), title: `${source} → ${title}` };
+  const [written] = training.translate([source]);
+  return { ...training.align(source, written), from: source, to: written };
 });
-for (const { title, source, target, weights } of alignments) {
-  console.log(`\n  ${pc.bold(title)}`);
+for (const { from, to, source, target, weights } of alignments) {
+  console.log(`\n  ${pc.bold(`${from} → ${to}`)}`);
   for (const line of heatmap(target, source, weights.data, pc.isColorSupported))
     console.log(`  ${line}`);
 }
