@@ -1,6 +1,6 @@
 // dist/: for each platform one bundle, with the plain wasm modules inside where it compiles bytes, and
-// one, loaded only when asked for, with the threads where there are any; beside them the plain modules
-// and the worker as files.
+// one, loaded only when asked for, with the threads where there are any; beside them the plain modules,
+// the worker as files, and what src/entries has.
 import { cpSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { build } from "esbuild";
@@ -17,6 +17,7 @@ const platforms = [
 
 for (const variant of ["portable", "relaxed"])
   cpSync(`build/${variant}.wasm`, `dist/${variant}.wasm`);
+cpSync("src/entries", "dist", { recursive: true });
 
 /** What is resolved to another file of dist/. */
 function apart(filter, path) {

@@ -11,9 +11,17 @@ import { mergeStates } from "./merge";
 import type { AttendOptions, AttendResult } from "./options";
 import { checkData, checkTensor, elementsOf, type Tensor } from "./tensor";
 
+/** Keys and values that every query of a layer sees besides its own. */
 export interface AppendedConfig {
   /** PyTorch's `bias_k` and `bias_v`: a key and a value, Hkv·D and Hkv·Dv, that every query sees. */
-  biasKeyValue?: { readonly key: Tensor; readonly value: Tensor } | undefined;
+  biasKeyValue?:
+    | {
+        /** Hkv·D numbers. */
+        readonly key: Tensor;
+        /** Hkv·Dv numbers. */
+        readonly value: Tensor;
+      }
+    | undefined;
   /** PyTorch's `add_zero_attn`: every query also sees a key and a value of zeros. */
   addZeroAttention?: boolean | undefined;
 }

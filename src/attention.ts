@@ -62,6 +62,7 @@ export class Attention {
     return this.#running("threadsFallback").pool?.reason ?? this.#threadsFallback;
   }
 
+  /** Linear memory in bytes, as it is now. */
   get memory(): MemoryFigures {
     const { used, reserved, maximum } = this.#running("memory").arena;
     return { used, reserved, maximum };
@@ -163,10 +164,7 @@ export class Attention {
    *
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
-  mergeStates(
-    parts: readonly AttentionState[],
-    options: MergeOptions = {},
-  ): { output: Tensor; logSumExp: Tensor } {
+  mergeStates(parts: readonly AttentionState[], options: MergeOptions = {}): AttentionState {
     return this.now("mergeStates", (engine) => mergeStates(engine, parts, options));
   }
 
@@ -254,6 +252,7 @@ export class Attention {
     this.#engine = undefined;
   }
 
+  /** As `dispose()`, at the end of a `using` declaration's block. */
   [disposeSymbol](): void {
     this.dispose();
   }

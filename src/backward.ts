@@ -15,7 +15,9 @@ import { checkVisibility, type Visibility } from "./visibility";
 
 /** What `attend` gave with `logSumExp: true`, and with the same options otherwise. */
 export interface AttendState {
+  /** In the layout of the query. */
   readonly output: Tensor;
+  /** [B, H, L], without the axes that the query does not have. */
   readonly logSumExp: Tensor;
 }
 
@@ -35,8 +37,11 @@ export interface GradientOptions {
   /** Where to write the gradients: as many elements as the tensors have. */
   out?:
     | {
+        /** Of the query. */
         readonly query?: Float32Array | Tensor | undefined;
+        /** Of the key. */
         readonly key?: Float32Array | Tensor | undefined;
+        /** Of the value. */
         readonly value?: Float32Array | Tensor | undefined;
       }
     | undefined;
@@ -47,15 +52,22 @@ export interface GradientOptions {
 /** `weights`, `scores` and `logSumExp` may stand as they did in `attend`, and change nothing. */
 export type BackwardScoreOptions = Omit<ScoreOptions, "out" | "scoreMod"> & GradientOptions;
 
+/** Options of `attendBackward`: those of the `attend` it goes back through, and which gradients. */
 export type BackwardOptions = Omit<AttendOptions, "out" | "scoreMod"> & GradientOptions;
 
+/** What `attendBackward` returns; what was not asked for is missing. */
 export interface AttendGradients {
-  /** In the dims of the query; and so on. */
+  /** In the dims of the query. */
   queryGradient: Tensor;
+  /** In the dims of the key. */
   keyGradient: Tensor;
+  /** In the dims of the value. */
   valueGradient: Tensor;
+  /** In the dims of the mask, summed over what was broadcast. */
   maskGradient?: Tensor;
+  /** [H] or [B, H], as the slopes were given. */
   slopesGradient?: Tensor;
+  /** [H] */
   sinksGradient?: Tensor;
 }
 

@@ -39,7 +39,7 @@ export function checkScores(
 export function writeCall(engine: Engine, shapes: Shapes, scores: Scores): Int32Array {
   const { visibility, scoring, mask, blocks, dropout } = scores;
   const words = frameWords(engine);
-  const floats = engine.arena.floats.subarray(engine.frame / 4);
+  const { floats } = engine;
   writeShapes(words, shapes);
   writeMasks(words, mask, blocks);
   words[Slot.left] = visibility.left;
@@ -79,15 +79,19 @@ function writeShapes(words: Int32Array, shapes: Shapes): void {
   words[Slot.keys] = shapes.keys;
   words[Slot.headSize] = shapes.headSize;
   words[Slot.valueSize] = shapes.valueSize;
-  const strides = (slot: Slot, { batch, head, row }: Strides) =>
-    words.set([batch, head, row], slot);
-  strides(Slot.queryBatch, shapes.queryStrides);
-  strides(Slot.keyBatch, shapes.keyStrides);
-  strides(Slot.valueBatch, shapes.valueStrides);
-  strides(Slot.outputBatch, shapes.outputStrides);
+  writeStrides(words, Slot.queryBatch, shapes.queryStrides);
+  writeStrides(words, Slot.keyBatch, shapes.keyStrides);
+  writeStrides(words, Slot.valueBatch, shapes.valueStrides);
+  writeStrides(words, Slot.outputBatch, shapes.outputStrides);
   words[Slot.logSumExpBatch] = shapes.logSumExpStrides.batch;
   words[Slot.logSumExpHead] = shapes.logSumExpStrides.head;
   words[Slot.endToEnd] = shapes.endToEnd ? 1 : 0;
+}
+
+function writeStrides(words: Int32Array, slot: Slot, { batch, head, row }: Strides): void {
+  words[slot] = batch;
+  words[slot + 1] = head;
+  words[slot + 2] = row;
 }
 
 function writeMasks(words: Int32Array, mask?: PlacedMask, blocks?: PlacedBlocks): void {

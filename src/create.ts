@@ -7,6 +7,7 @@ import { bestBuild } from "./engine/detect";
 import { type Engine, load } from "./engine/load";
 import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";
 
+/** Options of `createAttention`. */
 export interface AttentionOptions {
   /** Use the portable build, whose results are the same bits on every engine; false by default. */
   reproducible?: boolean | undefined;

@@ -4,10 +4,13 @@
 
 /** Root of every error thrown by this package. */
 export class AttentionError extends Error {
+  /** The class's own name, which survives minifiers. */
   override readonly name: string = "AttentionError";
   /** The argument, option or resource at fault. */
   readonly argument: string;
+  /** What would have been right. */
   readonly expected: string;
+  /** What came instead. */
   readonly received: string;
 
   constructor(operation: string, argument: string, expected: string, received: string) {
@@ -20,21 +23,25 @@ export class AttentionError extends Error {
 
 /** An argument of the wrong type, shape, size or range, or options that contradict each other. */
 export class ArgumentError extends AttentionError {
+  /** The class's own name, which survives minifiers. */
   override readonly name: string = "ArgumentError";
 }
 
 /** Linear memory cannot hold what a call needs. Nothing stays allocated; a smaller call works. */
 export class MemoryError extends AttentionError {
+  /** The class's own name, which survives minifiers. */
   override readonly name: string = "MemoryError";
 }
 
 /** An engine, tensor, prepared weight or layer used after `dispose()`. */
 export class DisposedError extends AttentionError {
+  /** The class's own name, which survives minifiers. */
   override readonly name: string = "DisposedError";
 }
 
 /** The engine cannot run the kernels: no WebAssembly, no SIMD, or a module that is not ours. */
 export class UnsupportedError extends AttentionError {
+  /** The class's own name, which survives minifiers. */
   override readonly name: string = "UnsupportedError";
 }
 

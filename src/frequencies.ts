@@ -8,18 +8,30 @@ import { ArgumentError, describe } from "./errors";
 /** Names and defaults are those of a model's `rope_scaling`, in camel case. */
 export type RopeScaling =
   /** Frequencies over `factor` (Chen et al. 2023, "Position interpolation"). */
-  | { readonly type: "linear"; readonly factor: number }
+  | {
+      /** `"linear"` */
+      readonly type: "linear";
+      /** How many times longer the context becomes. */
+      readonly factor: number;
+    }
   /** The base grows with the `length` of the sequence once it passes the original one (NTK). */
   | {
+      /** `"dynamic"` */
       readonly type: "dynamic";
+      /** How many times longer the context becomes. */
       readonly factor: number;
+      /** The context that the model was trained on, in positions. */
       readonly originalMaxPositionEmbeddings: number;
+      /** Positions of this sequence. */
       readonly length: number;
     }
   /** High frequencies kept, low ones over `factor` (Peng et al. 2023, "YaRN"). */
   | {
+      /** `"yarn"` */
       readonly type: "yarn";
+      /** How many times longer the context becomes. */
       readonly factor: number;
+      /** The context that the model was trained on, in positions. */
       readonly originalMaxPositionEmbeddings: number;
       /** Turns within the original length above which a frequency is kept; 32 by default. */
       readonly betaFast?: number | undefined;
@@ -29,24 +41,32 @@ export type RopeScaling =
       readonly attentionFactor?: number | undefined;
       /** DeepSeek's: the quotient of 0.1 · mscale · ln factor + 1 and the same of mscaleAllDim. */
       readonly mscale?: number | undefined;
+      /** See `mscale`; one without the other does not count. */
       readonly mscaleAllDim?: number | undefined;
       /** Whether the range between is widened to whole pairs; true by default. */
       readonly truncate?: boolean | undefined;
     }
   /** Wavelengths interpolated between two bounds (Llama 3.1). */
   | {
+      /** `"llama3"` */
       readonly type: "llama3";
+      /** How many times longer the context becomes. */
       readonly factor: number;
+      /** The context that the model was trained on, in positions. */
       readonly originalMaxPositionEmbeddings: number;
+      /** Turns within the original length below which a frequency is divided by `factor`. */
       readonly lowFreqFactor: number;
+      /** Turns above which it is kept. */
       readonly highFreqFactor: number;
     };
 
+/** Options of `ropeFrequencies`. */
 export interface FrequencyOptions {
   /** Dimensions that are rotated, even. */
   dimensions: number;
   /** 10000 by default; `rope_theta` of a model. */
   base?: number | undefined;
+  /** How a model's context is stretched; none by default. */
   scaling?: RopeScaling | undefined;
 }
 

@@ -1,5 +1,6 @@
 // Public names only.
 
+export type { AppendedConfig } from "./appended";
 export { Attention } from "./attention";
 export type {
   AttendGradients,

@@ -10,14 +10,23 @@ import type { PreparedLinear } from "./linear";
 import { allocatePacked, multiply, type Order, type Product, pack, type Target } from "./product";
 import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
 
+/** Options of `linearBackward`. */
 export interface LinearBackwardOptions {
-  /** `{ input: false }` leaves out the gradient of x, as the first layer of a model may. */
-  gradients?: { readonly input?: boolean | undefined } | undefined;
+  /** Gradients wanted besides those of weight and bias. */
+  gradients?:
+    | {
+        /** Of x; true by default. The first layer of a model may leave it out. */
+        readonly input?: boolean | undefined;
+      }
+    | undefined;
   /** Where to write the gradients: as many elements as they have. */
   out?:
     | {
+        /** Of x. */
         readonly input?: Float32Array | Tensor | undefined;
+        /** Of the weight. */
         readonly weight?: Float32Array | Tensor | undefined;
+        /** Of the bias. */
         readonly bias?: Float32Array | Tensor | undefined;
       }
     | undefined;
@@ -25,6 +34,7 @@ export interface LinearBackwardOptions {
   accumulate?: boolean | undefined;
 }
 
+/** What `linearBackward` returns. */
 export interface LinearGradients {
   /** In the dims of x. */
   inputGradient?: Tensor;

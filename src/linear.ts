@@ -13,6 +13,7 @@ import {
 import { allocatePacked, multiply, pack } from "./product";
 import { checkData, checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
 
+/** Options of `prepareLinear`. */
 export interface PrepareOptions {
   /** What the rows of the matrix are: [out, in] (PyTorch) or [in, out] (Keras, plain x·W). */
   order: "out,in" | "in,out";
@@ -20,6 +21,7 @@ export interface PrepareOptions {
   bias?: Float32Array | Tensor | undefined;
 }
 
+/** Options of `linear`. */
 export interface LinearOptions {
   /** Where to write the result: as many elements as it has. It may overlap x. */
   out?: Float32Array | Tensor | undefined;
@@ -163,6 +165,7 @@ export class PreparedLinear {
     this.#packed = 0;
   }
 
+  /** As `dispose()`, at the end of a `using` declaration's block. */
   [disposeSymbol](): void {
     this.dispose();
   }

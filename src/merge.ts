@@ -18,6 +18,7 @@ export interface AttentionState {
   readonly logSumExp: Tensor;
 }
 
+/** Options of `mergeStates`. */
 export interface MergeOptions {
   /** Of the outputs; `"BHLD"` by default. */
   layout?: Layout | undefined;

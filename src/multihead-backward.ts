@@ -21,15 +21,20 @@ export interface ProjectionGradients {
 
 type Targets<T> = { readonly [Name in keyof T]?: T[Name] | Float32Array | undefined };
 
+/** Options of the layer's `backward`. */
 export interface LayerBackwardOptions {
   /** Gradients wanted besides: of an additive mask, of ALiBi's slopes and of the sinks. */
   gradients?: GradientOptions["gradients"];
   /** Where to write the gradients: as many elements as they have. */
   out?:
     | {
+        /** Of the query. */
         readonly query?: Float32Array | Tensor | undefined;
+        /** Of the key. */
         readonly key?: Float32Array | Tensor | undefined;
+        /** Of the value. */
         readonly value?: Float32Array | Tensor | undefined;
+        /** Of the projections. */
         readonly weights?:
           | { readonly [Name in keyof LayerWeights]?: Targets<ProjectionGradients> | undefined }
           | undefined;
@@ -39,6 +44,7 @@ export interface LayerBackwardOptions {
   accumulate?: boolean | undefined;
 }
 
+/** What the layer's `backward` returns; what was not asked for is missing. */
 export interface LayerGradients {
   /**
    * In the dims of the query. The gradient of a key or value that `forward` was not given is part of
@@ -51,8 +57,11 @@ export interface LayerGradients {
   valueGradient?: Tensor;
   /** Of the four projections. */
   weights: Record<keyof LayerWeights, ProjectionGradients>;
+  /** In the dims of the mask. */
   maskGradient?: Tensor;
+  /** [H] or [B, H], as the slopes were given. */
   slopesGradient?: Tensor;
+  /** [H] */
   sinksGradient?: Tensor;
 }
 
@@ -103,6 +112,7 @@ export class LayerRecord {
     this.#kept = undefined;
   }
 
+  /** As `dispose()`, at the end of a `using` declaration's block. */
   [disposeSymbol](): void {
     this.dispose();
   }

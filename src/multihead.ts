@@ -34,6 +34,7 @@ import {
 } from "./projections";
 import { AllocatedTensor, type Tensor } from "./tensor";
 
+/** How many heads a layer has, and what else its keys are. */
 export interface LayerConfig extends AppendedConfig {
   /** Query heads H. */
   heads: number;
@@ -41,6 +42,7 @@ export interface LayerConfig extends AppendedConfig {
   keyValueHeads?: number | undefined;
 }
 
+/** What `forward` returns; what was not asked for is missing. */
 export interface LayerResult {
   /** [B, L, E] or [L, E], as the query came. */
   output: Tensor;
@@ -57,6 +59,7 @@ export interface LayerResult {
   record?: LayerRecord;
 }
 
+/** Options of the layer's `forward`. */
 export interface LayerOptions extends ScoreOptions {
   /** Keep the projected inputs in linear memory for `backward`. */
   record?: boolean | undefined;
@@ -67,8 +70,14 @@ type Update = Pick<Projection, "weight" | "bias">;
 
 const NAME = "MultiHeadAttention";
 
+/**
+ * Multi-head attention: projections of query, key and value, `attend`, and the output's projection.
+ * Self-attention and cross-attention, grouped heads, own sizes of every input and of the output.
+ */
 export class MultiHeadAttention {
+  /** Query heads H. */
   readonly heads: number;
+  /** Key and value heads Hkv, a divisor of `heads`. */
   readonly keyValueHeads: number;
   #attention: Attention;
   /** Keys and values that every query sees besides the inputs' own. */
@@ -282,6 +291,7 @@ export class MultiHeadAttention {
     this.#projections = undefined;
   }
 
+  /** As `dispose()`, at the end of a `using` declaration's block. */
   [disposeSymbol](): void {
     this.dispose();
   }

@@ -21,7 +21,9 @@ export type MaskData = Float32Array | Uint8Array | Int32Array | BigInt64Array;
  */
 export type Mask =
   | {
+      /** One element for each query and key, or for those that broadcast. */
       readonly data: MaskData;
+      /** At most [B, H, L, S], from the right. */
       readonly dims: readonly number[];
       /** The last axis may be shorter than S, and keys past it are left out (as ONNX does). */
       readonly shorter?: boolean | undefined;
@@ -33,7 +35,9 @@ export type Mask =
  * [B|1, H|1, ⌈L/size⌉, ⌈S/size⌉]. Tiles of blocks left out cost nothing.
  */
 export interface BlockMask {
+  /** 1 for each block that takes part, 0 for the others. */
   readonly data: Uint8Array;
+  /** [B|1, H|1, ⌈L/size⌉, ⌈S/size⌉] */
   readonly dims: readonly number[];
   /** Queries and keys of a block, from 1. */
   readonly size: number;
@@ -66,13 +70,17 @@ export interface Dropout {
 export interface ScoreTile {
   /** [rows, columns], to be changed in place; valid until the callback returns. */
   readonly scores: Float32Array;
+  /** Which batch, from 0. */
   readonly batch: number;
+  /** Which query head, from 0. */
   readonly head: number;
   /** First query, counted from 0 (not its position). */
   readonly query: number;
   /** First key. */
   readonly key: number;
+  /** How many queries. */
   readonly rows: number;
+  /** How many keys. */
   readonly columns: number;
 }
 
@@ -87,15 +95,25 @@ export interface ScoreOptions {
   causal?: boolean | "upper-left" | "lower-right" | undefined;
   /** Position of the first query among the keys: a number, or one per batch. */
   queryOffset?: number | ArrayLike<number> | undefined;
+  /** Which keys take part, or what is added to the scores. */
   mask?: Mask | undefined;
+  /** Which blocks of queries and keys take part; the cost follows the blocks kept. */
   blockMask?: BlockMask | undefined;
   /**
    * How many keys before and after its own position a query sees, self not counted; a side left
    * out is unlimited. With `causal` the right side is 0.
    */
-  window?: { readonly left?: number | undefined; readonly right?: number | undefined } | undefined;
+  window?:
+    | {
+        /** Keys before its own position. */
+        readonly left?: number | undefined;
+        /** Keys after its own position. */
+        readonly right?: number | undefined;
+      }
+    | undefined;
   /** Scores become softcap · tanh(score / softcap) after the scale; 0 (default) for none. */
   softcap?: number | undefined;
+  /** Biases that fall with the distance of query and key. */
   alibi?: Alibi | undefined;
   /** An extra logit of each head, [H], that takes weight but has no value; −Infinity for none. */
   sinks?: ArrayLike<number> | undefined;
@@ -124,6 +142,7 @@ export interface ScoreOptions {
   out?: Float32Array | Tensor | undefined;
 }
 
+/** Options of `attend`. */
 export interface AttendOptions extends ScoreOptions {
   /** `"BHLD"` by default. */
   layout?: Layout | undefined;
@@ -133,6 +152,7 @@ export interface AttendOptions extends ScoreOptions {
   keyValueHeads?: number | undefined;
 }
 
+/** What `attend` returns; what was not asked for is missing. */
 export interface AttendResult {
   /** In the layout of the query. */
   output: Tensor;

@@ -17,6 +17,7 @@ import { checkInputs, checkShapes, type Inputs, type Shapes } from "./shapes";
 import type { Tensor } from "./tensor";
 import { checkVisibility, type Visibility } from "./visibility";
 
+/** Options of `attendPacked`: those of `attend` that make sense there, and where sequences start. */
 export interface PackedOptions
   extends Omit<ScoreOptions, "keyLengths" | "queryLengths" | "weights" | "scores"> {
   /** Where each sequence of queries starts, and where the last ends: N + 1 integers from 0 to T. */
@@ -25,6 +26,7 @@ export interface PackedOptions
   readonly cumulativeKeys?: ArrayLike<number> | undefined;
 }
 
+/** Options of `attendPackedBackward`. */
 export type PackedBackwardOptions = Omit<PackedOptions, "out" | "scoreMod"> & GradientOptions;
 
 export function* attendPacked(

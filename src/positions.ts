@@ -7,6 +7,7 @@ import { ArgumentError, describe } from "./errors";
 import { checkBase, powers } from "./frequencies";
 import { checkTensor, elementsOf, type Tensor } from "./tensor";
 
+/** Options of `sinusoidalPositions`. */
 export interface SinusoidalOptions {
   /** How many positions, from 0; or which. */
   positions: number | ArrayLike<number>;
@@ -21,10 +22,11 @@ export interface SinusoidalOptions {
   order?: "interleaved" | "concatenated" | undefined;
 }
 
+/** Options of `relativePositionBias`. */
 export interface RelativeBiasOptions {
-  /** L */
+  /** How many queries, L. */
   queries: number;
-  /** S */
+  /** How many keys, S. */
   keys: number;
   /** Whether keys after a query have buckets of their own (T5's encoder); true by default. */
   bidirectional?: boolean | undefined;
@@ -90,7 +92,10 @@ function checkRows(name: string, positions: number | ArrayLike<number>): ArrayLi
  * then every second of those for 2n heads (Press et al. 2021).
  * @throws ArgumentError for heads that are not a count, or a maxBias not above 0.
  */
-export function alibiSlopes(heads: number, options: { maxBias?: number } = {}): Float32Array {
+export function alibiSlopes(
+  heads: number,
+  options: { maxBias?: number | undefined } = {},
+): Float32Array {
   checkOptions("alibiSlopes", options);
   const { maxBias = 8 } = options;
   checkCount("alibiSlopes", "heads", heads);

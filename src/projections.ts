@@ -5,30 +5,45 @@ import { checkTensor, type Tensor } from "./tensor";
 
 /** One projection: a matrix and what its rows are. */
 export interface Projection {
+  /** The matrix, [out, in] or [in, out]. */
   readonly weight: Tensor;
+  /** What the rows of the matrix are: [out, in] (PyTorch) or [in, out] (Keras, plain x·W). */
   readonly order: "out,in" | "in,out";
+  /** One number for each output. */
   readonly bias?: Float32Array | Tensor | undefined;
 }
 
 /** Query to H·D, key to Hkv·D, value to Hkv·Dv, and H·Dv to the output. */
 export interface LayerWeights {
+  /** [Eq] → [H·D] */
   readonly query: Projection;
+  /** [Ek] → [Hkv·D] */
   readonly key: Projection;
+  /** [Ev] → [Hkv·Dv] */
   readonly value: Projection;
+  /** [H·Dv] → [E] */
   readonly output: Projection;
 }
 
 /** The tensors of PyTorch's `nn.MultiheadAttention`, by the names in its state dict. */
 export interface PyTorchWeights {
+  /** Query, key and value in one, [3·E, E]; or the three below. */
   readonly in_proj_weight?: Tensor | undefined;
+  /** [E, E], where key or value have sizes of their own. */
   readonly q_proj_weight?: Tensor | undefined;
+  /** [E, kdim] */
   readonly k_proj_weight?: Tensor | undefined;
+  /** [E, vdim] */
   readonly v_proj_weight?: Tensor | undefined;
+  /** Of query, key and value, [3·E]. */
   readonly in_proj_bias?: Tensor | Float32Array | undefined;
   /** [1, 1, E], of `add_bias_kv`; both or none. */
   readonly bias_k?: Tensor | undefined;
+  /** [1, 1, E], of `add_bias_kv`; both or none. */
   readonly bias_v?: Tensor | undefined;
+  /** [E, E] */
   readonly "out_proj.weight": Tensor;
+  /** [E] */
   readonly "out_proj.bias"?: Tensor | Float32Array | undefined;
 }
 
@@ -40,13 +55,21 @@ export type KerasWeights = readonly Tensor[];
 
 /** Four matrices of x·W, [in, out] each: the layer every tutorial shows. */
 export interface PlainWeights {
+  /** Of the query. */
   readonly wq: Tensor;
+  /** Of the key. */
   readonly wk: Tensor;
+  /** Of the value. */
   readonly wv: Tensor;
+  /** Of the output. */
   readonly dense: Tensor;
+  /** One number for each column of `wq`. */
   readonly bq?: Tensor | Float32Array | undefined;
+  /** One number for each column of `wk`. */
   readonly bk?: Tensor | Float32Array | undefined;
+  /** One number for each column of `wv`. */
   readonly bv?: Tensor | Float32Array | undefined;
+  /** One number for each column of `dense`. */
   readonly denseBias?: Tensor | Float32Array | undefined;
 }
 

@@ -11,6 +11,7 @@ import type { Layout } from "./options";
 import { checkHeads, checkLayout, type View, viewOf } from "./shapes";
 import { checkData, checkOut, checkTensor, type Tensor } from "./tensor";
 
+/** Options of `rotate`. Where pairs turn is said by caches, by frequencies, or by a base. */
 export interface RotateOptions {
   /** `"BHLD"` by default. */
   layout?: Layout | undefined;
@@ -30,10 +31,16 @@ export interface RotateOptions {
    * first axis, and so on; `interleaved`: in turns, as long as each axis has some left, then the first.
    */
   sections?:
-    | { readonly sizes: readonly number[]; readonly interleaved?: boolean | undefined }
+    | {
+        /** Pairs of each axis, together all pairs. */
+        readonly sizes: readonly number[];
+        /** Axes in turns instead of one after the other; false by default. */
+        readonly interleaved?: boolean | undefined;
+      }
     | undefined;
   /** Caches [positions, pairs], as ONNX has them; or [B, L, pairs], already at each row's position. */
   cos?: Tensor | undefined;
+  /** The sines, of the same dims as `cos`. */
   sin?: Tensor | undefined;
   /** Or radians a position of each pair, see `ropeFrequencies`. */
   frequencies?: Float32Array | undefined;

@@ -166,6 +166,7 @@ export function checkHeads(
 ): [number, number] {
   const { heads, keyValueHeads } = options;
   if (layout !== "BLE") {
+    if (heads === undefined && keyValueHeads === undefined) return [1, 1];
     for (const [argument, given] of Object.entries({ heads, keyValueHeads })) {
       if (given !== undefined) {
         throw new ArgumentError(

@@ -7,7 +7,9 @@ import { ArgumentError, DisposedError, describe } from "./errors";
 
 /** Float32 data in row-major order with its dims; onnxruntime's and transformers.js's tensors fit. */
 export interface Tensor {
+  /** The elements, the last axis innermost. */
   readonly data: Float32Array;
+  /** The size of each axis. */
   readonly dims: readonly number[];
 }
 
@@ -28,6 +30,7 @@ export function tensor(data: Float32Array, dims: readonly number[]): Tensor {
  * each access: growing memory detaches old views, so do not keep it across calls.
  */
 export class AllocatedTensor implements Tensor {
+  /** The size of each axis. */
   readonly dims: readonly number[];
   #arena: Arena;
   #address: number;
@@ -61,6 +64,7 @@ export class AllocatedTensor implements Tensor {
     this.#data = undefined;
   }
 
+  /** As `dispose()`, at the end of a `using` declaration's block. */
   [disposeSymbol](): void {
     this.dispose();
   }

@@ -1,14 +1,18 @@
-// node tests/run.mjs FOLDER [FLAG…]: every *.test.ts of the folder. Node 20's runner takes no patterns, and
-// a runner that found nothing must fail.
+// node tests/run.mjs FOLDER [--all] [FLAG…]: every *.test.ts of the folder, with `--all` also of its
+// folder `slow`; flags are the runner's. Node 20's runner takes no patterns, and a runner that found
+// nothing must fail.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
-const [folder, ...flags] = process.argv.slice(2);
-const files = readdirSync(folder)
-  .filter((name) => name.endsWith(".test.ts"))
-  .map((name) => join(folder, name));
-if (files.length === 0) throw new Error(`no tests in ${folder}`);
+const [folder, ...options] = process.argv.slice(2);
+const folders = options.includes("--all") ? [folder, join(folder, "slow")] : [folder];
+const flags = options.filter((option) => option !== "--all");
+const files = folders.flatMap((folder) => {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".test.ts"));
+  if (names.length === 0) throw new Error(`no tests in ${folder}`);
+  return names.map((name) => join(folder, name));
+});
 const { status } = spawnSync(process.execPath, ["--import", "tsx", "--test", ...flags, ...files], {
   stdio: "inherit",
 });

@@ -7,7 +7,7 @@
 // Blocks start at multiples of 64 bytes (a cache line). The list of free ranges is kept
 // here, in order of address; nothing but tensors lies in linear memory. Growth is by what
 // is missing after the last free range, never by doubling. Growing plain memory detaches
-// every view, so views are taken anew whenever the buffer is another one.
+// every view, so views are taken anew then.
 
 import { MemoryError } from "../errors";
 
@@ -41,19 +41,22 @@ export class Arena {
   /** Blocks that calls in flight use, by how many; what is released meanwhile. */
   #held = new Map<number, number>();
   #leaving = new Set<number>();
-  #words: Int32Array = new Int32Array(0);
-  #floats: Float32Array = new Float32Array(0);
-  #bytes: Uint8Array = new Uint8Array(0);
+  #buffer: ArrayBufferLike;
+  #words!: Int32Array;
+  #floats!: Float32Array;
+  #bytes!: Uint8Array;
 
   constructor(memory: WebAssembly.Memory, heapBase: number, maximum: number) {
     this.#memory = memory;
     this.maximum = maximum;
-    this.#free = [{ start: align(heapBase), end: memory.buffer.byteLength }];
+    this.#buffer = memory.buffer;
+    this.#retake(memory.buffer);
+    this.#free = [{ start: align(heapBase), end: this.reserved }];
   }
 
   /** Linear memory as it is now: another object after each growth, empty once disposed. */
   get buffer(): ArrayBufferLike {
-    return this.#memory?.buffer ?? GONE;
+    return this.#buffer;
   }
 
   /** Bytes of linear memory taken from the system. */
@@ -63,19 +66,16 @@ export class Arena {
 
   /** All of linear memory as int32. Valid until the next allocation. */
   get words(): Int32Array {
-    this.#retake();
     return this.#words;
   }
 
   /** All of linear memory as float32. Valid until the next allocation. */
   get floats(): Float32Array {
-    this.#retake();
     return this.#floats;
   }
 
   /** All of linear memory as bytes. Valid until the next allocation. */
   get bytes(): Uint8Array {
-    this.#retake();
     return this.#bytes;
   }
 
@@ -140,7 +140,7 @@ export class Arena {
     this.#blocks.clear();
     this.#held.clear();
     this.#leaving.clear();
-    this.#retake();
+    this.#retake(GONE);
   }
 
   /** The smallest free range that fits, so that large ones stay whole. */
@@ -170,13 +170,14 @@ export class Arena {
         `${this.maximum - this.used} bytes unused of a maximum of ${this.maximum}, ${reserved} reserved`,
       );
     }
+    // Only here does memory grow.
+    this.#retake((this.#memory as WebAssembly.Memory).buffer);
     if (atEnd) atEnd.end = this.reserved;
     else this.#free.push({ start: reserved, end: this.reserved });
   }
 
-  #retake(): void {
-    const { buffer } = this;
-    if (this.#words.buffer === buffer) return;
+  #retake(buffer: ArrayBufferLike): void {
+    this.#buffer = buffer;
     this.#words = new Int32Array(buffer);
     this.#floats = new Float32Array(buffer);
     this.#bytes = new Uint8Array(buffer);

@@ -57,8 +57,9 @@ export interface Engine {
   readonly fused: boolean;
   /** Byte address of the call frame. */
   readonly frame: number;
-  /** Its slots, a view of memory as it was. */
+  /** Its slots as integers and as float32, see frameWords. */
   words: Int32Array;
+  floats: Float32Array;
   /** What the call that runs does to its scores. */
   scoreMod: ((tile: ScoreTile) => void) | undefined;
   /** Whether the call that is being placed runs while others may use the engine. */
@@ -109,6 +110,7 @@ export function load(
       arena,
       frame,
       words: new Int32Array(0),
+      floats: new Float32Array(0),
       scoreMod: undefined,
       shared: false,
       pool: undefined,
@@ -157,9 +159,10 @@ function reserve(options: MemoryOptions, shared: boolean) {
 
 /** The call frame, all slots 0. Valid until the next allocation. */
 export function frameWords(engine: Engine): Int32Array {
-  const { words } = engine.arena;
-  if (engine.words.buffer !== words.buffer) {
-    engine.words = words.subarray(engine.frame / 4, engine.frame / 4 + Slot.count);
+  const { arena, frame } = engine;
+  if (engine.words.buffer !== arena.buffer) {
+    engine.words = arena.words.subarray(frame / 4, frame / 4 + Slot.count);
+    engine.floats = arena.floats.subarray(frame / 4, frame / 4 + Slot.count);
   }
   return engine.words.fill(0);
 }

@@ -7,12 +7,12 @@ import { random, randomArray } from "../engines";
 import { dropoutFactors } from "../philox";
 import type { Problem } from "../reference";
 
-const sizes = fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31);
+const sizes = fc.constantFrom<number>(1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31);
 const lengths = fc.oneof(
   { weight: 3, arbitrary: fc.integer({ min: 1, max: 20 }) },
   fc.constantFrom(63, 64, 65, 67, 127, 128, 129, 131, 257),
 );
-const headSizes = fc.oneof(sizes, fc.constantFrom(32, 63, 64, 65, 72));
+const headSizes = fc.oneof(sizes, fc.constantFrom<number>(32, 63, 64, 65, 72));
 
 /** Problems of every shape and option at once, by a seed. */
 export const problems = fc.record({
@@ -37,7 +37,7 @@ export const problems = fc.record({
   keyLengths: fc.boolean(),
   queryLengths: fc.boolean(),
   shorter: fc.constantFrom(0, 0, 0, 1, 70),
-  window: fc.constantFrom(
+  window: fc.constantFrom<AttendOptions["window"]>(
     undefined,
     undefined,
     {},

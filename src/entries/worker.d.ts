@@ -1,0 +1,2 @@
+// Served to pages whose policy refuses workers from blob: URLs; nothing to import.
+export {};

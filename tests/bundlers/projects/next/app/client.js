@@ -1,0 +1,10 @@
+"use client";
+
+import { useEffect } from "react";
+
+export default function Client() {
+  useEffect(() => {
+    import("../main.js");
+  }, []);
+  return null;
+}

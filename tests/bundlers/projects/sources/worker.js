@@ -1,0 +1,3 @@
+import { computed } from "./compute.js";
+
+computed.then((result) => postMessage(result));
