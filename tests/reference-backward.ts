@@ -26,7 +26,7 @@ export interface Gradients {
   sinks: Float64Array;
 }
 
-/** The largest sums of magnitudes: what last places are those of, where terms cancel. */
+/** The largest sums of magnitudes: what the steps of finite differences are allowed to miss by. */
 export type Reaches = Record<keyof Gradients, number>;
 
 export interface BackwardSolution {
