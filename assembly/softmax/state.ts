@@ -6,7 +6,7 @@
 // (Milakov & Gimelshein 2018, "Online normalizer calculation for softmax").
 // The largest weight is exactly 1, however large the scores.
 
-import { exp } from "../simd/exp";
+import { exp, expSixteen } from "../simd/exp";
 import { larger, maxLanes, sumLanes } from "../simd/lanes";
 
 /** What is subtracted: a row that has seen no key yet (m = −∞) subtracts 0, since −∞ − −∞ is NaN. */
@@ -38,18 +38,11 @@ export function exponentiate(scores: usize, count: i32, base: f32): f32 {
   const end = scores + ((<usize>count) << 2);
   const end16 = scores + ((<usize>(count & ~15)) << 2);
   for (; scores < end16; scores += 64) {
-    const p0 = exp(f32x4.sub(v128.load(scores), b));
-    const p1 = exp(f32x4.sub(v128.load(scores, 16), b));
-    const p2 = exp(f32x4.sub(v128.load(scores, 32), b));
-    const p3 = exp(f32x4.sub(v128.load(scores, 48), b));
-    v128.store(scores, p0);
-    v128.store(scores, p1, 16);
-    v128.store(scores, p2, 32);
-    v128.store(scores, p3, 48);
-    sum0 = f32x4.add(sum0, p0);
-    sum1 = f32x4.add(sum1, p1);
-    sum2 = f32x4.add(sum2, p2);
-    sum3 = f32x4.add(sum3, p3);
+    expSixteen(scores, b);
+    sum0 = f32x4.add(sum0, v128.load(scores));
+    sum1 = f32x4.add(sum1, v128.load(scores, 16));
+    sum2 = f32x4.add(sum2, v128.load(scores, 32));
+    sum3 = f32x4.add(sum3, v128.load(scores, 48));
   }
   if (scores < end) {
     const p0 = exp(f32x4.sub(v128.load(scores), b));
