@@ -26,7 +26,7 @@ export interface Gradients {
   sinks: Float64Array;
 }
 
-/** The largest sums of magnitudes: what the steps of finite differences are allowed to miss by. */
+/** The largest sums of magnitudes: what last places are those of, where terms cancel. */
 export type Reaches = Record<keyof Gradients, number>;
 
 export interface BackwardSolution {
@@ -104,7 +104,7 @@ export function attendBackward(
             const t = round(scores.capped[row * keys + j] / softcap);
             const slope = round(1 - round(t * t));
             ds = round(bias * slope);
-            dsSize = size * slope;
+            dsSize = size * (1 + t * t);
           }
           for (let d = 0; d < headSize; d++) {
             const [q, k] = [row * headSize + d, (kv * keys + j) * headSize + d];

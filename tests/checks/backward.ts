@@ -86,12 +86,15 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
 
   const truth = attendBackward(problem);
   const naive = naiveDraws(problem, truth, attendBackward);
+  // Where one weight is nearly 1, terms of dS cancel to next to nothing: last places are those of the
+  // terms then, as they are in attend's outputs.
   const within = (
     name: string,
     a: ArrayLike<number>,
     pick: (solution: BackwardSolution, round?: Round) => ArrayLike<number>,
+    reach: number,
   ) => {
-    const share = shareOfDraws(a, pick(truth), naive, (s) => pick(s, Math.fround));
+    const share = shareOfDraws(a, pick(truth), naive, (s) => pick(s, Math.fround), reach);
     assert.ok(share <= 1, `${name}: ${share} of the tolerance`);
   };
   const back = (data: Float32Array, h: number, rows: number, size: number) =>
@@ -102,7 +105,8 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
     if (out) assert.equal(result.data, out[name].data);
     const added = accumulate ? there[name] : 0;
     const pick = (s: BackwardSolution) => s.gradients[name].map((x) => x + added);
-    within(name, back(result.data, h, rows, size), pick);
+    const reach = truth.reaches[name] + Math.abs(added);
+    within(name, back(result.data, h, rows, size), pick, reach);
   };
   check("query", heads, queries, headSize);
   check("key", keyValueHeads, keys, headSize);
@@ -115,7 +119,9 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
     assert.ok(maskGradient);
     assert.deepEqual(maskGradient.dims, dims);
     const sum = (s: BackwardSolution, round?: Round) => summed(s.gradients.bias, full, dims, round);
-    within("mask", maskGradient.data, sum);
+    const largest =
+      truth.reaches.bias * (full.reduce((a, b) => a * b, 1) / maskGradient.data.length);
+    within("mask", maskGradient.data, sum, largest);
   } else assert.equal(got.maskGradient, undefined);
   const perHead = (sums: Float64Array) =>
     Float64Array.from({ length: heads }, (_, h) =>
@@ -126,7 +132,7 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
     assert.deepEqual(result.dims, perBatch ? [batch, heads] : [heads]);
     const pick = ({ gradients }: BackwardSolution) =>
       perBatch ? gradients[name] : perHead(gradients[name]);
-    within(name, result.data, pick);
+    within(name, result.data, pick, truth.reaches[name] * (perBatch ? 1 : batch));
   };
   if (gradients?.alibi) {
     const perBatch = drawn.slopesPerBatch && batch > 1;
