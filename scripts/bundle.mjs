@@ -62,6 +62,20 @@ for (const { name, threads, suffix } of platforms) {
   });
 }
 
+// The engine is the main entry's, and the tensors are those of the TensorFlow.js beside it.
+await build({
+  entryPoints: ["src/tfjs/index.ts"],
+  outfile: "dist/tfjs.js",
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  platform: "neutral",
+  external: ["wasm-attention", "@tensorflow/*"],
+  minify: true,
+  sourcemap: true,
+  legalComments: "none",
+});
+
 writeFileSync(
   "dist/worker.js",
   `${workerText()}onmessage = ({ data }) => worker.work(data, postMessage);\nexport {};\n`,

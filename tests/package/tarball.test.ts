@@ -11,7 +11,28 @@ import { formatMessage } from "publint/utils";
 import { root } from "../../scripts/pack.mjs";
 import { files, manifest, project, tarball } from "./packed";
 
-const bundles = ["browser", "browser-threads", "edge-light", "node", "node-threads", "workerd"];
+const bundles = [
+  "browser",
+  "browser-threads",
+  "edge-light",
+  "node",
+  "node-threads",
+  "tfjs",
+  "workerd",
+];
+/** Of the TensorFlow.js entry, see scripts/tfjs-declarations.mjs. */
+const declarations = [
+  "engine",
+  "index",
+  "keras",
+  "layer",
+  "layer-axes",
+  "layer-config",
+  "linear",
+  "register",
+  "scaled-dot-product",
+  "values",
+];
 
 test("npm pack holds what a user needs, and nothing else", () => {
   assert.deepEqual(
@@ -28,6 +49,7 @@ test("npm pack holds what a user needs, and nothing else", () => {
       "dist/relaxed.wasm",
       "dist/worker.d.ts",
       "dist/worker.js",
+      ...declarations.map((name) => `dist/tfjs/${name}.d.ts`),
     ].sort(),
   );
 });
@@ -43,8 +65,11 @@ test("every file that is run has a budget", () => {
 });
 
 test("no dependency comes with it", () => {
-  for (const kind of ["dependencies", "peerDependencies", "optionalDependencies"]) {
+  for (const kind of ["dependencies", "optionalDependencies"]) {
     assert.equal(manifest[kind], undefined, kind);
+  }
+  for (const peer of Object.keys(manifest.peerDependencies)) {
+    assert.equal(manifest.peerDependenciesMeta[peer].optional, true, peer);
   }
 });
 
@@ -72,7 +97,7 @@ test("the types of every entry, for those who import: bundlers and node16", asyn
   for (const entry of exported) {
     for (const resolution of ["bundler", "node16-esm"] as const) {
       const types = result.entrypoints[entry].resolutions[resolution].resolution?.fileName ?? "";
-      assert.match(types, /\/dist\/\w+\.d\.ts$/, entry);
+      assert.match(types, /\/dist\/(tfjs\/)?\w+\.d\.ts$/, entry);
     }
   }
   // By `require` the package is an ES module all the same, and node10 knows no exports.
@@ -82,6 +107,13 @@ test("the types of every entry, for those who import: bundlers and node16", asyn
   );
   assert.deepEqual(problems, []);
 });
+
+/** A message of each bundle, where it is another than the entries'. */
+const SAID: Record<string, string> = {
+  "browser-threads": "a worker failed",
+  "node-threads": "a worker failed",
+  tfjs: "registerAttention",
+};
 
 test("source maps", () => {
   const installed = join(project("maps"), "node_modules", manifest.name);
@@ -96,7 +128,7 @@ test("source maps", () => {
     assert.ok(payload.sourcesContent.every((text: unknown) => typeof text === "string" && text));
 
     // A message of the source is found in the bundle, and leads back to its file and line.
-    const said = name.endsWith("threads") ? "a worker failed" : "a WebAssembly.Module";
+    const said = SAID[name] ?? "a WebAssembly.Module";
     const line = lines.findIndex((text) => text.includes(said));
     const column = lines[line].indexOf(said);
     const found = new SourceMap(payload).findEntry(line, column);

@@ -1,0 +1,167 @@
+// A small vision transformer (Dosovitskiy et al. 2020): 16 patches → 64 numbers each and a learnt
+// class token in front, with learnt positions → two pre-norm blocks → the class token, normalised,
+// is what the model knows of the image → ten logits.
+
+import type { Attention, Tensor } from "wasm-attention";
+import { add, LayerNorm, type Parameter, parameter } from "../training/block";
+import { FeedForward, Heads, Linear } from "../training/layers";
+import type { Random } from "../training/random";
+import { PATCH_PIXELS, PATCHES } from "./images";
+
+export const CLASSES = 10;
+export const HEADS = 4;
+const SIZE = 64;
+const HIDDEN = 128;
+const LAYERS = 2;
+/** The class token, then the patches. */
+const TOKENS = 1 + PATCHES;
+
+export interface Wanted {
+  /** Keep what `backward` needs. */
+  readonly record?: boolean;
+  /** What the class token attends to in the last block. */
+  readonly weights?: boolean;
+}
+
+export interface Seen {
+  /** [images, 10]. */
+  readonly logits: Tensor;
+  /** [images, 64]. */
+  readonly representation: Tensor;
+  /** [images, heads, 16]: the share of each patch. */
+  readonly weights?: Tensor | undefined;
+}
+
+export class DigitTransformer {
+  readonly parameters: readonly Parameter[];
+  readonly #embed: Linear;
+  /** [tokens, 64]: the class token itself, and the position of each patch. */
+  readonly #start: Parameter;
+  readonly #blocks: readonly Block[];
+  readonly #norm: LayerNorm;
+  readonly #head: Linear;
+
+  constructor(attention: Attention, random: Random) {
+    this.#embed = new Linear(attention, PATCH_PIXELS, SIZE, random);
+    // A variance of 1, as the patches have: where one lies matters as much as what is in it.
+    this.#start = parameter([TOKENS, SIZE], random, Math.sqrt(3));
+    this.#blocks = Array.from({ length: LAYERS }, () => new Block(attention, random));
+    this.#norm = new LayerNorm(SIZE, random);
+    this.#head = new Linear(attention, SIZE, CLASSES, random);
+    this.parameters = [
+      this.#start,
+      ...[this.#embed, ...this.#blocks, this.#norm, this.#head].flatMap((part) => part.parameters),
+    ];
+  }
+
+  /** patches [images, 16, 49]. */
+  forward(patches: Tensor, { record = false, weights = false }: Wanted = {}): Seen {
+    let x = this.#withClass(this.#embed.forward(patches));
+    let attended: Tensor | undefined;
+    for (const block of this.#blocks) {
+      const last = block === this.#blocks.at(-1);
+      const result = block.forward(x, { record, weights: weights && last });
+      x = result.output;
+      attended = result.weights;
+    }
+    const representation = this.#norm.forward(firstRows(x));
+    const logits = this.#head.forward(representation);
+    return { logits, representation, weights: attended && ofClass(attended) };
+  }
+
+  /** Adds to the parameters' gradients. */
+  backward(gradient: Tensor): void {
+    let back = spreadFirstRows(this.#norm.backward(this.#head.backward(gradient)));
+    for (const block of this.#blocks.toReversed()) back = block.backward(back);
+    this.#embed.backward(this.#withoutClass(back));
+  }
+
+  /** After the parameters have moved. */
+  update(): void {
+    for (const part of [this.#embed, ...this.#blocks, this.#head]) part.update();
+  }
+
+  /** [images, 16, 64] → [images, 17, 64]. */
+  #withClass({ data: embedded, dims: [images] }: Tensor): Tensor {
+    const start = this.#start.data;
+    const data = new Float32Array(images * TOKENS * SIZE);
+    for (let image = 0; image < images; image++) {
+      const to = image * TOKENS * SIZE;
+      const from = image * PATCHES * SIZE - SIZE;
+      data.set(start, to);
+      for (let i = SIZE; i < start.length; i++) data[to + i] += embedded[from + i];
+    }
+    return { data, dims: [images, TOKENS, SIZE] };
+  }
+
+  #withoutClass({ data: dy, dims: [images] }: Tensor): Tensor {
+    const { gradient } = this.#start;
+    const data = new Float32Array(images * PATCHES * SIZE);
+    for (let image = 0; image < images; image++) {
+      const rows = dy.subarray(image * TOKENS * SIZE, (image + 1) * TOKENS * SIZE);
+      for (let i = 0; i < rows.length; i++) gradient[i] += rows[i];
+      data.set(rows.subarray(SIZE), image * PATCHES * SIZE);
+    }
+    return { data, dims: [images, PATCHES, SIZE] };
+  }
+}
+
+/** x + heads(norm(x)), then the same with the feed-forward part. */
+class Block {
+  readonly parameters: readonly Parameter[];
+  readonly #norm: LayerNorm;
+  readonly #heads: Heads;
+  readonly #feedForward: FeedForward;
+
+  constructor(attention: Attention, random: Random) {
+    this.#norm = new LayerNorm(SIZE, random);
+    this.#heads = new Heads(attention, SIZE, HEADS, random);
+    this.#feedForward = new FeedForward(attention, SIZE, HIDDEN, random);
+    const parts = [this.#norm, this.#heads, this.#feedForward];
+    this.parameters = parts.flatMap((part) => part.parameters);
+  }
+
+  forward(x: Tensor, wanted: Wanted): { output: Tensor; weights?: Tensor } {
+    const { output, weights } = this.#heads.forward(this.#norm.forward(x), undefined, wanted);
+    return { output: this.#feedForward.forward(add(output, x)), ...(weights && { weights }) };
+  }
+
+  backward(gradient: Tensor): Tensor {
+    const middle = this.#feedForward.backward(gradient);
+    return add(this.#norm.backward(this.#heads.backward(middle).x), middle);
+  }
+
+  update(): void {
+    this.#heads.update();
+    this.#feedForward.update();
+  }
+}
+
+/** Row 0 of each image: [images, 17, 64] → [images, 64]. */
+function firstRows({ data: x, dims: [images, rows, size] }: Tensor): Tensor {
+  const data = new Float32Array(images * size);
+  for (let image = 0; image < images; image++) {
+    const from = image * rows * size;
+    data.set(x.subarray(from, from + size), image * size);
+  }
+  return { data, dims: [images, size] };
+}
+
+/** The gradient of `firstRows`: 0 for the other rows. */
+function spreadFirstRows({ data: dy, dims: [images, size] }: Tensor): Tensor {
+  const data = new Float32Array(images * TOKENS * size);
+  for (let image = 0; image < images; image++) {
+    data.set(dy.subarray(image * size, (image + 1) * size), image * TOKENS * size);
+  }
+  return { data, dims: [images, TOKENS, size] };
+}
+
+/** [images, heads, 17, 17] → [images, heads, 16]: the class token's row, without itself. */
+function ofClass({ data: weights, dims: [images, heads] }: Tensor): Tensor {
+  const data = new Float32Array(images * heads * PATCHES);
+  for (let row = 0; row < images * heads; row++) {
+    const from = row * TOKENS * TOKENS;
+    data.set(weights.subarray(from + 1, from + TOKENS), row * PATCHES);
+  }
+  return { data, dims: [images, heads, PATCHES] };
+}

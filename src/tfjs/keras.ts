@@ -1,0 +1,108 @@
+// Models of Keras as its converter writes them. Keras calls the layer as layer(query, value, key=…,
+// attention_mask=…, use_causal_mask=…), and writes all but the query down as keywords of the node:
+//
+//   [["query", 0, 0, { "value": ["memory", 0, 0], "use_causal_mask": true }]]
+//
+// TensorFlow.js takes keywords for numbers and passes over them. Here they become inputs and arguments
+// of the constructor:
+//
+//   [["query", 0, 0, {}], ["memory", 0, 0, {}]]      use_causal_mask: true in the configuration
+
+import { io } from "@tensorflow/tfjs-core";
+import { ArgumentError } from "wasm-attention";
+import { describe } from "../errors";
+
+const NAME = "fromKeras";
+
+type Json = Record<string, unknown>;
+type Place = [layer: string, node: number, tensor: number];
+type Input = [...Place, Json?];
+
+/**
+ * Where a model of Keras is loaded from, its `MultiHeadAttention` layers made ready for
+ * TensorFlow.js: `loadLayersModel(fromKeras("https://…/model.json"))`. Models written by tf.keras
+ * (Keras 2), by tensorflowjs_converter or as `model.to_json()` with weights.
+ *
+ * @throws ArgumentError, from loading, for a call that TensorFlow.js cannot express: a layer called
+ * with different keywords, or with training fixed.
+ */
+export function fromKeras(source: string | io.IOHandler): io.IOHandler {
+  const handler = typeof source === "string" ? handlerOf(source) : source;
+  if (typeof handler?.load !== "function") {
+    throw new ArgumentError(NAME, "source", "a URL or a handler with load", describe(source));
+  }
+  return {
+    async load() {
+      const artifacts = await (handler as Required<io.IOHandler>).load();
+      const modelTopology = structuredClone(artifacts.modelTopology) as Json;
+      visit(modelTopology.model_config ?? modelTopology);
+      return { ...artifacts, modelTopology };
+    },
+  };
+}
+
+function handlerOf(url: string): io.IOHandler {
+  return io.getLoadHandlers(url)[0] ?? io.http(url);
+}
+
+/** Rewrites every such layer of a model and of the models in it. */
+function visit(model: unknown): void {
+  const config = (model as { config?: Json } | null)?.config;
+  if (!config || !Array.isArray(config.layers)) return;
+  for (const layer of config.layers as Json[]) {
+    if (layer.class_name === "MultiHeadAttention") rewrite(layer);
+    else visit(layer);
+  }
+}
+
+function rewrite(layer: Json): void {
+  const config = layer.config as Json;
+  const nodes = (layer.inbound_nodes ?? []) as Input[][];
+  let first: string | undefined;
+  for (const [index, node] of nodes.entries()) {
+    const keywords = node[0]?.[3] ?? {};
+    const { inputs, settings } = inputsOf(node, keywords, `${config.name}`);
+    nodes[index] = inputs.map(([name, at, tensor]) => [name, at, tensor, {}]);
+    const written = JSON.stringify(settings);
+    first ??= written;
+    if (first !== written) {
+      const expected = "the same keywords at every call";
+      throw new ArgumentError(NAME, `${config.name}`, expected, `${first} and ${written}`);
+    }
+    Object.assign(config, settings);
+  }
+}
+
+function inputsOf(node: Input[], keywords: Json, layer: string) {
+  const { value, key, attention_mask, use_causal_mask, return_attention_scores, ...rest } =
+    keywords;
+  for (const [name, given] of Object.entries(rest)) {
+    if (given === null) continue;
+    const expected = "no such keyword";
+    throw new ArgumentError(NAME, `${layer}: ${name}`, expected, describe(given));
+  }
+  const inputs: Input[] = [...node];
+  for (const [name, place] of Object.entries({ value, key, attention_mask })) {
+    if (place === undefined || place === null) continue;
+    if (!isPlace(place)) {
+      const expected = "[layer, node, tensor]";
+      throw new ArgumentError(NAME, `${layer}: ${name}`, expected, describe(place));
+    }
+    inputs.push(place);
+  }
+  const settings = {
+    use_causal_mask: use_causal_mask ?? false,
+    return_attention_scores: return_attention_scores ?? false,
+    attention_mask: (attention_mask ?? null) !== null,
+  };
+  return { inputs, settings };
+}
+
+function isPlace(value: unknown): value is Place {
+  return (
+    Array.isArray(value) &&
+    typeof value[0] === "string" &&
+    Number.isInteger(value[1]) &&
+    Number.isInteger(value[2])
+  );
+}

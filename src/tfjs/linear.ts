@@ -1,0 +1,103 @@
+// y = x · W + bias in our kernels, with its gradients.
+//
+//   dx = dy · Wᵀ    dW = xᵀ · dy    dbias = Σ dy over the rows
+
+import { type GradConfig, reshape, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import {
+  ArgumentError,
+  type Attention,
+  type PreparedLinear,
+  type PrepareOptions,
+} from "wasm-attention";
+import { describe } from "../errors";
+import { runKernel } from "./engine";
+import { checkTensor, type Kernel, read, write } from "./values";
+
+const NAME = "linear";
+const FORWARD = "WasmAttentionLinear";
+const BACKWARD = "WasmAttentionLinearBackward";
+
+type Attributes = Pick<PrepareOptions, "order">;
+
+/**
+ * x · kernel + bias over the last axis, on tensors of TensorFlow.js, with gradients of all three:
+ * x [..., in], kernel [in, out], bias [out] → [..., out]. What a dense layer does, in our kernels.
+ *
+ * @throws ArgumentError for sizes that do not fit or types other than float32; MemoryError if linear
+ * memory cannot hold the call; UnsupportedError on backends other than cpu and wasm.
+ */
+export function linear(x: Tensor, kernel: Tensor, bias?: Tensor): Tensor {
+  checkTensor(NAME, "x", x);
+  checkTensor(NAME, "kernel", kernel);
+  if (bias) checkTensor(NAME, "bias", bias);
+  const [size, outputs] = kernel.shape;
+  if (kernel.rank !== 2 || x.shape.at(-1) !== size) {
+    const expected = `[in, out] with in = ${x.shape.at(-1)}`;
+    throw new ArgumentError(NAME, "kernel.shape", expected, describe(kernel.shape));
+  }
+  return tidy(() => {
+    const rows = reshape(x, [-1, size]);
+    const inputs = bias ? [rows, kernel, bias] : [rows, kernel];
+    const [y] = runKernel(NAME, FORWARD, inputs, { order: "in,out" } satisfies Attributes);
+    return reshape(y, [...x.shape.slice(0, -1), outputs]);
+  });
+}
+
+/** Packs a matrix for as long as `use` runs: while a model learns, it is another at every step. */
+function withPrepared<Result>(
+  attention: Attention,
+  weight: { data: Float32Array; dims: readonly number[] },
+  options: PrepareOptions,
+  use: (prepared: PreparedLinear) => Result,
+): Result {
+  const prepared = attention.prepareLinear(weight, options);
+  try {
+    return use(prepared);
+  } finally {
+    prepared.dispose();
+  }
+}
+
+const forward: Kernel = {
+  name: FORWARD,
+  run(attention, inputs, { order }: Attributes, backend) {
+    const [x, weight, bias] = inputs.map((input) => read(backend, input));
+    const multiply = (prepared: PreparedLinear) => attention.linear(x, prepared);
+    return [write(backend, withPrepared(attention, weight, { order, bias }, multiply))];
+  },
+};
+
+/** inputs dy, x, W and bias → dW and dbias. */
+const backward: Kernel = {
+  name: BACKWARD,
+  run(attention, inputs, { order }: Attributes, backend) {
+    const [dy, x, weight, bias] = inputs.map((input) => read(backend, input));
+    const gradients = withPrepared(attention, weight, { order, bias }, (prepared) =>
+      attention.linearBackward(dy, x, prepared, { gradients: { input: false } }),
+    );
+    const { weightGradient, biasGradient } = gradients;
+    return [weightGradient, ...(biasGradient ? [biasGradient] : [])].map((gradient) =>
+      write(backend, gradient),
+    );
+  },
+};
+
+export const linearKernels: readonly Kernel[] = [forward, backward];
+
+export const linearGradient: GradConfig = {
+  kernelName: FORWARD,
+  saveAllInputs: true,
+  gradFunc: (dy, saved, attributes) => {
+    const { order } = attributes as unknown as Attributes;
+    const gradient = dy as Tensor;
+    const [, weight] = saved as [Tensor, Tensor];
+    // Weights nearly always learn, but the input of a model's first layer does not.
+    const ofWeights = runKernel(NAME, BACKWARD, [gradient, ...saved], { order });
+    const turned = order === "in,out" ? "out,in" : "in,out";
+    return {
+      0: () => runKernel(NAME, FORWARD, [gradient, weight], { order: turned })[0],
+      1: () => ofWeights[0],
+      2: () => ofWeights[1],
+    };
+  },
+};

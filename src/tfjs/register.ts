@@ -1,0 +1,61 @@
+// What TensorFlow.js is told of us: kernels for each backend, gradients, the class of the layer.
+
+import {
+  type GradConfig,
+  getGradient,
+  getKernel,
+  registerGradient,
+  registerKernel,
+  serialization,
+  unregisterGradient,
+  unregisterKernel,
+} from "@tensorflow/tfjs-core";
+import { ArgumentError, Attention } from "wasm-attention";
+import { describe } from "../errors";
+import { backends, changeEngine, runningEngine } from "./engine";
+import { MultiHeadAttention } from "./layer";
+import { linearGradient, linearKernels } from "./linear";
+import { attendGradient, attendKernels } from "./scaled-dot-product";
+import type { Kernel } from "./values";
+
+/**
+ * Makes `attention` the engine of `scaledDotProductAttention`, `linear` and `MultiHeadAttention`, and
+ * tells TensorFlow.js of their kernels, gradients and class. To be called before one of them runs or a
+ * model with such a layer is loaded; called again, it changes the engine.
+ *
+ * @throws ArgumentError unless `attention` comes from `createAttention`.
+ */
+export function registerAttention(attention: Attention): void {
+  if (!(attention instanceof Attention)) {
+    const expected = "an engine from createAttention";
+    throw new ArgumentError("registerAttention", "attention", expected, describe(attention));
+  }
+  changeEngine(attention);
+  for (const kernel of [...attendKernels, ...linearKernels]) {
+    for (const backend of backends) registerOn(backend, kernel);
+  }
+  for (const gradient of [attendGradient, linearGradient]) registerAnew(gradient);
+  serialization.registerClass(MultiHeadAttention);
+}
+
+// TensorFlow.js warns of what is registered twice.
+
+function registerOn(backendName: string, { name, run }: Kernel): void {
+  if (getKernel(name, backendName)) unregisterKernel(name, backendName);
+  registerKernel({
+    kernelName: name,
+    backendName,
+    kernelFunc: ({ inputs, attrs, backend }) =>
+      run(
+        runningEngine(name),
+        inputs as unknown as Parameters<Kernel["run"]>[1],
+        attrs,
+        backend as Parameters<Kernel["run"]>[3],
+      ),
+  });
+}
+
+function registerAnew(gradient: GradConfig): void {
+  if (getGradient(gradient.kernelName)) unregisterGradient(gradient.kernelName);
+  registerGradient(gradient);
+}

@@ -1,0 +1,175 @@
+// Every refusal, by its error, its argument and, where it guides, its message.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as tf from "@tensorflow/tfjs-core";
+import { input, layers, model, type SymbolicTensor } from "@tensorflow/tfjs-layers";
+import { ArgumentError, type Attention, UnsupportedError } from "wasm-attention";
+import {
+  linear,
+  MultiHeadAttention,
+  type MultiHeadAttentionArgs,
+  registerAttention,
+  scaledDotProductAttention,
+} from "wasm-attention/tfjs";
+import { numbers, use } from "./backends";
+
+const [L, S, E] = [5, 4, 6];
+const args = { numHeads: 2, keyDim: 3 };
+
+function refuses(call: () => unknown, argument: string, message?: RegExp): void {
+  assert.throws(call, (error) => {
+    assert.ok(error instanceof ArgumentError, `${error}`);
+    assert.equal(error.argument, argument);
+    if (message) assert.match(error.message, message);
+    return true;
+  });
+}
+
+test("before registerAttention", async () => {
+  // Nothing in this process has called it yet.
+  await tf.setBackend("cpu");
+  const x = tf.zeros([2, 2]);
+  const expected = /registerAttention\(await createAttention\(\)\) beforehand, got no engine/;
+  refuses(() => scaledDotProductAttention(x, x, x), "attention", expected);
+  refuses(() => linear(x, x), "attention", expected);
+  refuses(() => new MultiHeadAttention(args).apply(tf.zeros([1, L, E])), "attention", expected);
+  refuses(() => registerAttention({} as Attention), "attention");
+});
+
+test("tensors", async () => {
+  await use("cpu");
+  const x = numbers([L, E], 1);
+  const ints = tf.zeros([L, E], "int32");
+  refuses(() => scaledDotProductAttention(ints, x, x), "query.dtype", /float32, got int32/);
+  refuses(() => scaledDotProductAttention(x, [1] as never, x), "key", /a tensor of TensorFlow.js/);
+  refuses(() => scaledDotProductAttention(x, x, numbers([S, E], 1)), "value.dims");
+  const ask = (options: object) => () => scaledDotProductAttention(x, x, x, options);
+  refuses(ask(null as never), "options");
+  refuses(ask({ weights: true }), "options", /one of layout, .*, got "weights"/);
+  refuses(ask({ mask: [1] }), "mask");
+  refuses(ask({ mask: tf.complex([1], [1]) }), "mask.dtype", /bool or int32 or float32/);
+  refuses(ask({ alibi: { slopes: [1] } }), "alibi.slopes");
+  refuses(ask({ sinks: [1] }), "sinks");
+  refuses(ask({ gradients: true }), "gradients");
+  refuses(ask({ gradients: { mask: true } }), "gradients.mask", /that is given/);
+  refuses(ask({ gradients: { query: true } }), "gradients.query");
+  refuses(ask({ dropout: { probability: 1, seed: 0 } }), "dropout.probability");
+  refuses(() => linear(x, numbers([S, E], 1)), "kernel.shape", /in = 6, got \[4, 6\]/);
+  refuses(() => linear(x, numbers([E], 1)), "kernel.shape");
+  refuses(() => linear(x, numbers([E, S], 1), numbers([L], 1)), "bias");
+  refuses(() => linear(ints, numbers([E, S], 1)), "x.dtype");
+});
+
+test("gradients that are not to be had", async () => {
+  await use("cpu");
+  const x = numbers([L, E], 1);
+  const mask = numbers([L, L], 2);
+  const ofMask = (given: tf.Tensor) => scaledDotProductAttention(x, x, x, { mask: given });
+  refuses(() => tf.grad(ofMask)(mask), "gradients.mask", /true where it learns/);
+  // A second derivative is no silent zero.
+  const first = tf.grad((given) => scaledDotProductAttention(given, x, x));
+  assert.throws(() => tf.grad(first)(x), /gradient function not found/);
+  const layer = new MultiHeadAttention({ ...args, returnAttentionScores: true });
+  const ofWeights = (given: tf.Tensor) => (layer.apply(given) as tf.Tensor[])[1];
+  const squared = (given: tf.Tensor) => tf.sum(tf.square(ofWeights(given))) as tf.Tensor;
+  refuses(() => tf.grad(squared)(numbers([1, L, E], 1)), "weights", /only the output/);
+});
+
+test("other backends", async () => {
+  await use("cpu");
+  const x = numbers([L, E], 1);
+  tf.registerBackend("other", () => new tf.KernelBackend());
+  tf.setBackend("other");
+  assert.throws(
+    () => scaledDotProductAttention(x, x, x),
+    (error) => {
+      assert.ok(error instanceof UnsupportedError);
+      assert.match(error.message, /TensorFlow.js's backend cpu or wasm, got "other"/);
+      return true;
+    },
+  );
+  await use("cpu");
+});
+
+test("constructor arguments", () => {
+  const make = (more: object) => () =>
+    new MultiHeadAttention({ ...args, ...more } as MultiHeadAttentionArgs);
+  refuses(() => new MultiHeadAttention(undefined as never), "args");
+  refuses(make({ numHead: 2 }), "args", /Keras's arguments, got "numHead"/);
+  refuses(make({ numHeads: 0 }), "numHeads");
+  refuses(make({ keyDim: 1.5 }), "keyDim");
+  refuses(make({ valueDim: "3" }), "valueDim");
+  refuses(make({ dropout: 1 }), "dropout");
+  refuses(make({ seed: -1 }), "seed");
+  refuses(make({ useBias: 1 }), "useBias");
+  refuses(make({ outputShape: [0] }), "outputShape");
+  refuses(make({ attentionAxes: ["1"] }), "attentionAxes");
+  refuses(make({ useCausalMask: "yes" }), "useCausalMask");
+  refuses(make({ returnAttentionScores: 1 }), "returnAttentionScores");
+  refuses(make({ attentionMask: 1 }), "attentionMask");
+  refuses(make({ activityRegularizer: "l1l2" }), "activityRegularizer", /not supported/);
+  refuses(make({ use_gate: true }), "useGate");
+  assert.throws(make({ kernelInitializer: "nobody" }), /Unknown initializer/);
+});
+
+test("inputs", async () => {
+  await use("cpu");
+  const x = input({ shape: [L, E] });
+  const on = (more: object, ...shapes: (number | null)[][]) => {
+    const inputs = shapes.map((shape) => input({ shape }));
+    return () => new MultiHeadAttention({ ...args, ...more }).apply(inputs);
+  };
+  refuses(on({}, [E]), "query.shape", /\[B, …, L, E\], got 2 axes/);
+  refuses(on({}, [L, null]), "query.shape", /a known last axis/);
+  refuses(on({}, [L, E], [E]), "value.shape");
+  refuses(on({}, [L, E], [S, E], [S + 1, E]), "key.shape");
+  refuses(on({}, [L, E], [L, E], [L, E], [L, E]), "inputs", /query, value and key, got 4 inputs/);
+  refuses(on({ attentionMask: true }, [L, E]), "inputs", /and a mask, got 1 inputs/);
+  refuses(on({ attentionMask: true }, [L, E], []), "mask.shape");
+  refuses(on({ attentionAxes: 1 }, [L, S, E]), "attentionAxes", /last axes before the features/);
+  refuses(on({ attentionAxes: [1, 3] }, [2, 2, 2, E]), "attentionAxes");
+  refuses(on({ useCausalMask: true }, [L, S, E]), "useCausalMask");
+  refuses(on({ returnAttentionScores: true }, [L, S, E]), "returnAttentionScores");
+  refuses(on({ attentionMask: true }, [L, S, E], [L, S]), "attentionMask");
+  const layer = new MultiHeadAttention(args);
+  layer.apply(x);
+  refuses(
+    () => layer.apply(numbers([1, L, E + 1], 1)),
+    "query.shape",
+    /with E = 6, got \[1, 5, 7\]/,
+  );
+});
+
+test("keywords: TensorFlow.js writes them down and does not pass them on", async () => {
+  await use("cpu");
+  const x = input({ shape: [L, E] });
+  const layer = new MultiHeadAttention(args);
+  const guide = /value, key and mask are inputs, the rest arguments of the constructor/;
+  refuses(() => layer.apply(x, { useCausalMask: true }), "useCausalMask", guide);
+  refuses(() => layer.apply(x, { value: x }), "value", guide);
+  refuses(() => layer.apply(x, { training: true }), "training", guide);
+  refuses(() => layer.apply(numbers([1, L, E], 1), { value: 1 }), "value", guide);
+  layer.apply(x, { mask: null });
+  layer.apply(x, null);
+});
+
+test("masks of earlier layers: refused where they come with an input, else passed over", async () => {
+  await use("cpu");
+  const x = input({ shape: [L, E] });
+  const masked = layers.masking({}).apply(x) as SymbolicTensor;
+  const attend = (given: SymbolicTensor | SymbolicTensor[]) =>
+    new MultiHeadAttention(args).apply(given) as SymbolicTensor;
+  const run = (outputs: SymbolicTensor) =>
+    model({ inputs: x, outputs }).predict(numbers([1, L, E], 1)) as tf.Tensor;
+  const guide = /as the last input, with attentionMask: true, got one of input/;
+  refuses(() => run(attend(masked)), "mask", guide);
+  refuses(() => run(attend([x, masked])), "mask", guide);
+
+  // TensorFlow.js hands the mask that the LSTM was given to all layers after it.
+  const lstm = layers.lstm({ units: E, recurrentInitializer: "glorotUniform" });
+  const repeated = layers.repeatVector({ n: L }).apply(lstm.apply(masked)) as SymbolicTensor;
+  const layer = new MultiHeadAttention(args);
+  const output = run(layer.apply(repeated) as SymbolicTensor);
+  assert.deepEqual(output.dataSync(), (layer.apply(run(repeated)) as tf.Tensor).dataSync());
+});
