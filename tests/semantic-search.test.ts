@@ -89,6 +89,6 @@ test("inspecting a text gives its pieces and weights that sum to 1; the heat map
       const sum = data.slice(row, row + 8).reduce((a, b) => a + b);
       assert.ok(Math.abs(sum - 1) < 1e-6);
     }
-  const map = heatmap(["to", "be"], Float32Array.of(1, 0, 0.5, 0.5), false);
-  assert.deepEqual(map, ["    to  be ", "to ████    ", "be ▒▒▒▒▒▒▒▒"]);
+  const map = heatmap(["to", "be"], ["or", "not"], Float32Array.of(1, 0, 0.5, 0.5), false);
+  assert.deepEqual(map, ["    or not ", "to ████    ", "be ▒▒▒▒▒▒▒▒"]);
 });

@@ -47,7 +47,8 @@ const sharpest = weights
 console.log(
   `\nWhat each word attends to, in percent: layer ${sharpest.layer + 1}, head ${sharpest.head + 1}\n`,
 );
-for (const line of heatmap(pieces, sharpest.map, pc.isColorSupported)) console.log(`  ${line}`);
+for (const line of heatmap(pieces, pieces, sharpest.map, pc.isColorSupported))
+  console.log(`  ${line}`);
 
 /** Middle of several runs, in milliseconds. */
 async function time(run: () => unknown): Promise<number> {

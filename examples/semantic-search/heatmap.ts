@@ -22,13 +22,14 @@ export function heat(share: number): [number, number, number] {
   return [mix(0), mix(1), mix(2)];
 }
 
-/** Lines of text; weights [pieces, pieces], row by row. Without colour, shades of a block. */
+/** Lines of text; weights [rows, columns]. Without colour, shades of a block. */
 export function heatmap(
-  pieces: readonly string[],
+  rows: readonly string[],
+  columns: readonly string[],
   weights: Float32Array,
   coloured: boolean,
 ): string[] {
-  const width = Math.min(12, Math.max(...pieces.map((piece) => piece.length)));
+  const width = Math.min(12, Math.max(...rows.map((piece) => piece.length)));
   const label = (piece: string) => piece.slice(0, width).padStart(width);
   const largest = Math.max(...weights, Number.MIN_VALUE);
   const cell = (weight: number) => {
@@ -38,10 +39,10 @@ export function heatmap(
     const percent = `${Math.round(weight * 100)}`.padStart(3);
     return `\u001b[${ink};48;2;${red};${green};${blue}m${percent} \u001b[0m`;
   };
-  const rows = pieces.map((piece, i) => {
-    const row = weights.subarray(i * pieces.length, (i + 1) * pieces.length);
+  const lines = rows.map((piece, i) => {
+    const row = weights.subarray(i * columns.length, (i + 1) * columns.length);
     return `${label(piece)} ${Array.from(row, cell).join("")}`;
   });
-  const head = pieces.map((piece) => piece.slice(0, 3).padStart(3).padEnd(4)).join("");
-  return [`${" ".repeat(width)} ${head}`, ...rows];
+  const head = columns.map((piece) => piece.slice(0, 3).padStart(3).padEnd(4)).join("");
+  return [`${" ".repeat(width)} ${head}`, ...lines];
 }

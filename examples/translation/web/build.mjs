@@ -1,0 +1,22 @@
+// The page as a folder of static files, build/translation-page: any server can give it out.
+
+import { copyFileSync, mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const target = join(here, "../../../build/translation-page");
+
+mkdirSync(target, { recursive: true });
+for (const name of ["index.html", "training.css"])
+  copyFileSync(join(here, name), join(target, name));
+copyFileSync(join(here, "../../semantic-search/web/style.css"), join(target, "style.css"));
+
+await build({
+  entryPoints: [join(here, "page.ts"), join(here, "worker.ts")],
+  outdir: target,
+  bundle: true,
+  format: "esm",
+  minify: true,
+});

@@ -1,0 +1,217 @@
+// The translator of number words: its pieces, its gradients, and a short training held to what it
+// must reach, with the same bits everywhere.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Adam } from "../examples/training/block";
+import { seeded } from "../examples/training/random";
+import { numberPair, numbers, pairsOf } from "../examples/translation/corpus";
+import { picture } from "../examples/translation/picture";
+import { Pieces, UNKNOWN } from "../examples/translation/pieces";
+import { bar, curve } from "../examples/translation/progress";
+import { Training } from "../examples/translation/train";
+import { Translator } from "../examples/translation/translator";
+import { engine, randomArray } from "./engines";
+
+const corpus = numbers(seeded(1));
+const german = Pieces.learn(corpus.training.map(({ target }) => target));
+
+/** Of every loss's 64 bits, on every engine. */
+const DIGEST = "bb94955db661c7b4";
+const SHORT = { steps: 300, warmUp: 75, rate: 3e-3 };
+
+test("held-out numbers are not trained on", () => {
+  assert.equal(corpus.heldOut.length, 1000);
+  assert.equal(corpus.training.length, 20_000);
+  const trained = new Set(corpus.training.map(({ source }) => source));
+  for (const { source } of corpus.heldOut) assert.ok(!trained.has(source), source);
+});
+
+test("compounds fall into pieces that mean something; every text comes back", () => {
+  const cut = (text: string) => german.encode(text).map((id) => german.name(id));
+  assert.deepEqual(cut("einundzwanzig"), ["ein", "und", "zwanzig"]);
+  const long = "vierhundertsechsundfünfzigtausendsiebenhundertneunundachtzig";
+  assert.equal(
+    cut(long).join("·"),
+    "vier·hundert·sechs·und·fünf·zig·tausend·sieben·hundert·neun·und·acht·zig",
+  );
+  for (const { target } of [...corpus.heldOut, ...corpus.training])
+    assert.equal(german.decode(german.encode(target)), target);
+  assert.ok(german.encode("Ω").includes(UNKNOWN));
+  assert.deepEqual(german.encode(" \n"), []);
+});
+
+test("pairs from a text: a source on one side only, lines without a tab refused", () => {
+  const lines = Array.from({ length: 300 }, (_, i) => `word ${i % 200}\tWort ${i}\tmore`);
+  const { training, heldOut } = pairsOf(`${lines.join("\r\n")}\n\n`, seeded(3));
+  assert.equal(training.length + heldOut.length, 300);
+  assert.ok(heldOut.length >= 10);
+  const sources = new Set(training.map(({ source }) => source));
+  assert.ok(heldOut.every(({ source }) => !sources.has(source)));
+  assert.ok(training.every(({ target }) => /^Wort \d+$/u.test(target)));
+  assert.throws(
+    () => pairsOf("a\tb\nno tab", seeded(3)),
+    /line 2 is not source, tab, target: no tab/,
+  );
+  assert.throws(() => pairsOf("a\tb\n\n \tb", seeded(3)), /line 3/);
+  assert.throws(() => pairsOf("", seeded(3)), /at least two/);
+  assert.throws(() => pairsOf("a\tb\na\tc", seeded(3)), /at least two/);
+});
+
+test("the whole model's gradient, along random directions", async () => {
+  const attention = await engine("portable");
+  const model = new Translator(attention, 9, 11, seeded(2));
+  const sources = [[4, 5, 6, 7], [8, 4], [5]];
+  const targets = [[4, 10], [9, 8, 7], [6]];
+  model.learn(sources, targets);
+  const gradients = model.parameters.map(({ gradient }) => gradient.slice());
+  const before = model.parameters.map(({ data }) => data.slice());
+  const lossAt = (direction: Float32Array[], step: number) => {
+    model.parameters.forEach(({ data }, i) => {
+      for (let k = 0; k < data.length; k++) data[k] = before[i][k] + step * direction[i][k];
+    });
+    model.update();
+    return model.learn(sources, targets);
+  };
+  // One parameter at a time: none may hide behind another.
+  before.forEach(({ length }, alone) => {
+    const direction = before.map((_, i) =>
+      randomArray(before[i].length, 5 + i, i === alone ? 1 : 0),
+    );
+    const step = 0.02 / Math.sqrt(length);
+    const want = (lossAt(direction, step) - lossAt(direction, -step)) / (2 * step);
+    const got = direction[alone].reduce((sum, d, k) => sum + d * gradients[alone][k], 0);
+    assert.ok(
+      Math.abs(got - want) < 0.01 * (0.1 + Math.abs(want)),
+      `${alone}: ${got}, not ${want}`,
+    );
+  });
+  attention.dispose();
+});
+
+/** Runs `run` where every function of Math that engines may round differently throws. */
+function withoutPlatformMathematics<T>(run: () => T): T {
+  const exact = [
+    "abs",
+    "ceil",
+    "floor",
+    "fround",
+    "imul",
+    "max",
+    "min",
+    "round",
+    "sqrt",
+    "trunc",
+    "clz32",
+    "sign",
+  ];
+  const replaced = Object.getOwnPropertyNames(Math)
+    .filter((name) => typeof Math[name as "exp"] === "function" && !exact.includes(name))
+    .map((name) => [name, Math[name as "exp"]] as const);
+  for (const [name] of replaced)
+    Object.assign(Math, { [name]: () => assert.fail(`Math.${name} on the way to a result`) });
+  try {
+    return run();
+  } finally {
+    Object.assign(Math, Object.fromEntries(replaced));
+  }
+}
+
+test("a short training: the same bits everywhere, most held-out numbers right, crossed alignments", async () => {
+  const attention = await engine("portable");
+  const training = withoutPlatformMathematics(() => new Training(attention, corpus, 1));
+  const losses = withoutPlatformMathematics(() => [...training.steps(SHORT)]);
+  const digest = createHash("sha256")
+    .update(new Uint8Array(Float64Array.from(losses).buffer))
+    .digest("hex")
+    .slice(0, 16);
+  assert.equal(digest, DIGEST);
+  assert.ok(
+    losses[0] > 3 && losses[0] < 6,
+    `${losses[0]} at first: the logarithm of 65 pieces is 4.2`,
+  );
+
+  const exact = training.exactMatch(corpus.heldOut);
+  assert.ok(exact >= 0.95, `${exact} of the held-out numbers`);
+
+  const { source, target } = numberPair(21);
+  assert.deepEqual(training.translate([source]), [target]);
+  const alignment = training.align(source);
+  assert.deepEqual(alignment.source, ["twenty", "-", "one"]);
+  assert.deepEqual(alignment.target, ["ein", "und", "zwanzig", "end"]);
+  const { data, dims } = alignment.weights;
+  assert.deepEqual(dims, [4, 3]);
+  const looks = [0, 1, 2, 3].map((row) => {
+    const weights = [...data.subarray(row * 3, row * 3 + 3)];
+    assert.ok(Math.abs(weights.reduce((a, b) => a + b) - 1) < 1e-5);
+    return weights.indexOf(Math.max(...weights));
+  });
+  assert.equal(looks[0], 2, "ein looks at one");
+  assert.ok(looks[2] < looks[0], "zwanzig looks before it: the order crosses");
+
+  const drawn = picture([{ ...alignment, from: source, to: `<${target}>` }]);
+  assert.equal(drawn.match(/<rect /gu)?.length, 12);
+  assert.match(drawn, />twenty-one<.*>→ &#60;einundzwanzig&#62;</u);
+  attention.dispose();
+});
+
+test("memory does not grow while training, and all of it is given back", async () => {
+  const attention = await engine("portable");
+  const { used: before } = attention.memory;
+  const model = new Translator(attention, 9, 11, seeded(2));
+  const adam = new Adam(model.parameters);
+  const used = () => {
+    model.learn([[4, 5], [6]], [[7], [8, 9]]);
+    adam.step(1e-3);
+    model.update();
+    return attention.memory.used;
+  };
+  const first = used();
+  for (let i = 0; i < 5; i++) assert.equal(used(), first);
+  model.dispose();
+  assert.equal(attention.memory.used, before);
+  attention.dispose();
+});
+
+const demo = (...args: string[]) =>
+  spawnSync(process.execPath, ["--import", "tsx", "examples/translation/demo.ts", ...args], {
+    encoding: "utf8",
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+
+test("the script on any tab-separated corpus", () => {
+  const folder = mkdtempSync(join(tmpdir(), "pairs-"));
+  const file = join(folder, "pairs.tsv");
+  try {
+    const words = ["red", "blue", "green", "old", "new", "big", "small", "wet"];
+    const pairs = words.flatMap((a) => words.map((b) => `${a} ${b}\t${b}<${a}>`));
+    writeFileSync(file, pairs.join("\n"));
+    const { status, stdout, stderr } = demo("--pairs", file, "--steps", "60");
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /60 pairs to learn from, 4 held out/);
+    assert.match(stdout, /60\/60 {3}loss 0\./);
+    assert.match(stdout, /% of 4 held-out pairs exactly right/);
+    writeFileSync(file, "no tab here");
+    const refused = demo("--pairs", file);
+    assert.equal(refused.status, 2);
+    assert.match(refused.stderr, /^line 1 is not source, tab, target: no tab here\n/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  assert.match(demo("--pairs", file).stderr, /^ENOENT/);
+  assert.match(demo("--steps", "x").stderr, /^--steps .* whole numbers/);
+  assert.match(demo("--foo").stderr, /^Unknown option '--foo'/);
+});
+
+test("the bar and the curve", () => {
+  assert.equal(bar(0.5, 4), "██··");
+  assert.equal(bar(0.53, 4), "██▏·");
+  assert.equal(bar(2, 3), "███");
+  assert.equal(curve([100, 100, 10, 10, 1, 1], 3), "█▅▁");
+  assert.equal(curve([1], 5), "▁");
+});
