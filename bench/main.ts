@@ -21,9 +21,10 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     ops: { type: "string" },
     peers: { type: "string" },
+    threads: { type: "string" },
   },
 });
-const { quick } = values;
+const { quick, threads: chosen } = values;
 const [ops, peers] = [values.ops?.split(","), values.peers?.split(",")];
 const wants = (op: string) => !ops || ops.includes(op);
 const wanted = (peer: string) => !peers || peers.includes(peer);
@@ -65,9 +66,10 @@ function part(threads: number): Promise<void> {
 
 const timed = ["attend", "decode", "small", "linear", "layer", "backward", "threads"];
 if (timed.some(wants)) {
-  await part(1);
-  if (cpus().length > 1) await part(2);
-  else console.log("one core: nothing is measured with two threads");
+  for (const threads of [1, 2].filter((count) => !chosen || chosen === `${count}`)) {
+    if (threads <= cpus().length) await part(threads);
+    else console.log("one core: nothing is measured with two threads");
+  }
 }
 const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
 const builds = ["portable", ...(WebAssembly.validate(relaxed) ? ["relaxed"] : [])];

@@ -1,6 +1,7 @@
 // npm run bench [-- --quick] [--json FILE] [--markdown FILE] [--engine PATH] [--charts]: installs the
 // peers once, then measures, under another Node if one is named; --charts draws bench/charts of it.
-// --ops attend,decode,small,linear,layer,threads,memory,start,size and --peers NAME,NAME choose.
+// --ops attend,decode,small,linear,layer,threads,memory,start,size --peers NAME,NAME and
+// --threads 1 or 2 choose.
 // --web runs the core of it in Chromium; --calls times our own calls only; --accuracy compares
 // errors instead of times; --check checks the benchmark's types.
 import { spawnSync } from "node:child_process";
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     json: { type: "string" },
     ops: { type: "string" },
     peers: { type: "string" },
+    threads: { type: "string" },
     markdown: { type: "string" },
     charts: { type: "boolean", default: false },
     web: { type: "boolean", default: false },
@@ -47,7 +49,7 @@ if (values.check) {
   if (values.web) install("bench/web");
   const script = values.web ? "bench/web/run.mjs" : "bench/main.ts";
   const named = { ...(values.charts && { json: "bench/charts/run.json" }), ...values };
-  const options = ["json", "markdown", "ops", "peers"].flatMap((name) =>
+  const options = ["json", "markdown", "ops", "peers", "threads"].flatMap((name) =>
     named[name] ? [`--${name}`, named[name]] : [],
   );
   const quick = values.quick ? ["--quick"] : [];

@@ -94,6 +94,12 @@ function stageKeys(frame: usize, keys: usize, stride: usize, count: i32, into: u
   const step = stagedRow(frame);
   for (let j = 0; j < count; j++) {
     let at: usize = 0;
+    for (; at + 64 <= bytes; at += 64) {
+      v128.store(into + at, v128.load(keys + at));
+      v128.store(into + at, v128.load(keys + at, 16), 16);
+      v128.store(into + at, v128.load(keys + at, 32), 32);
+      v128.store(into + at, v128.load(keys + at, 48), 48);
+    }
     for (; at + 16 <= bytes; at += 16) v128.store(into + at, v128.load(keys + at));
     for (; at < bytes; at += 4) store<f32>(into + at, load<f32>(keys + at));
     keys += stride;

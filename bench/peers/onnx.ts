@@ -28,7 +28,8 @@ export function onnxPeer(
         output = (await session.run(feeds)).output.data as Float32Array;
       },
       output: () => output,
-      dispose: () => void session.release(),
+      // One whose run failed cannot be released.
+      dispose: () => void session.release().catch(() => {}),
     };
   };
   return {
