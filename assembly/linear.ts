@@ -8,7 +8,7 @@ import { Slot } from "./frame";
 import { multiply1x32, multiply4x8 } from "./gemm/kernel";
 import { packColumns, packFourColumns, packRows, packRows8 } from "./gemm/pack";
 import { address, size } from "./slots";
-import { LINEAR_DEPTH, LINEAR_ROWS, PART } from "./tiles";
+import { LINEAR_DEPTH, LINEAR_ROWS, PART, THREAD_ITEMS } from "./tiles";
 
 /** Bytes of Slot.packed; a float64, since it may be more than memory can hold. */
 export function packedLinearBytes(frame: usize): f64 {
@@ -92,12 +92,20 @@ function threadBytes(frame: usize): usize {
   return (((<usize>(rows * depth)) << 2) + 128 + 63) & ~63;
 }
 
-/** Columns of an item: so many that it takes some milliseconds at most. */
 // @ts-ignore: decorator
 @inline
+function rowBlocks(frame: usize): i32 {
+  return (size(frame, Slot.rows) + LINEAR_ROWS - 1) / LINEAR_ROWS;
+}
+
+/** Columns of an item: some milliseconds at most, and with threads enough items for all. */
 function itemColumns(frame: usize): i32 {
-  const columns = <i32>(PART / (<i64>LINEAR_ROWS * max(size(frame, Slot.depth), 1)));
-  return max(columns & ~7, 8);
+  const columns = size(frame, Slot.columns);
+  const most = <i32>(PART / (<i64>LINEAR_ROWS * max(size(frame, Slot.depth), 1)));
+  const threads = size(frame, Slot.threads);
+  const fewest = threads > 1 ? (THREAD_ITEMS * threads) / max(rowBlocks(frame), 1) : 1;
+  const items = max((columns + most - 1) / max(most, 1), max(fewest, 1));
+  return max((columns / items + 7) & ~7, 8);
 }
 
 // @ts-ignore: decorator
@@ -109,7 +117,7 @@ function columnItems(frame: usize): i32 {
 
 /** Items of a call: blocks of y, LINEAR_ROWS high. */
 export function linearItems(frame: usize): i32 {
-  return ((size(frame, Slot.rows) + LINEAR_ROWS - 1) / LINEAR_ROWS) * columnItems(frame);
+  return rowBlocks(frame) * columnItems(frame);
 }
 
 /** One block of y, in thread `thread`'s part of the scratch. */

@@ -21,6 +21,9 @@ export const SPAN: i32 = 4096;
 export const LINEAR_ROWS: i32 = 64;
 export const LINEAR_DEPTH: i32 = 256;
 
+/** linear: items for each thread, so that one that is late is not waited for long. */
+export const THREAD_ITEMS: i32 = 4;
+
 /** Multiply-adds that run without a pause: some milliseconds of them. */
 export const PART: i64 = 1 << 25;
 
