@@ -29,3 +29,6 @@ export const PART: i64 = 1 << 25;
 
 /** Keys and values of more bytes than this come from memory; one query stages them. */
 export const CACHED_BYTES: f64 = 8388608;
+
+/** Keys that are staged and scored at a time meanwhile: 2 kB, and as many values in turns. */
+export const AHEAD_KEYS: i32 = 8;

@@ -8,7 +8,7 @@ import { linear, shareOfTolerance } from "./reference";
 
 const rowCounts = [1, 3, 4, 5, 63, 64, 65, 67];
 const depths = [1, 2, 7, 8, 31, 255, 256, 257, 600];
-const columnCounts = [1, 7, 8, 9, 31];
+const columnCounts = [1, 7, 8, 9, 31, 32, 33, 72];
 
 for (const variant of variants) {
   test(`linear at every edge, ${variant}`, async () => {
@@ -62,5 +62,26 @@ for (const variant of variants) {
     assert.deepEqual(allocated.data, want);
     const none = attention.linear(tensor(new Float32Array(0), [0, 6]), weight);
     assert.deepEqual([none.data.length, none.dims], [0, [0, 6]]);
+  });
+}
+
+for (const variant of variants) {
+  test(`a row's bytes do not depend on the rows beside it or on threads, ${variant}`, async () => {
+    for (const threads of [1, 2]) {
+      using attention = await engine(variant, { threads });
+      // Wide and deep enough to be shared, and for a row alone to take several panels at once.
+      const [depth, columns] = [600, 1700];
+      const weight = tensor(randomArray(depth * columns, 1), [depth, columns]);
+      using prepared = attention.prepareLinear(weight, { order: "in,out" });
+      const x = randomArray(65 * depth, 2);
+      const whole = attention.linear(tensor(x, [65, depth]), prepared).data;
+      for (const row of [0, 1, 63, 64]) {
+        const alone = tensor(x.slice(row * depth, (row + 1) * depth), [1, depth]);
+        assert.deepEqual(
+          attention.linear(alone, prepared).data,
+          whole.slice(row * columns, (row + 1) * columns),
+        );
+      }
+    }
   });
 }

@@ -7,13 +7,11 @@
 
 import { Sequence, Slot } from "../frame";
 import { address, element, size } from "../slots";
-import { CACHED_BYTES, KEYS } from "../tiles";
+import { AHEAD_KEYS, CACHED_BYTES, KEYS } from "../tiles";
+import { allHeads, keyValueHead } from "./heads";
 import { Rows, rowsBytes } from "./rows";
 import { scoreRow } from "./single";
-import { keyValueHead, sequence } from "./window";
-
-/** Keys that are copied and scored at a time. */
-export const AHEAD_KEYS: i32 = 8;
+import { sequence } from "./window";
 
 /** The tile on its way: `count` keys from `keys` on, for each of the rows. */
 @unmanaged
@@ -33,7 +31,7 @@ const HEAD: usize = 64;
 
 /** Whether keys and values are more than the caches hold. */
 export function liesFar(frame: usize): bool {
-  const heads = <f64>(size(frame, Slot.batch) * size(frame, Slot.keyValueHeads));
+  const heads = <f64>allHeads(frame);
   const row = size(frame, Slot.headSize) + size(frame, Slot.valueSize);
   return heads * <f64>size(frame, Slot.keys) * <f64>row * 4 > CACHED_BYTES;
 }

@@ -16,6 +16,7 @@ import { beginKeyTile, finishKeyTile, keyTileBytes } from "./backward/keys";
 import { beginRowTile, finishRowTile, rowTileBytes } from "./backward/rows";
 import { takeTile, workBytes } from "./backward/tile";
 import { tileIsBlocked } from "./blocks";
+import { allHeads, groupSize } from "./heads";
 import { tileIsMasked } from "./mask";
 import { firstKey, heldKeys, heldRows, lastKey, sequence } from "./window";
 
@@ -27,12 +28,6 @@ class Sums {
 }
 
 const HEAD: usize = 64;
-
-// @ts-ignore: decorator
-@inline
-function groupSize(frame: usize): i32 {
-  return size(frame, Slot.heads) / size(frame, Slot.keyValueHeads);
-}
 
 // @ts-ignore: decorator
 @inline
@@ -55,7 +50,7 @@ export function backwardScratchBytes(frame: usize): f64 {
 
 /** Items of a call: one for each key and value head of each batch. */
 export function backwardItems(frame: usize): i32 {
-  return size(frame, Slot.batch) * size(frame, Slot.keyValueHeads);
+  return allHeads(frame);
 }
 
 /** Tiles that make some milliseconds. */

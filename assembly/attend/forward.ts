@@ -16,6 +16,7 @@
 import { Sequence, Slot } from "../frame";
 import { address, size } from "../slots";
 import { KEYS, ROWS } from "../tiles";
+import { allHeads, groupSize } from "./heads";
 import { packTile, panelBytes } from "./panels";
 import {
   beginRows,
@@ -28,8 +29,6 @@ import {
   turnTo,
 } from "./rows";
 import {
-  allHeads,
-  groupSize,
   partKeys,
   streamBytes,
   streamCommonBytes,

@@ -7,9 +7,10 @@
 import { Sequence, Slot } from "../frame";
 import { madd } from "../simd/lanes";
 import { address, element, size } from "../slots";
-import { SCORE_SUM } from "../tiles";
-import { Ahead, AHEAD_KEYS, scoreAhead } from "./ahead";
-import { keyValueHead, sequence } from "./window";
+import { AHEAD_KEYS, SCORE_SUM } from "../tiles";
+import { Ahead, scoreAhead } from "./ahead";
+import { keyValueHead } from "./heads";
+import { sequence } from "./window";
 
 /** `query` is packed four rows wide, its first row is read; keys are `stride` bytes apart. */
 export function scoreRow(

@@ -8,6 +8,7 @@ import { Sequence, Slot, WeightsKind } from "../frame";
 import { address, size } from "../slots";
 import { KEYS, PART, ROWS, SPAN } from "../tiles";
 import { Ahead, aheadBytes, beginAhead, keysAt, liesFar } from "./ahead";
+import { allHeads, groupSize } from "./heads";
 import { packTile, panelBytes } from "./panels";
 import {
   beginRows,
@@ -30,19 +31,6 @@ import { firstKey, lastKey, sequence } from "./window";
 @inline
 export function streams(frame: usize): bool {
   return size(frame, Slot.queries) <= ROWS && size(frame, Slot.weightsKind) != WeightsKind.mean;
-}
-
-// @ts-ignore: decorator
-@inline
-export function groupSize(frame: usize): i32 {
-  const keyValueHeads = size(frame, Slot.keyValueHeads);
-  return keyValueHeads ? size(frame, Slot.heads) / keyValueHeads : 0;
-}
-
-// @ts-ignore: decorator
-@inline
-export function allHeads(frame: usize): i32 {
-  return size(frame, Slot.batch) * size(frame, Slot.keyValueHeads);
 }
 
 /** Keys that `rows` rows take in one part. */

@@ -16,13 +16,6 @@ export function sequence(frame: usize, b: i32, field: i32): i32 {
   return load<i32>(address(frame, Slot.sequences) + (index << 2));
 }
 
-/** The key and value head that query head h reads. */
-// @ts-ignore: decorator
-@inline
-export function keyValueHead(frame: usize, h: i32): i32 {
-  return h / (size(frame, Slot.heads) / size(frame, Slot.keyValueHeads));
-}
-
 /** First key that the query at `position` sees. */
 // @ts-ignore: decorator
 @inline
