@@ -6,6 +6,9 @@ export const ROWS: i32 = 64;
 /** Keys of a tile: 64 × 128 scores fill 32 kB, the level-1 data cache. */
 export const KEYS: i32 = 128;
 
+/** Bytes of a row of scores. */
+export const TILE_ROW: usize = (<usize>KEYS) << 2;
+
 /** Rows and columns of the register block: 8 accumulators hide the latency of multiply-add. */
 export const REGISTER_ROWS: i32 = 4;
 export const REGISTER_COLUMNS: i32 = 8;
@@ -27,8 +30,8 @@ export const THREAD_ITEMS: i32 = 4;
 /** Multiply-adds that run without a pause: some milliseconds of them. */
 export const PART: i64 = 1 << 25;
 
-/** Keys and values of more bytes than this come from memory; one query stages them. */
+/** Keys and values of more bytes than this come from memory; one query prefetches them. */
 export const CACHED_BYTES: f64 = 8388608;
 
-/** Keys that are staged and scored at a time meanwhile: 2 kB, and as many values in turns. */
-export const AHEAD_KEYS: i32 = 8;
+/** Keys that are copied and scored at a time meanwhile: 2 kB, and as many values in turns. */
+export const PREFETCH_KEYS: i32 = 8;

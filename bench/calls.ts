@@ -50,7 +50,7 @@ function benchCalls(attention: Attention): void {
   suite.run();
 }
 
-const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
+const relaxed = readFileSync(new URL("../dist/core.relaxed.wasm", import.meta.url));
 for (const reproducible of WebAssembly.validate(relaxed) ? [true, false] : [true]) {
   const attention = await createAttention({ reproducible });
   console.log(attention.variant);

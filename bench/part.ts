@@ -32,7 +32,7 @@ const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 
 async function engines(): Promise<Attention[]> {
-  const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
+  const relaxed = readFileSync(new URL("../dist/core.relaxed.wasm", import.meta.url));
   const made = [await createAttention({ reproducible: true, threads })];
   if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads }));
   for (const engine of made) {

@@ -15,8 +15,11 @@ const platforms = [
   { name: "edge-light", suffix: "?module" },
 ];
 
-for (const variant of ["portable", "relaxed"])
-  cpSync(`build/${variant}.wasm`, `dist/${variant}.wasm`);
+for (const module of ["core", "training", "positions"]) {
+  for (const variant of ["portable", "relaxed"]) {
+    cpSync(`build/${module}.${variant}.wasm`, `dist/${module}.${variant}.wasm`);
+  }
+}
 cpSync("src/entries", "dist", { recursive: true });
 
 /** What is resolved to another file of dist/. */

@@ -1,10 +1,11 @@
 // One call of attend: check → place → call → take.
 
-import { Slot, WeightsKind } from "../assembly/frame";
+import { CoreKernel, WeightsKind } from "../assembly/kinds";
+import { AttendFrame } from "../build/frames";
 import { checkScores, stageCall, writeCall } from "./call";
 import { checkBoolean, checkOptions } from "./checks";
-import { Kernel } from "./engine/control";
 import type { Engine } from "./engine/load";
+import { CORE } from "./engine/modules";
 import { Staging } from "./engine/staging";
 import { type Steps, threadsFor, type Work } from "./engine/work";
 import type { AttendOptions, AttendResult, ScoreOptions } from "./options";
@@ -36,7 +37,8 @@ export function* callAttend(
   visibility: Visibility,
   options: ScoreOptions,
 ): Steps<AttendResult> {
-  const { frame, kernels } = engine;
+  const { frame } = engine;
+  const [core] = engine.modules;
   const placed = checkScores(operation, shapes, visibility, options);
   const { scoring } = placed;
   checkBoolean(operation, "logSumExp", options.logSumExp);
@@ -49,31 +51,31 @@ export function* callAttend(
   const alone = options.scoreMod !== undefined || weightsKind === WeightsKind.mean;
   const multiplyAdds = batch * heads * queries * keys * (shapes.headSize + shapes.valueSize);
   const threads = alone ? 1 : threadsFor(engine, multiplyAdds);
-  words[Slot.threads] = threads;
-  words[Slot.heldHeads] = threads > 1 ? heldHeads(shapes) : 1;
-  words[Slot.weightsKind] = weightsKind;
-  words[Slot.scoresKind] = scoresKind;
-  words[Slot.modified] = options.scoreMod ? 1 : 0;
+  words[AttendFrame.threads] = threads;
+  words[AttendFrame.packedHeads] = threads > 1 ? packedHeads(shapes) : 1;
+  words[AttendFrame.weightsKind] = weightsKind;
+  words[AttendFrame.scoresKind] = scoresKind;
+  words[AttendFrame.modified] = options.scoreMod ? 1 : 0;
 
   const staging = new Staging(engine, operation, engine.shared || threads > 1);
   stageCall(staging, inputs, placed);
-  const output = staging.output(Slot.output, shapes.outputDims, options.out);
+  const output = staging.output(AttendFrame.output, shapes.outputDims, options.out);
   const matrices = weightsKind === WeightsKind.mean ? batch : batch * heads;
   const weights = weightsKind
-    ? staging.room(Slot.weights, matrices * queries * keys * 4)
+    ? staging.room(AttendFrame.weights, matrices * queries * keys * 4)
     : undefined;
   const scores = scoresKind
-    ? staging.room(Slot.scores, batch * heads * queries * keys * 4)
+    ? staging.room(AttendFrame.scores, batch * heads * queries * keys * 4)
     : undefined;
   const logSumExp = options.logSumExp
-    ? staging.room(Slot.logSumExp, elementsOf(shapes.logSumExpDims) * 4)
+    ? staging.room(AttendFrame.logSumExp, elementsOf(shapes.logSumExpDims) * 4)
     : undefined;
-  staging.room(Slot.scratch, kernels.attendScratchBytes(frame));
+  staging.room(AttendFrame.scratch, core.scratchBytes(CoreKernel.attend, frame));
   try {
     const call = yield* staging.place();
-    const items = kernels.attendItems(call);
+    const items = core.items(CoreKernel.attend, call);
     const around = aroundOf(engine, options.scoreMod);
-    yield staging.work({ kernel: Kernel.attend, items, threads, around });
+    yield staging.work({ module: CORE, kernel: CoreKernel.attend, items, threads, around });
     const { batchDims, headDims } = shapes;
     const dims = [...batchDims, ...headDims, queries];
     const result: Omit<AttendResult, "output"> = {};
@@ -96,11 +98,11 @@ export function* callAttend(
 }
 
 /** Panels of so many bytes are packed before the threads turn to the rows. */
-const HELD_BYTES = 2 ** 24;
+const PACKED_BYTES = 2 ** 24;
 
 /** Key and value heads packed at a time: more than one, or threads would wait for each other. */
-function heldHeads({ keys, headSize, valueSize }: Shapes): number {
-  return Math.max(1, Math.floor(HELD_BYTES / (keys * (headSize + valueSize) * 4)));
+function packedHeads({ keys, headSize, valueSize }: Shapes): number {
+  return Math.max(1, Math.floor(PACKED_BYTES / (keys * (headSize + valueSize) * 4)));
 }
 
 /** While a part runs, the call's scoreMod is the one the module calls. */

@@ -12,6 +12,7 @@ import { disposeSymbol } from "./disposal";
 import type { MemoryFigures } from "./engine/arena";
 import type { Variant } from "./engine/detect";
 import type { Engine } from "./engine/load";
+import { POSITIONS } from "./engine/modules";
 import { checkSignal, runLater, runNow, type Steps } from "./engine/work";
 import { ArgumentError, DisposedError } from "./errors";
 import { type FrequencyOptions, type RopeFrequencies, ropeFrequencies } from "./frequencies";
@@ -184,7 +185,7 @@ export class Attention {
    * @throws ArgumentError for a size, base or factor out of range.
    */
   ropeFrequencies(options: FrequencyOptions): RopeFrequencies {
-    return ropeFrequencies(this.#running("ropeFrequencies").kernels, options);
+    return ropeFrequencies(this.#running("ropeFrequencies").modules[POSITIONS], options);
   }
 
   /**
@@ -193,7 +194,7 @@ export class Attention {
    * @throws ArgumentError for a size, base or position out of range.
    */
   sinusoidalPositions(options: SinusoidalOptions): Tensor {
-    return sinusoidalPositions(this.#running("sinusoidalPositions").kernels, options);
+    return sinusoidalPositions(this.#running("sinusoidalPositions").modules[POSITIONS], options);
   }
 
   /**

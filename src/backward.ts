@@ -1,10 +1,11 @@
 // Gradients of attend: check → place → call → take, as in attend.ts.
 
-import { MaskKind, Slot } from "../assembly/frame";
+import { MaskKind, TrainingKernel } from "../assembly/kinds";
+import { BackwardFrame } from "../build/frames";
 import { checkScores, type Scores, stageCall, writeCall } from "./call";
 import { checkAccumulate, checkBoolean, checkOptions } from "./checks";
-import { Kernel } from "./engine/control";
 import type { Engine } from "./engine/load";
+import { TRAINING } from "./engine/modules";
 import { Staging } from "./engine/staging";
 import { type Steps, threadsFor } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
@@ -117,37 +118,38 @@ export function* callBackward(
   const gradient = like(operation, "outputGradient", outputGradient, shapes.outputDims);
   const out = checkOuts(operation, options, inputs);
 
-  const { frame, kernels } = engine;
+  const { frame } = engine;
+  const module = engine.modules[TRAINING];
   const { batch, heads, queries, keys, headSize, valueSize } = shapes;
   const words = writeCall(engine, shapes, placed);
   // A mask's gradient is added up over all that it was broadcast to.
   const multiplyAdds = batch * heads * queries * keys * (3 * headSize + 2 * valueSize);
   const threads = wanted.mask ? 1 : threadsFor(engine, multiplyAdds);
-  words[Slot.threads] = threads;
+  words[BackwardFrame.threads] = threads;
   const staging = new Staging(engine, operation, engine.shared || threads > 1);
   stageCall(staging, inputs, placed);
-  staging.tensor(Slot.output, "output", output);
-  staging.tensor(Slot.logSumExp, "logSumExp", logSumExp);
-  staging.tensor(Slot.outputGradient, "outputGradient", gradient);
-  const target = (name: keyof Inputs, slot: Slot) =>
+  staging.tensor(BackwardFrame.output, "output", output);
+  staging.tensor(BackwardFrame.logSumExp, "logSumExp", logSumExp);
+  staging.tensor(BackwardFrame.outputGradient, "outputGradient", gradient);
+  const target = (name: keyof Inputs, slot: BackwardFrame) =>
     staging.output(slot, inputs[name].dims, out[name], `out.${name}`, options.accumulate === true);
-  const queryPlace = target("query", Slot.queryGradient);
-  const keyPlace = target("key", Slot.keyGradient);
-  const valuePlace = target("value", Slot.valueGradient);
+  const queryPlace = target("query", BackwardFrame.queryGradient);
+  const keyPlace = target("key", BackwardFrame.keyGradient);
+  const valuePlace = target("value", BackwardFrame.valueGradient);
   const { mask, scoring } = placed;
   const maskPlace =
-    wanted.mask && mask && staging.room(Slot.maskGradient, elementsOf(mask.dims) * 4);
-  const slopesPlace = wanted.alibi && staging.room(Slot.slopesGradient, batch * heads * 4);
-  const sinksPlace = wanted.sinks && staging.room(Slot.sinksGradient, batch * heads * 4);
-  staging.room(Slot.scratch, kernels.backwardScratchBytes(frame));
+    wanted.mask && mask && staging.room(BackwardFrame.maskGradient, elementsOf(mask.dims) * 4);
+  const slopesPlace = wanted.alibi && staging.room(BackwardFrame.slopesGradient, batch * heads * 4);
+  const sinksPlace = wanted.sinks && staging.room(BackwardFrame.sinksGradient, batch * heads * 4);
+  staging.room(BackwardFrame.scratch, module.scratchBytes(TrainingKernel.backward, frame));
   try {
     const call = yield* staging.place();
     if (maskPlace) {
       const { address, bytes } = maskPlace;
       engine.arena.bytes.fill(0, address, address + bytes);
     }
-    const items = kernels.backwardItems(call);
-    yield staging.work({ kernel: Kernel.backward, items, threads });
+    const items = module.items(TrainingKernel.backward, call);
+    yield staging.work({ module: TRAINING, kernel: TrainingKernel.backward, items, threads });
     const asked: Partial<AttendGradients> = {};
     if (maskPlace && mask) {
       asked.maskGradient = { data: yield* staging.copy(maskPlace), dims: mask.dims };

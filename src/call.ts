@@ -1,7 +1,7 @@
 // What attend and its backward pass tell the kernel alike: sizes, what each sequence sees and what is
 // done to the scores.
 
-import { Slot } from "../assembly/frame";
+import { AttendFrame } from "../build/frames";
 import { checkDropout, type PlacedDropout } from "./dropout";
 import { type Engine, frameWords } from "./engine/load";
 import type { Staging } from "./engine/staging";
@@ -42,17 +42,17 @@ export function writeCall(engine: Engine, shapes: Shapes, scores: Scores): Int32
   const { floats } = engine;
   writeShapes(words, shapes);
   writeMasks(words, mask, blocks);
-  words[Slot.left] = visibility.left;
-  words[Slot.right] = visibility.right;
-  words[Slot.distance] = scoring.alibi?.distance ?? 0;
-  words[Slot.slopesBatch] = scoring.alibi?.perBatch ? shapes.heads : 0;
-  floats[Slot.scale] = scoring.scale;
-  floats[Slot.softcap] = scoring.softcap;
+  words[AttendFrame.left] = visibility.left;
+  words[AttendFrame.right] = visibility.right;
+  words[AttendFrame.distance] = scoring.alibi?.distance ?? 0;
+  words[AttendFrame.slopesBatch] = scoring.alibi?.perBatch ? shapes.heads : 0;
+  floats[AttendFrame.scale] = scoring.scale;
+  floats[AttendFrame.softcap] = scoring.softcap;
   if (dropout) {
-    words[Slot.dropped] = dropout.dropped;
-    words[Slot.seedLow] = dropout.seedLow;
-    words[Slot.seedHigh] = dropout.seedHigh;
-    floats[Slot.keptFactor] = dropout.keptFactor;
+    words[AttendFrame.dropped] = dropout.dropped;
+    words[AttendFrame.seedLow] = dropout.seedLow;
+    words[AttendFrame.seedHigh] = dropout.seedHigh;
+    floats[AttendFrame.dropoutFactor] = dropout.factor;
   }
   return words;
 }
@@ -61,34 +61,34 @@ export function writeCall(engine: Engine, shapes: Shapes, scores: Scores): Int32
 export function stageCall(staging: Staging, inputs: Inputs, scores: Scores): void {
   const { visibility, scoring, mask, blocks } = scores;
   const { alibi, sinks } = scoring;
-  staging.tensor(Slot.query, "query", inputs.query);
-  staging.tensor(Slot.key, "key", inputs.key);
-  staging.tensor(Slot.value, "value", inputs.value);
-  staging.data(Slot.sequences, visibility.sequences);
-  if (mask) staging.data(Slot.mask, mask.data);
-  if (blocks) staging.data(Slot.blocks, blocks.data);
-  if (alibi) staging.data(Slot.slopes, alibi.slopes);
-  if (sinks) staging.data(Slot.sinks, sinks);
+  staging.tensor(AttendFrame.query, "query", inputs.query);
+  staging.tensor(AttendFrame.key, "key", inputs.key);
+  staging.tensor(AttendFrame.value, "value", inputs.value);
+  staging.data(AttendFrame.sequences, visibility.sequences);
+  if (mask) staging.data(AttendFrame.mask, mask.data);
+  if (blocks) staging.data(AttendFrame.blocks, blocks.data);
+  if (alibi) staging.data(AttendFrame.slopes, alibi.slopes);
+  if (sinks) staging.data(AttendFrame.sinks, sinks);
 }
 
 function writeShapes(words: Int32Array, shapes: Shapes): void {
-  words[Slot.batch] = shapes.batch;
-  words[Slot.heads] = shapes.heads;
-  words[Slot.keyValueHeads] = shapes.keyValueHeads;
-  words[Slot.queries] = shapes.queries;
-  words[Slot.keys] = shapes.keys;
-  words[Slot.headSize] = shapes.headSize;
-  words[Slot.valueSize] = shapes.valueSize;
-  writeStrides(words, Slot.queryBatch, shapes.queryStrides);
-  writeStrides(words, Slot.keyBatch, shapes.keyStrides);
-  writeStrides(words, Slot.valueBatch, shapes.valueStrides);
-  writeStrides(words, Slot.outputBatch, shapes.outputStrides);
-  words[Slot.logSumExpBatch] = shapes.logSumExpStrides.batch;
-  words[Slot.logSumExpHead] = shapes.logSumExpStrides.head;
-  words[Slot.endToEnd] = shapes.endToEnd ? 1 : 0;
+  words[AttendFrame.batch] = shapes.batch;
+  words[AttendFrame.heads] = shapes.heads;
+  words[AttendFrame.keyValueHeads] = shapes.keyValueHeads;
+  words[AttendFrame.queries] = shapes.queries;
+  words[AttendFrame.keys] = shapes.keys;
+  words[AttendFrame.headSize] = shapes.headSize;
+  words[AttendFrame.valueSize] = shapes.valueSize;
+  writeStrides(words, AttendFrame.queryBatch, shapes.queryStrides);
+  writeStrides(words, AttendFrame.keyBatch, shapes.keyStrides);
+  writeStrides(words, AttendFrame.valueBatch, shapes.valueStrides);
+  writeStrides(words, AttendFrame.outputBatch, shapes.outputStrides);
+  words[AttendFrame.logSumExpBatch] = shapes.logSumExpStrides.batch;
+  words[AttendFrame.logSumExpHead] = shapes.logSumExpStrides.head;
+  words[AttendFrame.endToEnd] = shapes.endToEnd ? 1 : 0;
 }
 
-function writeStrides(words: Int32Array, slot: Slot, { batch, head, row }: Strides): void {
+function writeStrides(words: Int32Array, slot: AttendFrame, { batch, head, row }: Strides): void {
   words[slot] = batch;
   words[slot + 1] = head;
   words[slot + 2] = row;
@@ -96,12 +96,12 @@ function writeStrides(words: Int32Array, slot: Slot, { batch, head, row }: Strid
 
 function writeMasks(words: Int32Array, mask?: PlacedMask, blocks?: PlacedBlocks): void {
   if (mask) {
-    words.set(mask.strides, Slot.maskBatch);
-    words[Slot.maskKind] = mask.kind;
-    words[Slot.maskColumns] = mask.columns;
+    words.set(mask.strides, AttendFrame.maskBatch);
+    words[AttendFrame.maskKind] = mask.kind;
+    words[AttendFrame.maskColumns] = mask.columns;
   }
   if (blocks) {
-    words.set(blocks.strides, Slot.blocksBatch);
-    words[Slot.blockSize] = blocks.size;
+    words.set(blocks.strides, AttendFrame.blocksBatch);
+    words[AttendFrame.blockSize] = blocks.size;
   }
 }

@@ -1,6 +1,6 @@
 // How an engine comes to be: which build, on which memory, with how many threads.
 
-import { loadModule } from "#platform";
+import { loadModules } from "#platform";
 import { Attention } from "./attention";
 import { checkBoolean, checkOptions } from "./checks";
 import { bestBuild } from "./engine/detect";
@@ -46,8 +46,10 @@ export async function createAttention(options: AttentionOptions = {}): Promise<A
   checkEngine(options);
   const threaded = await startThreads(options);
   if (typeof threaded === "object") return new Attention(threaded);
-  const module = options.module ?? (await ownModule(options.reproducible ?? false));
-  const { engine } = load(module, options);
+  const modules = options.module
+    ? [options.module]
+    : await ownModules(options.reproducible ?? false);
+  const { engine } = load(modules, options);
   if (options.reproducible && engine.variant !== "portable") {
     throw new ArgumentError(
       "createAttention",
@@ -59,9 +61,9 @@ export async function createAttention(options: AttentionOptions = {}): Promise<A
   return new Attention(engine, threaded);
 }
 
-async function ownModule(reproducible: boolean): Promise<WebAssembly.Module> {
+async function ownModules(reproducible: boolean): Promise<WebAssembly.Module[]> {
   try {
-    return await loadModule(reproducible);
+    return await loadModules(reproducible);
   } catch (error) {
     if (error instanceof AttentionError) throw error;
     throw new UnsupportedError(
@@ -94,9 +96,10 @@ async function startThreads(options: AttentionOptions): Promise<Engine | string 
     const { autoThreads, builds, startPool } = await import("#threads");
     const threads = asked === "auto" ? autoThreads() : asked;
     if (threads === 1) return "the hardware has one thread";
-    const module = await WebAssembly.compile(bestBuild(options.reproducible ?? false, builds));
-    const { engine, memory } = load(module, options, true);
-    engine.pool = await startPool(module, memory, threads, worker);
+    const bytes = builds.map((build) => bestBuild(options.reproducible ?? false, build));
+    const modules = await Promise.all(bytes.map((build) => WebAssembly.compile(build)));
+    const { engine, memory } = load(modules, options, true);
+    engine.pool = await startPool(modules, memory, threads, worker);
     return engine;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-// Dropout on the weights, checked and made plain for the kernel: see assembly/attend/dropout.ts.
+// Dropout on the weights, checked and made plain for the kernel: see assembly/attend/scores/dropout.ts.
 
 import { ArgumentError, describe } from "./errors";
 import type { Dropout } from "./options";
@@ -6,7 +6,7 @@ import type { Dropout } from "./options";
 export interface PlacedDropout {
   /** Weights whose number lies below it, of 2³², are dropped. */
   readonly dropped: number;
-  readonly keptFactor: number;
+  readonly factor: number;
   readonly seedLow: number;
   readonly seedHigh: number;
 }
@@ -33,7 +33,7 @@ export function checkDropout(
   if (dropped === 0) return undefined;
   return {
     dropped,
-    keptFactor: 1 / (1 - probability),
+    factor: 1 / (1 - probability),
     seedLow: seed % 2 ** 32,
     seedHigh: Math.floor(seed / 2 ** 32),
   };

@@ -2,7 +2,7 @@
 // transformers' modeling_rope_utils: freq_i = base^(−2i/D).
 
 import { checkBoolean, checkCount, checkOptions } from "./checks";
-import type { Kernels } from "./engine/load";
+import type { Transcendentals } from "./engine/modules";
 import { ArgumentError, describe } from "./errors";
 
 /** Names and defaults are those of a model's `rope_scaling`, in camel case. */
@@ -80,7 +80,7 @@ export interface RopeFrequencies {
 
 const NAME = "ropeFrequencies";
 
-export function ropeFrequencies(kernels: Kernels, options: FrequencyOptions): RopeFrequencies {
+export function ropeFrequencies(kernels: Transcendentals, options: FrequencyOptions): RopeFrequencies {
   checkOptions(NAME, options);
   const { dimensions, base = 10000, scaling } = options;
   checkCount(NAME, "dimensions", dimensions);
@@ -105,13 +105,13 @@ export function checkBase(operation: string, base: unknown): void {
 }
 
 /** base^(−2i/size) for i from 0 to ⌈size/2⌉, in float64. */
-export function powers({ exponential, logarithm }: Kernels, base: number, size: number): number[] {
+export function powers({ exponential, logarithm }: Transcendentals, base: number, size: number): number[] {
   const step = (-2 * logarithm(base)) / size;
   return Array.from({ length: Math.ceil(size / 2) }, (_, i) => exponential(step * i));
 }
 
 function scaled(
-  kernels: Kernels,
+  kernels: Transcendentals,
   dimensions: number,
   base: number,
   scaling: RopeScaling,
@@ -146,7 +146,7 @@ function scaled(
 }
 
 function yarn(
-  { logarithm }: Kernels,
+  { logarithm }: Transcendentals,
   dimensions: number,
   base: number,
   plain: number[],

@@ -1,8 +1,10 @@
 // Gradients of y = x·W + bias:  dx = dy · Wᵀ    dW = xᵀ · dy    dbias = Σ dy over the rows.
 
-import { Slot } from "../assembly/frame";
+import { TrainingKernel } from "../assembly/kinds";
+import { LinearFrame } from "../build/frames";
 import { checkAccumulate, checkBoolean, checkOptions } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
+import { TRAINING } from "./engine/modules";
 import { Staging } from "./engine/staging";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
@@ -79,7 +81,7 @@ export function* linearBackward(
       engine,
       operation,
       { name: "outputGradient", x: gradient, rows, depth: outputSize, columns: inputSize },
-      (packed) => turn(engine, operation, prepared, packed),
+      (packed) => transpose(engine, operation, prepared, packed),
       targets.input,
     );
   }
@@ -90,7 +92,7 @@ export function* linearBackward(
   const weightGradient = yield* withPacked(
     engine,
     operation,
-    { name, x: left, rows: height, depth: rows, columns, turned: true },
+    { name, x: left, rows: height, depth: rows, columns, transposed: true },
     (packed) =>
       pack(engine, operation, packed, { weight: right, order: "in,out", depth: rows, columns }),
     targets.weight,
@@ -119,15 +121,15 @@ function* withPacked(
 }
 
 /** Packs the transpose of a packed weight. */
-function turn(engine: Engine, operation: string, prepared: Prepared, packed: number): void {
+function transpose(engine: Engine, operation: string, prepared: Prepared, packed: number): void {
   const words = frameWords(engine);
-  words[Slot.depth] = prepared.linear.inputSize;
-  words[Slot.columns] = prepared.linear.outputSize;
+  words[LinearFrame.depth] = prepared.linear.inputSize;
+  words[LinearFrame.columns] = prepared.linear.outputSize;
   const staging = new Staging(engine, operation);
-  staging.block(Slot.packed, prepared.packed);
-  staging.block(Slot.result, packed);
+  staging.block(LinearFrame.packed, prepared.packed);
+  staging.block(LinearFrame.result, packed);
   try {
-    engine.kernels.turnPacked(staging.begin());
+    engine.modules[TRAINING].run(TrainingKernel.transposePacked, staging.begin(), 0, 0, 0);
   } finally {
     staging.release();
   }
@@ -142,13 +144,13 @@ function* sumRows(
   { dims, out, argument, added }: Target,
 ): Steps<Tensor> {
   const words = frameWords(engine);
-  words[Slot.rows] = rows;
-  words[Slot.columns] = elementsOf(dims);
+  words[LinearFrame.rows] = rows;
+  words[LinearFrame.columns] = elementsOf(dims);
   const staging = new Staging(engine, operation);
-  staging.tensor(Slot.input, "outputGradient", x);
-  const result = staging.output(Slot.result, dims, out, argument, added);
+  staging.tensor(LinearFrame.input, "outputGradient", x);
+  const result = staging.output(LinearFrame.result, dims, out, argument, added);
   try {
-    engine.kernels.sumRows(yield* staging.place());
+    engine.modules[TRAINING].run(TrainingKernel.sumRows, yield* staging.place(), 0, 0, 0);
     return yield* staging.take(result, dims);
   } finally {
     staging.release();

@@ -1,6 +1,6 @@
 // Masks of scores, element by element or in blocks, checked and given strides.
 
-import { MaskKind } from "../assembly/frame";
+import { MaskKind } from "../assembly/kinds";
 import { checkBoolean, checkCount } from "./checks";
 import { ArgumentError, describe } from "./errors";
 import type { BlockMask, Mask, MaskData } from "./options";

@@ -1,8 +1,10 @@
 // Results of attend over disjoint sets of keys, made into one.
 
-import { Slot } from "../assembly/frame";
+import { CoreKernel } from "../assembly/kinds";
+import { MergeFrame } from "../build/frames";
 import { checkOptions } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
+import { CORE } from "./engine/modules";
 import { Staging } from "./engine/staging";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
@@ -54,31 +56,31 @@ export function* mergeStates(
   }
   checkOut(NAME, options.out, outputDims);
 
-  const { arena, kernels } = engine;
+  const { arena } = engine;
   const words = frameWords(engine);
   const { batch, head, row } = view.strides;
-  words[Slot.batch] = view.batch;
-  words[Slot.heads] = view.heads;
-  words[Slot.queries] = view.rows;
-  words[Slot.valueSize] = view.size;
-  words.set([batch, head, row], Slot.outputBatch);
-  words[Slot.partCount] = parts.length;
+  words[MergeFrame.batch] = view.batch;
+  words[MergeFrame.heads] = view.heads;
+  words[MergeFrame.queries] = view.rows;
+  words[MergeFrame.valueSize] = view.size;
+  words.set([batch, head, row], MergeFrame.outputBatch);
+  words[MergeFrame.partCount] = parts.length;
 
   const staging = new Staging(engine, NAME);
   const places = checked.flatMap(({ output, logSumExp }, index) => [
     staging.tensor(undefined, `parts[${index}].output`, output),
     staging.tensor(undefined, `parts[${index}].logSumExp`, logSumExp),
   ]);
-  const table = staging.room(Slot.parts, places.length * 4);
-  const result = staging.output(Slot.output, outputDims, options.out);
-  const merged = staging.room(Slot.logSumExp, elementsOf(stateDims) * 4);
+  const table = staging.room(MergeFrame.parts, places.length * 4);
+  const result = staging.output(MergeFrame.output, outputDims, options.out);
+  const merged = staging.room(MergeFrame.logSumExp, elementsOf(stateDims) * 4);
   try {
     const call = staging.begin();
     arena.words.set(
       places.map((place) => place.address),
       table.address / 4,
     );
-    kernels.mergeStates(call);
+    engine.modules[CORE].run(CoreKernel.mergeStates, call, 0, 0, 0);
     return {
       logSumExp: { data: yield* staging.copy(merged), dims: stateDims },
       output: yield* staging.take(result, outputDims),

@@ -1,6 +1,6 @@
 // attend over sequences laid end to end: the same kernel, with a start for each sequence.
 
-import { Sequence } from "../assembly/frame";
+import { Sequence } from "../build/frames";
 import { callAttend } from "./attend";
 import {
   type AttendGradients,
@@ -123,7 +123,7 @@ function checkPacked(
     keyLengths: keys.lengths,
   });
   for (let b = 0; b < batch; b++) {
-    const first = b * Sequence.count;
+    const first = b * Sequence.words;
     visibility.sequences[first + Sequence.queryStart] = queries.starts[b] as number;
     visibility.sequences[first + Sequence.keyStart] = keys.starts[b] as number;
   }

@@ -2,7 +2,7 @@
 // add to scores.
 
 import { checkBoolean, checkCount, checkOptions } from "./checks";
-import type { Kernels } from "./engine/load";
+import type { Transcendentals } from "./engine/modules";
 import { ArgumentError, describe } from "./errors";
 import { checkBase, powers } from "./frequencies";
 import { checkTensor, elementsOf, type Tensor } from "./tensor";
@@ -36,7 +36,7 @@ export interface RelativeBiasOptions {
   queryOffset?: number | undefined;
 }
 
-export function sinusoidalPositions(kernels: Kernels, options: SinusoidalOptions): Tensor {
+export function sinusoidalPositions(kernels: Transcendentals, options: SinusoidalOptions): Tensor {
   const name = "sinusoidalPositions";
   checkOptions(name, options);
   const { positions, size, base = 10000, order = "interleaved" } = options;

@@ -1,8 +1,9 @@
 // y [rows × columns] = x [rows × depth] · W + bias on the engine: packing W, and the product.
 
-import { Slot } from "../assembly/frame";
-import { Kernel } from "./engine/control";
+import { CoreKernel } from "../assembly/kinds";
+import { LinearFrame } from "../build/frames";
 import { type Engine, frameWords } from "./engine/load";
+import { CORE } from "./engine/modules";
 import { Staging } from "./engine/staging";
 import { type Steps, threadsFor } from "./engine/work";
 import type { Tensor } from "./tensor";
@@ -18,7 +19,7 @@ export interface Product {
   readonly depth: number;
   readonly columns: number;
   /** Whether x is stored [depth × rows]. */
-  readonly turned?: boolean;
+  readonly transposed?: boolean;
 }
 
 /** Where a result goes. */
@@ -38,9 +39,9 @@ export function allocatePacked(
   columns: number,
 ): number {
   const words = frameWords(engine);
-  words[Slot.depth] = depth;
-  words[Slot.columns] = columns;
-  return engine.arena.allocate(operation, engine.kernels.packedLinearBytes(engine.frame));
+  words[LinearFrame.depth] = depth;
+  words[LinearFrame.columns] = columns;
+  return engine.arena.allocate(operation, engine.modules[CORE].packedLinearBytes(engine.frame));
 }
 
 /** The right side: W [depth × columns], or in order "out,in" [columns × depth]. */
@@ -60,15 +61,15 @@ export function pack(
   { weight, order, depth, columns, bias }: Weight,
 ): void {
   const words = frameWords(engine);
-  words[Slot.depth] = depth;
-  words[Slot.columns] = columns;
-  words[Slot.outputIsRow] = order === "out,in" ? 1 : 0;
+  words[LinearFrame.depth] = depth;
+  words[LinearFrame.columns] = columns;
+  words[LinearFrame.outputIsRow] = order === "out,in" ? 1 : 0;
   const staging = new Staging(engine, operation);
-  staging.block(Slot.packed, packed);
-  staging.tensor(Slot.weight, "weight", weight);
-  if (bias) staging.data(Slot.bias, bias);
+  staging.block(LinearFrame.packed, packed);
+  staging.tensor(LinearFrame.weight, "weight", weight);
+  if (bias) staging.data(LinearFrame.bias, bias);
   try {
-    engine.kernels.packLinear(staging.begin());
+    engine.modules[CORE].run(CoreKernel.packLinear, staging.begin(), 0, 0, 0);
   } finally {
     staging.release();
   }
@@ -78,26 +79,28 @@ export function pack(
 export function* multiply(
   engine: Engine,
   operation: string,
-  { name, x, rows, depth, columns, turned }: Product,
+  { name, x, rows, depth, columns, transposed }: Product,
   packed: number,
   { dims, out, argument, added }: Target,
 ): Steps<Tensor> {
-  const { frame, kernels } = engine;
+  const { frame } = engine;
+  const [core] = engine.modules;
   const words = frameWords(engine);
   const threads = threadsFor(engine, rows * depth * columns);
-  words[Slot.threads] = threads;
-  words[Slot.rows] = rows;
-  words[Slot.depth] = depth;
-  words[Slot.columns] = columns;
-  words[Slot.inputTurned] = turned ? 1 : 0;
+  words[LinearFrame.threads] = threads;
+  words[LinearFrame.rows] = rows;
+  words[LinearFrame.depth] = depth;
+  words[LinearFrame.columns] = columns;
+  words[LinearFrame.inputTransposed] = transposed ? 1 : 0;
   const staging = new Staging(engine, operation, engine.shared || threads > 1);
-  staging.block(Slot.packed, packed);
-  staging.tensor(Slot.input, name, x);
-  const result = staging.output(Slot.result, dims, out, argument, added);
-  staging.room(Slot.scratch, kernels.linearScratchBytes(frame));
+  staging.block(LinearFrame.packed, packed);
+  staging.tensor(LinearFrame.input, name, x);
+  const result = staging.output(LinearFrame.result, dims, out, argument, added);
+  staging.room(LinearFrame.scratch, core.scratchBytes(CoreKernel.linear, frame));
   try {
     const call = yield* staging.place();
-    yield staging.work({ kernel: Kernel.linear, items: kernels.linearItems(call), threads });
+    const items = core.items(CoreKernel.linear, call);
+    yield staging.work({ module: CORE, kernel: CoreKernel.linear, items, threads });
     return yield* staging.take(result, dims);
   } finally {
     staging.release();

@@ -1,8 +1,10 @@
 // rotate: which pair of which row turns by how much, checked and made plain for the kernel.
 
-import { Slot } from "../assembly/frame";
+import { PositionsKernel } from "../assembly/kinds";
+import { RotaryFrame } from "../build/frames";
 import { checkBoolean, checkCount, checkOptions } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
+import { POSITIONS } from "./engine/modules";
 import { Staging } from "./engine/staging";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
@@ -76,33 +78,32 @@ export function* rotate(engine: Engine, x: Tensor, options: RotateOptions): Step
   const positions = checkPositions(view, count, tables, options);
   checkOut(NAME, out, input.dims);
 
-  const { arena, frame, kernels } = engine;
+  const { arena, frame } = engine;
   const words = frameWords(engine);
   const { batch, head, row } = view.strides;
-  words[Slot.batch] = view.batch;
-  words[Slot.heads] = view.heads;
-  words[Slot.queries] = view.rows;
-  words[Slot.headSize] = view.size;
-  words.set([batch, head, row], Slot.queryBatch);
-  words.set([batch, head, row], Slot.outputBatch);
-  words[Slot.pairs] = tables.pairs;
-  words[Slot.interleaved] = pairing === "interleaved" ? 1 : 0;
-  arena.floats[frame / 4 + Slot.factor] = attentionFactor;
+  words[RotaryFrame.batch] = view.batch;
+  words[RotaryFrame.heads] = view.heads;
+  words[RotaryFrame.queries] = view.rows;
+  words[RotaryFrame.headSize] = view.size;
+  words.set([batch, head, row], RotaryFrame.batchStride);
+  words[RotaryFrame.pairs] = tables.pairs;
+  words[RotaryFrame.interleaved] = pairing === "interleaved" ? 1 : 0;
+  arena.floats[frame / 4 + RotaryFrame.factor] = attentionFactor;
 
   const staging = new Staging(engine, NAME);
-  staging.tensor(Slot.query, "x", input);
-  staging.data(Slot.positions, positions);
-  staging.data(Slot.axes, axes);
+  staging.tensor(RotaryFrame.input, "x", input);
+  staging.data(RotaryFrame.positions, positions);
+  staging.data(RotaryFrame.axes, axes);
   if ("cos" in tables) {
-    staging.tensor(Slot.cosines, "cos", tables.cos);
-    staging.tensor(Slot.sines, "sin", tables.sin);
+    staging.tensor(RotaryFrame.cosines, "cos", tables.cos);
+    staging.tensor(RotaryFrame.sines, "sin", tables.sin);
   } else {
-    staging.data(Slot.frequencies, tables.frequencies);
+    staging.data(RotaryFrame.frequencies, tables.frequencies);
   }
-  staging.room(Slot.angles, 2 * tables.pairs * 4);
-  const result = staging.output(Slot.output, input.dims, out);
+  staging.room(RotaryFrame.angles, 2 * tables.pairs * 4);
+  const result = staging.output(RotaryFrame.result, input.dims, out);
   try {
-    kernels.rotate(staging.begin());
+    engine.modules[POSITIONS].run(PositionsKernel.rotate, staging.begin(), 0, 0, 0);
     return yield* staging.take(result, input.dims);
   } finally {
     staging.release();
@@ -151,7 +152,7 @@ function checkTables(engine: Engine, view: View, options: RotateOptions): Tables
     );
   }
   checkBase(NAME, base ?? 10000);
-  const { kernels } = engine;
+  const kernels = engine.modules[POSITIONS];
   return {
     pairs: wanted / 2,
     frequencies: Float32Array.from(powers(kernels, base ?? 10000, wanted)),

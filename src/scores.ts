@@ -1,7 +1,7 @@
 // What is done to the scores before the softmax, and which of them are returned: checked
 // and made plain for the kernel.
 
-import { AlibiDistance, ScoresKind, WeightsKind } from "../assembly/frame";
+import { AlibiDistance, ScoresKind, WeightsKind } from "../assembly/kinds";
 import { ArgumentError, describe } from "./errors";
 import type { Alibi, ScoreOptions } from "./options";
 import type { Shapes } from "./shapes";

@@ -2,15 +2,23 @@
 // own beside the default entry.
 
 import { enlist, hardwareThreads } from "#worker";
-import portable from "../build/portable-threads.wasm";
-import relaxed from "../build/relaxed-threads.wasm";
+import portable from "../build/core.portable-threads.wasm";
+import relaxed from "../build/core.relaxed-threads.wasm";
+import portablePositions from "../build/positions.portable-threads.wasm";
+import relaxedPositions from "../build/positions.relaxed-threads.wasm";
+import portableTraining from "../build/training.portable-threads.wasm";
+import relaxedTraining from "../build/training.relaxed-threads.wasm";
 import { Control } from "./engine/control";
 import { Pool } from "./engine/pool";
 
 /** More than so many do not pay: they wait for memory, and for each other's packed panels. */
 const MOST_AUTO = 16;
 
-export const builds = { portable, relaxed };
+export const builds = [
+  { portable, relaxed },
+  { portable: portableTraining, relaxed: relaxedTraining },
+  { portable: portablePositions, relaxed: relaxedPositions },
+];
 
 /** What `threads: "auto"` means here. */
 export function autoThreads(): number {
@@ -19,13 +27,13 @@ export function autoThreads(): number {
 
 /** Starts `threads` − 1 workers on an engine's module and memory; rejects if one does not start. */
 export function startPool(
-  module: WebAssembly.Module,
+  modules: readonly WebAssembly.Module[],
   memory: WebAssembly.Memory,
   threads: number,
   worker: string | URL | undefined,
 ): Promise<Pool> {
   const control = new Int32Array(new SharedArrayBuffer(Control.count * 4));
   return Pool.start(control, threads, (thread, heard, failed) =>
-    enlist({ module, memory, control, thread }, worker, heard, failed),
+    enlist({ modules, memory, control, thread }, worker, heard, failed),
   );
 }

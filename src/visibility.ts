@@ -1,7 +1,7 @@
 // Which keys each query may see by its position: lengths, offsets, causal and window,
 // checked and made plain for the kernel.
 
-import { UNLIMITED } from "../assembly/frame";
+import { UNLIMITED } from "../assembly/kinds";
 import { ArgumentError, describe } from "./errors";
 import type { ScoreOptions } from "./options";
 import type { Shapes } from "./shapes";

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { type AttendState, createAttention, tensor } from "wasm-attention";
-import { Slot } from "../assembly/frame";
+import { Slot } from "../assembly/kinds";
 import { engine, randomArray, variants } from "./engines";
 
 const dims = [1, 3, 150, 40];

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { type Attention, type AttentionOptions, createAttention } from "wasm-attention";
 
-const relaxed = readFileSync(new URL("../dist/relaxed.wasm", import.meta.url));
+const relaxed = readFileSync(new URL("../dist/core.relaxed.wasm", import.meta.url));
 // Node 20 has relaxed SIMD behind a flag, newer ones without.
 if (!WebAssembly.validate(relaxed)) setFlagsFromString("--experimental-wasm-relaxed-simd");
 

@@ -1,26 +1,24 @@
 // How query heads share key and value heads: head h of H reads key and value head ⌊h·Hkv/H⌋, and the
 // query heads that read the same one are its group.
 
-import { Slot } from "../frame";
-import { size } from "../slots";
+import { AttendFrame } from "./frame";
 
 // @ts-ignore: decorator
 @inline
-export function groupSize(frame: usize): i32 {
-  const keyValueHeads = size(frame, Slot.keyValueHeads);
-  return keyValueHeads ? size(frame, Slot.heads) / keyValueHeads : 0;
+export function groupSize(frame: AttendFrame): i32 {
+  return frame.keyValueHeads ? frame.heads / frame.keyValueHeads : 0;
 }
 
 /** The key and value head that query head h reads. */
 // @ts-ignore: decorator
 @inline
-export function keyValueHead(frame: usize, h: i32): i32 {
+export function keyValueHead(frame: AttendFrame, h: i32): i32 {
   return h / groupSize(frame);
 }
 
 /** Key and value heads of all batches. */
 // @ts-ignore: decorator
 @inline
-export function allHeads(frame: usize): i32 {
-  return size(frame, Slot.batch) * size(frame, Slot.keyValueHeads);
+export function allHeads(frame: AttendFrame): i32 {
+  return frame.batch * frame.keyValueHeads;
 }

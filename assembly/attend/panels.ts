@@ -4,13 +4,12 @@
 //   keys    [⌈T/8⌉][D][8], eight keys side by side
 //   values  [⌈Dv/8⌉][T][8]
 
-import { Sequence, Slot } from "../frame";
 import { allFinite, packColumns, packRows8 } from "../gemm/pack";
-import { address, element, size } from "../slots";
+import { rowAt } from "../strided";
 import { KEYS } from "../tiles";
-import { sequence } from "./window";
+import { AttendFrame, keyStrides, sequenceOf, valueStrides } from "./frame";
 
-const FLAG: usize = 64;
+const FLAG_BYTES: usize = 64;
 
 // @ts-ignore: decorator
 @inline
@@ -18,98 +17,81 @@ export function ceil8(n: i32): i32 {
   return (n + 7) & ~7;
 }
 
-/** Keys of a value tile. */
+/** Keys of a tile. */
 // @ts-ignore: decorator
 @inline
-function tileKeys(frame: usize): i32 {
-  return min(KEYS, size(frame, Slot.keys));
+export function tileKeys(frame: AttendFrame): i32 {
+  return min(KEYS, frame.keys);
 }
 
 /** Bytes between the panels of eight keys. */
 // @ts-ignore: decorator
 @inline
-function keyPanelBytes(frame: usize): usize {
-  return address(frame, Slot.headSize) << 5;
-}
-
-/** Bytes between the panels of eight value columns. */
-// @ts-ignore: decorator
-@inline
-export function valuePanelBytes(frame: usize): usize {
-  return (<usize>tileKeys(frame)) << 5;
+function keyPanelBytes(frame: AttendFrame): usize {
+  return (<usize>frame.headSize) << 5;
 }
 
 // @ts-ignore: decorator
 @inline
-function keyTileBytes(frame: usize): usize {
+function keyTileBytes(frame: AttendFrame): usize {
   return <usize>(ceil8(tileKeys(frame)) >> 3) * keyPanelBytes(frame);
 }
 
 // @ts-ignore: decorator
 @inline
-function valueTileBytes(frame: usize): usize {
-  return <usize>(ceil8(size(frame, Slot.valueSize)) >> 3) * valuePanelBytes(frame);
+function valueTileBytes(frame: AttendFrame): usize {
+  return <usize>(ceil8(frame.valueSize) >> 3) * ((<usize>tileKeys(frame)) << 5);
 }
 
-/** Bytes of a tile: its flag with the room to the next cache line, its keys, its values. */
+/** Bytes of a tile: its flag with the gap to the next cache line, its keys, its values. */
 // @ts-ignore: decorator
 @inline
-function tileBytes(frame: usize): usize {
-  return (FLAG + keyTileBytes(frame) + valueTileBytes(frame) + 63) & ~63;
-}
-
-// @ts-ignore: decorator
-@inline
-export function tileIsFinite(frame: usize, panels: usize, index: i32): bool {
-  return load<i32>(panels + <usize>index * tileBytes(frame)) != 0;
+export function panelTileBytes(frame: AttendFrame): usize {
+  return (FLAG_BYTES + keyTileBytes(frame) + valueTileBytes(frame) + 63) & ~63;
 }
 
 // @ts-ignore: decorator
 @inline
-export function tileKeyPanels(frame: usize, panels: usize, index: i32): usize {
-  return panels + <usize>index * tileBytes(frame) + FLAG;
+export function tileIsFinite(tile: usize): bool {
+  return load<i32>(tile) != 0;
 }
 
 // @ts-ignore: decorator
 @inline
-export function tileValuePanels(frame: usize, panels: usize, index: i32): usize {
-  return tileKeyPanels(frame, panels, index) + keyTileBytes(frame);
+export function tileKeyPanels(tile: usize): usize {
+  return tile + FLAG_BYTES;
 }
 
-/** Bytes of `tiles` tiles; of 64 bits, since it may be more than an address can say. */
-export function panelBytes(frame: usize, tiles: i32): u64 {
-  return <u64>tiles * tileBytes(frame);
+// @ts-ignore: decorator
+@inline
+export function tileValuePanels(frame: AttendFrame, tile: usize): usize {
+  return tileKeyPanels(tile) + keyTileBytes(frame);
 }
 
-/** Packs `count` keys and values from `from` on of head `head` in batch b as tile `index`. */
+/** Packs `count` keys and values from `from` on of head `head` in batch b. */
 export function packTile(
-  frame: usize,
+  frame: AttendFrame,
   b: i32,
   head: i32,
   from: i32,
   count: i32,
-  panels: usize,
-  index: i32,
+  tile: usize,
 ): void {
-  const row = sequence(frame, b, Sequence.keyStart) + from;
-  const depth = size(frame, Slot.headSize);
-  const keyStride = address(frame, Slot.keyRow);
-  let panel = tileKeyPanels(frame, panels, index);
+  const row = sequenceOf(frame, b).keyStart + from;
+  let panel = tileKeyPanels(tile);
   for (let j = 0; j < count; j += 8) {
-    const source = element(frame, Slot.key, Slot.keyBatch, b, head, row + j);
-    packRows8(source, keyStride, min(count - j, 8), depth, panel);
+    const source = rowAt(frame.key, keyStrides(frame), b, head, row + j);
+    packRows8(source, frame.keyRow, min(count - j, 8), frame.headSize, panel);
     panel += keyPanelBytes(frame);
   }
-
-  const columns = size(frame, Slot.valueSize);
-  const valueStride = address(frame, Slot.valueRow);
-  const source = element(frame, Slot.value, Slot.valueBatch, b, head, row);
+  const source = rowAt(frame.value, valueStrides(frame), b, head, row);
   let finite: bool = true;
-  panel = tileValuePanels(frame, panels, index);
-  for (let column = 0; column < columns; column += 8) {
-    packColumns(source + ((<usize>column) << 2), valueStride, columns - column, count, panel);
+  panel = tileValuePanels(frame, tile);
+  for (let column = 0; column < frame.valueSize; column += 8) {
+    const values = source + ((<usize>column) << 2);
+    packColumns(values, frame.valueRow, frame.valueSize - column, count, panel);
     finite = finite && allFinite(panel, (<usize>count) << 3);
-    panel += valuePanelBytes(frame);
+    panel += (<usize>tileKeys(frame)) << 5;
   }
-  store<i32>(panels + <usize>index * tileBytes(frame), finite ? 1 : 0);
+  store<i32>(tile, finite ? 1 : 0);
 }

@@ -1,247 +1,173 @@
 // One head's tile of query rows, from its first key tile to its results.
 //
-// begin packs and scales the queries; take.ts lets them take keys; finish divides by l and writes
-// what was asked for. Between two takes the state is all there is: any number of tiles may be on
-// their way at once.
+// begin packs and scales the queries; step.ts lets them attend to tiles of keys; finish divides by l and
+// writes what was asked for. Between two tiles the states are all there is: any number of such Rows may
+// be begun at once.
 //
-// The state (m, l, output) starts anew with each span of SPAN keys and is merged into the total of
-// the spans before: so threads may share one row's keys, a span each, for the same bits.
+// A state starts anew with each span of SPAN keys and is merged into the total of the spans before: so
+// threads may share one row's keys, a span each, for the same bits.
 
-import { MaskKind, ScoresKind, Sequence, Slot, WeightsKind } from "../frame";
+import { MaskKind, WeightsKind } from "../kinds";
 import { packRows, scalePanels } from "../gemm/pack";
-import { madd } from "../simd/lanes";
-import { address, element, number, size } from "../slots";
-import { baseOf, logSumExp, rescaling } from "../softmax/state";
-import { KEYS, REGISTER_ROWS, ROWS, SPAN } from "../tiles";
-import { tileIsBlocked } from "./blocks";
-import { dropWeights } from "./dropout";
-import { tileIsMasked } from "./mask";
+import {
+  finishState,
+  initStates,
+  logSumExp,
+  mergeState,
+  placeStates,
+  States,
+} from "../softmax/state";
+import { rowAt } from "../strided";
+import { REGISTER_ROWS, ROWS, SPAN, TILE_ROW } from "../tiles";
+import { AttendFrame, outputStrides, queryStrides, sequenceOf } from "./frame";
 import { ceil8 } from "./panels";
-import { addToMean, clearScores, finishWeights, matrixRow } from "./weights";
-import { everyKey, heldRows, sequence } from "./window";
+import { dropWeights } from "./scores/dropout";
+import { addToMean, clearScores, finishWeights, matrixRow, meanRow } from "./scores/weights";
+import { Tile } from "./tile";
+import { tileIsBlocked } from "./visible/blocks";
+import { tileIsMasked } from "./visible/mask";
+import { everyKey, resultRows } from "./visible/window";
 
-/** Where one tile's rows stand. Addresses lie in the room behind it. */
+/** The tile they attend to, and where their numbers lie, behind it. */
 @unmanaged
-export class Rows {
-  b: i32 = 0;
-  h: i32 = 0;
-  /** First query of the tile. */
-  start: i32 = 0;
-  /** Rows of the result, and how many of them have a query. */
-  held: i32 = 0;
-  count: i32 = 0;
-  /** Position of the first query among the keys, and its row in the tensors. */
-  position: i32 = 0;
-  first: i32 = 0;
+export class Rows extends Tile {
+  /** Rows of the result; `rows` of them have a query. */
+  resultRows: i32 = 0;
   /** [⌈rows/4⌉][D][4], scaled. */
   queries: usize = 0;
-  /** [rows][⌈Dv⌉₈] */
-  output: usize = 0;
-  /** [rows], m and l of the softmax state. */
-  maxima: usize = 0;
-  sums: usize = 0;
-  /** Rows of scores kept for the weights. */
+  /** Rows of scores stored for the weights. */
   weights: usize = 0;
   /** Keys so far are of this span. */
   span: i32 = 0;
-  /** output, m and l of the spans before; those of this span where there is but one. */
-  totalOutput: usize = 0;
-  totalMaxima: usize = 0;
-  totalSums: usize = 0;
+  /** Of this span, and of the spans before; the same where there is but one. */
+  states: States = changetype<States>(0);
+  total: States = changetype<States>(0);
 }
 
-const HEAD: usize = 128;
+const HEADER: usize = 128;
+const STATES_AT: usize = (offsetof<Rows>() + 15) & ~15;
 
 /** Rows a tile has room for: whole register blocks, no more than the call needs. */
 // @ts-ignore: decorator
 @inline
-export function tileRows(frame: usize): i32 {
-  return min(ROWS, (size(frame, Slot.queries) + REGISTER_ROWS - 1) & ~(REGISTER_ROWS - 1));
+export function tileRows(frame: AttendFrame): i32 {
+  return min(ROWS, (frame.queries + REGISTER_ROWS - 1) & ~(REGISTER_ROWS - 1));
 }
 
 /** Spans of a head's keys. */
 // @ts-ignore: decorator
 @inline
-export function spans(frame: usize): i32 {
-  return (size(frame, Slot.keys) + SPAN - 1) / SPAN;
+export function spans(frame: AttendFrame): i32 {
+  return (frame.keys + SPAN - 1) / SPAN;
 }
 
-/** Bytes of a Rows with its room, a multiple of 64. */
-export function rowsBytes(frame: usize): u64 {
-  const state = <usize>ceil8(size(frame, Slot.valueSize)) + 2;
+/** Bytes of a Rows with its numbers, a multiple of 64. */
+export function rowsBytes(frame: AttendFrame): u64 {
+  const state = <usize>ceil8(frame.valueSize) + 2;
   const row =
-    address(frame, Slot.headSize) +
+    <usize>frame.headSize +
     (spans(frame) > 1 ? 2 * state : state) +
-    (size(frame, Slot.weightsKind) == WeightsKind.mean ? address(frame, Slot.keys) : 0);
-  return (HEAD + <u64>tileRows(frame) * row * 4 + 63) & ~63;
+    (frame.weightsKind == WeightsKind.mean ? <usize>frame.keys : 0);
+  return (HEADER + <u64>tileRows(frame) * row * 4 + 63) & ~63;
 }
 
-/** Bytes that every tile uses in turn: scores, a copy of them, one row's weights. */
-export function sharedBytes(frame: usize): usize {
-  return (<usize>(2 * tileRows(frame) + 1) * KEYS) << 2;
-}
-
-/** Rows [start, start + ROWS) of head h in batch b, which will take keys from `from` to `to`. */
-export function beginRows(
-  frame: usize,
-  r: Rows,
-  b: i32,
-  h: i32,
-  start: i32,
-  from: i32,
-  to: i32,
-): void {
-  const room = <usize>tileRows(frame);
-  const depth = size(frame, Slot.headSize);
-  const held = min(ROWS, heldRows(frame, b) - start);
+/** Batch, head and first row of a tile; the result has rows past the last query too. */
+export function placeRows(frame: AttendFrame, r: Rows, b: i32, h: i32, row: i32): void {
+  const sequence = sequenceOf(frame, b);
   r.b = b;
   r.h = h;
-  r.start = start;
-  r.held = held;
-  r.count = max(min(held, sequence(frame, b, Sequence.queries) - start), 0);
-  r.position = sequence(frame, b, Sequence.position) + start;
-  r.first = sequence(frame, b, Sequence.queryStart) + start;
+  r.row = row;
+  r.resultRows = min(ROWS, resultRows(frame, b) - row);
+  r.rows = max(min(r.resultRows, sequence.queries - row), 0);
+  r.position = sequence.position + row;
+  r.first = sequence.queryStart + row;
+}
+
+/** The rows that were placed, before they attend to keys [from, to). */
+export function beginRows(frame: AttendFrame, r: Rows, from: i32, to: i32): void {
+  const room = <usize>tileRows(frame);
+  const depth = frame.headSize;
+  const columns = ceil8(frame.valueSize);
   r.span = from / SPAN;
-  r.queries = changetype<usize>(r) + HEAD;
-  r.output = r.queries + ((room * depth) << 2);
-  r.maxima = r.output + ((room * ceil8(size(frame, Slot.valueSize))) << 2);
-  r.sums = r.maxima + (room << 2);
-  const several = spans(frame) > 1;
-  r.totalOutput = several ? r.sums + (room << 2) : r.output;
-  r.totalMaxima = several ? r.totalOutput + (r.maxima - r.output) : r.maxima;
-  r.totalSums = several ? r.totalMaxima + (room << 2) : r.sums;
-  r.weights = r.totalSums + (room << 2);
-
-  const stride = address(frame, Slot.queryRow);
-  for (let i = 0; i < r.count; i += REGISTER_ROWS) {
-    const source = element(frame, Slot.query, Slot.queryBatch, b, h, r.first + i);
-    packRows(source, stride, r.count - i, depth, r.queries + ((<usize>(i * depth)) << 2), 16);
+  r.queries = changetype<usize>(r) + HEADER;
+  r.states = changetype<States>(changetype<usize>(r) + STATES_AT);
+  let end = placeStates(r.states, r.queries + ((room * depth) << 2), room, columns);
+  r.total = r.states;
+  if (spans(frame) > 1) {
+    r.total = changetype<States>(changetype<usize>(r.states) + offsetof<States>());
+    end = placeStates(r.total, end, room, columns);
   }
-  scalePanels(r.queries, room * depth, number(frame, Slot.scale));
-  const sinks = address(frame, Slot.sinks);
+
+  for (let i = 0; i < r.rows; i += REGISTER_ROWS) {
+    const source = rowAt(frame.query, queryStrides(frame), r.b, r.h, r.first + i);
+    const panel = r.queries + ((<usize>(i * depth)) << 2);
+    packRows(source, frame.queryRow, r.rows - i, depth, panel, 16);
+  }
+  scalePanels(r.queries, room * depth, frame.scale);
   // A logit that takes part without a value, among the keys of the first span.
-  const sink = sinks && !from ? load<f32>(sinks + ((<usize>h) << 2)) : -(<f32>Infinity);
-  startStates(r, r.output, r.maxima, r.sums, sink);
-  if (several) startTotals(r);
+  const sink = frame.sinks && !from ? load<f32>(frame.sinks + ((<usize>r.h) << 2)) : -(<f32>Infinity);
+  initStates(r.states, r.rows, sink);
+  if (r.total != r.states) initTotal(r);
 
-  const matrix = b * size(frame, Slot.heads) + h;
-  const weightsKind = size(frame, Slot.weightsKind);
-  if (weightsKind == WeightsKind.perHead) r.weights = matrixRow(frame, Slot.weights, matrix, start);
-  if (weightsKind) clearScores(r.weights, held, address(frame, Slot.keys), from, to);
-  if (size(frame, Slot.scoresKind)) {
-    const scores = matrixRow(frame, Slot.scores, matrix, start);
-    clearScores(scores, held, address(frame, Slot.keys), from, to);
+  const weightsKind = frame.weightsKind;
+  r.weights = weightsKind == WeightsKind.mean ? end : matrixRow(frame, frame.weights, r);
+  if (weightsKind) clearScores(r.weights, r.resultRows, <usize>frame.keys, from, to);
+  if (frame.scoresKind) {
+    const scores = matrixRow(frame, frame.scores, r);
+    clearScores(scores, r.resultRows, <usize>frame.keys, from, to);
   }
 }
 
-/** No key seen yet: (−∞, 0), or with a sink (sink, 1). */
-function startStates(r: Rows, output: usize, maxima: usize, sums: usize, sink: f32): void {
-  memory.fill(output, 0, maxima - output);
-  const room = (sums - maxima) >> 2;
-  for (let i: usize = 0; i < room; i++) {
-    const seen = sink != -(<f32>Infinity) && i < <usize>r.count;
-    store<f32>(maxima + (i << 2), seen ? sink : -(<f32>Infinity));
-    store<f32>(sums + (i << 2), seen ? 1 : 0);
-  }
+export function initTotal(r: Rows): void {
+  initStates(r.total, r.rows, -(<f32>Infinity));
 }
 
-export function startTotals(r: Rows): void {
-  startStates(r, r.totalOutput, r.totalMaxima, r.totalSums, -(<f32>Infinity));
-}
-
-/** Before keys from `from` on are taken: those of another span are merged into the total. */
+/** Before keys from `from` on are attended to: the states of another span are merged into the total. */
 // @ts-ignore: decorator
 @inline
-export function turnTo(frame: usize, r: Rows, from: i32): void {
+export function enterSpan(r: Rows, from: i32): void {
   if (from / SPAN == r.span) return;
-  mergeSpan(frame, r, r);
-  startStates(r, r.output, r.maxima, r.sums, -(<f32>Infinity));
+  mergeSpan(r, r);
+  initStates(r.states, r.rows, -(<f32>Infinity));
   r.span = from / SPAN;
 }
 
-/**
- * Merges the span of `part` into the total of `r`, as in softmax/state.ts:
- *   m′ = max(m, mₚ),  l′ = l·e^(m − m′) + lₚ·e^(mₚ − m′),  output alike
- */
-export function mergeSpan(frame: usize, r: Rows, part: Rows): void {
-  if (r.totalSums == part.sums) return;
-  const row = (<usize>ceil8(size(frame, Slot.valueSize))) << 2;
-  for (let i: usize = 0; i < <usize>r.count; i++) {
-    const state = i << 2;
-    const l = load<f32>(part.sums + state);
-    if (l == 0) continue;
-    const before = load<f32>(r.totalMaxima + state);
-    const m = max(before, load<f32>(part.maxima + state));
-    const base = baseOf(m);
-    const alpha = rescaling(before, base);
-    const beta = rescaling(load<f32>(part.maxima + state), base);
-    store<f32>(r.totalMaxima + state, m);
-    store<f32>(r.totalSums + state, load<f32>(r.totalSums + state) * alpha + l * beta);
-    const old = f32x4.splat(alpha);
-    const added = f32x4.splat(beta);
-    const total = r.totalOutput + i * row;
-    const output = part.output + i * row;
-    for (let at: usize = 0; at < row; at += 16) {
-      const kept = f32x4.mul(v128.load(total + at), old);
-      v128.store(total + at, madd(v128.load(output + at), added, kept));
-    }
-  }
+/** Merges the span of `part` into the total of `r`. */
+export function mergeSpan(r: Rows, part: Rows): void {
+  if (r.total == part.states) return;
+  for (let i = 0; i < r.rows; i++) mergeState(r.total, part.states, i);
 }
 
-/** Whether no row of the tile sees any of these keys. */
-export function skips(frame: usize, r: Rows, from: i32, count: i32): bool {
+/** Whether no row of the tile sees any of its keys. */
+export function skips(frame: AttendFrame, tile: Tile): bool {
   if (everyKey(frame)) return false;
-  if (size(frame, Slot.maskKind) != MaskKind.none) {
-    if (tileIsMasked(frame, r.b, r.h, r.start, r.count, from, count)) return true;
-  }
-  if (!size(frame, Slot.blockSize)) return false;
-  return tileIsBlocked(frame, r.b, r.h, r.start, r.count, from, count);
+  if (frame.maskKind != MaskKind.none && tileIsMasked(frame, tile)) return true;
+  return frame.blockSize != 0 && tileIsBlocked(frame, tile);
 }
 
-/** Writes the rows' results, from their totals. */
-export function finishRows(frame: usize, r: Rows, shared: usize): void {
-  const block = shared + ((<usize>(2 * tileRows(frame)) * KEYS) << 2);
-  const outputRow = (<usize>ceil8(size(frame, Slot.valueSize))) << 2;
-  const weightsKind = size(frame, Slot.weightsKind);
-  const keys = size(frame, Slot.keys);
-  for (let i = 0; i < r.held; i++) {
+/** Writes the rows' results, from their totals. `block` has room for a row of scores. */
+export function finishRows(frame: AttendFrame, r: Rows, block: usize): void {
+  const keys = frame.keys;
+  r.column = 0;
+  for (let i = 0; i < r.resultRows; i++) {
+    const target = rowAt(frame.output, outputStrides(frame), r.b, r.h, r.first + i);
+    finishState(r.total, i, target, frame.valueSize);
     const state = (<usize>i) << 2;
-    const m = load<f32>(r.totalMaxima + state);
-    const l = load<f32>(r.totalSums + state);
-    writeOutput(frame, r, i, r.totalOutput + <usize>i * outputRow, l);
-    const lse = address(frame, Slot.logSumExp);
-    if (lse) {
+    const m = load<f32>(r.total.maxima + state);
+    const l = load<f32>(r.total.sums + state);
+    if (frame.logSumExp) {
       const index =
-        <usize>r.b * address(frame, Slot.logSumExpBatch) +
-        <usize>r.h * address(frame, Slot.logSumExpHead) +
+        <usize>r.b * frame.logSumExpBatch +
+        <usize>r.h * frame.logSumExpHead +
         <usize>(r.first + i);
-      store<f32>(lse + (index << 2), logSumExp(m, l));
+      store<f32>(frame.logSumExp + (index << 2), logSumExp(m, l));
     }
-    if (!weightsKind) continue;
+    if (!frame.weightsKind) continue;
     const row = r.weights + <usize>i * ((<usize>keys) << 2);
     finishWeights(row, keys, m, l, block);
-    if (size(frame, Slot.dropped)) dropWeights(frame, r.b, r.h, r.start + i, 0, keys, row, block);
-    if (weightsKind == WeightsKind.mean) {
-      const mean = matrixRow(frame, Slot.weights, r.b, r.start + i);
-      addToMean(row, mean, keys, size(frame, Slot.heads), r.h == 0);
+    if (frame.dropped) dropWeights(frame, r, i, keys, row, block);
+    if (frame.weightsKind == WeightsKind.mean) {
+      addToMean(row, meanRow(frame, r.b, r.row + i), keys, frame.heads, r.h == 0);
     }
-  }
-}
-
-/** output / l; 0 where no key was seen. */
-function writeOutput(frame: usize, r: Rows, i: i32, output: usize, l: f32): void {
-  const target = element(frame, Slot.output, Slot.outputBatch, r.b, r.h, r.first + i);
-  const columns = size(frame, Slot.valueSize);
-  // Nothing was added to the output of a row that saw nothing: 0 / 1.
-  const sum: f32 = l == 0 ? 1 : l;
-  const divisor = f32x4.splat(sum);
-  let j = 0;
-  for (; j + 4 <= columns; j += 4) {
-    const at = (<usize>j) << 2;
-    v128.store(target + at, f32x4.div(v128.load(output + at), divisor));
-  }
-  for (; j < columns; j++) {
-    const at = (<usize>j) << 2;
-    store<f32>(target + at, load<f32>(output + at) / sum);
   }
 }

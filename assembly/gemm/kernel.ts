@@ -1,50 +1,36 @@
 // The register block all products share: C[4×8] (+)= A[4×k] · B[k×8].
 //
-// A is either packed [k][4] or four rows of a score tile, KEYS apart; B is packed [k][8];
-// C rows are cRow bytes apart. Sums run over k in order in chunks of `chunk`, one accumulator
-// an element, and chunk after chunk is added to C: short sums round less than long ones
-// (bench/NOTES.md). An element's bits depend on k alone, never on the block it fell into.
+// A is either packed [k][4] or four rows TILE_ROW bytes apart; B is packed [k][8]; C rows are cRow bytes
+// apart. Sums run over k in order in chunks, one accumulator an element, and chunk after chunk is added
+// to C: short sums round less than long ones (bench/NOTES.md). An element's bits depend on k alone, never
+// on the block it fell into.
 
 import { madd } from "../simd/lanes";
-import { KEYS } from "../tiles";
+import { TILE_ROW } from "../tiles";
 
-const TILE_ROW: usize = (<usize>KEYS) << 2;
+/** How a block is summed: the length of a chunk, and these. A constant at each call, folded when inlined. */
+export const PACKED: i32 = 1 << 16; // A is packed
+export const ADD: i32 = 1 << 17; // to what C holds
 
-/** `packed`, `chunk` and `accumulate` are constants at each call, and fold when inlined. */
 // @ts-ignore: decorator
 @inline
-export function multiply4x8(
-  a: usize,
-  packed: bool,
-  b: usize,
-  k: i32,
-  chunk: i32,
-  c: usize,
-  cRow: usize,
-  accumulate: bool,
-): void {
+export function multiply4x8(a: usize, b: usize, k: i32, c: usize, cRow: usize, form: i32): void {
   const end = b + ((<usize>k) << 5);
-  let adding = accumulate;
+  const chunk = (<usize>(form & 0xffff)) << 5;
+  let adding = form;
   do {
-    const next = min(b + ((<usize>chunk) << 5), end);
-    multiplyChunk(a, packed, b, next, c, cRow, adding);
-    a += ((next - b) >> 5) * (packed ? 16 : 4);
+    const next = min(b + chunk, end);
+    multiplyChunk(a, b, next, c, cRow, adding);
+    a += ((next - b) >> 5) * (form & PACKED ? 16 : 4);
     b = next;
-    adding = true;
+    adding = form | ADD;
   } while (b < end);
 }
 
 // @ts-ignore: decorator
 @inline
-function multiplyChunk(
-  a: usize,
-  packed: bool,
-  b: usize,
-  end: usize,
-  c: usize,
-  cRow: usize,
-  accumulate: bool,
-): void {
+function multiplyChunk(a: usize, b: usize, end: usize, c: usize, cRow: usize, form: i32): void {
+  const packed = (form & PACKED) != 0;
   const c1 = c + cRow;
   const c2 = c1 + cRow;
   const c3 = c2 + cRow;
@@ -74,7 +60,7 @@ function multiplyChunk(
     a += packed ? 16 : 4;
     b += 32;
   }
-  if (accumulate) {
+  if (form & ADD) {
     s00 = f32x4.add(s00, v128.load(c));
     s01 = f32x4.add(s01, v128.load(c, 16));
     s10 = f32x4.add(s10, v128.load(c1));

@@ -23,10 +23,11 @@ export function philox(
   c1: i32,
   c2: i32,
   c3: i32,
-  key0: u32,
-  key1: u32,
+  key: u64,
   target: usize,
 ): void {
+  let key0 = <u32>key;
+  let key1 = <u32>(key >> 32);
   const m0 = i32x4.splat(MULTIPLIER_0);
   const m1 = i32x4.splat(MULTIPLIER_1);
   let x0 = i32x4.add(i32x4.splat(c0), i32x4(0, 1, 2, 3));

@@ -4,7 +4,7 @@
 // whether the call is open; to close, the calling thread changes `state` and waits until nobody
 // is inside. So no thread takes an item of a call that it did not enter.
 
-import type { Kernels } from "./load";
+import type { Module } from "./modules";
 
 export enum Control {
   state, // odd: a call is open; even: none; RETIRED: never again
@@ -13,34 +13,14 @@ export enum Control {
   inside, // workers that may be at work
   beat, // moves with every part of an item
   items,
-  kernel, // Kernel
+  module, // which one does the work
+  kernel, // and which operation of it
   call, // address of the call's frame
   announce, // 1: a worker that leaves says so by a message
   count,
 }
 
-export enum Kernel {
-  attend,
-  linear,
-  backward,
-}
-
 export const RETIRED = -1;
-
-/** Does part of an item; gives the key to go on from, 0 when the item is done. */
-export function runItem(
-  kernels: Kernels,
-  kernel: Kernel,
-  call: number,
-  item: number,
-  thread: number,
-  key: number,
-): number {
-  if (kernel === Kernel.attend) return kernels.attendItem(call, item, thread, key);
-  if (kernel === Kernel.backward) return kernels.backwardItem(call, item, thread, key);
-  kernels.linearItem(call, item, thread);
-  return 0;
-}
 
 /**
  * Takes items until none is left. Gives up where `patience` does, which is asked between parts and
@@ -48,21 +28,22 @@ export function runItem(
  */
 export function takeItems(
   control: Int32Array,
-  kernels: Kernels,
+  modules: readonly Module[],
   thread: number,
   patience: (waiting: boolean) => boolean,
 ): boolean {
   const items = Atomics.load(control, Control.items);
+  const module = modules[Atomics.load(control, Control.module)] as Module;
   const kernel = Atomics.load(control, Control.kernel);
   const call = Atomics.load(control, Control.call) >>> 0;
   for (;;) {
     const item = Atomics.add(control, Control.next, 1);
     if (item >= items) return true;
-    const ready = kernel === Kernel.attend ? kernels.attendReady(call, item) : 0;
+    const ready = module.ready(kernel, call, item);
     while (Atomics.load(control, Control.done) < ready) if (!patience(true)) return false;
     let key = 0;
     do {
-      key = runItem(kernels, kernel, call, item, thread, key);
+      key = module.run(kernel, call, item, thread, key);
       Atomics.add(control, Control.beat, 1);
       if (!patience(false)) return false;
     } while (key);

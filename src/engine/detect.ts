@@ -1,7 +1,7 @@
 // Which build this engine can run: validate the bytes, then probe the behaviour.
 
 import { UnsupportedError } from "../errors";
-import type { Kernels } from "./load";
+import type { CoreModule } from "./modules";
 
 /** "relaxed" uses relaxed multiply-add; "portable" gives the same bits on every engine. */
 export type Variant = "relaxed" | "portable";
@@ -43,7 +43,7 @@ export function bestBuild(
 }
 
 /** What a running module says of itself. */
-export function probe(kernels: Kernels): { variant: Variant; fused: boolean } {
-  const variant = kernels.relaxedSimd() ? "relaxed" : "portable";
-  return { variant, fused: kernels.fusedMultiplyAdd() === 1 };
+export function probe(core: CoreModule): { variant: Variant; fused: boolean } {
+  const variant = core.relaxedSimd() ? "relaxed" : "portable";
+  return { variant, fused: core.fusedMultiplyAdd() === 1 };
 }

@@ -1,57 +1,23 @@
 // Module → engine: one instance with its memory, its call frame and its arena.
 
 import { instantiateSync } from "@assemblyscript/loader";
-import { Slot } from "../../assembly/frame";
+import { BackwardFrame, Tile } from "../../build/frames";
+import { LAYOUT } from "../../build/layout";
 import { AttentionError, MemoryError, UnsupportedError } from "../errors";
 import type { ScoreTile } from "../options";
 import { Arena } from "./arena";
 import { probe, type Variant } from "./detect";
+import { CORE, type Module, type Modules } from "./modules";
 import type { Pool } from "./pool";
 
 const PAGE = 65536;
 const MOST_PAGES = 65536;
 
-/** What the module exports; see assembly/index.ts. Frames and pointers are byte addresses. */
-export interface Kernels {
-  attendItems(frame: number): number;
-  attendReady(frame: number, item: number): number;
-  attendItem(frame: number, item: number, thread: number, key: number): number;
-  attendScratchBytes(frame: number): number;
-  backwardItems(frame: number): number;
-  backwardItem(frame: number, item: number, thread: number, step: number): number;
-  backwardScratchBytes(frame: number): number;
-  linearItems(frame: number): number;
-  linearItem(frame: number, item: number, thread: number): void;
-  linearScratchBytes(frame: number): number;
-  packLinear(frame: number): void;
-  packedLinearBytes(frame: number): number;
-  turnPacked(frame: number): void;
-  sumRows(frame: number): void;
-  mergeStates(frame: number): void;
-  rotate(frame: number): void;
-  sine(x: number): number;
-  cosine(x: number): number;
-  exponential(x: number): number;
-  logarithm(x: number): number;
-  fusedMultiplyAdd(): number;
-  relaxedSimd(): number;
-  heapBase(): number;
-  frameSlots(): number;
-}
-
-/** What the module imports; see assembly/attend/scores.ts. */
-type ScoreModImport = (
-  address: number,
-  batch: number,
-  head: number,
-  query: number,
-  key: number,
-  rows: number,
-  columns: number,
-) => void;
+/** The largest of the frames, in words. */
+export const LARGEST_FRAME = BackwardFrame.words;
 
 export interface Engine {
-  readonly kernels: Kernels;
+  readonly modules: Modules;
   readonly arena: Arena;
   readonly variant: Variant;
   readonly fused: boolean;
@@ -75,48 +41,67 @@ export interface MemoryOptions {
   maximumMemory?: number | undefined;
 }
 
-/** Instantiates a plain build, or a threaded one on memory that can be shared. */
+/** Instantiates plain builds, or threaded ones on memory that can be shared. */
 export function load(
-  module: WebAssembly.Module,
+  builds: readonly WebAssembly.Module[],
   options: MemoryOptions,
   threaded = false,
 ): { engine: Engine; memory: WebAssembly.Memory } {
   const { memory, maximum } = reserve(options, threaded);
+  const scoreMod = (address: number, tile: number) => {
+    const { words, floats } = engine.arena;
+    const at = (tile >>> 0) / 4;
+    const rows = words[at + Tile.rows] as number;
+    const columns = words[at + Tile.columns] as number;
+    const start = (address >>> 0) / 4;
+    engine.scoreMod?.({
+      scores: floats.subarray(start, start + rows * columns),
+      batch: words[at + Tile.b] as number,
+      head: words[at + Tile.h] as number,
+      query: words[at + Tile.row] as number,
+      key: words[at + Tile.column] as number,
+      rows,
+      columns,
+    });
+  };
+  const modules = instantiate(builds, { env: { memory }, caller: { scoreMod } });
+  const heapBase = Math.max(...modules.map((module) => module.heapBase()));
+  const arena = new Arena(memory, heapBase, maximum * PAGE);
+  const engine: Engine = {
+    modules,
+    arena,
+    frame: arena.allocate("createAttention", LARGEST_FRAME * 4),
+    words: new Int32Array(0),
+    floats: new Float32Array(0),
+    scoreMod: undefined,
+    shared: false,
+    pool: undefined,
+    ...probe(modules[CORE]),
+  };
+  return { engine, memory };
+}
+
+function instantiate(
+  builds: readonly WebAssembly.Module[],
+  imports: Record<string, Record<string, unknown>>,
+): Modules {
   try {
-    const scoreMod: ScoreModImport = (address, batch, head, query, key, rows, columns) => {
-      const start = (address >>> 0) / 4;
-      const scores = engine.arena.floats.subarray(start, start + rows * columns);
-      engine.scoreMod?.({ scores, batch, head, query, key, rows, columns });
-    };
-    // The loader asks by instanceof, which a module of another realm (an edge sandbox) does not pass.
-    if (!(module instanceof WebAssembly.Module)) {
-      Object.setPrototypeOf(module, WebAssembly.Module.prototype);
-    }
-    const { instance } = instantiateSync(module, { env: { memory }, caller: { scoreMod } });
-    // The instance's own functions: the loader's are wrappers that cost three times the call.
-    const kernels = instance.exports as unknown as Kernels;
-    if (kernels.frameSlots?.() !== Slot.count) {
+    return builds.map((module) => {
+      // The loader asks by instanceof, which a module of another realm (an edge sandbox) does not pass.
+      if (!(module instanceof WebAssembly.Module)) {
+        Object.setPrototypeOf(module, WebAssembly.Module.prototype);
+      }
+      const { instance } = instantiateSync(module, imports);
+      // The instance's own functions: the loader's are wrappers that cost three times the call.
+      const exports = instance.exports as unknown as Module;
+      if (exports.layout?.() === LAYOUT) return exports;
       throw new UnsupportedError(
         "createAttention",
         "module",
-        `a build with a call frame of ${Slot.count} slots`,
+        "a build of this package and version",
         "a module of another package or version",
       );
-    }
-    const arena = new Arena(memory, kernels.heapBase(), maximum * PAGE);
-    const frame = arena.allocate("createAttention", Slot.count * 4);
-    const engine: Engine = {
-      kernels,
-      arena,
-      frame,
-      words: new Int32Array(0),
-      floats: new Float32Array(0),
-      scoreMod: undefined,
-      shared: false,
-      pool: undefined,
-      ...probe(kernels),
-    };
-    return { engine, memory };
+    }) as unknown as Modules;
   } catch (error) {
     if (error instanceof AttentionError) throw error;
     if (error instanceof WebAssembly.CompileError) {
@@ -161,8 +146,8 @@ function reserve(options: MemoryOptions, shared: boolean) {
 export function frameWords(engine: Engine): Int32Array {
   const { arena, frame } = engine;
   if (engine.words.buffer !== arena.buffer) {
-    engine.words = arena.words.subarray(frame / 4, frame / 4 + Slot.count);
-    engine.floats = arena.floats.subarray(frame / 4, frame / 4 + Slot.count);
+    engine.words = arena.words.subarray(frame / 4, frame / 4 + LARGEST_FRAME);
+    engine.floats = arena.floats.subarray(frame / 4, frame / 4 + LARGEST_FRAME);
   }
   return engine.words.fill(0);
 }

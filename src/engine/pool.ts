@@ -7,7 +7,7 @@
 
 import type { Arena } from "./arena";
 import { Control, RETIRED, rester, takeItems } from "./control";
-import type { Kernels } from "./load";
+import type { Module } from "./modules";
 import type { Work } from "./work";
 
 /** A running worker, whatever the platform calls it. */
@@ -88,7 +88,7 @@ export class Pool {
   }
 
   /** Does all items, on this thread too; false if it had to give up, and the pool has retired. */
-  run(work: Work, kernels: Kernels): boolean {
+  run(work: Work, modules: readonly Module[]): boolean {
     const control = this.#control;
     this.#open(work, 0);
     const rest = rester(control, this.#maySleep);
@@ -98,7 +98,7 @@ export class Pool {
       rest();
       return !stalled();
     };
-    let complete = takeItems(control, kernels, 0, patience);
+    let complete = takeItems(control, modules, 0, patience);
     const until = (reached: () => boolean) => {
       while (!reached()) if (!patience(true)) return false;
       return true;
@@ -153,11 +153,12 @@ export class Pool {
     return Atomics.load(this.#control, of);
   }
 
-  #open({ items, kernel, call }: Work, announce: number): void {
+  #open({ items, module, kernel, call }: Work, announce: number): void {
     const control = this.#control;
     Atomics.store(control, Control.next, 0);
     Atomics.store(control, Control.done, 0);
     Atomics.store(control, Control.items, items);
+    Atomics.store(control, Control.module, module);
     Atomics.store(control, Control.kernel, kernel);
     Atomics.store(control, Control.call, call);
     Atomics.store(control, Control.announce, announce);

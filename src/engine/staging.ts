@@ -2,29 +2,28 @@
 // results leave it, and the block goes back to the arena whatever happens.
 //
 //   const staging = new Staging(engine, "attend");
-//   staging.tensor(Slot.query, "query", query);          // note what is needed
-//   const output = staging.output(Slot.output, dims, out);
+//   staging.tensor(AttendFrame.query, "query", query);          // note what is needed
+//   const output = staging.output(AttendFrame.output, dims, out);
 //   try { kernel(staging.begin()); return yield* staging.take(output, dims); }
 //   finally { staging.release(); }
 
-import { Slot } from "../../assembly/frame";
 import { ArgumentError } from "../errors";
 import { AllocatedTensor, add, elementsOf, type Tensor } from "../tensor";
 import { align } from "./arena";
-import type { Engine } from "./load";
+import { type Engine, LARGEST_FRAME } from "./load";
 import type { Steps, Work } from "./work";
 
 /** Copied at once: a fraction of a millisecond, or some of them where memory is touched first. */
 const PAUSE_BYTES = 2 ** 20;
 
-const FRAME_BYTES = align(Slot.count * 4);
+const FRAME_BYTES = align(LARGEST_FRAME * 4);
 
 /** Plain numbers are integers of 32 bits. */
 type Data = Float32Array | Uint8Array | Int32Array | readonly number[];
 
 export interface Place {
   /** Where the frame wants the address, if it does. */
-  readonly slot: Slot | undefined;
+  readonly slot: number | undefined;
   readonly bytes: number;
   address: number;
 }
@@ -66,19 +65,19 @@ export class Staging {
   }
 
   /** A tensor to read: in place if this engine allocated it, else copied in. */
-  tensor(slot: Slot | undefined, argument: string, value: Tensor): Place {
+  tensor(slot: number | undefined, argument: string, value: Tensor): Place {
     const address = this.#addressOf(argument, value);
     if (!address) return this.data(slot, value.data);
     return this.#read(slot, elementsOf(value.dims) * 4, address);
   }
 
   /** A block of the arena's to read. */
-  block(slot: Slot, address: number): void {
+  block(slot: number, address: number): void {
     this.#read(slot, 0, address);
   }
 
   /** Plain data to read. */
-  data(slot: Slot | undefined, data: Data): Place {
+  data(slot: number | undefined, data: Data): Place {
     const view = ArrayBuffer.isView(data);
     const place = this.#place(slot, view ? data.byteLength : data.length * 4, 0);
     const own = view && data.buffer === this.#engine.arena.buffer;
@@ -87,7 +86,7 @@ export class Staging {
   }
 
   /** Room for what the kernel writes; `copy` gives it back. */
-  room(slot: Slot, bytes: number): Place {
+  room(slot: number, bytes: number): Place {
     return this.#place(slot, bytes, 0);
   }
 
@@ -96,7 +95,7 @@ export class Staging {
    * result is to be kept apart, or added to what is in it.
    */
   output(
-    slot: Slot,
+    slot: number,
     dims: readonly number[],
     out: Float32Array | Tensor | undefined,
     argument = "out",
@@ -259,12 +258,12 @@ export class Staging {
   }
 
   /** What lies in a block of its own, which others must not get before the call ends. */
-  #read(slot: Slot | undefined, bytes: number, address: number): Place {
+  #read(slot: number | undefined, bytes: number, address: number): Place {
     if (this.#engine.shared) this.#held.push(address);
     return this.#place(slot, bytes, address);
   }
 
-  #place(slot: Slot | undefined, bytes: number, address: number): Place {
+  #place(slot: number | undefined, bytes: number, address: number): Place {
     const place = { slot, bytes, address };
     this.#places.push(place);
     return place;

@@ -3,12 +3,13 @@
 // the items are done. Whatever happens, the steps end, and give their memory back in `finally`.
 
 import { ArgumentError, DisposedError, describe } from "../errors";
-import { type Kernel, runItem } from "./control";
 import type { Engine } from "./load";
+import type { Module } from "./modules";
 
 /** Items of a kernel's call, see assembly/attend/forward.ts. */
 export interface Work {
-  readonly kernel: Kernel;
+  readonly module: number;
+  readonly kernel: number;
   readonly items: number;
   /** Threads that the call's scratch has room for. */
   readonly threads: number;
@@ -38,7 +39,7 @@ export function runNow<Result>(engine: Engine, steps: Steps<Result>): Result {
     const work = step.value;
     try {
       const shared = work && work.threads > 1 && engine.pool?.idle;
-      if (work && !(shared && engine.pool?.run(work, engine.kernels))) {
+      if (work && !(shared && engine.pool?.run(work, engine.modules))) {
         if (shared) work.move();
         for (let item = 0; item < work.items; item++) {
           for (let key = part(engine, work, item, 0); key; ) key = part(engine, work, item, key);
@@ -54,10 +55,11 @@ export function runNow<Result>(engine: Engine, steps: Steps<Result>): Result {
 }
 
 /** Some milliseconds of an item, from `key` 0 on; gives the key to go on from, 0 when it is done. */
-function part({ kernels }: Engine, work: Work, item: number, key: number): number {
+function part({ modules }: Engine, work: Work, item: number, key: number): number {
   const { kernel, call, around } = work;
-  if (!around) return runItem(kernels, kernel, call, item, 0, key);
-  return around(() => runItem(kernels, kernel, call, item, 0, key));
+  const module = modules[work.module] as Module;
+  if (!around) return module.run(kernel, call, item, 0, key);
+  return around(() => module.run(kernel, call, item, 0, key));
 }
 
 /** A slice of work is at most this and one part of an item, which lasts about as long. */

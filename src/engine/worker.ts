@@ -2,11 +2,11 @@
 // a text of its own, see scripts/worker-source.mjs.
 
 import { Control, RETIRED, rester, takeItems } from "./control";
-import type { Kernels } from "./load";
+import type { Module } from "./modules";
 
 /** What the pool sends to start a worker. */
 export interface Start {
-  readonly module: WebAssembly.Module;
+  readonly modules: readonly WebAssembly.Module[];
   readonly memory: WebAssembly.Memory;
   readonly control: Int32Array;
   /** Which part of a call's scratch is this worker's; 0 is the calling thread's. */
@@ -17,12 +17,14 @@ export interface Start {
 const LOOKS = 30_000;
 
 /** Says "ready" once, then "left" after each call that asks for it; returns when the pool retires. */
-export function work({ module, memory, control, thread }: Start, say: (what: string) => void) {
+export function work({ modules: builds, memory, control, thread }: Start, say: (what: string) => void) {
   const scoreMod = () => {
     throw new Error("scoreMod runs on the calling thread");
   };
-  const { exports } = new WebAssembly.Instance(module, { env: { memory }, caller: { scoreMod } });
-  const kernels = exports as unknown as Kernels;
+  const imports = { env: { memory }, caller: { scoreMod } };
+  const modules = builds.map(
+    (build) => new WebAssembly.Instance(build, imports).exports as unknown as Module,
+  );
   say("ready");
   let seen = 0;
   for (;;) {
@@ -36,7 +38,7 @@ export function work({ module, memory, control, thread }: Start, say: (what: str
     const announce = open && Atomics.load(control, Control.announce) === 1;
     if (open) {
       const rest = rester(control, true);
-      takeItems(control, kernels, thread, (waiting) => {
+      takeItems(control, modules, thread, (waiting) => {
         if (waiting) rest();
         return Atomics.load(control, Control.state) === state;
       });

@@ -1,9 +1,8 @@
 // Node: the modules are inside this file, and compiling them at once is quicker than waiting.
 
-import portable from "../../build/portable.wasm";
-import relaxed from "../../build/relaxed.wasm";
 import { bestBuild } from "../engine/detect";
+import { builds } from "./builds";
 
-export async function loadModule(reproducible: boolean): Promise<WebAssembly.Module> {
-  return new WebAssembly.Module(bestBuild(reproducible, { portable, relaxed }));
+export async function loadModules(reproducible: boolean): Promise<WebAssembly.Module[]> {
+  return builds.map((build) => new WebAssembly.Module(bestBuild(reproducible, build)));
 }

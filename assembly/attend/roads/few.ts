@@ -1,0 +1,176 @@
+// Few queries: one pass over the keys for all heads of a group, whose rows are all begun.
+//
+// One thread takes a head after the other. Several share a head's keys, a span each, and the last item of
+// a head merges its spans. With one query keys and values are read where they lie (one.ts), with more a
+// tile is packed and every head of the group attends to it.
+//
+//   shared   where threads share a head: the Rows of every span
+//   thread   a packed tile or a Prefetch, scratch of a tile, else Rows of a group
+
+import { WeightsKind } from "../../kinds";
+import { KEYS, ROWS, SPAN } from "../../tiles";
+import { AttendFrame, sequenceOf } from "../frame";
+import { allHeads, groupSize, keyValueHead } from "../heads";
+import { packTile, panelTileBytes } from "../panels";
+import {
+  beginRows,
+  enterSpan,
+  finishRows,
+  initTotal,
+  mergeSpan,
+  placeRows,
+  Rows,
+  rowsBytes,
+  skips,
+  spans,
+} from "../rows";
+import { blockOf, scratchTileBytes } from "../scratch";
+import { attendTile, partKeys } from "../step";
+import { firstKey, lastKey } from "../visible/window";
+import { attendOne } from "./one";
+import { prefetchBytes } from "./prefetch";
+
+/** Whether all rows of a head are begun at once. Their mean would be stored for each head. */
+// @ts-ignore: decorator
+@inline
+export function few(frame: AttendFrame): bool {
+  return frame.queries <= ROWS && frame.weightsKind != WeightsKind.mean;
+}
+
+/** Whether threads share one head's keys. */
+// @ts-ignore: decorator
+@inline
+function splits(frame: AttendFrame): bool {
+  return frame.threads > 1 && spans(frame) > 1;
+}
+
+/** Spans of all heads. */
+// @ts-ignore: decorator
+@inline
+function allSpans(frame: AttendFrame): i32 {
+  return allHeads(frame) * spans(frame);
+}
+
+/** Bytes of the rows of all heads of a group. */
+// @ts-ignore: decorator
+@inline
+export function groupBytes(frame: AttendFrame): usize {
+  return <usize>groupSize(frame) * <usize>rowsBytes(frame);
+}
+
+/** Bytes of a packed tile, or of a Prefetch. */
+// @ts-ignore: decorator
+@inline
+export function tileBytes(frame: AttendFrame): usize {
+  return frame.queries == 1 ? prefetchBytes(frame, groupSize(frame)) : panelTileBytes(frame);
+}
+
+export function fewSharedBytes(frame: AttendFrame): u64 {
+  return splits(frame) ? <u64>allSpans(frame) * <u64>groupSize(frame) * rowsBytes(frame) : 0;
+}
+
+export function fewThreadBytes(frame: AttendFrame): u64 {
+  const rows: u64 = splits(frame) ? 0 : <u64>groupSize(frame) * rowsBytes(frame);
+  return <u64>tileBytes(frame) + scratchTileBytes(frame) + rows;
+}
+
+/** One for each head, or for each of its spans and then for what becomes of them. */
+export function fewItems(frame: AttendFrame): i32 {
+  return allHeads(frame) + (splits(frame) ? allSpans(frame) : 0);
+}
+
+export function fewReady(frame: AttendFrame, item: i32): i32 {
+  return splits(frame) && item >= allSpans(frame) ? allSpans(frame) : 0;
+}
+
+export function runFew(
+  frame: AttendFrame,
+  item: i32,
+  shared: usize,
+  scratch: usize,
+  key: i32,
+): i32 {
+  const group = groupBytes(frame);
+  const block = blockOf(frame, scratch + tileBytes(frame));
+  if (!splits(frame)) {
+    const rows = scratch + tileBytes(frame) + scratchTileBytes(frame);
+    const next = attendSpan(frame, item, -1, key, rows, scratch);
+    if (!next) finishHead(frame, rows, 1, block);
+    return next;
+  }
+  const count = spans(frame);
+  if (item < allSpans(frame)) {
+    const rows = shared + <usize>item * group;
+    return attendSpan(frame, item / count, item % count, key, rows, scratch);
+  }
+  const head = item - allSpans(frame);
+  finishHead(frame, shared + <usize>(head * count) * group, count, block);
+  return 0;
+}
+
+/** A span of key and value head `index`, or with −1 all its keys, from `key` on, for a group's rows. */
+function attendSpan(
+  frame: AttendFrame,
+  index: i32,
+  span: i32,
+  key: i32,
+  rows: usize,
+  scratch: usize,
+): i32 {
+  const low = max(span, 0) * SPAN;
+  const high = span < 0 ? frame.keys : min(low + SPAN, frame.keys);
+  const b = index / frame.keyValueHeads;
+  const head = index % frame.keyValueHeads;
+  const group = groupSize(frame);
+  for (let i = 0; i < group && !key; i++) {
+    const r = changetype<Rows>(rows + <usize>i * <usize>rowsBytes(frame));
+    placeRows(frame, r, b, head * group + i, 0);
+    beginRows(frame, r, low, high);
+  }
+  const to = min(lastKey(frame, b, sequenceOf(frame, b).queries), high);
+  const first = max(max(firstKey(frame, b, 0), low), key);
+  const stop = min(<i64>first + partKeys(frame, group * frame.queries), to);
+  if (frame.queries == 1) attendOne(frame, first, <i32>stop, rows, scratch);
+  else attendPacked(frame, first, <i32>stop, rows, scratch);
+  return stop < to ? <i32>stop : 0;
+}
+
+/** Keys [first, stop) for a group's rows, packed a tile at a time. */
+function attendPacked(
+  frame: AttendFrame,
+  first: i32,
+  stop: i32,
+  rows: usize,
+  panels: usize,
+): void {
+  const scratch = panels + tileBytes(frame);
+  const step = <usize>rowsBytes(frame);
+  const end = rows + groupBytes(frame);
+  for (let from = first; from < stop; from += KEYS) {
+    let packed = false;
+    for (let at = rows; at < end; at += step) {
+      const r = changetype<Rows>(at);
+      r.column = from;
+      r.columns = min(KEYS, stop - from);
+      if (skips(frame, r)) continue;
+      if (!packed) packTile(frame, r.b, keyValueHead(frame, r.h), from, r.columns, panels);
+      packed = true;
+      enterSpan(r, from);
+      attendTile(frame, r, panels, scratch);
+    }
+  }
+}
+
+/** The results of a group's rows, from `count` sets of them, each of its own span. */
+function finishHead(frame: AttendFrame, rows: usize, count: i32, block: usize): void {
+  const step = <usize>rowsBytes(frame);
+  const group = groupBytes(frame);
+  for (let at: usize = 0; at < group; at += step) {
+    const r = changetype<Rows>(rows + at);
+    if (count > 1) initTotal(r);
+    for (let span: usize = 0; span < <usize>count; span++) {
+      mergeSpan(r, changetype<Rows>(rows + span * group + at));
+    }
+    finishRows(frame, r, block);
+  }
+}

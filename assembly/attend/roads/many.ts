@@ -1,0 +1,146 @@
+// Many queries: heads are taken frame.packedHeads at a time, in rounds: first all tiles of their keys are
+// packed, an item each, then all tiles of their rows attend to them.
+//
+//   shared   the panels of a round's heads
+//   thread   scratch of a tile, then Rows
+
+import { KEYS, ROWS } from "../../tiles";
+import { AttendFrame, sequenceOf } from "../frame";
+import { allHeads, groupSize } from "../heads";
+import { packTile, panelTileBytes } from "../panels";
+import { beginRows, enterSpan, finishRows, mergeSpan, placeRows, Rows, rowsBytes, skips } from "../rows";
+import { blockOf, scratchTileBytes } from "../scratch";
+import { attendTile, partKeys } from "../step";
+import { firstKey, lastKey, resultRows } from "../visible/window";
+
+/** Tiles of a head's keys. */
+// @ts-ignore: decorator
+@inline
+function keyTiles(frame: AttendFrame): i32 {
+  return (frame.keys + KEYS - 1) / KEYS;
+}
+
+/** Tiles of a head's query rows. */
+// @ts-ignore: decorator
+@inline
+function headTiles(frame: AttendFrame): i32 {
+  return (frame.queries + ROWS - 1) / ROWS;
+}
+
+/** Tiles of the query rows that read one key and value head. */
+// @ts-ignore: decorator
+@inline
+function rowTiles(frame: AttendFrame): i32 {
+  return groupSize(frame) * headTiles(frame);
+}
+
+// @ts-ignore: decorator
+@inline
+function headBytes(frame: AttendFrame): u64 {
+  return <u64>keyTiles(frame) * panelTileBytes(frame);
+}
+
+export function manySharedBytes(frame: AttendFrame): u64 {
+  return <u64>min(frame.packedHeads, allHeads(frame)) * headBytes(frame);
+}
+
+export function manyThreadBytes(frame: AttendFrame): u64 {
+  return scratchTileBytes(frame) + rowsBytes(frame);
+}
+
+export function manyItems(frame: AttendFrame): i32 {
+  return allHeads(frame) * (keyTiles(frame) + rowTiles(frame));
+}
+
+/** Items of a round, but for the last. */
+// @ts-ignore: decorator
+@inline
+function roundItems(frame: AttendFrame): i32 {
+  return frame.packedHeads * (keyTiles(frame) + rowTiles(frame));
+}
+
+/** Heads of a round. */
+// @ts-ignore: decorator
+@inline
+function roundHeads(frame: AttendFrame, round: i32): i32 {
+  return min(frame.packedHeads, allHeads(frame) - round * frame.packedHeads);
+}
+
+/** Rows wait for all panels of their round, panels for all rows of the round before. */
+export function manyReady(frame: AttendFrame, item: i32): i32 {
+  const round = item / roundItems(frame);
+  const start = round * roundItems(frame);
+  const packing = roundHeads(frame, round) * keyTiles(frame);
+  return item < start + packing ? start : start + packing;
+}
+
+export function runMany(
+  frame: AttendFrame,
+  item: i32,
+  shared: usize,
+  scratch: usize,
+  key: i32,
+): i32 {
+  const tiles = keyTiles(frame);
+  const round = item / roundItems(frame);
+  const first = round * frame.packedHeads;
+  const packing = roundHeads(frame, round) * tiles;
+  const within = item - round * roundItems(frame);
+  if (within < packing) {
+    const panels = shared + <usize>(within / tiles) * <usize>headBytes(frame);
+    packHead(frame, first + within / tiles, within % tiles, panels);
+    return 0;
+  }
+  const rows = rowTiles(frame);
+  const index = (within - packing) / rows;
+  const panels = shared + <usize>index * <usize>headBytes(frame);
+  return attendRows(frame, first + index, (within - packing) % rows, panels, scratch, key);
+}
+
+/** Packs a tile of a head's keys, if any query sees it. */
+function packHead(frame: AttendFrame, index: i32, tile: i32, panels: usize): void {
+  const b = index / frame.keyValueHeads;
+  const from = tile * KEYS;
+  const to = lastKey(frame, b, sequenceOf(frame, b).queries);
+  if (from < firstKey(frame, b, 0) || from >= to) return;
+  const at = panels + <usize>tile * panelTileBytes(frame);
+  packTile(frame, b, index % frame.keyValueHeads, from, min(KEYS, to - from), at);
+}
+
+/**
+ * A tile of the rows that read key and value head `index` of all batches. A head's last rows come first:
+ * where causal they are the longest, and threads wait for whoever is last.
+ */
+function attendRows(
+  frame: AttendFrame,
+  index: i32,
+  tile: i32,
+  panels: usize,
+  scratch: usize,
+  key: i32,
+): i32 {
+  const r = changetype<Rows>(scratch + scratchTileBytes(frame));
+  const b = index / frame.keyValueHeads;
+  const tiles = headTiles(frame);
+  const start = (tiles - 1 - (tile % tiles)) * ROWS;
+  if (start >= resultRows(frame, b)) return 0;
+  if (!key) {
+    const h = (index % frame.keyValueHeads) * groupSize(frame) + tile / tiles;
+    placeRows(frame, r, b, h, start);
+    beginRows(frame, r, 0, frame.keys);
+  }
+  const to = r.rows ? lastKey(frame, b, start + r.rows) : 0;
+  const first = max(firstKey(frame, b, start), key);
+  const stop = min(<i64>first + partKeys(frame, r.rows), to);
+  for (let from = first; from < stop; from += KEYS) {
+    r.column = from;
+    r.columns = min(KEYS, to - from);
+    if (skips(frame, r)) continue;
+    enterSpan(r, from);
+    attendTile(frame, r, panels + <usize>(from / KEYS) * panelTileBytes(frame), scratch);
+  }
+  if (stop < to) return <i32>stop;
+  mergeSpan(r, r);
+  finishRows(frame, r, blockOf(frame, scratch));
+  return 0;
+}

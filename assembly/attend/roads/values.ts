@@ -1,0 +1,145 @@
+// The values of one query's tile where they lie: output [⌈Dv⌉₈] += w · V, 32, four or one columns at a
+// time, in the order of the tile's products, so the bits are the same.
+
+import { Product } from "../../gemm/products";
+import { madd } from "../../simd/lanes";
+import { rowAt } from "../../strided";
+import { PREFETCH_KEYS } from "../../tiles";
+import { AttendFrame, sequenceOf, valueStrides } from "../frame";
+import { keyValueHead } from "../heads";
+import { Rows } from "../rows";
+import { productOf, scoresOf, spareOf } from "../scratch";
+import { Prefetch, scorePrefetch } from "./prefetch";
+
+/**
+ * The scratch holds the tile's weights where its scores were, and a copy of those. Meanwhile the keys of
+ * `next` are scored.
+ */
+export function addValues(frame: AttendFrame, r: Rows, scratch: usize, next: Prefetch): void {
+  const weights = scoresOf(scratch);
+  const count = r.columns;
+  const output = r.states.output;
+  // The output has room for a register block of rows: the second holds the sums of the tile.
+  const sums = output + ((<usize>r.states.columns) << 2);
+  const wide = ((<usize>frame.valueSize) & ~31) << 2;
+  const row = sequenceOf(frame, r.b).keyStart + r.column;
+  const stride = frame.valueRow << 2;
+  const values = rowAt(frame.value, valueStrides(frame), r.b, keyValueHead(frame, r.h), row);
+  const block = next.count ? PREFETCH_KEYS : count;
+  for (let i = 0; i < count; i += block) {
+    if (i < next.count) scorePrefetch(frame, next, i);
+    const first = values + <usize>i * stride;
+    const end = values + <usize>min(i + block, count) * stride;
+    for (let at: usize = 0; at < wide; at += 128) {
+      addColumns(weights + ((<usize>i) << 2), first + at, end + at, stride, sums + at, i > 0);
+    }
+  }
+  const p = productOf(scratch);
+  p.a = weights;
+  p.depth = count;
+  p.panel = stride;
+  for (let at: usize = 0; at < wide; at += 128) {
+    if (addSums(sums + at, output + at)) continue;
+    p.b = values + at;
+    p.c = output + at;
+    p.columns = 32;
+    addVisible(p, spareOf(frame, scratch));
+  }
+  p.b = values + wide;
+  p.c = output + wide;
+  p.columns = frame.valueSize & 31;
+  addVisible(p, spareOf(frame, scratch));
+}
+
+/** 32 columns of the keys from `values` to `end`, going on from `sums` where they have begun. */
+// @ts-ignore: decorator
+@inline
+function addColumns(
+  weights: usize,
+  values: usize,
+  end: usize,
+  stride: usize,
+  sums: usize,
+  begun: bool,
+): void {
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let s4 = s0;
+  let s5 = s0;
+  let s6 = s0;
+  let s7 = s0;
+  if (begun) {
+    s0 = v128.load(sums);
+    s1 = v128.load(sums, 16);
+    s2 = v128.load(sums, 32);
+    s3 = v128.load(sums, 48);
+    s4 = v128.load(sums, 64);
+    s5 = v128.load(sums, 80);
+    s6 = v128.load(sums, 96);
+    s7 = v128.load(sums, 112);
+  }
+  for (; values < end; values += stride) {
+    const w = v128.load32_splat(weights);
+    s0 = madd(w, v128.load(values), s0);
+    s1 = madd(w, v128.load(values, 16), s1);
+    s2 = madd(w, v128.load(values, 32), s2);
+    s3 = madd(w, v128.load(values, 48), s3);
+    s4 = madd(w, v128.load(values, 64), s4);
+    s5 = madd(w, v128.load(values, 80), s5);
+    s6 = madd(w, v128.load(values, 96), s6);
+    s7 = madd(w, v128.load(values, 112), s7);
+    weights += 4;
+  }
+  v128.store(sums, s0);
+  v128.store(sums, s1, 16);
+  v128.store(sums, s2, 32);
+  v128.store(sums, s3, 48);
+  v128.store(sums, s4, 64);
+  v128.store(sums, s5, 80);
+  v128.store(sums, s6, 96);
+  v128.store(sums, s7, 112);
+}
+
+/** Adds 32 sums to the output; false, with nothing added, where one is NaN. */
+function addSums(sums: usize, output: usize): bool {
+  let all = f32x4.splat(0);
+  for (let at: usize = 0; at < 128; at += 16) all = f32x4.add(all, v128.load(sums + at));
+  if (v128.any_true(f32x4.ne(all, all))) return false;
+  for (let at: usize = 0; at < 128; at += 16) {
+    v128.store(output + at, f32x4.add(v128.load(sums + at), v128.load(output + at)));
+  }
+  return true;
+}
+
+/**
+ * Four columns at a time, then one, without the keys that are left out (score −∞): a [depth] weights,
+ * b [depth] rows `panel` bytes apart, c one row.
+ */
+function addVisible(p: Product, scores: usize): void {
+  let columns = p.columns;
+  let values = p.b;
+  let output = p.c;
+  const end = p.a + ((<usize>p.depth) << 2);
+  while (columns > 0) {
+    const four = columns >= 4;
+    let sum = f32x4.splat(0);
+    let value = values;
+    let score = scores;
+    for (let weight = p.a; weight < end; weight += 4) {
+      if (load<f32>(score) != -(<f32>Infinity)) {
+        const v = four ? v128.load(value) : v128.load32_splat(value);
+        sum = madd(v128.load32_splat(weight), v, sum);
+      }
+      score += 4;
+      value += p.panel;
+    }
+    if (four) v128.store(output, f32x4.add(sum, v128.load(output)));
+    else store<f32>(output, f32x4.extract_lane(sum, 0) + load<f32>(output));
+    const step = four ? 4 : 1;
+    columns -= step;
+    values += (<usize>step) << 2;
+    output += (<usize>step) << 2;
+  }
+}

@@ -1,0 +1,48 @@
+// The kinds that frames speak of, compiled into both sides.
+
+/** A window without an end. */
+export const UNLIMITED = 0x7fffffff;
+
+export enum MaskKind {
+  none,
+  boolean, // uint8, 0 is left out
+  additive, // float32, −Infinity is left out
+}
+
+export enum AlibiDistance {
+  none,
+  absolute, // −|position − key|
+  signed, // key − position
+  key, // key
+}
+
+export enum ScoresKind {
+  none,
+  raw, // scaled
+  capped, // after the soft cap
+  biased, // after bias and mask
+}
+
+export enum WeightsKind {
+  none,
+  perHead, // [batch, heads, queries, keys]
+  mean, // [batch, queries, keys], the mean over heads
+}
+
+/** The operations of each module, by number: see core.ts, training.ts, positions.ts. */
+export enum CoreKernel {
+  attend,
+  linear,
+  packLinear,
+  mergeStates,
+}
+
+export enum TrainingKernel {
+  backward,
+  transposePacked,
+  sumRows,
+}
+
+export enum PositionsKernel {
+  rotate,
+}

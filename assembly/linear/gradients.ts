@@ -1,0 +1,47 @@
+// What the gradients of linear need besides products: Wᵀ from a packed W, and sums over rows.
+
+import { packRows8 } from "../gemm/pack";
+import { LINEAR_ROWS } from "../tiles";
+import { LinearFrame } from "./frame";
+
+/** Writes the packed W of frame.packed to frame.result as a packed Wᵀ [columns × depth], without a bias. */
+export function transposePacked(frame: LinearFrame): void {
+  const depth = frame.depth;
+  const columns = frame.columns;
+  const packed = frame.packed;
+  let result = frame.result;
+  for (let i = 0; i < depth; i += 8) {
+    let source = packed + ((<usize>i) << 5);
+    for (let j = 0; j < columns; j += 8) {
+      const count = min(columns - j, 8);
+      packRows8(source, 8, min(depth - i, 8), count, result);
+      source += (<usize>depth) << 5;
+      result += (<usize>count) << 5;
+    }
+  }
+  memory.fill(result, 0, (<usize>((depth + 7) >> 3)) << 5);
+}
+
+/** result [columns] = Σ over the rows of input [rows × columns], LINEAR_ROWS of them at a time. */
+export function sumRows(frame: LinearFrame): void {
+  const rows = frame.rows;
+  const bytes = <usize>frame.columns << 2;
+  const input = frame.input;
+  const result = frame.result;
+  memory.fill(result, 0, bytes);
+  for (let from = 0; from < rows; from += LINEAR_ROWS) {
+    const first = input + <usize>from * bytes;
+    const end = first + <usize>min(LINEAR_ROWS, rows - from) * bytes;
+    let j: usize = 0;
+    for (; j + 16 <= bytes; j += 16) {
+      let sum = f32x4.splat(0);
+      for (let at = first + j; at < end; at += bytes) sum = f32x4.add(sum, v128.load(at));
+      v128.store(result + j, f32x4.add(v128.load(result + j), sum));
+    }
+    for (; j < bytes; j += 4) {
+      let sum: f32 = 0;
+      for (let at = first + j; at < end; at += bytes) sum += load<f32>(at);
+      store<f32>(result + j, load<f32>(result + j) + sum);
+    }
+  }
+}

@@ -1,0 +1,123 @@
+// linear: y [rows × columns] = x [rows × depth] · W + bias.
+//
+// W is packed once, see pack.ts. x is packed LINEAR_ROWS × LINEAR_DEPTH at a time; y starts as the bias
+// and takes one depth block after the other, so a row's bits depend on depth alone.
+
+import { ADD, multiply1x32, multiply4x8, PACKED } from "../gemm/kernel";
+import { packFourColumns, packRows } from "../gemm/pack";
+import { LINEAR_DEPTH, LINEAR_ROWS, PART, THREAD_ITEMS } from "../tiles";
+import { LinearFrame } from "./frame";
+
+/** Bytes of the scratch; a float64, since it may be more than memory can hold. */
+export function linearScratchBytes(frame: LinearFrame): f64 {
+  return <f64>frame.threads * <f64>threadBytes(frame);
+}
+
+/** Bytes that each thread uses for itself: one register block of y and a packed block of x. */
+// @ts-ignore: decorator
+@inline
+function threadBytes(frame: LinearFrame): usize {
+  const depth = min(LINEAR_DEPTH, frame.depth);
+  const rows = min(LINEAR_ROWS, (frame.rows + 3) & ~3);
+  return (((<usize>(rows * depth)) << 2) + 128 + 63) & ~63;
+}
+
+// @ts-ignore: decorator
+@inline
+function rowBlocks(frame: LinearFrame): i32 {
+  return (frame.rows + LINEAR_ROWS - 1) / LINEAR_ROWS;
+}
+
+/** Columns of an item: some milliseconds at most, and with threads enough items for all. */
+function itemColumns(frame: LinearFrame): i32 {
+  const columns = frame.columns;
+  const most = <i32>(PART / (<i64>LINEAR_ROWS * max(frame.depth, 1)));
+  const threads = frame.threads;
+  const fewest = threads > 1 ? (THREAD_ITEMS * threads) / max(rowBlocks(frame), 1) : 1;
+  const items = max((columns + most - 1) / max(most, 1), max(fewest, 1));
+  return max((columns / items + 7) & ~7, 8);
+}
+
+// @ts-ignore: decorator
+@inline
+function columnItems(frame: LinearFrame): i32 {
+  const columns = itemColumns(frame);
+  return (frame.columns + columns - 1) / columns;
+}
+
+/** Items of a call: blocks of y, LINEAR_ROWS high. */
+export function linearItems(frame: LinearFrame): i32 {
+  return rowBlocks(frame) * columnItems(frame);
+}
+
+/** One block of y, in thread `thread`'s part of the scratch. */
+export function linearRun(frame: LinearFrame, item: i32, thread: i32): void {
+  const start = (item / columnItems(frame)) * LINEAR_ROWS;
+  const first = (item % columnItems(frame)) * itemColumns(frame);
+  const rows = min(LINEAR_ROWS, frame.rows - start);
+  const depth = frame.depth;
+  const columns = frame.columns;
+  const last = min(first + itemColumns(frame), columns);
+  const transposed = frame.inputTransposed != 0;
+  const inputRow: usize = transposed ? 1 : <usize>depth;
+  const inputColumn: usize = transposed ? <usize>frame.rows : 1;
+  const resultRow = (<usize>columns) << 2;
+  const input = frame.input + ((<usize>start * inputRow) << 2);
+  const result = frame.result + <usize>start * resultRow;
+  const packed = frame.packed;
+  const panel = (<usize>depth) << 5;
+  const edge = frame.scratch + <usize>thread * threadBytes(frame);
+  const x = edge + 128;
+
+  const bias = packed + <usize>((columns + 7) >> 3) * panel + ((<usize>first) << 2);
+  for (let i = 0; i < rows; i++) {
+    const row = result + <usize>i * resultRow + ((<usize>first) << 2);
+    memory.copy(row, bias, (<usize>(last - first)) << 2);
+  }
+  for (let from = 0; from < depth; from += LINEAR_DEPTH) {
+    const count = min(LINEAR_DEPTH, depth - from);
+    const rowPanel = (<usize>count) << 4;
+    for (let i = 0; i < rows; i += 4) {
+      const panel = x + <usize>(i >> 2) * rowPanel;
+      const source = input + ((<usize>i * inputRow + <usize>from * inputColumn) << 2);
+      if (transposed) packFourColumns(source, inputColumn, rows - i, count, panel);
+      else packRows(source, inputRow, rows - i, count, panel, 16);
+    }
+    let w = packed + <usize>(first >> 3) * panel + ((<usize>from) << 5);
+    let j = first;
+    for (; rows == 1 && j + 32 <= last; j += 32) {
+      multiply1x32(x, w, panel, count, result + ((<usize>j) << 2));
+      w += panel << 2;
+    }
+    for (; j < last; j += 8) {
+      for (let i = 0; i < rows; i += 4) {
+        const a = x + <usize>(i >> 2) * rowPanel;
+        const c = result + <usize>i * resultRow + ((<usize>j) << 2);
+        if (rows - i >= 4 && columns - j >= 8) {
+          multiply4x8(a, w, count, c, resultRow, LINEAR_DEPTH | PACKED | ADD);
+        } else {
+          const height = min(rows - i, 4);
+          const bytes = (<usize>min(columns - j, 8)) << 2;
+          // A register block that reaches past the last row or column, by way of a block of its own.
+          copyBlock(edge, 32, c, resultRow, height, bytes);
+          multiply4x8(a, w, count, edge, 32, LINEAR_DEPTH | PACKED | ADD);
+          copyBlock(c, resultRow, edge, 32, height, bytes);
+        }
+      }
+      w += panel;
+    }
+  }
+}
+
+function copyBlock(
+  target: usize,
+  targetRow: usize,
+  source: usize,
+  sourceRow: usize,
+  rows: i32,
+  bytes: usize,
+): void {
+  for (let i: usize = 0; i < <usize>rows; i++) {
+    memory.copy(target + i * targetRow, source + i * sourceRow, bytes);
+  }
+}

@@ -1,0 +1,18 @@
+// What every module says of itself.
+
+import { LAYOUT } from "../build/layout";
+
+/** First byte that this module's constants do not occupy. */
+export function heapBase(): usize {
+  return __heap_base;
+}
+
+/** A digest of the frames' layouts this module was built with; see scripts/frames.mjs. */
+export function layout(): i32 {
+  return LAYOUT;
+}
+
+/** 1 in the relaxed build. */
+export function relaxedSimd(): i32 {
+  return ASC_FEATURE_RELAXED_SIMD ? 1 : 0;
+}
