@@ -21,9 +21,9 @@ export function scratchBytes(kernel: i32, frame: usize): f64 {
 }
 
 /** Items that threads share. */
-export function items(kernel: i32, frame: usize): i32 {
+export function items(kernel: i32, frame: usize): f64 {
   if (kernel == CoreKernel.attend) return attendItems(changetype<AttendFrame>(frame));
-  if (kernel == CoreKernel.linear) return linearItems(changetype<LinearFrame>(frame));
+  if (kernel == CoreKernel.linear) return <f64>linearItems(changetype<LinearFrame>(frame));
   return 1;
 }
 

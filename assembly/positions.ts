@@ -11,7 +11,7 @@ export function scratchBytes(kernel: i32, frame: usize): f64 {
   return 0;
 }
 
-export function items(kernel: i32, frame: usize): i32 {
+export function items(kernel: i32, frame: usize): f64 {
   return 1;
 }
 

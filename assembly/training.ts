@@ -14,7 +14,7 @@ export function scratchBytes(kernel: i32, frame: usize): f64 {
   return backwardScratchBytes(changetype<BackwardFrame>(frame));
 }
 
-export function items(kernel: i32, frame: usize): i32 {
+export function items(kernel: i32, frame: usize): f64 {
   return kernel == TrainingKernel.backward ? backwardItems(changetype<BackwardFrame>(frame)) : 1;
 }
 

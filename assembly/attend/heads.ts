@@ -16,6 +16,13 @@ export function keyValueHead(frame: AttendFrame, h: i32): i32 {
   return h / groupSize(frame);
 }
 
+/** allHeads before it is known that 31 bits can say it. */
+// @ts-ignore: decorator
+@inline
+export function everyHead(frame: AttendFrame): f64 {
+  return <f64>frame.batch * <f64>frame.keyValueHeads;
+}
+
 /** Key and value heads of all batches. */
 // @ts-ignore: decorator
 @inline

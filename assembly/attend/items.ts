@@ -36,8 +36,8 @@ export function attendScratchBytes(frame: AttendFrame): f64 {
   return <f64>sharedBytes(frame) + <f64>frame.threads * <f64>threadBytes(frame);
 }
 
-/** Items of a call. */
-export function attendItems(frame: AttendFrame): i32 {
+/** Items of a call; a float64, since they may be more than an item's number can say. */
+export function attendItems(frame: AttendFrame): f64 {
   return few(frame) ? fewItems(frame) : manyItems(frame);
 }
 

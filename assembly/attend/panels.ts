@@ -37,17 +37,14 @@ function keyTileBytes(frame: AttendFrame): usize {
   return <usize>(ceil8(tileKeys(frame)) >> 3) * keyPanelBytes(frame);
 }
 
-// @ts-ignore: decorator
-@inline
-function valueTileBytes(frame: AttendFrame): usize {
-  return <usize>(ceil8(frame.valueSize) >> 3) * ((<usize>tileKeys(frame)) << 5);
-}
-
-/** Bytes of a tile: its flag with the gap to the next cache line, its keys, its values. */
-// @ts-ignore: decorator
-@inline
-export function panelTileBytes(frame: AttendFrame): usize {
-  return (FLAG_BYTES + keyTileBytes(frame) + valueTileBytes(frame) + 63) & ~63;
+/**
+ * Bytes of a tile: its flag with the gap to the next cache line, its keys, its values. Of 64 bits, since
+ * it may be more than an address can say.
+ */
+export function panelTileBytes(frame: AttendFrame): u64 {
+  const keys = <u64>ceil8(tileKeys(frame)) * frame.headSize;
+  const values = <u64>ceil8(frame.valueSize) * tileKeys(frame);
+  return (FLAG_BYTES + ((keys + values) << 2) + 63) & ~63;
 }
 
 // @ts-ignore: decorator

@@ -18,7 +18,7 @@ import {
   States,
 } from "../softmax/state";
 import { rowAt } from "../strided";
-import { REGISTER_ROWS, ROWS, SPAN, TILE_ROW } from "../tiles";
+import { REGISTER_ROWS, ROWS, SPAN, tilesOf } from "../tiles";
 import { AttendFrame, outputStrides, queryStrides, sequenceOf } from "./frame";
 import { ceil8 } from "./panels";
 import { dropWeights } from "./scores/dropout";
@@ -58,7 +58,7 @@ export function tileRows(frame: AttendFrame): i32 {
 // @ts-ignore: decorator
 @inline
 export function spans(frame: AttendFrame): i32 {
-  return (frame.keys + SPAN - 1) / SPAN;
+  return tilesOf(frame.keys, SPAN);
 }
 
 /** Bytes of a Rows with its numbers, a multiple of 64. */

@@ -10,22 +10,23 @@
 // rows, packed, for each thread. Tensors as in attend/items.ts, gradients by the strides of their tensors.
 
 import { keyStrides, queryStrides, sequenceOf, valueStrides } from "../attend/frame";
-import { allHeads, groupSize } from "../attend/heads";
+import { everyHead, groupSize, keyValueHead } from "../attend/heads";
 import { skips } from "../attend/rows";
-import { firstKey, lastKey, resultKeys, resultRows } from "../attend/visible/window";
+import {
+  firstKey,
+  firstRow,
+  lastKey,
+  resultKeys,
+  resultRows,
+  rowAfter,
+} from "../attend/visible/window";
 import { rowAt } from "../strided";
-import { KEYS, PART, ROWS } from "../tiles";
+import { KEYS, PART, ROWS, tilesOf } from "../tiles";
 import { BackwardFrame } from "./frame";
 import { beginKeyTile, finishKeyTile, keyTileBytes } from "./keys";
 import { beginRowTile, finishRowTile, rowTileBytes } from "./rows";
 import { differentiateTile } from "./tile";
 import { placeWork, Work, workBytes } from "./work";
-
-// @ts-ignore: decorator
-@inline
-function tilesOf(rows: i32, tile: i32): i32 {
-  return (rows + tile - 1) / tile;
-}
 
 /** Bytes that each thread uses for itself. */
 // @ts-ignore: decorator
@@ -40,9 +41,9 @@ export function backwardScratchBytes(frame: BackwardFrame): f64 {
   return <f64>frame.threads * <f64>threadBytes(frame);
 }
 
-/** Items of a call: one for each key and value head of each batch. */
-export function backwardItems(frame: BackwardFrame): i32 {
-  return allHeads(frame);
+/** Items of a call: one for each key and value head of each batch. A float64, as attendItems. */
+export function backwardItems(frame: BackwardFrame): f64 {
+  return everyHead(frame);
 }
 
 /** Tiles that make some milliseconds. */
@@ -54,51 +55,75 @@ function partTiles(frame: BackwardFrame): i32 {
 }
 
 /**
- * Some milliseconds of one item, in thread `thread`'s part of the scratch: from step 0, then from the
- * step the call before came to. 0 once the item is done. Doing an item again changes nothing.
+ * Some milliseconds of one item, in thread `thread`'s part of the scratch: from `step` 0, then, with
+ * what the run before gave, from where that one stopped. 0 once the item is done. Doing an item
+ * again changes nothing.
  */
 export function backwardRun(frame: BackwardFrame, item: i32, thread: i32, step: i32): i32 {
   const w = changetype<Work>(frame.scratch + <usize>thread * <usize>threadBytes(frame));
-  const keyTile = changetype<usize>(w) + workBytes(frame);
-  const rowTiles = keyTile + <usize>keyTileBytes(frame);
   const b = item / frame.keyValueHeads;
   const head = item % frame.keyValueHeads;
-  const sequence = sequenceOf(frame, b);
+  const group = groupSize(frame);
   if (!step) {
     placeWork(frame, w);
     clearResults(frame, b, head);
+    w.b = b;
+    w.h = head * group;
+    enterKeyTile(frame, w, 0);
   }
-  w.b = b;
+  if (!w.down || !w.across) return 0;
+  for (let left = partTiles(frame); w.h < (head + 1) * group; left--) {
+    if (!left) return 1;
+    if (w.rowTile < w.end) stepTile(frame, w);
+    if (++w.rowTile < w.end) continue;
+    const key = w.keyTile + 1;
+    if (key == w.down) w.h++;
+    enterKeyTile(frame, w, key < w.down ? key : 0);
+  }
+  return 0;
+}
 
-  const across = tilesOf(sequence.queries, ROWS);
-  const down = tilesOf(sequence.keys, KEYS);
-  const total = groupSize(frame) * down * across;
-  const stop = min(step + partTiles(frame), total);
-  for (; step < stop; step++) {
-    const key = (step / across) % down;
-    const row = step % across;
-    w.h = head * groupSize(frame) + step / (down * across);
-    w.row = row * ROWS;
-    w.rows = min(ROWS, sequence.queries - w.row);
-    w.position = sequence.position + w.row;
-    w.first = sequence.queryStart + w.row;
-    w.column = key * KEYS;
-    w.columns = min(KEYS, sequence.keys - w.column);
-    const firstKeyRow = sequence.keyStart + w.column;
-    const rowTile = rowTiles + <usize>row * <usize>rowTileBytes(frame);
-    if (row == 0) {
-      if (key == 0) w.slopes = w.sink = 0;
-      beginKeyTile(frame, keyTile, b, head, firstKeyRow, w.columns);
-    }
-    if (key == 0) w.sink += beginRowTile(frame, w, rowTile);
-    if (!isUnseen(frame, w)) differentiateTile(frame, w, rowTile, keyTile);
-    if (key == down - 1) finishRowTile(frame, w, rowTile);
-    if (row == across - 1) {
-      finishKeyTile(frame, keyTile, b, head, firstKeyRow, w.columns);
-      if (key == down - 1) storeSums(frame, w);
-    }
+/**
+ * On to tile `key` of the keys, and in it to the first tile of rows that may see it. All take part in
+ * the first tile of keys, where they begin, and in the last, where they end.
+ */
+function enterKeyTile(frame: BackwardFrame, w: Work, key: i32): void {
+  const sequence = sequenceOf(frame, w.b);
+  w.across = tilesOf(sequence.queries, ROWS);
+  w.down = tilesOf(sequence.keys, KEYS);
+  const every = key == 0 || key == w.down - 1;
+  w.keyTile = key;
+  w.begin = every ? 0 : firstRow(frame, w.b, key * KEYS) / ROWS;
+  w.end = every ? w.across : tilesOf(rowAfter(frame, w.b, key * KEYS + KEYS), ROWS);
+  w.rowTile = w.begin;
+}
+
+/** One tile of rows by one tile of keys, and what begins and ends with them. */
+function stepTile(frame: BackwardFrame, w: Work): void {
+  const keyTile = changetype<usize>(w) + workBytes(frame);
+  const rowTiles = keyTile + <usize>keyTileBytes(frame);
+  const rowTile = rowTiles + <usize>w.rowTile * <usize>rowTileBytes(frame);
+  const sequence = sequenceOf(frame, w.b);
+  w.row = w.rowTile * ROWS;
+  w.rows = min(ROWS, sequence.queries - w.row);
+  w.position = sequence.position + w.row;
+  w.first = sequence.queryStart + w.row;
+  w.column = w.keyTile * KEYS;
+  w.columns = min(KEYS, sequence.keys - w.column);
+  const head = keyValueHead(frame, w.h);
+  const firstKeyRow = sequence.keyStart + w.column;
+  const last = w.keyTile == w.down - 1;
+  if (w.rowTile == w.begin) {
+    if (w.keyTile == 0) w.slopes = w.sink = 0;
+    beginKeyTile(frame, keyTile, w.b, head, firstKeyRow, w.columns);
   }
-  return step < total ? step : 0;
+  if (w.keyTile == 0) w.sink += beginRowTile(frame, w, rowTile);
+  if (!isUnseen(frame, w)) differentiateTile(frame, w, rowTile, keyTile);
+  if (last) finishRowTile(frame, w, rowTile);
+  if (w.rowTile == w.end - 1) {
+    finishKeyTile(frame, keyTile, w.b, head, firstKeyRow, w.columns);
+    if (last) storeSums(frame, w);
+  }
 }
 
 /** Whether no row of the tile sees any of the keys. */

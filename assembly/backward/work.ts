@@ -1,4 +1,5 @@
-// What a thread's tiles of the backward pass use in turn, and what one query head has gathered:
+// Where an item of the backward pass stands, what its query head has gathered, and what its tiles use in
+// turn:
 //
 //   scores       [rows][KEYS]    s
 //   gradients    [rows][KEYS]    dP, then dS
@@ -24,6 +25,15 @@ export class Work extends Tile {
   /** Rows of a transposed panel. */
   panel: usize = 0;
   product: Product = changetype<Product>(0);
+  /** The next step: a tile of keys, one of rows. */
+  keyTile: i32 = 0;
+  rowTile: i32 = 0;
+  /** Tiles of rows [begin, end) that may see the tile of keys. */
+  begin: i32 = 0;
+  end: i32 = 0;
+  /** Tiles of rows and of keys. */
+  across: i32 = 0;
+  down: i32 = 0;
   slopes: f64 = 0;
   sink: f64 = 0;
 }

@@ -53,8 +53,8 @@ export function updateState(states: States, i: usize, scores: usize, count: i32)
   }
   store<f32>(maximum, m);
   if (before == -(<f32>Infinity)) {
-    // Nothing was added under the old maximum.
-    store<f32>(sum, added);
+    // Nothing was added under the old maximum but, where scores were NaN, NaN.
+    store<f32>(sum, load<f32>(sum) + added);
     return;
   }
   const alpha = rescaling(before, base);
@@ -88,13 +88,15 @@ export function mergeState(total: States, part: States, i: usize): void {
   }
 }
 
-/** Writes output / l of row i, `columns` of them; 0 where no key was seen. */
+/** Writes output / l of row i, `columns` of them; 0 where no key was seen, whatever the row holds. */
 export function finishState(states: States, i: usize, target: usize, columns: i32): void {
   const source = states.output + i * ((<usize>states.columns) << 2);
   const l = load<f32>(states.sums + (i << 2));
-  // Nothing was added to the output of a row that saw nothing: 0 / 1.
-  const sum: f32 = l == 0 ? 1 : l;
-  const divisor = f32x4.splat(sum);
+  if (l == 0) {
+    memory.fill(target, 0, (<usize>columns) << 2);
+    return;
+  }
+  const divisor = f32x4.splat(l);
   let j = 0;
   for (; j + 4 <= columns; j += 4) {
     const at = (<usize>j) << 2;
@@ -102,7 +104,7 @@ export function finishState(states: States, i: usize, target: usize, columns: i3
   }
   for (; j < columns; j++) {
     const at = (<usize>j) << 2;
-    store<f32>(target + at, load<f32>(source + at) / sum);
+    store<f32>(target + at, load<f32>(source + at) / l);
   }
 }
 

@@ -10,7 +10,7 @@
 import { WeightsKind } from "../../kinds";
 import { KEYS, ROWS, SPAN } from "../../tiles";
 import { AttendFrame, sequenceOf } from "../frame";
-import { allHeads, groupSize, keyValueHead } from "../heads";
+import { allHeads, everyHead, groupSize, keyValueHead } from "../heads";
 import { packTile, panelTileBytes } from "../panels";
 import {
   beginRows,
@@ -61,7 +61,7 @@ export function groupBytes(frame: AttendFrame): usize {
 /** Bytes of a packed tile, or of a Prefetch. */
 // @ts-ignore: decorator
 @inline
-export function tileBytes(frame: AttendFrame): usize {
+export function tileBytes(frame: AttendFrame): u64 {
   return frame.queries == 1 ? prefetchBytes(frame, groupSize(frame)) : panelTileBytes(frame);
 }
 
@@ -71,12 +71,12 @@ export function fewSharedBytes(frame: AttendFrame): u64 {
 
 export function fewThreadBytes(frame: AttendFrame): u64 {
   const rows: u64 = splits(frame) ? 0 : <u64>groupSize(frame) * rowsBytes(frame);
-  return <u64>tileBytes(frame) + scratchTileBytes(frame) + rows;
+  return tileBytes(frame) + scratchTileBytes(frame) + rows;
 }
 
 /** One for each head, or for each of its spans and then for what becomes of them. */
-export function fewItems(frame: AttendFrame): i32 {
-  return allHeads(frame) + (splits(frame) ? allSpans(frame) : 0);
+export function fewItems(frame: AttendFrame): f64 {
+  return everyHead(frame) * (splits(frame) ? 1 + <f64>spans(frame) : 1);
 }
 
 export function fewReady(frame: AttendFrame, item: i32): i32 {
@@ -91,9 +91,9 @@ export function runFew(
   key: i32,
 ): i32 {
   const group = groupBytes(frame);
-  const block = blockOf(frame, scratch + tileBytes(frame));
+  const block = blockOf(frame, scratch + <usize>tileBytes(frame));
   if (!splits(frame)) {
-    const rows = scratch + tileBytes(frame) + scratchTileBytes(frame);
+    const rows = scratch + <usize>tileBytes(frame) + scratchTileBytes(frame);
     const next = attendSpan(frame, item, -1, key, rows, scratch);
     if (!next) finishHead(frame, rows, 1, block);
     return next;
@@ -143,7 +143,7 @@ function attendPacked(
   rows: usize,
   panels: usize,
 ): void {
-  const scratch = panels + tileBytes(frame);
+  const scratch = panels + <usize>tileBytes(frame);
   const step = <usize>rowsBytes(frame);
   const end = rows + groupBytes(frame);
   for (let from = first; from < stop; from += KEYS) {

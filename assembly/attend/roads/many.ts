@@ -4,9 +4,9 @@
 //   shared   the panels of a round's heads
 //   thread   scratch of a tile, then Rows
 
-import { KEYS, ROWS } from "../../tiles";
+import { KEYS, ROWS, tilesOf } from "../../tiles";
 import { AttendFrame, sequenceOf } from "../frame";
-import { allHeads, groupSize } from "../heads";
+import { allHeads, everyHead, groupSize } from "../heads";
 import { packTile, panelTileBytes } from "../panels";
 import { beginRows, enterSpan, finishRows, mergeSpan, placeRows, Rows, rowsBytes, skips } from "../rows";
 import { blockOf, scratchTileBytes } from "../scratch";
@@ -17,14 +17,14 @@ import { firstKey, lastKey, resultRows } from "../visible/window";
 // @ts-ignore: decorator
 @inline
 function keyTiles(frame: AttendFrame): i32 {
-  return (frame.keys + KEYS - 1) / KEYS;
+  return tilesOf(frame.keys, KEYS);
 }
 
 /** Tiles of a head's query rows. */
 // @ts-ignore: decorator
 @inline
 function headTiles(frame: AttendFrame): i32 {
-  return (frame.queries + ROWS - 1) / ROWS;
+  return tilesOf(frame.queries, ROWS);
 }
 
 /** Tiles of the query rows that read one key and value head. */
@@ -48,8 +48,10 @@ export function manyThreadBytes(frame: AttendFrame): u64 {
   return scratchTileBytes(frame) + rowsBytes(frame);
 }
 
-export function manyItems(frame: AttendFrame): i32 {
-  return allHeads(frame) * (keyTiles(frame) + rowTiles(frame));
+/** A float64: many short sequences beside a long one may be more than an item's number can say. */
+export function manyItems(frame: AttendFrame): f64 {
+  const tiles = <f64>keyTiles(frame) + <f64>groupSize(frame) * <f64>headTiles(frame);
+  return everyHead(frame) * tiles;
 }
 
 /** Items of a round, but for the last. */
@@ -103,7 +105,7 @@ function packHead(frame: AttendFrame, index: i32, tile: i32, panels: usize): voi
   const from = tile * KEYS;
   const to = lastKey(frame, b, sequenceOf(frame, b).queries);
   if (from < firstKey(frame, b, 0) || from >= to) return;
-  const at = panels + <usize>tile * panelTileBytes(frame);
+  const at = panels + <usize>tile * <usize>panelTileBytes(frame);
   packTile(frame, b, index % frame.keyValueHeads, from, min(KEYS, to - from), at);
 }
 
@@ -137,7 +139,7 @@ function attendRows(
     r.columns = min(KEYS, to - from);
     if (skips(frame, r)) continue;
     enterSpan(r, from);
-    attendTile(frame, r, panels + <usize>(from / KEYS) * panelTileBytes(frame), scratch);
+    attendTile(frame, r, panels + <usize>(from / KEYS) * <usize>panelTileBytes(frame), scratch);
   }
   if (stop < to) return <i32>stop;
   mergeSpan(r, r);

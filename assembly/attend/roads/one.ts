@@ -18,7 +18,7 @@ export function attendOne(
   rows: usize,
   prefetch: usize,
 ): void {
-  const scratch = prefetch + prefetchBytes(frame, groupSize(frame));
+  const scratch = prefetch + <usize>prefetchBytes(frame, groupSize(frame));
   const scores = scoresOf(scratch);
   const step = <usize>rowsBytes(frame);
   const end = rows + <usize>groupSize(frame) * step;

@@ -8,7 +8,7 @@
 import { rowAt } from "../../strided";
 import { CACHED_BYTES, KEYS, PREFETCH_KEYS } from "../../tiles";
 import { AttendFrame, keyStrides, sequenceOf } from "../frame";
-import { allHeads, keyValueHead } from "../heads";
+import { everyHead, keyValueHead } from "../heads";
 import { Rows, rowsBytes } from "../rows";
 import { scoreRow } from "./dot";
 
@@ -30,7 +30,7 @@ const HEADER: usize = 64;
 
 /** Whether keys and values are more than the caches hold. */
 export function exceedsCaches(frame: AttendFrame): bool {
-  const rows = <f64>allHeads(frame) * <f64>frame.keys;
+  const rows = everyHead(frame) * <f64>frame.keys;
   return rows * <f64>(frame.headSize + frame.valueSize) * 4 > CACHED_BYTES;
 }
 
@@ -43,14 +43,14 @@ function copyRow(frame: AttendFrame): usize {
 
 // @ts-ignore: decorator
 @inline
-function scoresBytes(group: i32): usize {
-  return (<usize>group * KEYS) << 2;
+function scoresBytes(group: i32): u64 {
+  return (<u64>group * KEYS) << 2;
 }
 
 /** Bytes of a Prefetch with its numbers: eight keys, and the scores of two tiles. */
-export function prefetchBytes(frame: AttendFrame, group: i32): usize {
+export function prefetchBytes(frame: AttendFrame, group: i32): u64 {
   if (!exceedsCaches(frame)) return HEADER;
-  return HEADER + copyRow(frame) * PREFETCH_KEYS + 2 * scoresBytes(group);
+  return HEADER + <u64>copyRow(frame) * PREFETCH_KEYS + 2 * scoresBytes(group);
 }
 
 /** For rows from `rows` to `end`, without a tile yet. */

@@ -51,6 +51,26 @@ export function everyKey(frame: AttendFrame): bool {
   return frame.scoresKind == ScoresKind.raw || frame.scoresKind == ScoresKind.capped;
 }
 
+/** First row of batch b that may see a key from `from` on. */
+export function firstRow(frame: AttendFrame, b: i32, from: i32): i32 {
+  if (frame.right == UNLIMITED) return 0;
+  return rowOf(frame, b, <i64>from - frame.right);
+}
+
+/** The row after the last of batch b that may see a key before `to`. */
+export function rowAfter(frame: AttendFrame, b: i32, to: i32): i32 {
+  if (frame.left == UNLIMITED) return sequenceOf(frame, b).queries;
+  return rowOf(frame, b, <i64>to + frame.left);
+}
+
+/** The row at `position`, or the end that is nearest to it. */
+// @ts-ignore: decorator
+@inline
+function rowOf(frame: AttendFrame, b: i32, position: i64): i32 {
+  const sequence = sequenceOf(frame, b);
+  return <i32>min(max(position - sequence.position, 0), <i64>sequence.queries);
+}
+
 /** First key of the first tile that a query from `row` on sees. */
 export function firstKey(frame: AttendFrame, b: i32, row: i32): i32 {
   if (everyKey(frame)) return 0;
