@@ -3,8 +3,10 @@
 /** A window without an end. */
 export const UNLIMITED = 0x7fffffff;
 
+/** Masks of one call. */
+export const MOST_MASKS = 8;
+
 export enum MaskKind {
-  none,
   boolean, // uint8, 0 is left out
   additive, // float32, −Infinity is left out
 }

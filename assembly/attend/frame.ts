@@ -14,6 +14,24 @@ export class Sequence {
   keyStart: i32 = 0;
 }
 
+/** A mask. It is applied after those before it. */
+@unmanaged
+export class Mask {
+  data: usize = 0;
+  /** As data; 0 for none. */
+  gradient: usize = 0;
+  /** Strides. */
+  batch: usize = 0;
+  head: usize = 0;
+  row: usize = 0;
+  /** 0 or 1 */
+  column: usize = 0;
+  /** MaskKind */
+  kind: i32 = 0;
+  /** Keys that it covers; those past them are left out. */
+  columns: i32 = 0;
+}
+
 @unmanaged
 export class AttendFrame {
   // How the work is divided, which changes no result.
@@ -31,7 +49,6 @@ export class AttendFrame {
   logSumExp: usize = 0;
   weights: usize = 0;
   scores: usize = 0;
-  mask: usize = 0;
   /** [heads] or [batch, heads] */
   slopes: usize = 0;
   /** [heads], 0 for none */
@@ -64,11 +81,6 @@ export class AttendFrame {
   outputBatch: usize = 0;
   outputHead: usize = 0;
   outputRow: usize = 0;
-  maskBatch: usize = 0;
-  maskHead: usize = 0;
-  maskRow: usize = 0;
-  /** 0 or 1 */
-  maskColumn: usize = 0;
   blocksBatch: usize = 0;
   blocksHead: usize = 0;
   blocksRow: usize = 0;
@@ -88,9 +100,9 @@ export class AttendFrame {
   right: i32 = 0;
   /** Queries and keys of a block, 0 for no block mask. */
   blockSize: i32 = 0;
-  maskKind: i32 = 0;
-  /** Keys that the mask covers; those past them are left out. */
-  maskColumns: i32 = 0;
+  maskCount: i32 = 0;
+  /** Bytes from the frame to its Mask [maskCount], behind it. */
+  masksAt: usize = 0;
   /** AlibiDistance */
   distance: i32 = 0;
   weightsKind: i32 = 0;

@@ -7,7 +7,7 @@
 // A state starts anew with each span of SPAN keys and is merged into the total of the spans before: so
 // threads may share one row's keys, a span each, for the same bits.
 
-import { MaskKind, WeightsKind } from "../kinds";
+import { WeightsKind } from "../kinds";
 import { packRows, scalePanels } from "../gemm/pack";
 import {
   finishState,
@@ -141,7 +141,7 @@ export function mergeSpan(r: Rows, part: Rows): void {
 /** Whether no row of the tile sees any of its keys. */
 export function skips(frame: AttendFrame, tile: Tile): bool {
   if (everyKey(frame)) return false;
-  if (frame.maskKind != MaskKind.none && tileIsMasked(frame, tile)) return true;
+  if (frame.maskCount && tileIsMasked(frame, tile)) return true;
   return frame.blockSize != 0 && tileIsBlocked(frame, tile);
 }
 

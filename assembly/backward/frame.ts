@@ -10,9 +10,7 @@ export class BackwardFrame extends AttendFrame {
   queryGradient: usize = 0;
   keyGradient: usize = 0;
   valueGradient: usize = 0;
-  /** As mask; 0 for none, like those below. */
-  maskGradient: usize = 0;
-  /** [batch, heads] */
+  /** [batch, heads]; 0 for none, like that below. */
   slopesGradient: usize = 0;
   /** [batch, heads] */
   sinksGradient: usize = 0;

@@ -4,13 +4,14 @@
 //   dV += Pᵀ · dO       dK += dSᵀ · Q     dQ += dS · K
 //
 // s are the scores after everything, made anew as forward makes them. On the way back dS is first
-// the gradient of mask and ALiBi, then, by 1 − (s/cap)², of what went into the soft cap. With dropout
+// the gradient of masks and ALiBi, then, by 1 − (s/cap)², of what went into the soft cap. With dropout
 // factors F: dV += (P ∘ F)ᵀ · dO and dS = P ∘ (F ∘ dP − delta).
 
+import { Mask } from "../attend/frame";
 import { ceil8, tileKeys } from "../attend/panels";
 import { dropoutFactors } from "../attend/scores/dropout";
 import { biasScores, capScores } from "../attend/scores/scores";
-import { maskOffset } from "../attend/visible/mask";
+import { maskAt, maskOffset } from "../attend/visible/mask";
 import { reachOf } from "../attend/visible/window";
 import { scoreTile, transposedTile, valueTile } from "../gemm/products";
 import { AlibiDistance } from "../kinds";
@@ -73,7 +74,10 @@ export function differentiateTile(
     }
     // What a row's gradient of NaN or Infinity does to the values that the row sees.
     if (delta - delta != 0) spoil(w, i, filled);
-    if (frame.maskGradient) addMaskGradient(frame, w, i, min(seen, w.columns), g);
+    for (let index = 0; index < frame.maskCount; index++) {
+      const mask = maskAt(frame, index);
+      if (mask.gradient) addMaskGradient(mask, w, i, min(seen, w.columns), g);
+    }
     if (frame.slopesGradient) {
       w.slopes += slopeGradient(frame.distance, g, filled, w.column, w.position + i);
     }
@@ -178,18 +182,17 @@ function uncap(w: Work, i: i32, count: i32, cap: f32): void {
   }
 }
 
-/** Adds row i to the mask's gradient: over the keys first where one number stands for all. */
+/** Adds row i to a mask's gradient: over the keys first where one number stands for all. */
 function addMaskGradient(
-  frame: BackwardFrame,
+  mask: Mask,
   w: Work,
   i: i32,
   count: i32,
   gradients: usize,
 ): void {
-  const offset = maskOffset(frame, w.b, w.h, w.row + i, w.column);
-  const target = frame.maskGradient + (offset << 2);
-  const covered = (<usize>max(min(count, frame.maskColumns - w.column), 0)) << 2;
-  if (frame.maskColumn) {
+  const target = mask.gradient + (maskOffset(mask, w, i) << 2);
+  const covered = (<usize>max(min(count, mask.columns - w.column), 0)) << 2;
+  if (mask.column) {
     for (let j: usize = 0; j < covered; j += 4) {
       store<f32>(target + j, load<f32>(target + j) + load<f32>(gradients + j));
     }

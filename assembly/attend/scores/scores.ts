@@ -4,9 +4,9 @@
 //   s ← cap · tanh(s / cap)          scores: capped
 //   s ← scoreMod(s)                  in JavaScript
 //   s ← s + slope · distance         ALiBi (Press et al. 2021)
-//   s ← s + mask, or −∞              scores: biased
+//   s ← s + masks, or −∞             scores: biased
 
-import { AlibiDistance, MaskKind, ScoresKind } from "../../kinds";
+import { AlibiDistance, ScoresKind } from "../../kinds";
 import { softcap } from "../../simd/softcap";
 import { KEYS } from "../../tiles";
 import { AttendFrame, sequenceOf } from "../frame";
@@ -36,7 +36,7 @@ export function finishScores(frame: AttendFrame, tile: Tile, scores: usize, spar
 /** ALiBi and masks: what is added to the scores, and which keys are left out. */
 export function biasScores(frame: AttendFrame, tile: Tile, scores: usize): void {
   const filled = (tile.columns + 7) & ~7;
-  const masked = frame.maskKind != MaskKind.none;
+  const masked = frame.maskCount != 0;
   const blocked = frame.blockSize != 0;
   const keys = sequenceOf(frame, tile.b).keys;
   // Whether some row does not see some key by its position.
