@@ -1,7 +1,7 @@
 // What the roofline times, in AssemblyScript and from the very kernels: compiled for each build.
 // Memory from `at` on is the caller's.
 
-import { scoreTile, valueTile } from "../../assembly/attend/products";
+import { Product, scoreTile, valueTile } from "../../assembly/gemm/products";
 import { madd } from "../../assembly/simd/lanes";
 import { exponentiate } from "../../assembly/softmax/state";
 import { KEYS, ROWS } from "../../assembly/tiles";
@@ -15,10 +15,23 @@ export function tiles(at: usize, depth: i32, times: i32): void {
   const keys = at + ((<usize>ROWS * depth) << 2);
   const scores = keys + ((<usize>KEYS * depth) << 2);
   const output = scores + ((<usize>ROWS * KEYS) << 2);
-  const panel = (<usize>KEYS) << 5;
+  const p = changetype<Product>(output + ((<usize>ROWS * depth) << 2));
+  p.rows = ROWS;
+  p.b = keys;
+  p.reach = KEYS;
+  p.panel = KEYS;
+  p.cRow = (<usize>depth) << 2;
   for (let i = 0; i < times; i++) {
-    scoreTile(at, keys, depth, ROWS, KEYS, KEYS, scores);
-    valueTile(scores, keys, panel, KEYS, ROWS, depth, KEYS, output, (<usize>depth) << 2);
+    p.a = at;
+    p.c = scores;
+    p.columns = KEYS;
+    p.depth = depth;
+    scoreTile(p);
+    p.a = scores;
+    p.c = output;
+    p.columns = depth;
+    p.depth = KEYS;
+    valueTile(p);
   }
 }
 

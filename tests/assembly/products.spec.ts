@@ -1,6 +1,13 @@
-import { scoreTile, valueTile, valueTileSkipping } from "../../assembly/attend/products";
 import { packColumns, packRows, packRows8 } from "../../assembly/gemm/pack";
+import {
+  Product,
+  scoreTile,
+  valueTile,
+  valueTileSkipping,
+} from "../../assembly/gemm/products";
 import { KEYS } from "../../assembly/tiles";
+
+const product = changetype<Product>(memory.data(offsetof<Product>(), 16));
 
 let state: u32 = 12345;
 function next(): f32 {
@@ -23,6 +30,7 @@ const sizes: i32[] = [1, 2, 3, 4, 5, 7, 8, 9, 11, 16, 17];
 
 describe("products of a tile", () => {
   it("scores are Q·Kᵀ for every size of rows, keys and depth", () => {
+    let wrong = 0;
     for (let a = 0; a < sizes.length; a++)
       for (let b = 0; b < sizes.length; b++)
         for (let c = 0; c < sizes.length; c++) {
@@ -51,27 +59,27 @@ describe("products of a tile", () => {
               packedK.dataStart + ((j * depth) << 2),
             );
           const scores = new Float32Array(((rows + 3) & ~3) * KEYS).fill(NaN);
-          scoreTile(
-            packedQ.dataStart,
-            packedK.dataStart,
-            depth,
-            rows,
-            keys,
-            keys,
-            scores.dataStart,
-          );
+          product.a = packedQ.dataStart;
+          product.b = packedK.dataStart;
+          product.c = scores.dataStart;
+          product.rows = rows;
+          product.columns = keys;
+          product.depth = depth;
+          product.reach = keys;
+          scoreTile(product);
           for (let i = 0; i < rows; i++)
             for (let j = 0; j < keys; j++) {
               let sum: f64 = 0;
               for (let d = 0; d < depth; d++) sum += <f64>q[i * depth + d] * <f64>k[j * depth + d];
               const error = Math.abs(<f64>scores[i * KEYS + j] - sum);
-              if (!(error <= bound(depth))) expect<f64>(error).toBeLessThan(bound(depth));
+              if (!(error <= bound(depth))) wrong++;
             }
         }
-    expect<bool>(true).toBe(true);
+    expect<i32>(wrong).toBe(0);
   });
 
   it("output grows by P·V, and skipping gives the same where all is finite", () => {
+    let wrong = 0;
     for (let a = 0; a < sizes.length; a++)
       for (let b = 0; b < sizes.length; b++)
         for (let c = 0; c < sizes.length; c++) {
@@ -90,32 +98,22 @@ describe("products of a tile", () => {
               keys,
               packedV.dataStart + <usize>(j >> 3) * panel,
             );
-          const held = (rows + 3) & ~3;
-          const p = fill(held * KEYS);
-          const output = new Float32Array(held * padded).fill(0.5);
-          const skipping = new Float32Array(held * padded).fill(0.5);
-          valueTile(
-            p.dataStart,
-            packedV.dataStart,
-            panel,
-            keys,
-            rows,
-            padded,
-            keys,
-            output.dataStart,
-            (<usize>padded) << 2,
-          );
-          valueTileSkipping(
-            p.dataStart,
-            p.dataStart,
-            packedV.dataStart,
-            panel,
-            keys,
-            rows,
-            columns,
-            skipping.dataStart,
-            (<usize>padded) << 2,
-          );
+          const padRows = (rows + 3) & ~3;
+          const p = fill(padRows * KEYS);
+          const output = new Float32Array(padRows * padded).fill(0.5);
+          const skipping = new Float32Array(padRows * padded).fill(0.5);
+          product.a = p.dataStart;
+          product.b = packedV.dataStart;
+          product.c = output.dataStart;
+          product.rows = rows;
+          product.columns = padded;
+          product.depth = keys;
+          product.reach = keys;
+          product.panel = <usize>keys;
+          product.cRow = (<usize>padded) << 2;
+          valueTile(product);
+          product.c = skipping.dataStart;
+          valueTileSkipping(product, p.dataStart);
           for (let i = 0; i < rows; i++)
             for (let d = 0; d < columns; d++) {
               let sum: f64 = 0.5;
@@ -124,10 +122,10 @@ describe("products of a tile", () => {
                 Math.abs(<f64>output[i * padded + d] - sum),
                 Math.abs(<f64>skipping[i * padded + d] - sum),
               );
-              if (!(error <= bound(keys))) expect<f64>(error).toBeLessThan(bound(keys));
+              if (!(error <= bound(keys))) wrong++;
             }
         }
-    expect<bool>(true).toBe(true);
+    expect<i32>(wrong).toBe(0);
   });
 
   it("skipping lets no value of a key that is left out through", () => {
@@ -138,17 +136,15 @@ describe("products of a tile", () => {
     const weights = new Float32Array(4 * KEYS).fill(1);
     weights[0] = 0;
     const output = new Float32Array(32);
-    valueTileSkipping(
-      scores.dataStart,
-      weights.dataStart,
-      values.dataStart,
-      64,
-      2,
-      1,
-      8,
-      output.dataStart,
-      32,
-    );
+    product.a = weights.dataStart;
+    product.b = values.dataStart;
+    product.c = output.dataStart;
+    product.rows = 1;
+    product.columns = 8;
+    product.depth = 2;
+    product.panel = 2;
+    product.cRow = 32;
+    valueTileSkipping(product, scores.dataStart);
     for (let d = 0; d < 8; d++) expect<f32>(output[d]).toBe(2);
   });
 });

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 
 const specs = readdirSync("tests/assembly").filter((name) => name.endsWith(".spec.ts")).length;
-const relaxed = readFileSync("build/relaxed.wasm");
+const relaxed = readFileSync("build/core.relaxed.wasm");
 // Node 20 has relaxed SIMD behind a flag, newer ones without.
 const flags = WebAssembly.validate(relaxed) ? [] : ["--experimental-wasm-relaxed-simd"];
 

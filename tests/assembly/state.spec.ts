@@ -1,9 +1,14 @@
 import {
-  baseOf,
   exponentiate,
+  finiteBase,
+  initStates,
   logSumExp,
+  mergeState,
+  placeStates,
   rescaling,
   rowMaximum,
+  States,
+  updateState,
 } from "../../assembly/softmax/state";
 
 function scores(n: i32, spread: f32): Float32Array {
@@ -14,6 +19,14 @@ function scores(n: i32, spread: f32): Float32Array {
     s[i] = (<f32>(<i32>state) / 2147483648.0) * spread;
   }
   return s;
+}
+
+/** The states of `rows` rows that have seen nothing. */
+function begun(rows: i32): States {
+  const states = changetype<States>(heap.alloc(offsetof<States>()));
+  placeStates(states, heap.alloc(rows * 10 * 4), rows, 8);
+  initStates(states, rows, -(<f32>Infinity));
+  return states;
 }
 
 describe("softmax state", () => {
@@ -47,23 +60,27 @@ describe("softmax state", () => {
     const n = 64;
     for (let split = 8; split < n; split += 8) {
       const s = scores(n, 30);
-      const whole = s.slice(0);
-      const m = rowMaximum(s.dataStart, n);
-      const l = exponentiate(whole.dataStart, n, m);
-      const first = rowMaximum(s.dataStart, split);
-      const second = rowMaximum(s.dataStart + (split << 2), n - split);
-      const together = max(first, second);
-      const l1 = exponentiate(s.dataStart, split, first) * rescaling(first, together);
-      const l2 = exponentiate(s.dataStart + (split << 2), n - split, together);
-      expect<f32>(together).toBe(m);
-      expect<f32>(Mathf.abs((l1 + l2) / l - 1)).toBeLessThan(1e-6);
+      const whole = begun(3);
+      updateState(whole, 2, s.slice(0).dataStart, n);
+      const first = begun(3);
+      const second = begun(3);
+      const parts = s.slice(0);
+      updateState(first, 2, parts.dataStart, split);
+      updateState(second, 2, parts.dataStart + (split << 2), n - split);
+      mergeState(first, second, 2);
+      expect<f32>(load<f32>(first.maxima, 8)).toBe(load<f32>(whole.maxima, 8));
+      const sums = load<f32>(first.sums, 8) / load<f32>(whole.sums, 8);
+      expect<f32>(Mathf.abs(sums - 1)).toBeLessThan(1e-6);
+      // The other rows have seen nothing.
+      expect<f32>(load<f32>(first.maxima)).toBe(-(<f32>Infinity));
+      expect<f32>(load<f32>(first.sums)).toBe(0);
     }
   });
 
   it("a row that saw nothing has base 0, factor 0 and logSumExp −∞", () => {
     const none = -(<f32>Infinity);
-    expect<f32>(baseOf(none)).toBe(0);
-    expect<f32>(baseOf(-3)).toBe(-3);
+    expect<f32>(finiteBase(none)).toBe(0);
+    expect<f32>(finiteBase(-3)).toBe(-3);
     expect<f32>(rescaling(none, 5)).toBe(0);
     expect<f32>(logSumExp(none, 0)).toBe(none);
   });
