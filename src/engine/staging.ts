@@ -110,9 +110,7 @@ export class Staging {
     const overlaps = this.#places.some(
       // An address of 0 is not known yet, and will be apart.
       (input) =>
-        input.address &&
-        input.address < address + bytes &&
-        address < input.address + input.bytes,
+        input.address && input.address < address + bytes && address < input.address + input.bytes,
     );
     const data = out instanceof Float32Array ? out : out && !address ? out.data : undefined;
     const own = data?.buffer === this.#engine.arena.buffer ? data.byteOffset : -1;
