@@ -25,7 +25,7 @@ export interface AttentionOptions {
   worker?: string | URL | undefined;
   /** Bytes of linear memory to start with; 64 kB by default. */
   initialMemory?: number | undefined;
-  /** Most bytes linear memory may grow to; 4 GiB by default, or what the platform grants of it. */
+  /** Most bytes linear memory may grow to; 4 GiB without its last page by default, or what the platform grants. */
   maximumMemory?: number | undefined;
   /**
    * A plain build as a compiled module, for engines that refuse to compile bytes: this package's

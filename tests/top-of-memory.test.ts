@@ -116,6 +116,8 @@ test("one query over values whose rows lie further apart than what is left of th
 
 test("the sum of rows wider than what is left of the addresses", async () => {
   const attention = await whole();
+  // What an address that wraps would find.
+  attention.allocate([4 * FAR]).data.fill(1);
   const prepared = attention.prepareLinear(of([1, FAR], 11), { order: "in,out" });
   const [x, y] = [of([3, 1], 12), of([3, FAR], 13)];
   const want = attention.linearBackward(y, x, prepared, { gradients: { input: false } });
