@@ -18,12 +18,10 @@ export function keyValueHead(frame: usize, h: i32): i32 {
   return h / groupSize(frame);
 }
 
-/** Rows that a sequence may have: what 4 GiB can hold, but for rows without a number in them. */
-const MOST_ROWS: i32 = 1 << 30;
-
-/** allHeads before it is known that 31 bits can say it; Infinity where they cannot say a row. */
+/** allHeads before it is known that 31 bits can say it. */
+// @ts-ignore: decorator
+@inline
 export function everyHead(frame: usize): f64 {
-  if (max(size(frame, Slot.queries), size(frame, Slot.keys)) > MOST_ROWS) return Infinity;
   return <f64>size(frame, Slot.batch) * <f64>size(frame, Slot.keyValueHeads);
 }
 
