@@ -23,7 +23,7 @@ type Targets<T> = { readonly [Name in keyof T]?: T[Name] | Float32Array | undefi
 
 /** Options of the layer's `backward`. */
 export interface LayerBackwardOptions {
-  /** Gradients wanted besides: of an additive mask, of ALiBi's slopes and of the sinks. */
+  /** Gradients wanted besides: of additive masks, of ALiBi's slopes and of the sinks. */
   gradients?: GradientOptions["gradients"];
   /** Where to write the gradients: as many elements as they have. */
   out?:
@@ -59,6 +59,8 @@ export interface LayerGradients {
   weights: Record<keyof LayerWeights, ProjectionGradients>;
   /** In the dims of the mask. */
   maskGradient?: Tensor;
+  /** Instead, where `mask` is a list: as long as it, undefined for those that are not additive. */
+  maskGradients?: readonly (Tensor | undefined)[];
   /** [H] or [B, H], as the slopes were given. */
   slopesGradient?: Tensor;
   /** [H] */
