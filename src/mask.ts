@@ -42,12 +42,13 @@ export function checkMasks(
   if (!Array.isArray(mask)) {
     return { each: [checkMask(operation, "mask", shapes, mask as Mask)], listed: false };
   }
-  if (mask.length > MOST_MASKS) {
+  const { length } = mask;
+  if (length > MOST_MASKS) {
     const expected = `at most ${MOST_MASKS} masks in a list`;
-    throw new ArgumentError(operation, "mask", expected, `${mask.length}`);
+    throw new ArgumentError(operation, "mask", expected, `${length}`);
   }
-  const each = Array.from(mask, (one: Mask, index) =>
-    checkMask(operation, `mask[${index}]`, shapes, one),
+  const each = Array.from({ length }, (_, index) =>
+    checkMask(operation, `mask[${index}]`, shapes, mask[index]),
   );
   return { each, listed: true };
 }
