@@ -1,11 +1,11 @@
 // What attend and its backward pass tell the kernel alike: sizes, what each sequence sees and what is
 // done to the scores.
 
-import { AttendFrame } from "../build/frames";
+import { AttendFrame, Mask } from "../build/frames";
 import { checkDropout, type PlacedDropout } from "./dropout";
-import { type Engine, frameWords } from "./engine/load";
+import { type Engine, frameWords, MASKS_AT } from "./engine/load";
 import type { Staging } from "./engine/staging";
-import { checkBlockMask, checkMask, type PlacedBlocks, type PlacedMask } from "./mask";
+import { checkBlockMask, checkMasks, type PlacedBlocks, type PlacedMasks } from "./mask";
 import type { ScoreOptions } from "./options";
 import { checkScoring, type Scoring } from "./scores";
 import type { Inputs, Shapes, Strides } from "./shapes";
@@ -15,7 +15,7 @@ import type { Visibility } from "./visibility";
 export interface Scores {
   readonly visibility: Visibility;
   readonly scoring: Scoring;
-  readonly mask: PlacedMask | undefined;
+  readonly masks: PlacedMasks;
   readonly blocks: PlacedBlocks | undefined;
   readonly dropout: PlacedDropout | undefined;
 }
@@ -28,7 +28,7 @@ export function checkScores(
 ): Scores {
   return {
     visibility,
-    mask: checkMask(operation, shapes, options.mask),
+    masks: checkMasks(operation, shapes, options.mask),
     blocks: checkBlockMask(operation, shapes, options.blockMask),
     scoring: checkScoring(operation, shapes, options),
     dropout: checkDropout(operation, options.dropout),
@@ -37,11 +37,11 @@ export function checkScores(
 
 /** Writes all of it into the call frame; gives the frame's words. */
 export function writeCall(engine: Engine, shapes: Shapes, scores: Scores): Int32Array {
-  const { visibility, scoring, mask, blocks, dropout } = scores;
+  const { visibility, scoring, masks, blocks, dropout } = scores;
   const words = frameWords(engine);
   const { floats } = engine;
   writeShapes(words, shapes);
-  writeMasks(words, mask, blocks);
+  writeMasks(words, masks, blocks);
   words[AttendFrame.left] = visibility.left;
   words[AttendFrame.right] = visibility.right;
   words[AttendFrame.distance] = scoring.alibi?.distance ?? 0;
@@ -59,13 +59,15 @@ export function writeCall(engine: Engine, shapes: Shapes, scores: Scores): Int32
 
 /** Places what the call reads. */
 export function stageCall(staging: Staging, inputs: Inputs, scores: Scores): void {
-  const { visibility, scoring, mask, blocks } = scores;
+  const { visibility, scoring, masks, blocks } = scores;
   const { alibi, sinks } = scoring;
   staging.tensor(AttendFrame.query, "query", inputs.query);
   staging.tensor(AttendFrame.key, "key", inputs.key);
   staging.tensor(AttendFrame.value, "value", inputs.value);
   staging.data(AttendFrame.sequences, visibility.sequences);
-  if (mask) staging.data(AttendFrame.mask, mask.data);
+  masks.each.forEach(({ data }, index) => {
+    staging.data(maskSlot(index, Mask.data), data);
+  });
   if (blocks) staging.data(AttendFrame.blocks, blocks.data);
   if (alibi) staging.data(AttendFrame.slopes, alibi.slopes);
   if (sinks) staging.data(AttendFrame.sinks, sinks);
@@ -94,12 +96,19 @@ function writeStrides(words: Int32Array, slot: AttendFrame, { batch, head, row }
   words[slot + 2] = row;
 }
 
-function writeMasks(words: Int32Array, mask?: PlacedMask, blocks?: PlacedBlocks): void {
-  if (mask) {
-    words.set(mask.strides, AttendFrame.maskBatch);
-    words[AttendFrame.maskKind] = mask.kind;
-    words[AttendFrame.maskColumns] = mask.columns;
-  }
+/** A number of a mask's record. */
+export function maskSlot(index: number, field: Mask): number {
+  return MASKS_AT + index * Mask.words + field;
+}
+
+function writeMasks(words: Int32Array, { each }: PlacedMasks, blocks?: PlacedBlocks): void {
+  words[AttendFrame.maskCount] = each.length;
+  words[AttendFrame.masksAt] = MASKS_AT * 4;
+  each.forEach(({ strides, kind, columns }, index) => {
+    words.set(strides, maskSlot(index, Mask.batch));
+    words[maskSlot(index, Mask.kind)] = kind;
+    words[maskSlot(index, Mask.columns)] = columns;
+  });
   if (blocks) {
     words.set(blocks.strides, AttendFrame.blocksBatch);
     words[AttendFrame.blockSize] = blocks.size;

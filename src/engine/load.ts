@@ -1,7 +1,8 @@
 // Module → engine: one instance with its memory, its call frame and its arena.
 
 import { instantiateSync } from "@assemblyscript/loader";
-import { BackwardFrame, Tile } from "../../build/frames";
+import { MOST_MASKS } from "../../assembly/kinds";
+import { BackwardFrame, Mask, Tile } from "../../build/frames";
 import { LAYOUT } from "../../build/layout";
 import { AttentionError, MemoryError, UnsupportedError } from "../errors";
 import type { ScoreTile } from "../options";
@@ -11,10 +12,13 @@ import { CORE, type Module, type Modules } from "./modules";
 import type { Pool } from "./pool";
 
 const PAGE = 65536;
-const MOST_PAGES = 65536;
+/** Not the last of 4 GiB: an address after the end of a block in it would be 0 again. */
+const MOST_PAGES = 65535;
 
-/** The largest of the frames, in words. */
-export const LARGEST_FRAME = BackwardFrame.words;
+/** Where a frame's masks lie: behind the largest of the frames. */
+export const MASKS_AT = BackwardFrame.words;
+/** Words of any frame, with its masks. */
+export const FRAME_WORDS = MASKS_AT + MOST_MASKS * Mask.words;
 
 export interface Engine {
   readonly modules: Modules;
@@ -70,7 +74,7 @@ export function load(
   const engine: Engine = {
     modules,
     arena,
-    frame: arena.allocate("createAttention", LARGEST_FRAME * 4),
+    frame: arena.allocate("createAttention", FRAME_WORDS * 4),
     words: new Int32Array(0),
     floats: new Float32Array(0),
     scoreMod: undefined,
@@ -146,8 +150,8 @@ function reserve(options: MemoryOptions, shared: boolean) {
 export function frameWords(engine: Engine): Int32Array {
   const { arena, frame } = engine;
   if (engine.words.buffer !== arena.buffer) {
-    engine.words = arena.words.subarray(frame / 4, frame / 4 + LARGEST_FRAME);
-    engine.floats = arena.floats.subarray(frame / 4, frame / 4 + LARGEST_FRAME);
+    engine.words = arena.words.subarray(frame / 4, frame / 4 + FRAME_WORDS);
+    engine.floats = arena.floats.subarray(frame / 4, frame / 4 + FRAME_WORDS);
   }
   return engine.words.fill(0);
 }

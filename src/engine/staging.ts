@@ -10,13 +10,16 @@
 import { ArgumentError } from "../errors";
 import { AllocatedTensor, add, elementsOf, type Tensor } from "../tensor";
 import { align } from "./arena";
-import { type Engine, LARGEST_FRAME } from "./load";
+import { type Engine, FRAME_WORDS } from "./load";
 import type { Steps, Work } from "./work";
 
 /** Copied at once: a fraction of a millisecond, or some of them where memory is touched first. */
 const PAUSE_BYTES = 2 ** 20;
 
-const FRAME_BYTES = align(LARGEST_FRAME * 4);
+/** Items are counted in 32 bits, with room for what threads count past the end. */
+const MOST_ITEMS = 2 ** 30;
+
+const FRAME_BYTES = align(FRAME_WORDS * 4);
 
 /** Plain numbers are integers of 32 bits. */
 type Data = Float32Array | Uint8Array | Int32Array | readonly number[];
@@ -104,7 +107,9 @@ export class Staging {
     const bytes = elementsOf(dims) * 4;
     const address = this.#addressOf(argument, out);
     const overlaps = this.#places.some(
-      (input) => input.address < address + bytes && address < input.address + input.bytes,
+      // An address of 0 is not known yet, and will be apart.
+      (input) =>
+        input.address && input.address < address + bytes && address < input.address + input.bytes,
     );
     const data = out instanceof Float32Array ? out : out && !address ? out.data : undefined;
     const own = data?.buffer === this.#engine.arena.buffer ? data.byteOffset : -1;
@@ -137,6 +142,10 @@ export class Staging {
 
   /** The call that began, as work to be done. */
   work(work: Omit<Work, "call" | "move">): Work {
+    if (work.items > MOST_ITEMS) {
+      const expected = `at most ${MOST_ITEMS} tiles (long and short sequences in calls of their own)`;
+      throw new ArgumentError(this.#operation, "query, key, value", expected, `${work.items}`);
+    }
     // No getter: in an object literal it is a hidden class of its own for each call.
     const placed = {
       ...work,
