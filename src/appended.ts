@@ -9,7 +9,7 @@ import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
 import { mergeStates } from "./merge";
 import type { AttendOptions, AttendResult } from "./options";
-import { checkData, checkTensor, elementsOf, type Tensor } from "./tensor";
+import { checkVector, elementsOf, type Tensor } from "./tensor";
 
 /** Keys and values that every query of a layer sees besides its own. */
 export interface AppendedConfig {
@@ -47,10 +47,7 @@ export function checkAppended(
   const rows = (name: "key" | "value", size: number): Tensor => {
     const data = new Float32Array(count * size);
     if (biasKeyValue) {
-      const argument = `biasKeyValue.${name}`;
-      const bias = checkTensor(NAME, argument, biasKeyValue[name]).data;
-      checkData(NAME, argument, bias, [size]);
-      data.set(bias);
+      data.set(checkVector(NAME, `biasKeyValue.${name}`, biasKeyValue[name], size));
     }
     return { data, dims: [1, count, size] };
   };

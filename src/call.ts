@@ -9,6 +9,7 @@ import { checkBlockMask, checkMask, type PlacedBlocks, type PlacedMask } from ".
 import type { ScoreOptions } from "./options";
 import { checkScoring, type Scoring } from "./scores";
 import type { Inputs, Shapes, Strides } from "./shapes";
+import { elementsOf } from "./tensor";
 import type { Visibility } from "./visibility";
 
 /** Checked and made plain. */
@@ -64,11 +65,12 @@ export function stageCall(staging: Staging, inputs: Inputs, scores: Scores): voi
   staging.tensor(Slot.query, "query", inputs.query);
   staging.tensor(Slot.key, "key", inputs.key);
   staging.tensor(Slot.value, "value", inputs.value);
-  staging.data(Slot.sequences, visibility.sequences);
-  if (mask) staging.data(Slot.mask, mask.data);
-  if (blocks) staging.data(Slot.blocks, blocks.data);
-  if (alibi) staging.data(Slot.slopes, alibi.slopes);
-  if (sinks) staging.data(Slot.sinks, sinks);
+  const { sequences } = visibility;
+  staging.data(Slot.sequences, "lengths", sequences, sequences.length);
+  if (mask) staging.data(Slot.mask, "mask", mask.data, elementsOf(mask.dims));
+  if (blocks) staging.data(Slot.blocks, "blockMask", blocks.data, elementsOf(blocks.dims));
+  if (alibi) staging.data(Slot.slopes, "alibi.slopes", alibi.slopes, alibi.slopes.length);
+  if (sinks) staging.data(Slot.sinks, "sinks", sinks, sinks.length);
 }
 
 function writeShapes(words: Int32Array, shapes: Shapes): void {

@@ -1,5 +1,6 @@
 // The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
 
+import { AllocatedTensor } from "./allocated";
 import { attendBackward, type BackwardOptions, type GradientOptions } from "./backward";
 import { checkAccumulate, checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
@@ -8,8 +9,9 @@ import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import type { PreparedLinear } from "./linear";
 import type { LinearGradients } from "./linear-backward";
+import { GONE, inspected, inspectSymbol } from "./printing";
 import type { LayerWeights } from "./projections";
-import { AllocatedTensor, add, checkDimsOf, checkOut, checkTensor, type Tensor } from "./tensor";
+import { add, checkDimsOf, checkOut, checkTensor, set, type Tensor } from "./tensor";
 
 /** Of a projection. */
 export interface ProjectionGradients {
@@ -86,6 +88,8 @@ export interface Kept {
  * it once it has succeeded, `dispose` does so without. The inputs themselves are read by `backward`.
  */
 export class LayerRecord {
+  /** @internal */
+  static readonly name = "LayerRecord";
   #kept: Kept | undefined;
   #layer: object;
 
@@ -93,6 +97,11 @@ export class LayerRecord {
   constructor(layer: object, kept: Kept) {
     this.#layer = layer;
     this.#kept = kept;
+  }
+
+  /** @internal The value itself if it is one. */
+  static from(value: unknown): LayerRecord | undefined {
+    return typeof value === "object" && value !== null && #kept in value ? value : undefined;
   }
 
   /** @internal */
@@ -115,6 +124,12 @@ export class LayerRecord {
   /** As `dispose()`, at the end of a `using` declaration's block. */
   [disposeSymbol](): void {
     this.dispose();
+  }
+
+  /** @internal */
+  [inspectSymbol](_depth: number, options: object, inspect?: never): unknown {
+    const shown = this.#kept ? { query: this.#kept.given.query.dims } : GONE;
+    return inspected("LayerRecord", shown, options, inspect);
   }
 }
 
@@ -209,20 +224,14 @@ function checkTargets(
   projections: Record<keyof LayerWeights, PreparedLinear>,
 ): Deliver {
   checkAccumulate(operation, out, accumulate, "{ query?, key?, value?, weights? }");
-  const places = new Map<string, Float32Array | Tensor>();
-  const place = (
-    name: string,
-    target: Float32Array | Tensor | undefined,
-    dims: readonly number[] | undefined,
-  ) => {
+  const places = new Map<string, Tensor>();
+  const place = (name: string, target: unknown, dims: readonly number[] | undefined) => {
     if (target === undefined) return;
     if (!dims) {
       const expected = "no value without such a gradient";
       throw new ArgumentError(operation, `out.${name}`, expected, describe(target));
     }
-    checkOut(operation, target, dims, `out.${name}`);
-    if (target instanceof AllocatedTensor) target.checkInUse(operation, `out.${name}`);
-    places.set(name, target);
+    places.set(name, checkOut(operation, target, dims, `out.${name}`) as Tensor);
   };
   for (const name of ["query", "key", "value"] as const) {
     place(name, out?.[name], given[name]?.dims);
@@ -239,9 +248,8 @@ function checkTargets(
   return (name, gradient) => {
     const target = places.get(name);
     if (!target) return gradient;
-    const data = target instanceof Float32Array ? target : target.data;
-    if (accumulate) add(data, gradient.data);
-    else data.set(gradient.data);
-    return target instanceof Float32Array ? { data, dims: gradient.dims } : target;
+    if (accumulate) add(target.data, gradient.data);
+    else set(target.data, gradient.data);
+    return target instanceof AllocatedTensor ? target : { ...target, dims: gradient.dims };
   };
 }
