@@ -4,12 +4,6 @@
 
 import { kindOf, lengthOf } from "./arrays";
 
-/** Names a class whatever a minifier calls it, before its first error takes its stack. */
-function name(kind: { prototype: object }, value: string): void {
-  Object.defineProperty(kind, "name", { value });
-  Object.defineProperty(kind.prototype, "name", { value, configurable: true, writable: true });
-}
-
 /** Root of every error thrown by this package. */
 export class AttentionError extends Error {
   /** The argument, option or resource at fault. */
@@ -18,10 +12,6 @@ export class AttentionError extends Error {
   readonly expected: string;
   /** What came instead. */
   readonly received: string;
-
-  static {
-    name(this, "AttentionError");
-  }
 
   constructor(operation: string, argument: string, expected: string, received: string) {
     super(`${operation}: "${argument}" expected ${expected}, got ${received}`);
@@ -32,31 +22,27 @@ export class AttentionError extends Error {
 }
 
 /** An argument of the wrong type, shape, size or range, or options that contradict each other. */
-export class ArgumentError extends AttentionError {
-  static {
-    name(this, "ArgumentError");
-  }
-}
+export class ArgumentError extends AttentionError {}
 
 /** Linear memory cannot hold what a call needs. Nothing stays allocated; a smaller call works. */
-export class MemoryError extends AttentionError {
-  static {
-    name(this, "MemoryError");
-  }
-}
+export class MemoryError extends AttentionError {}
 
 /** An engine, tensor, prepared weight or layer used after `dispose()`. */
-export class DisposedError extends AttentionError {
-  static {
-    name(this, "DisposedError");
-  }
-}
+export class DisposedError extends AttentionError {}
 
 /** The engine cannot run the kernels: no WebAssembly, no SIMD, or a module that is not ours. */
-export class UnsupportedError extends AttentionError {
-  static {
-    name(this, "UnsupportedError");
-  }
+export class UnsupportedError extends AttentionError {}
+
+// Whatever a minifier calls them, and before the first of them takes its stack.
+for (const [name, { prototype }] of Object.entries({
+  AttentionError,
+  ArgumentError,
+  MemoryError,
+  DisposedError,
+  UnsupportedError,
+})) {
+  Object.defineProperty(prototype.constructor, "name", { value: name });
+  Object.defineProperty(prototype, "name", { value: name, configurable: true, writable: true });
 }
 
 const MOST_LETTERS = 120;

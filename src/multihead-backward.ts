@@ -1,6 +1,7 @@
 // The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
 
 import { AllocatedTensor } from "./allocated";
+import { isFloats } from "./arrays";
 import { attendBackward, type BackwardOptions, type GradientOptions } from "./backward";
 import { checkAccumulate, checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
@@ -224,14 +225,15 @@ function checkTargets(
   projections: Record<keyof LayerWeights, PreparedLinear>,
 ): Deliver {
   checkAccumulate(operation, out, accumulate, "{ query?, key?, value?, weights? }");
-  const places = new Map<string, Tensor>();
+  const places = new Map<string, { given: unknown; checked: Tensor }>();
   const place = (name: string, target: unknown, dims: readonly number[] | undefined) => {
     if (target === undefined) return;
     if (!dims) {
       const expected = "no value without such a gradient";
       throw new ArgumentError(operation, `out.${name}`, expected, describe(target));
     }
-    places.set(name, checkOut(operation, target, dims, `out.${name}`) as Tensor);
+    const checked = checkOut(operation, target, dims, `out.${name}`) as Tensor;
+    places.set(name, { given: target, checked });
   };
   for (const name of ["query", "key", "value"] as const) {
     place(name, out?.[name], given[name]?.dims);
@@ -248,8 +250,10 @@ function checkTargets(
   return (name, gradient) => {
     const target = places.get(name);
     if (!target) return gradient;
-    if (accumulate) add(target.data, gradient.data);
-    else set(target.data, gradient.data);
-    return target instanceof AllocatedTensor ? target : { ...target, dims: gradient.dims };
+    const { given, checked } = target;
+    const { data } = checked;
+    if (accumulate) add(data, gradient.data);
+    else set(data, gradient.data);
+    return isFloats(given) ? { data, dims: gradient.dims } : (given as Tensor);
   };
 }
