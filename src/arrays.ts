@@ -64,10 +64,14 @@ export function copyOf<Element>(list: ArrayLike<Element>, count: number): Elemen
 /** The length of an array or what is like one, −1 for anything else; it is read once. */
 export function countOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return -1;
-  const count: unknown = kindOf(value)
-    ? lengthOf(value as ArrayBufferView)
-    : (value as { length?: unknown }).length;
-  return Number.isSafeInteger(count) && (count as number) >= 0 ? (count as number) : -1;
+  if (kindOf(value)) return lengthOf(value as ArrayBufferView);
+  try {
+    const count: unknown = (value as { length?: unknown }).length;
+    return Number.isSafeInteger(count) && (count as number) >= 0 ? (count as number) : -1;
+  } catch {
+    // A typed array's heir without the array.
+    return -1;
+  }
 }
 
 /** Whether its buffer has been transferred: by its sender, or by the growth of linear memory. */

@@ -102,7 +102,13 @@ export const operations: Record<string, (attention: Attention, make: Makes) => T
     const gradients = attention.linearBackward(x(4), x(2), weight);
     weight.update(square(5), make.object({ data: bias, dims: make.list([4]) }));
     const { inputGradient, weightGradient, biasGradient } = gradients;
-    const results = [y, inputGradient, weightGradient, biasGradient, attention.linear(x(2), weight)];
+    const results = [
+      y,
+      inputGradient,
+      weightGradient,
+      biasGradient,
+      attention.linear(x(2), weight),
+    ];
     return results as Tensor[];
   },
   MultiHeadAttention(attention, make) {
