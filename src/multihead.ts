@@ -6,7 +6,13 @@
 // memory.
 
 import { AllocatedTensor } from "./allocated";
-import { type AppendedConfig, type AppendedRows, attendAppended, checkAppended } from "./appended";
+import {
+  type AppendedConfig,
+  type AppendedRows,
+  attendAppended,
+  checkAppended,
+  updateAppended,
+} from "./appended";
 import { attend } from "./attend";
 import type { Attention } from "./attention";
 import { bindMethods } from "./binding";
@@ -15,7 +21,13 @@ import { disposeSymbol } from "./disposal";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
-import { checkHeadCounts, checkInputs, checkSizes, refuseRecord } from "./layer-shapes";
+import {
+  checkHeadCounts,
+  checkInputs,
+  checkSizes,
+  type LayerUpdate,
+  refuseRecord,
+} from "./layer-shapes";
 import type { PreparedLinear } from "./linear";
 import {
   type LayerBackwardOptions,
@@ -30,7 +42,6 @@ import {
   type KerasWeights,
   type LayerWeights,
   type PlainWeights,
-  type Projection,
   type PyTorchWeights,
   projectionsOfKeras,
   projectionsOfMatrices,
@@ -68,9 +79,6 @@ export interface LayerOptions extends ScoreOptions {
   /** Keep the projected inputs in linear memory for `backward`. */
   record?: boolean | undefined;
 }
-
-/** A matrix, in the order it was prepared in, and its bias. */
-type Update = Pick<Projection, "weight" | "bias">;
 
 const NAME = "MultiHeadAttention";
 
@@ -200,7 +208,7 @@ export class MultiHeadAttention {
     checkOptions(NAME, options);
     const { out, record = false, ...score } = options;
     checkBoolean(NAME, "record", record);
-    if (record) refuseRecord(options, this.#appended !== undefined);
+    if (record) refuseRecord(options);
     const projections = this.#inUse();
     let kept: LayerRecord | undefined;
     const temporaries: AllocatedTensor[] = [];
@@ -223,8 +231,9 @@ export class MultiHeadAttention {
       const mixed = allocate([...q.dims.slice(0, -1), projections.output.inputSize]);
       const wanted = { ...score, logSumExp: record || score.logSumExp };
       const inside = { ...wanted, layout: "BLE", heads, keyValueHeads, out: mixed } as const;
-      const { weights, scores, logSumExp } = this.#appended
-        ? yield* attendAppended(engine, q, { key: k, value: v }, this.#appended, inside)
+      const appended = this.#appended;
+      const { weights, scores, logSumExp } = appended
+        ? yield* attendAppended(engine, q, { key: k, value: v }, appended, inside)
         : yield* attend(engine, q, k, v, inside);
       const output = yield* projections.output.apply(engine, mixed, { out });
       if (record && logSumExp) {
@@ -237,7 +246,7 @@ export class MultiHeadAttention {
         const tensors = { query: q, key: k, value: v, mixed };
         // The caller may write into what is returned.
         const own = score.logSumExp ? { ...logSumExp, data: logSumExp.data.slice() } : logSumExp;
-        kept = new LayerRecord(this, { given, ...tensors, logSumExp: own, options });
+        kept = new LayerRecord(this, { given, ...tensors, logSumExp: own, options, appended });
       }
       return {
         output,
@@ -287,13 +296,16 @@ export class MultiHeadAttention {
 
   /**
    * Packs other weights of the same sizes and orders in place, with biases where there are some;
-   * projections left out stay as they are.
+   * what is left out stays as it is.
    *
    * @throws ArgumentError, MemoryError, DisposedError as the constructor; nothing is changed then.
    */
-  update(weights: { readonly [Name in keyof LayerWeights]?: Update | undefined }): void {
+  update(weights: LayerUpdate): void {
     const projections = this.#inUse();
     checkOptions(NAME, weights, "weights");
+    const { biasKeyValue } = weights;
+    const appended =
+      biasKeyValue === undefined ? this.#appended : updateAppended(this.#appended, biasKeyValue);
     const packings: Packing[] = [];
     for (const name of ["query", "key", "value", "output"] as const) {
       const next = weights[name];
@@ -305,6 +317,7 @@ export class MultiHeadAttention {
     // The one that takes the most room comes first: where it finds it, so do the others.
     packings.sort((a, b) => b.bytes - a.bytes);
     for (const packing of packings) packing.pack();
+    this.#appended = appended;
   }
 
   #inUse(): Record<keyof LayerWeights, PreparedLinear> {
