@@ -53,7 +53,7 @@ class Own extends Float32Array {
   override get buffer(): ArrayBuffer {
     throw new Error("nobody asks");
   }
-  static override get [Symbol.species](): never {
+  static get [Symbol.species](): never {
     throw new Error("nobody asks");
   }
 }
