@@ -158,7 +158,7 @@ test("inputs", async () => {
   refuses(image([2, 3, 2, 3, 1, 1]), "mask.shape", /in the order of the input's axes/);
   refuses(image([4, 3, 2, 3]), "mask.shape", /= \[null, 2, 2, 3, 2, 3\], got \[null, 4, 3, 2, 3\]/);
   refuses(
-    on({ attentionMask: "keys" }, [L, E], [S]),
+    on({ attentionMask: "keys" }, [L, E], [L, S]),
     "mask.shape",
     /2 axes for \[B, S\], got \[null, 5, 4\]/,
   );
