@@ -5,7 +5,7 @@ import type { layers } from "@tensorflow/tfjs-layers";
 import { ArgumentError } from "wasm-attention";
 import { describe } from "../errors";
 import { type MaskForm, maskForms } from "./layer-mask";
-import { suggestion } from "./suggestion";
+import { unknownName } from "./suggestion";
 
 type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
 type DenseArgs = Parameters<typeof layers.dense>[0];
@@ -152,8 +152,7 @@ export function checkSettings(given: Given): LayerSettings {
         describe(given[name]),
       );
     }
-    const expected = `Keras's arguments${suggestion(name, [...ours, ...ofWeights, ...ofLayers])}`;
-    throw new ArgumentError(operation, "args", expected, describe(name));
+    throw unknownName(operation, name, [...ours, ...ofWeights, ...ofLayers]);
   }
   const { dropout = 0, seed = null } = given;
   if (!(typeof dropout === "number" && dropout >= 0 && dropout < 1)) {

@@ -5,7 +5,7 @@ import { type GradConfig, type Tensor, type TensorInfo, tidy } from "@tensorflow
 import { type Alibi, ArgumentError, type AttendOptions } from "wasm-attention";
 import { describe } from "../errors";
 import { runKernel } from "./engine";
-import { suggestion } from "./suggestion";
+import { unknownName } from "./suggestion";
 import { type Backend, checkTensor, type Kernel, read, readMask, write } from "./values";
 
 const NAME = "scaledDotProductAttention";
@@ -102,9 +102,7 @@ export function attendTensors(
   const { mask, alibi, sinks, gradients, ...rest } = options;
   for (const name of Object.keys(rest)) {
     if (plain.includes(name as Plain)) continue;
-    const known = [...plain, ...further, "gradients"];
-    const expected = `one of ${known.join(", ")}${suggestion(name, known)}`;
-    throw new ArgumentError(operation, "options", expected, describe(name));
+    throw unknownName(operation, name, [...plain, ...further, "gradients"]);
   }
   if (mask !== undefined) checkTensor(operation, "mask", mask, ["bool", "int32", "float32"]);
   if (alibi !== undefined) checkTensor(operation, "alibi.slopes", alibi?.slopes);

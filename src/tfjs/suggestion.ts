@@ -1,20 +1,31 @@
-// Which name a misspelt one was meant to be.
+// A name that does not exist, and the one that it was meant to be.
 
-/** ` (did you mean "numHeads"?)`, or nothing where no name is near. */
-export function suggestion(name: string, known: readonly string[]): string {
+import { ArgumentError } from "wasm-attention";
+
+/** The error of an argument or option that does not exist, with the likely one or all of them. */
+export function unknownName(
+  operation: string,
+  name: string,
+  names: readonly string[],
+): ArgumentError {
+  const likely = likelyName(name, names);
+  const expected = likely ? `the name "${likely}"` : `one of ${names.join(", ")}`;
+  return new ArgumentError(operation, name, expected, "an option that does not exist");
+}
+
+/** The name that contains it, is contained in it, or is spelt most nearly alike. */
+function likelyName(name: string, names: readonly string[]): string | undefined {
   const plain = (text: string) => text.replaceAll("_", "").toLowerCase();
   const wanted = plain(name);
-  const far = ({ length }: string) => Math.max(length, wanted.length) / 3;
-  const near = known
+  const near = names
     .map((one) => {
       const other = plain(one);
       const within = wanted.length > 3 && (other.includes(wanted) || wanted.includes(other));
-      const steps = within ? 1 : distance(wanted, other);
-      return { one, steps, near: steps <= far(other) };
+      return { one, steps: within ? 1 : distance(wanted, other), letters: other.length };
     })
-    .filter(({ near }) => near)
-    .sort((a, b) => a.steps - b.steps)[0];
-  return near ? ` (did you mean "${near.one}"?)` : "";
+    .filter(({ steps, letters }) => steps <= Math.max(letters, wanted.length) / 3)
+    .sort((a, b) => a.steps - b.steps);
+  return near[0]?.one;
 }
 
 /** How many letters to change, insert or leave out (Levenshtein 1966). */

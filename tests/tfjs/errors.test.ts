@@ -52,7 +52,13 @@ test("tensors", async () => {
   refuses(() => scaledDotProductAttention(x, x, numbers([S, E], 1)), "value.dims");
   const ask = (options: object) => () => scaledDotProductAttention(x, x, x, options);
   refuses(ask(null as never), "options");
-  refuses(ask({ weights: true }), "options", /one of layout, .*, got "weights"/);
+  refuses(
+    ask({ weights: true }),
+    "weights",
+    /one of layout, .*, got an option that does not exist/,
+  );
+  refuses(ask({ is_causal: true }), "is_causal", /the name "causal"/);
+  refuses(ask({ keyLength: [1] }), "keyLength", /the name "keyLengths"/);
   refuses(ask({ mask: [1] }), "mask");
   refuses(ask({ mask: tf.complex([1], [1]) }), "mask.dtype", /bool or int32 or float32/);
   refuses(ask({ alibi: { slopes: [1] } }), "alibi.slopes");
@@ -104,12 +110,12 @@ test("constructor arguments", () => {
   refuses(() => new MultiHeadAttention(undefined as never), "args");
   refuses(
     make({ numHead: 2 }),
-    "args",
-    /Keras's arguments \(did you mean "numHeads"\?\), got "numHead"/,
+    "numHead",
+    /the name "numHeads", got an option that does not exist/,
   );
-  refuses(make({ causalMask: true }), "args", /did you mean "useCausalMask"/);
-  refuses(make({ returnAttentionScore: true }), "args", /did you mean "returnAttentionScores"/);
-  refuses(make({ zzz: true }), "args", /expected Keras's arguments, got "zzz"/);
+  refuses(make({ causalMask: true }), "causalMask", /the name "useCausalMask"/);
+  refuses(make({ returnAttentionScore: true }), "returnAttentionScore", /"returnAttentionScores"/);
+  refuses(make({ zzz: true }), "zzz", /expected one of numHeads, keyDim, /);
   refuses(make({ useBias: true, use_bias: false }), "useBias", /one value with useBias, got two/);
   refuses(
     make({ name: "mine", numHeads: 0 }),
@@ -298,7 +304,7 @@ test("what the kernels refuse names the operation that was called", async () => 
   );
   assert.match(
     said(() => scaledDotProductAttention(x, x, x, { casual: true } as never)),
-    /did you mean "causal"/,
+    /"casual" expected the name "causal"/,
   );
   assert.match(
     said(() => linear(x, numbers([E, S], 1), numbers([L], 1))),
