@@ -1,6 +1,6 @@
 // Alignments as an SVG: a row for each written piece, a column for each source piece.
 
-import { heat } from "../semantic-search/heatmap";
+import { heat } from "../heat";
 import type { Alignment } from "./train";
 
 const CELL = 30;

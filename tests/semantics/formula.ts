@@ -48,16 +48,22 @@ export const randomTensor = (dims: readonly number[], seed: number): Tensor =>
     [...dims],
   );
 
-export const inputs = ({
-  heads = H,
-  keyValueHeads = heads,
-  queries = L,
-  keys = S,
-} = {}): Inputs => ({
-  q: randomTensor([B, heads, queries, D], 1),
-  k: randomTensor([B, keyValueHeads, keys, D], 2),
-  v: randomTensor([B, keyValueHeads, keys, D], 3),
-});
+/** Sizes that are not the usual ones. */
+interface Sizes {
+  heads?: number;
+  keyValueHeads?: number;
+  queries?: number;
+  keys?: number;
+}
+
+export const inputs = (sizes: Sizes = {}): Inputs => {
+  const { heads = H, keyValueHeads = heads, queries = L, keys = S } = sizes;
+  return {
+    q: randomTensor([B, heads, queries, D], 1),
+    k: randomTensor([B, keyValueHeads, keys, D], 2),
+    v: randomTensor([B, keyValueHeads, keys, D], 3),
+  };
+};
 
 /** Each logit's share; all 0 where none is above −∞. */
 export function softmax(logits: readonly number[]): number[] {

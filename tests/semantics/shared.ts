@@ -27,10 +27,17 @@ export function dropout(attention: Attention): void {
 }
 
 /** Against differences of the formula in float64. */
-export function gradients(attention: Attention, options: AttendOptions, score: Score): void {
+export function gradients(
+  attention: Attention,
+  options: Pick<AttendOptions, "causal">,
+  score: Score,
+): void {
   const x = inputs();
   const g = randomTensor(x.q.dims, 4);
-  const { output, logSumExp } = attention.attend(x.q, x.k, x.v, { ...options, logSumExp: true });
+  const { output, logSumExp } = attention.attend(x.q, x.k, x.v, {
+    causal: options.causal,
+    logSumExp: true,
+  });
   const state = { output, logSumExp: logSumExp! };
   const back = attention.attendBackward(g, x.q, x.k, x.v, state, options);
   const loss = () => solve(x, score).output.reduce((sum, y, i) => sum + y * g.data[i], 0);

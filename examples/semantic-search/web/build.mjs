@@ -14,7 +14,8 @@ const files = readdirSync(model).filter((name) => /\.json$|shard/.test(name));
 
 mkdirSync(join(target, "model"), { recursive: true });
 for (const name of files) copyFileSync(join(model, name), join(target, "model", name));
-for (const name of ["index.html", "style.css"]) copyFileSync(join(here, name), join(target, name));
+for (const name of ["index.html", "search.css"]) copyFileSync(join(here, name), join(target, name));
+copyFileSync(join(here, "../../page/style.css"), join(target, "style.css"));
 copyFileSync(join(here, "../sentences.txt"), join(target, "sentences.txt"));
 
 await build({

@@ -11,7 +11,7 @@ const target = join(here, "../../../build/translation-page");
 mkdirSync(target, { recursive: true });
 for (const name of ["index.html", "training.css"])
   copyFileSync(join(here, name), join(target, name));
-copyFileSync(join(here, "../../semantic-search/web/style.css"), join(target, "style.css"));
+copyFileSync(join(here, "../../page/style.css"), join(target, "style.css"));
 
 await build({
   entryPoints: [join(here, "page.ts"), join(here, "worker.ts")],
