@@ -47,7 +47,8 @@ function hear(news: News) {
     case "progress":
       if (news.round !== round) break;
       losses.push(...news.losses);
-      milliseconds = news.milliseconds;
+      // A mean of the last ones: a single step says little of how long the rest takes.
+      milliseconds += (news.milliseconds - milliseconds) * (milliseconds ? 0.1 : 1);
       show();
       break;
     case "look":
