@@ -23,6 +23,7 @@ import {
   solve,
   type Tries,
 } from "./formula";
+import { heads, linear } from "./projected";
 import { scaled } from "./shared";
 
 const E = H * D;
@@ -33,40 +34,6 @@ const weights = Object.fromEntries(
   names.map((name, i) => [name, randomTensor(shapes[i], 10 + i)]),
 ) as Weights;
 for (const name of names) for (const i of weights[name].data.keys()) weights[name].data[i] /= 4;
-
-/** x·Wᵀ + b of rows of `width` numbers. */
-function linear(
-  x: ArrayLike<number>,
-  width: number,
-  weight: ArrayLike<number>,
-  bias: ArrayLike<number>,
-) {
-  const out = weight.length / width;
-  return Array.from({ length: (x.length / width) * out }, (_, at) => {
-    const [row, o] = [Math.floor(at / out), at % out];
-    let sum = bias.length ? bias[o] : 0;
-    for (let e = 0; e < width; e++) sum += x[row * width + e] * weight[o * width + e];
-    return sum;
-  });
-}
-
-/** [B, T, H·D] → [B, H, T, D], with rows that every batch has appended. */
-function heads(x: readonly number[], length: number, appended: readonly number[][] = []): Tensor {
-  const all = length + appended.length;
-  const size = x.length / B / length / H;
-  const data = Array.from({ length: B * H * all * size }, (_, at) => {
-    const [b, h, t, d] = [
-      Math.floor(at / (H * all * size)),
-      Math.floor(at / (all * size)) % H,
-      Math.floor(at / size) % all,
-      at % size,
-    ];
-    return t < length
-      ? x[((b * length + t) * H + h) * size + d]
-      : appended[t - length][h * size + d];
-  });
-  return tensor(Float32Array.from(data), [B, H, all, size]);
-}
 
 interface Given {
   readonly score?: Score;
@@ -188,7 +155,7 @@ export const multihead: Tries = {
   },
   "attn_mask, [B·H, L, S]": (attention) => {
     const there = randomTensor([B * H, L, S], 5);
-    const mask = { data: there.data, dims: [B, H, L, S] };
+    const mask = { data: there.data, dims: [B * H, L, S] };
     sameLayer(
       attention,
       { mask },
@@ -204,6 +171,18 @@ export const multihead: Tries = {
       attention,
       { mask },
       keep((p) => !there[p.b * S + p.j]),
+    );
+  },
+  "both at once": (attention) => {
+    const bias = randomTensor([L, S], 5);
+    const padding = booleans([B, 1, 1, S], (at) => at !== 3 && at !== 5);
+    sameLayer(
+      attention,
+      { mask: [bias, padding] },
+      {
+        score: (p) =>
+          padding.data[p.b * S + p.j] ? scaled(p) + bias.data[p.i * S + p.j] : -Infinity,
+      },
     );
   },
   "a row that may see no key": (attention) => {
