@@ -18,7 +18,7 @@ export interface SinusoidalOptions {
   base?: number | undefined;
   /**
    * `"interleaved"` (default; Vaswani et al. 2017, Keras): sine, cosine, sine, …;
-   * `"concatenated"` (tensor2tensor, fairseq): all sines, then all cosines, for an even size.
+   * `"concatenated"` (Marian): all sines, then all cosines, for an even size.
    */
   order?: "interleaved" | "concatenated" | undefined;
 }
