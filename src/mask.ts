@@ -87,7 +87,7 @@ function booleans(data: Uint8Array | Int32Array | BigInt64Array): Uint8Array {
   return data instanceof Int32Array
     ? Uint8Array.from(data, (item) => (item > 0 ? 1 : 0))
     : Uint8Array.from({ length: data.length }, (_, index) =>
-        (data[index] as bigint) > 0n ? 1 : 0,
+        Number(data[index]) > 0 ? 1 : 0,
       );
 }
 

@@ -83,11 +83,7 @@ export async function reports(settings: Record<string, Record<string, string>>):
 async function prepare(): Promise<string> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const pack = ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder];
-  execFileSync("npm", pack, { cwd: root });
-  const archives = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
-  if (archives.length !== 1) throw new Error(`npm pack made ${archives}`);
-  execFileSync("tar", ["-xzf", archives[0]], { cwd: folder });
+  execFileSync("tar", ["-xzf", pack(folder).tarball], { cwd: folder });
 
   const pages = new URL("pages/", import.meta.url).pathname;
   const packed = (path: string, external: boolean): Plugin => ({
