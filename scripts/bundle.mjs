@@ -69,10 +69,7 @@ async function bundle(entry, name, { required, ...options }) {
 for (const { name, threads, required } of platforms) {
   const options = { conditions: [name], external: ["node:*"], required };
   const modulesApart = apart(/\.wasm\?module$/, (path) => `./${basename(path)}`);
-  const threadsApart = apart(
-    /^#threads$/,
-    () => `./${name}-threads.${required ? "cjs" : "js"}`,
-  );
+  const threadsApart = apart(/^#threads$/, () => `./${name}-threads.${required ? "cjs" : "js"}`);
   await bundle("src/index.ts", name, {
     ...options,
     // Jest has no import() of its own; webpack 4 makes a file of its own of it.

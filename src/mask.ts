@@ -86,9 +86,7 @@ function booleans(data: Uint8Array | Int32Array | BigInt64Array): Uint8Array {
   if (data instanceof Uint8Array) return data;
   return data instanceof Int32Array
     ? Uint8Array.from(data, (item) => (item > 0 ? 1 : 0))
-    : Uint8Array.from({ length: data.length }, (_, index) =>
-        Number(data[index]) > 0 ? 1 : 0,
-      );
+    : Uint8Array.from({ length: data.length }, (_, index) => (Number(data[index]) > 0 ? 1 : 0));
 }
 
 function bareDims(operation: string, data: MaskData, full: number[]): number[] {

@@ -8,7 +8,9 @@ const root = new URL("..", import.meta.url);
 const pages = readdirSync(new URL("docs", root)).filter((name) => name.endsWith(".md"));
 
 for (const page of pages) {
-  // What needs TensorFlow.js runs beside it: tests/tfjs/docs.test.ts.
-  if (page !== "tfjs.md") test(`docs/${page}`, () => checkCode(page, new URL("build/", root)));
+  // What needs TensorFlow.js, or is for one platform, runs there: tests/tfjs/docs.test.ts and whatever
+  // uses tests/platform-lines.ts.
+  if (!["tfjs.md", "platforms.md"].includes(page))
+    test(`docs/${page}`, () => checkCode(page, new URL("build/", root)));
   test(`docs/${page}: its links lead somewhere`, () => checkLinks(page));
 }

@@ -62,7 +62,10 @@ before(() => {
 });
 
 function run(node: string, file: string, ...flags: string[]): string {
-  const { status, stdout, stderr } = spawnSync(node, [...flags, file], { cwd: folder, encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(node, [...flags, file], {
+    cwd: folder,
+    encoding: "utf8",
+  });
   assert.equal(status, 0, stderr);
   return stdout;
 }

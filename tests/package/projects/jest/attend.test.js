@@ -10,7 +10,6 @@ const {
 
 const x = tensor(Float32Array.of(1, 0, 0, 1), [1, 1, 2, 2]);
 
-
 function expectNear(data) {
   for (const [i, weight] of [0.75, 0.25, 0.25, 0.75].entries()) {
     expect(data[i]).toBeCloseTo(weight, 6);
