@@ -1,6 +1,6 @@
 // dist/tfjs: the declarations of the TensorFlow.js entry as they are, but for the endings of their
-// imports, which Node's way of resolving wants; index.d.ts passes them on. They are not rolled into one file, since that needs
-// TensorFlow.js, which this package does not install.
+// imports, which Node's way of resolving wants; index.d.ts passes them on. They are not rolled into one
+// file, since that needs TensorFlow.js, which this package does not install.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const [from, to] = ["build/types-tfjs/tfjs", "dist/tfjs"];

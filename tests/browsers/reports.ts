@@ -2,12 +2,13 @@
 // setting whose headers every file in it has, the workers' too; and the place where reports come in.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { build, type Plugin } from "esbuild";
 import sirv from "sirv";
+import { pack } from "../../scripts/pack.mjs";
 import { root } from "./chromium";
 import type { Browser } from "./launch";
 
