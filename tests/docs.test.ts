@@ -10,8 +10,9 @@ const pages = ["", "semantics/"].flatMap((folder) =>
     .filter((name) => name.endsWith(".md"))
     .map((name) => folder + name),
 );
-// A page of links; and what needs TensorFlow.js runs beside it: tests/tfjs/docs.test.ts.
-const withoutCode = ["semantics.md", "tfjs.md"];
+// A page of links; what needs TensorFlow.js or one platform runs there: tests/tfjs/docs.test.ts and
+// whatever uses tests/platform-lines.ts.
+const withoutCode = ["semantics.md", "tfjs.md", "platforms.md"];
 
 for (const page of pages) {
   if (!withoutCode.includes(page))
