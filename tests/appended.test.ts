@@ -118,3 +118,39 @@ for (const variant of variants) {
     }
   });
 }
+
+for (const variant of variants) {
+  test(`a row past queryLengths does not see appended keys either, ${variant}`, async () => {
+    using attention = await engine(variant);
+    const [heads, E, L, B] = [2, 6, 4, 2];
+    const matrix = (seed: number) => tensor(randomArray(E * E, seed), [E, E]);
+    const weights = { wq: matrix(1), wk: matrix(2), wv: matrix(3), dense: matrix(4) };
+    const key = tensor(randomArray(E, 5), [E]);
+    const x = tensor(randomArray(B * L * E, 6), [B, L, E]);
+    const queryLengths = [1, 3];
+    for (const config of [
+      { heads, biasKeyValue: { key, value: key } },
+      { heads, addZeroAttention: true },
+    ]) {
+      using layer = MultiHeadAttention.fromMatrices(attention, weights, config);
+      const asked = { weights: true, logSumExp: true, softcap: 3 } as const;
+      const whole = layer.forward(x, undefined, undefined, asked);
+      const part = layer.forward(x, undefined, undefined, { ...asked, queryLengths });
+      for (let b = 0; b < B; b++)
+        for (let i = 0; i < L; i++) {
+          const past = i >= queryLengths[b];
+          const row = (data: Float32Array) => data.slice((b * L + i) * E, (b * L + i + 1) * E);
+          const want = past ? new Float32Array(E) : row(whole.output.data);
+          assert.deepEqual(row(part.output.data), want, `batch ${b}, row ${i}`);
+          for (let h = 0; h < heads; h++) {
+            const at = (b * heads + h) * L + i;
+            const lse = past ? -Infinity : whole.logSumExp!.data[at];
+            assert.equal(part.logSumExp!.data[at], lse);
+            const seen = (data: Float32Array) => data.slice(at * (L + 1), (at + 1) * (L + 1));
+            const weighed = past ? new Float32Array(L + 1) : seen(whole.weights!.data);
+            assert.deepEqual(seen(part.weights!.data), weighed);
+          }
+        }
+    }
+  });
+}

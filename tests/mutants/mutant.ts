@@ -11,7 +11,7 @@ export interface Mutant {
   /** Test files of which one has to turn red; those of tests/assembly are compiled with the fault. */
   readonly tests: readonly string[];
   /** Of the tests, those whose names match: for files that take long. */
-  readonly only?: string;
+  readonly only?: string | undefined;
   /** Builds that the fault is compiled into; the portable one for a file of assembly/. */
-  readonly targets?: readonly string[];
+  readonly targets?: readonly string[] | undefined;
 }

@@ -11,6 +11,12 @@ import type { Mutant } from "./mutant";
 import { threads } from "./threads";
 import { copyOf, type Outcome, Tree } from "./tree";
 
+const labels: Record<Outcome, string> = {
+  red: "noticed",
+  green: "NOT NOTICED",
+  "not built": "NOT BUILT",
+  "not found": "NOT FOUND",
+};
 const LANES = Math.min(2, availableParallelism());
 
 const { positionals } = parseArgs({ allowPositionals: true });
@@ -28,18 +34,22 @@ const seconds = (since: number) => `${Math.round((performance.now() - since) / 1
 const first = new Tree();
 const trees = [first];
 const left: Mutant[] = [];
+process.once("SIGINT", () => {
+  for (const tree of trees) tree.remove();
+  process.exit(1);
+});
 try {
   await first.build();
   while (trees.length < LANES) trees.push(copyOf(first));
   console.log(`${trees.length} copies of the sources, built in ${seconds(began)}`);
 
   // Red has to come of the fault.
-  const unchanged = new Map(mutants.map((mutant) => [JSON.stringify(testsOf(mutant)), mutant]));
-  await each([...unchanged.values()], async (tree, mutant) => {
-    const outcome = await tree.test(mutant);
-    if (outcome !== "green") throw new Error(`${testsOf(mutant)} without a fault: ${outcome}`);
+  const single = mutants.flatMap(({ tests, only }) => tests.map((test) => ({ tests: [test], only })));
+  const unchanged = new Map(single.map((test) => [JSON.stringify(test), test]));
+  await each([...unchanged.values()], async (tree, test) => {
+    if (!(await tree.passes(test))) throw new Error(`${test.tests} is red without a fault`);
   });
-  console.log(`green without a fault: ${unchanged.size} sets of tests, ${seconds(began)}`);
+  console.log(`green without a fault: ${unchanged.size} files of tests, ${seconds(began)}`);
 
   await each(mutants, async (tree, mutant) => {
     const start = performance.now();
@@ -53,19 +63,8 @@ try {
 console.log(`${mutants.length - left.length} of ${mutants.length} noticed, ${seconds(began)}`);
 if (left.length > 0) process.exitCode = 1;
 
-const labels: Record<Outcome, string> = {
-  red: "noticed   ",
-  green: "NOT NOTICED",
-  "not built": "NOT BUILT  ",
-  "not found": "NOT FOUND  ",
-};
-
-function testsOf({ tests, only }: Mutant): readonly (string | undefined)[] {
-  return [...tests, only];
-}
-
 /** Hands the work to the copies, each of which does one thing at a time. */
-async function each(work: readonly Mutant[], run: (tree: Tree, mutant: Mutant) => Promise<void>) {
+async function each<Work>(work: readonly Work[], run: (tree: Tree, work: Work) => Promise<void>) {
   const waiting = [...work];
   await Promise.all(
     trees.map(async (tree) => {

@@ -1,7 +1,7 @@
 // A copy of the sources outside the project's folder, in which a fault is built and tested.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +15,7 @@ const LONGEST_MS = 180_000;
 
 export class Tree {
   readonly folder = mkdtempSync(join(tmpdir(), "wasm-attention-mutants-"));
+  #running: ChildProcess | undefined;
 
   constructor() {
     const list = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"];
@@ -34,6 +35,7 @@ export class Tree {
   async outcomeOf(mutant: Mutant): Promise<Outcome> {
     const { find, replace, tests } = mutant;
     const file = join(this.folder, mutant.file);
+    if (!existsSync(file)) return "not found";
     const right = readFileSync(file, "utf8");
     if (right.split(find).length !== 2 || find === replace) return "not found";
     writeFileSync(file, right.split(find).join(replace));
@@ -44,7 +46,7 @@ export class Tree {
       if (targets.length > 0 && !(await this.#runs("scripts/quick.mjs", ...targets)))
         return "not built";
       if (!compiled && !(await this.#runs("scripts/bundle.mjs"))) return "not built";
-      return await this.test(mutant);
+      return (await this.passes(mutant)) ? "green" : "red";
     } finally {
       writeFileSync(file, right);
       for (const target of targets) {
@@ -54,18 +56,19 @@ export class Tree {
     }
   }
 
-  /** Runs the mutant's tests on what is built. */
-  async test({ tests, only }: Mutant): Promise<Outcome> {
+  /** Whether tests pass on what is built. */
+  async passes({ tests, only }: Pick<Mutant, "tests" | "only">): Promise<boolean> {
     const specs = tests.filter(isSpec);
-    if (specs.length > 0 && !(await this.#runs("tests/assembly/run.mjs", ...specs))) return "red";
+    if (specs.length > 0 && !(await this.#runs("tests/assembly/run.mjs", ...specs))) return false;
     const files = tests.filter((name) => !isSpec(name));
-    if (files.length === 0) return "green";
+    if (files.length === 0) return true;
     const names = only ? [`--test-name-pattern=${only}`] : [];
-    const flags = ["--import", "tsx", "--test", "--test-reporter=tap", ...names];
-    return (await this.#runs(...flags, ...files)) ? "green" : "red";
+    return this.#runs("--import", "tsx", "--test", "--test-reporter=tap", ...names, ...files);
   }
 
+  /** Ends what runs in it, too. */
   remove(): void {
+    if (this.#running) end(this.#running);
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -77,6 +80,7 @@ export class Tree {
       // A group of its own, to end a test file's process with its runner.
       detached: true,
     });
+    this.#running = child;
     const timer = setTimeout(() => end(child), LONGEST_MS);
     let ranNothing = false;
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -85,6 +89,7 @@ export class Tree {
     });
     const code = await new Promise((resolve) => child.once("close", resolve));
     clearTimeout(timer);
+    this.#running = undefined;
     if (ranNothing) throw new Error(`no tests: ${args.join(" ")}`);
     return code === 0;
   }

@@ -1,0 +1,96 @@
+// What a call leaves behind in its workers: none of them inside, none of an aborted call's items done
+// for nobody, and no block in other hands that one of them may still write to.
+
+import assert from "node:assert/strict";
+import { syncBuiltinESMExports } from "node:module";
+import { test } from "node:test";
+import threads from "node:worker_threads";
+import { createAttention, tensor } from "wasm-attention";
+import { Control } from "../src/engine/control";
+import { randomArray } from "./engines";
+
+/** Put before the text of the next workers, and what the last one shares with its pool. */
+let before = "";
+let control = new Int32Array(0);
+const Original = threads.Worker;
+threads.Worker = class extends Original {
+  constructor(source: string, options: threads.WorkerOptions) {
+    super(before + source, options);
+    control = options.workerData.control;
+  }
+} as typeof threads.Worker;
+syncBuiltinESMExports();
+
+const count = (of: Control) => Atomics.load(control, of);
+const x = tensor(randomArray(6 * 900 * 64, 1), [1, 6, 900, 64]);
+
+async function withWorker(text: string) {
+  before = text;
+  const attention = await createAttention({ threads: 2, reproducible: true });
+  before = "";
+  assert.equal(attention.threads, 2, attention.threadsFallback);
+  return attention;
+}
+
+const LATE_MS = 100;
+/** A worker that is slow to leave a call. */
+const late = `{ const sub = Atomics.sub; Atomics.sub = (...of) => {
+  const end = performance.now() + ${LATE_MS};
+  while (performance.now() < end);
+  return sub(...of); }; }`;
+
+test("a call returns when no worker is inside it", { timeout: 60_000 }, async () => {
+  using attention = await withWorker(late);
+  // The calling thread may do all by itself before the worker wakes: then there is nothing to wait for.
+  for (let waited = 0; waited < 3; ) {
+    const start = performance.now();
+    attention.attend(x, x, x);
+    assert.equal(count(Control.inside), 0);
+    if (performance.now() - start > LATE_MS) waited++;
+  }
+});
+
+test("an asynchronous call settles when no worker is inside it", async () => {
+  using attention = await withWorker(late);
+  for (let round = 0; round < 3; round++) {
+    await attention.attendAsync(x, x, x);
+    assert.equal(count(Control.inside), 0);
+  }
+});
+
+test("an aborted call's other items are left undone", async () => {
+  using attention = await withWorker("");
+  for (let round = 0; round < 3; round++) {
+    const controller = new AbortController();
+    const call = attention.attendAsync(x, x, x, { signal: controller.signal });
+    do await new Promise(setImmediate);
+    while (count(Control.next) === 0);
+    controller.abort();
+    await assert.rejects(call, { name: "AbortError" });
+    const [done, items] = [count(Control.done), count(Control.items)];
+    assert.ok(done < items, `${done} of ${items} items`);
+    assert.equal(count(Control.inside), 0);
+    // The next call begins with none.
+    Atomics.store(control, Control.next, 0);
+  }
+  assert.equal(attention.threads, 2, attention.threadsFallback);
+});
+
+test("a block that a lost worker may write to stays out of use until its end", async () => {
+  using attention = await withWorker(`{ const add = Atomics.add; let n = 0;
+    Atomics.add = (...of) => { if (++n === 4) for (;;); return add(...of); }; }`);
+  const { used } = attention.memory;
+  const expected = attention.attend(x, x, x).output.data;
+  const deadline = performance.now() + 30_000;
+  while (attention.threads > 1 && performance.now() < deadline) {
+    await new Promise(setImmediate);
+    const { output } = attention.attend(x, x, x);
+    if (attention.threads === 1) assert.ok(attention.memory.used > used, "no longer its call's");
+    assert.deepEqual(output.data, expected);
+  }
+  assert.equal(attention.threads, 1);
+  while (attention.memory.used !== used && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.equal(attention.memory.used, used);
+});
