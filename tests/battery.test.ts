@@ -14,9 +14,12 @@ test("the battery's digests", async (t) => {
     const reproducible = await runBattery(wasmAttention, { reproducible: true, threads });
     assert.equal(reproducible.threads, threads, reproducible.threadsFallback);
     assert.equal(reproducible.digest, expected.portable);
+    assert.equal(reproducible.trainingDigest, expected.training.portable);
     const usual = await runBattery(wasmAttention, { threads });
     assert.equal(usual.variant, "relaxed");
-    if (usual.fused) assert.equal(usual.digest, expected.fused);
-    else t.diagnostic("multiply-add rounds twice here: nothing is promised of the default build");
+    if (usual.fused) {
+      assert.equal(usual.digest, expected.fused);
+      assert.equal(usual.trainingDigest, expected.training.fused);
+    } else t.diagnostic("multiply-add rounds twice here: nothing is promised of the default build");
   }
 });

@@ -44,7 +44,9 @@ try {
   console.log(`${trees.length} copies of the sources, built in ${seconds(began)}`);
 
   // Red has to come of the fault.
-  const single = mutants.flatMap(({ tests, only }) => tests.map((test) => ({ tests: [test], only })));
+  const single = mutants.flatMap(({ tests, only }) =>
+    tests.map((test) => ({ tests: [test], only })),
+  );
   const unchanged = new Map(single.map((test) => [JSON.stringify(test), test]));
   await each([...unchanged.values()], async (tree, test) => {
     if (!(await tree.passes(test))) throw new Error(`${test.tests} is red without a fault`);

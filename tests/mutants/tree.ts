@@ -1,7 +1,15 @@
 // A copy of the sources outside the project's folder, in which a fault is built and tested.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -26,7 +34,8 @@ export class Tree {
 
   /** All builds, as they are put back after each fault. */
   async build(): Promise<void> {
-    const built = (await this.#runs("scripts/quick.mjs")) && (await this.#runs("scripts/bundle.mjs"));
+    const built =
+      (await this.#runs("scripts/quick.mjs")) && (await this.#runs("scripts/bundle.mjs"));
     if (!built) throw new Error("the sources do not build");
     cpSync(join(this.folder, "build"), join(this.folder, "right"), { recursive: true });
   }
