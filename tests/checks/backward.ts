@@ -11,7 +11,8 @@ import {
   type BackwardSolution,
   type Gradients,
 } from "../reference-backward";
-import { arrange, type Drawn, dimsOf, pose, problems } from "./problems";
+import { tensorIn } from "./buffers";
+import { arrange, type Drawn, dimsOf, poisonRow, pose, problems } from "./problems";
 
 export const backwardProblems = fc.record({
   drawn: problems,
@@ -36,7 +37,7 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
     ...posed.problem,
     outputGradient: randomArray(batch * heads * queries * valueSize, drawn.seed + 3),
   };
-  if (drawn.poison !== undefined) poisonRows(problem, drawn.poison);
+  if (drawn.poison !== undefined) poisonRows(problem, drawn.poison, drawn.poisoned);
   const before = attention.memory.used;
   const release: { dispose(): void }[] = [];
   const place = (data: Float32Array, dims: number[], allocated = drawn.allocated): Tensor => {
@@ -46,8 +47,16 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
     release.push(made);
     return made;
   };
-  const laid = (data: Float32Array, h: number, rows: number, size: number) =>
-    place(arrange(data, h, rows, size, layout), dimsOf(layout, rank, batch, h, rows, size));
+  const laid = (data: Float32Array, h: number, rows: number, size: number) => {
+    const [arranged, dims] = [
+      arrange(data, h, rows, size, layout),
+      dimsOf(layout, rank, batch, h, rows, size),
+    ];
+    if (drawn.allocated) return place(arranged, dims);
+    const [copy, whole] = tensorIn(drawn.buffers, attention, arranged, dims);
+    if (whole) release.push(whole);
+    return copy;
+  };
   const query = laid(problem.query, heads, queries, headSize);
   const key = laid(problem.key, keyValueHeads, keys, headSize);
   const value = laid(problem.value, keyValueHeads, keys, valueSize);
@@ -170,7 +179,7 @@ function summed(
 }
 
 /** Puts `bad` into every query that sees no key, and into its output's gradient. */
-function poisonRows(problem: BackwardProblem, bad: number): void {
+function poisonRows(problem: BackwardProblem, bad: number, share: number | undefined): void {
   const { batch, heads, queries, keys, headSize, valueSize, sinks } = problem;
   for (let b = 0; b < batch; b++)
     for (let h = 0; h < heads; h++)
@@ -179,7 +188,7 @@ function poisonRows(problem: BackwardProblem, bad: number): void {
         for (let j = 0; j < keys && !seen; j++) seen = problem.visible(b, h, i, j);
         if (seen) continue;
         const row = (b * heads + h) * queries + i;
-        problem.query.fill(bad, row * headSize, (row + 1) * headSize);
-        problem.outputGradient.fill(bad, row * valueSize, (row + 1) * valueSize);
+        poisonRow(problem.query, row, headSize, bad, share);
+        poisonRow(problem.outputGradient, row, valueSize, bad, share);
       }
 }

@@ -6,6 +6,7 @@ import type { AttendOptions, Layout, ScoreTile } from "wasm-attention";
 import { random, randomArray } from "../engines";
 import { dropoutFactors } from "../philox";
 import type { Problem } from "../reference";
+import { buffers } from "./buffers";
 
 const sizes = fc.constantFrom<number>(1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31);
 const lengths = fc.oneof(
@@ -75,7 +76,10 @@ export const problems = fc.record({
   ),
   logSumExp: fc.boolean(),
   poison: fc.constantFrom(undefined, NaN, Infinity),
+  /** Where poison lies in a row: everywhere, or in one column. */
+  poisoned: fc.constantFrom(undefined, 0, 0.5, 0.999),
   allocated: fc.boolean(),
+  buffers,
   out: fc.constantFrom("none", "plain", "allocated", "query"),
 });
 export type Drawn = typeof problems extends fc.Arbitrary<infer T> ? T : never;
@@ -230,7 +234,7 @@ export function pose(drawn: Drawn): { problem: Problem; options: AttendOptions }
     ...(drawn.sinks !== "none" && { sinks }),
     ...(drawn.dropout && { dropout: dropoutFactors(drawn.dropout, drawn.seed, heads) }),
   };
-  if (drawn.poison !== undefined) poison(problem, drawn.poison);
+  if (drawn.poison !== undefined) poison(problem, drawn.poison, drawn.poisoned);
   const options: AttendOptions = {
     layout,
     ...(layout === "BLE" && { heads, keyValueHeads }),
@@ -267,8 +271,12 @@ function modifying(modify: NonNullable<Problem["modify"]>) {
   };
 }
 
-/** Puts `bad` into every key and value that no query sees. */
-function poison({ batch, heads, keyValueHeads, queries, keys, ...problem }: Problem, bad: number) {
+/** Puts `bad` into every key and value that no query sees, or into the column at `share` of them. */
+function poison(
+  { batch, heads, keyValueHeads, queries, keys, ...problem }: Problem,
+  bad: number,
+  share: number | undefined,
+) {
   const group = heads / keyValueHeads;
   for (let b = 0; b < batch; b++)
     for (let head = 0; head < keyValueHeads; head++)
@@ -278,7 +286,19 @@ function poison({ batch, heads, keyValueHeads, queries, keys, ...problem }: Prob
           for (let i = 0; i < queries && !seen; i++) seen = problem.visible(b, h, i, j);
         if (seen) continue;
         const row = (b * keyValueHeads + head) * keys + j;
-        problem.key.fill(bad, row * problem.headSize, (row + 1) * problem.headSize);
-        problem.value.fill(bad, row * problem.valueSize, (row + 1) * problem.valueSize);
+        poisonRow(problem.key, row, problem.headSize, bad, share);
+        poisonRow(problem.value, row, problem.valueSize, bad, share);
       }
+}
+
+/** Puts `bad` into one row of `size` elements, or into its column at `share` of them. */
+export function poisonRow(
+  data: Float32Array,
+  row: number,
+  size: number,
+  bad: number,
+  share: number | undefined,
+): void {
+  if (share === undefined) data.fill(bad, row * size, (row + 1) * size);
+  else data[row * size + Math.floor(share * size)] = bad;
 }

@@ -4,6 +4,8 @@ import type { Mutant } from "./mutant";
 
 const attend = ["tests/attend.test.ts"];
 const backward = ["tests/backward.test.ts"];
+/** The build that they are compiled into. */
+const only = "portable";
 
 export const kernels: readonly Mutant[] = [
   {
@@ -12,6 +14,7 @@ export const kernels: readonly Mutant[] = [
     find: "store<f32>(sum, load<f32>(sum) * alpha + added);",
     replace: "store<f32>(sum, load<f32>(sum) + added);",
     tests: attend,
+    only,
   },
   {
     name: "softmax: the maximum of half the scores",
@@ -19,6 +22,7 @@ export const kernels: readonly Mutant[] = [
     find: "m1 = larger(m1, v128.load(scores, 16));",
     replace: "m1 = larger(m1, v128.load(scores));",
     tests: attend,
+    only,
   },
   {
     name: "softmax: a row that saw nothing subtracts −∞",
@@ -26,6 +30,7 @@ export const kernels: readonly Mutant[] = [
     find: "return m == -(<f32>Infinity) ? 0 : m;",
     replace: "return m;",
     tests: ["tests/numbers.test.ts"],
+    only,
   },
   {
     name: "query heads read key heads in turn instead of in groups",
@@ -33,6 +38,7 @@ export const kernels: readonly Mutant[] = [
     find: "return h / groupSize(frame);",
     replace: "return h % size(frame, Slot.keyValueHeads);",
     tests: ["tests/semantics.test.ts", "tests/attend.test.ts"],
+    only,
   },
   {
     name: "a tile of values is packed by the keys' stride",
@@ -40,6 +46,7 @@ export const kernels: readonly Mutant[] = [
     find: "const valueStride = address(frame, Slot.valueRow);",
     replace: "const valueStride = address(frame, Slot.keyRow);",
     tests: attend,
+    only,
   },
   {
     name: "the last rows of a panel are those of the next matrix",
@@ -54,6 +61,7 @@ export const kernels: readonly Mutant[] = [
     find: "bias == MASKED ? MASKED : score + bias",
     replace: "score + bias",
     tests: ["tests/numbers.test.ts"],
+    only,
   },
   {
     name: "a mask shorter than the keys lets the keys past it through",
@@ -61,6 +69,7 @@ export const kernels: readonly Mutant[] = [
     find: "for (let j = covered; j < columns; j++)",
     replace: "for (let j = covered + 1; j < columns; j++)",
     tests: ["tests/numbers.test.ts", "tests/attend.test.ts"],
+    only,
   },
   {
     name: "a tile is left out by its first row of blocks",
@@ -68,6 +77,7 @@ export const kernels: readonly Mutant[] = [
     find: "i <= (row + rows - 1) / block",
     replace: "i <= row / block",
     tests: attend,
+    only,
   },
   {
     name: "the tile of the last keys is not merged with the spans before",
@@ -75,6 +85,7 @@ export const kernels: readonly Mutant[] = [
     find: "load<f32>(r.totalSums + state) * alpha + l * beta",
     replace: "load<f32>(r.totalSums + state) + l * beta",
     tests: ["tests/spans.test.ts"],
+    only,
   },
   {
     name: "a sink counts once for each span",
@@ -82,6 +93,7 @@ export const kernels: readonly Mutant[] = [
     find: "sinks && !from ? load",
     replace: "sinks ? load",
     tests: ["tests/spans.test.ts"],
+    only,
   },
   {
     name: "causal: a register block's reach is its first row's",
@@ -89,6 +101,7 @@ export const kernels: readonly Mutant[] = [
     find: "const weighed = min(seen + ((<i32>i) | (REGISTER_ROWS - 1)), count);",
     replace: "const weighed = min(seen, count);",
     tests: attend,
+    only,
   },
   {
     name: "dropout: weights past the first sixteen are dropped as those before",
@@ -96,6 +109,7 @@ export const kernels: readonly Mutant[] = [
     find: "counter += 4;",
     replace: "counter += 0;",
     tests: ["tests/dropout.test.ts"],
+    only,
   },
   {
     name: "philox: one round too few",
@@ -103,6 +117,7 @@ export const kernels: readonly Mutant[] = [
     find: "const ROUNDS: i32 = 10;",
     replace: "const ROUNDS: i32 = 9;",
     tests: ["tests/dropout.test.ts"],
+    only,
   },
   {
     name: "mergeStates: a part that saw nothing brings its NaN",
@@ -110,6 +125,7 @@ export const kernels: readonly Mutant[] = [
     find: "if (lse == -(<f32>Infinity)) continue;",
     replace: "",
     tests: ["tests/merge.test.ts"],
+    only,
   },
   {
     name: "the soft cap's gradient is half",
@@ -117,6 +133,7 @@ export const kernels: readonly Mutant[] = [
     find: "f32x4.mul(f32x4.sub(one, t), f32x4.add(one, t))",
     replace: "f32x4.sub(one, t)",
     tests: backward,
+    only,
   },
   {
     name: "the sinks' gradient has the wrong sign",
@@ -124,6 +141,7 @@ export const kernels: readonly Mutant[] = [
     find: "added -= <f64>weight * delta;",
     replace: "added += <f64>weight * delta;",
     tests: backward,
+    only,
   },
   {
     name: "a group's gradients of keys are its last head's",
@@ -131,6 +149,7 @@ export const kernels: readonly Mutant[] = [
     find: "store<f32>(target + j, load<f32>(target + j) + load<f32>(source + j));",
     replace: "store<f32>(target + j, load<f32>(source + j));",
     tests: backward,
+    only,
   },
   {
     name: "linear: the second block of depth starts from the first row of W",
@@ -138,6 +157,7 @@ export const kernels: readonly Mutant[] = [
     find: "let w = packed + <usize>(first >> 3) * panel + ((<usize>from) << 5);",
     replace: "let w = packed + <usize>(first >> 3) * panel;",
     tests: ["tests/linear.test.ts"],
+    only,
   },
   {
     name: "linear: the bias of an item is that of the first columns",
@@ -145,6 +165,7 @@ export const kernels: readonly Mutant[] = [
     find: "(columns + 7) >> 3) * panel + ((<usize>first) << 2);",
     replace: "(columns + 7) >> 3) * panel;",
     tests: ["tests/linear.test.ts"],
+    only,
   },
   {
     name: "linear: a bias's gradient without the last rows",
@@ -152,6 +173,7 @@ export const kernels: readonly Mutant[] = [
     find: "const end = first + <usize>min(LINEAR_ROWS, rows - from) * bytes;",
     replace: "const end = first + <usize>(min(LINEAR_ROWS, rows - from) & ~3) * bytes;",
     tests: ["tests/linear-backward.test.ts"],
+    only,
   },
   {
     name: "rotate: position 0 of a cache stays as it is",
@@ -159,6 +181,7 @@ export const kernels: readonly Mutant[] = [
     find: "} else if (position < 0) {",
     replace: "} else if (position <= 0) {",
     tests: ["tests/rotary.test.ts"],
+    only,
   },
   {
     name: "rotate: every batch has the positions of the first",
@@ -166,6 +189,7 @@ export const kernels: readonly Mutant[] = [
     find: "(axis * size(frame, Slot.batch) + b) * size(frame, Slot.queries) + row",
     replace: "axis * size(frame, Slot.batch) * size(frame, Slot.queries) + row",
     tests: ["tests/rotary.test.ts"],
+    only,
   },
   {
     name: "tanh: a coefficient wrong in the fourth digit",
@@ -194,6 +218,7 @@ export const kernels: readonly Mutant[] = [
     find: "return <i32>min(max(<i64>position + right + 1, 0), <i64>keys);",
     replace: "return min(max(position + right + 1, 0), keys);",
     tests: ["tests/far.test.ts"],
+    only,
   },
   {
     name: "ALiBi: distances from positions in float32",
@@ -201,6 +226,7 @@ export const kernels: readonly Mutant[] = [
     find: "i32x4.add(i32x4.splat(start), i32x4(0, 1, 2, 3))",
     replace: "i32x4.add(i32x4.splat(<i32>(<f32>start)), i32x4(0, 1, 2, 3))",
     tests: ["tests/far.test.ts"],
+    only,
   },
   {
     name: "the relaxed build has no fused multiply-add",

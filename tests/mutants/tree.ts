@@ -19,7 +19,7 @@ export type Outcome = "red" | "green" | "not built" | "not found";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** A fault may make a loop endless. */
-const LONGEST_MS = 180_000;
+const LONGEST_MS = 300_000;
 
 export class Tree {
   readonly folder = mkdtempSync(join(tmpdir(), "wasm-attention-mutants-"));
