@@ -30,6 +30,7 @@ for (const variant of variants) {
     };
     const x = tensor(randomArray(B * L * E, 5), [B, L, E]);
     const y = tensor(randomArray(B * S * E, 6), [B, S, E]);
+    const logits = { scale: 0.7, softcap: 1.5 };
     const mask = {
       data: Uint8Array.from({ length: L * S }, (_, k) => (k % 3 ? 1 : 0)),
       dims: [L, S],
@@ -51,6 +52,7 @@ for (const variant of variants) {
       );
       const { used } = attention.memory;
       const got = layer.forward(x, y, y, {
+        ...logits,
         mask,
         causal: true,
         weights: true,
@@ -77,6 +79,7 @@ for (const variant of variants) {
         longer(project(y, 1), bias.bias_k),
         longer(project(y, 2), bias.bias_v),
         {
+          ...logits,
           layout: "BLE",
           heads,
           mask: { data: padded, dims: [L, S + extra] },
@@ -98,7 +101,8 @@ for (const variant of variants) {
       near(got.weights!, mixed.weights!);
       near(got.scores!, mixed.scores!);
       near(got.logSumExp!, mixed.logSumExp!);
-      const mean = layer.forward(x, y, y, { mask, causal: true, weights: "mean" }).weights!;
+      const asked = { ...logits, mask, causal: true, weights: "mean" } as const;
+      const mean = layer.forward(x, y, y, asked).weights!;
       assert.deepEqual(mean.dims, [B, L, S + extra]);
       close(
         mean.data,
@@ -112,7 +116,7 @@ for (const variant of variants) {
         tensor(x.data.slice(0, L * E), [L, E]),
         tensor(y.data.slice(0, S * E), [S, E]),
         undefined,
-        { mask, causal: true, scores: "biased" },
+        { ...logits, mask, causal: true, scores: "biased" },
       );
       assert.deepEqual(one.output.data, got.output.data.slice(0, L * E));
     }

@@ -33,11 +33,21 @@ async function withWorker(text: string) {
 }
 
 const LATE_MS = 100;
-/** A worker that is slow to leave a call. */
-const late = `{ const sub = Atomics.sub; Atomics.sub = (...of) => {
-  const end = performance.now() + ${LATE_MS};
-  while (performance.now() < end);
-  return sub(...of); }; }`;
+/** What a worker that has taken items counts for; one that only looks whether a call is open is 1. */
+const WORKING = 1000;
+/** A worker that is slow to leave a call it took part in. */
+const late = `{ const { add, sub } = Atomics; let working = 0;
+  Atomics.add = (of, index, by) => {
+    if (index === ${Control.next} && !working) add(of, ${Control.inside}, working = ${WORKING});
+    return add(of, index, by);
+  };
+  Atomics.sub = (of, index, by) => {
+    const end = performance.now() + (working ? ${LATE_MS} : 0);
+    while (performance.now() < end);
+    const all = by + working;
+    working = 0;
+    return sub(of, index, all);
+  }; }`;
 
 test("a call returns when no worker is inside it", { timeout: 60_000 }, async () => {
   using attention = await withWorker(late);
@@ -45,7 +55,7 @@ test("a call returns when no worker is inside it", { timeout: 60_000 }, async ()
   for (let waited = 0; waited < 3; ) {
     const start = performance.now();
     attention.attend(x, x, x);
-    assert.equal(count(Control.inside), 0);
+    assert.ok(count(Control.inside) < WORKING);
     if (performance.now() - start > LATE_MS) waited++;
   }
 });
@@ -54,7 +64,7 @@ test("an asynchronous call settles when no worker is inside it", async () => {
   using attention = await withWorker(late);
   for (let round = 0; round < 3; round++) {
     await attention.attendAsync(x, x, x);
-    assert.equal(count(Control.inside), 0);
+    assert.ok(count(Control.inside) < WORKING);
   }
 });
 
@@ -69,7 +79,6 @@ test("an aborted call's other items are left undone", async () => {
     await assert.rejects(call, { name: "AbortError" });
     const [done, items] = [count(Control.done), count(Control.items)];
     assert.ok(done < items, `${done} of ${items} items`);
-    assert.equal(count(Control.inside), 0);
     // The next call begins with none.
     Atomics.store(control, Control.next, 0);
   }

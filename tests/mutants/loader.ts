@@ -18,10 +18,10 @@ export const loader: readonly Mutant[] = [
     tests: ["tests/memory.test.ts"],
   },
   {
-    name: "an out that begins inside an input is written in place",
+    name: "an out over an input is written while that is read",
     file: "src/engine/staging.ts",
     find: "input.address < address + bytes && address < input.address + input.bytes",
-    replace: "input.address === address",
+    replace: "input.address < 0",
     tests: ["tests/buffers.test.ts"],
   },
   {
