@@ -1,5 +1,5 @@
-// What a call leaves behind in its workers: none of them inside, none of an aborted call's items done
-// for nobody, and no block in other hands that one of them may still write to.
+// What a call leaves behind in its workers: none of them inside, and no block in other hands that one of
+// them may still write to.
 
 import assert from "node:assert/strict";
 import { syncBuiltinESMExports } from "node:module";
@@ -66,23 +66,6 @@ test("an asynchronous call settles when no worker is inside it", async () => {
     await attention.attendAsync(x, x, x);
     assert.ok(count(Control.inside) < WORKING);
   }
-});
-
-test("an aborted call's other items are left undone", async () => {
-  using attention = await withWorker("");
-  for (let round = 0; round < 3; round++) {
-    const controller = new AbortController();
-    const call = attention.attendAsync(x, x, x, { signal: controller.signal });
-    do await new Promise(setImmediate);
-    while (count(Control.next) === 0);
-    controller.abort();
-    await assert.rejects(call, { name: "AbortError" });
-    const [done, items] = [count(Control.done), count(Control.items)];
-    assert.ok(done < items, `${done} of ${items} items`);
-    // The next call begins with none.
-    Atomics.store(control, Control.next, 0);
-  }
-  assert.equal(attention.threads, 2, attention.threadsFallback);
 });
 
 test("a block that a lost worker may write to stays out of use until its end", async () => {

@@ -102,15 +102,6 @@ const calls: [name: string, call: (a: Attention) => object][] = [
     },
   ],
   [
-    "attendBackward, a mask that all heads and batches share",
-    (a) => {
-      const mask = { data: randomArray(333, 17), dims: [333] };
-      const state = a.attend(q, k, v, { mask, logSumExp: true }) as AttendState;
-      const options = { mask, gradients: { mask: true } };
-      return a.attendBackward(of([2, 6, 150, 48], 18), q, k, v, state, options);
-    },
-  ],
-  [
     "linearBackward",
     (a) => {
       using weight = a.prepareLinear(matrix(96, 200, 9), { order: "in,out" });

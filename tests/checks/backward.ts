@@ -12,7 +12,7 @@ import {
   type Gradients,
 } from "../reference-backward";
 import { tensorIn } from "./buffers";
-import { arrange, type Drawn, dimsOf, poisonRow, pose, problems } from "./problems";
+import { arrange, type Drawn, dimsOf, pose, problems } from "./problems";
 
 export const backwardProblems = fc.record({
   drawn: problems,
@@ -37,7 +37,7 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
     ...posed.problem,
     outputGradient: randomArray(batch * heads * queries * valueSize, drawn.seed + 3),
   };
-  if (drawn.poison !== undefined) poisonRows(problem, drawn.poison, drawn.poisoned);
+  if (drawn.poison !== undefined) poisonRows(problem, drawn.poison);
   const before = attention.memory.used;
   const release: { dispose(): void }[] = [];
   const place = (data: Float32Array, dims: number[], allocated = drawn.allocated): Tensor => {
@@ -179,7 +179,7 @@ function summed(
 }
 
 /** Puts `bad` into every query that sees no key, and into its output's gradient. */
-function poisonRows(problem: BackwardProblem, bad: number, share: number | undefined): void {
+function poisonRows(problem: BackwardProblem, bad: number): void {
   const { batch, heads, queries, keys, headSize, valueSize, sinks } = problem;
   for (let b = 0; b < batch; b++)
     for (let h = 0; h < heads; h++)
@@ -188,7 +188,7 @@ function poisonRows(problem: BackwardProblem, bad: number, share: number | undef
         for (let j = 0; j < keys && !seen; j++) seen = problem.visible(b, h, i, j);
         if (seen) continue;
         const row = (b * heads + h) * queries + i;
-        poisonRow(problem.query, row, headSize, bad, share);
-        poisonRow(problem.outputGradient, row, valueSize, bad, share);
+        problem.query.fill(bad, row * headSize, (row + 1) * headSize);
+        problem.outputGradient.fill(bad, row * valueSize, (row + 1) * valueSize);
       }
 }

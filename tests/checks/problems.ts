@@ -76,8 +76,6 @@ export const problems = fc.record({
   ),
   logSumExp: fc.boolean(),
   poison: fc.constantFrom(undefined, NaN, Infinity),
-  /** Where poison lies in a row: everywhere, or in one column. */
-  poisoned: fc.constantFrom(undefined, 0, 0.5, 0.999),
   allocated: fc.boolean(),
   buffers,
   out: fc.constantFrom("none", "plain", "allocated", "query"),
@@ -234,7 +232,7 @@ export function pose(drawn: Drawn): { problem: Problem; options: AttendOptions }
     ...(drawn.sinks !== "none" && { sinks }),
     ...(drawn.dropout && { dropout: dropoutFactors(drawn.dropout, drawn.seed, heads) }),
   };
-  if (drawn.poison !== undefined) poison(problem, drawn.poison, drawn.poisoned);
+  if (drawn.poison !== undefined) poison(problem, drawn.poison);
   const options: AttendOptions = {
     layout,
     ...(layout === "BLE" && { heads, keyValueHeads }),
@@ -271,12 +269,8 @@ function modifying(modify: NonNullable<Problem["modify"]>) {
   };
 }
 
-/** Puts `bad` into every key and value that no query sees, or into the column at `share` of them. */
-function poison(
-  { batch, heads, keyValueHeads, queries, keys, ...problem }: Problem,
-  bad: number,
-  share: number | undefined,
-) {
+/** Puts `bad` into every key and value that no query sees. */
+function poison({ batch, heads, keyValueHeads, queries, keys, ...problem }: Problem, bad: number) {
   const group = heads / keyValueHeads;
   for (let b = 0; b < batch; b++)
     for (let head = 0; head < keyValueHeads; head++)
@@ -286,19 +280,7 @@ function poison(
           for (let i = 0; i < queries && !seen; i++) seen = problem.visible(b, h, i, j);
         if (seen) continue;
         const row = (b * keyValueHeads + head) * keys + j;
-        poisonRow(problem.key, row, problem.headSize, bad, share);
-        poisonRow(problem.value, row, problem.valueSize, bad, share);
+        problem.key.fill(bad, row * problem.headSize, (row + 1) * problem.headSize);
+        problem.value.fill(bad, row * problem.valueSize, (row + 1) * problem.valueSize);
       }
-}
-
-/** Puts `bad` into one row of `size` elements, or into its column at `share` of them. */
-export function poisonRow(
-  data: Float32Array,
-  row: number,
-  size: number,
-  bad: number,
-  share: number | undefined,
-): void {
-  if (share === undefined) data.fill(bad, row * size, (row + 1) * size);
-  else data[row * size + Math.floor(share * size)] = bad;
 }

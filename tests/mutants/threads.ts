@@ -99,7 +99,8 @@ export const threads: readonly Mutant[] = [
     file: "src/engine/work.ts",
     find: "() => signal?.aborted || !arena.reserved",
     replace: "() => !arena.reserved",
-    tests: ["tests/pool.test.ts"],
+    tests: ["tests/async.test.ts"],
+    only: "on workers: an abort",
   },
   {
     name: "an abort is looked at when all slices are done",
@@ -108,7 +109,7 @@ export const threads: readonly Mutant[] = [
     check();`,
     replace: "    await eventLoop();",
     tests: ["tests/async.test.ts"],
-    only: "in slices",
+    only: "in slices: an? abort",
   },
   {
     name: "a prepared weight is let go of while a call reads it",
@@ -116,6 +117,6 @@ export const threads: readonly Mutant[] = [
     find: "    this.#read(slot, 0, address);",
     replace: "    this.#place(slot, 0, address);",
     tests: ["tests/async.test.ts"],
-    only: "disposed in flight",
+    only: "in slices: weights",
   },
 ];
