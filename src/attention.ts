@@ -27,6 +27,7 @@ import {
 } from "./packed";
 import { type SinusoidalOptions, sinusoidalPositions } from "./positions";
 import { type RotateOptions, rotate } from "./rotary";
+import { selfTest } from "./selftest";
 import { AllocatedTensor, checkDims, type Tensor } from "./tensor";
 
 /** Attention and the projections around it, in one linear memory. Made by `createAttention`. */
@@ -242,6 +243,17 @@ export class Attention {
   allocate(dims: readonly number[]): AllocatedTensor {
     const { arena } = this.#running("allocate");
     return new AllocatedTensor(arena, checkDims("allocate", "dims", dims));
+  }
+
+  /**
+   * Asks every kind of kernel for answers that are known, in a tenth of a second;
+   * `createAttention` asks for two of them.
+   *
+   * @throws UnsupportedError with the number that is wrong; DisposedError.
+   */
+  selfTest(): void {
+    this.#running("selfTest");
+    selfTest("selfTest", this);
   }
 
   /** Lets go of the linear memory and everything in it, and ends its workers; a second call does nothing. */

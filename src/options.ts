@@ -86,7 +86,7 @@ export interface ScoreTile {
 
 /** Options that say which scores are computed, shared by `attend` and the multi-head layer. */
 export interface ScoreOptions {
-  /** Factor on the scores; 1/√D by default. */
+  /** Factor on the scores; 1/√D by default. Queries are multiplied by it first, in float32. */
   scale?: number | undefined;
   /**
    * Query i sees key j where j ≤ offset + i. `true` and `"upper-left"` (PyTorch, ONNX): offset 0 or
@@ -115,7 +115,10 @@ export interface ScoreOptions {
   softcap?: number | undefined;
   /** Biases that fall with the distance of query and key. */
   alibi?: Alibi | undefined;
-  /** An extra logit of each head, [H], that takes weight but has no value; −Infinity for none. */
+  /**
+   * An extra logit of each head, [H], that takes weight but has no value; −Infinity for none. A row
+   * that sees no key gives 0, and its sink as logSumExp.
+   */
   sinks?: ArrayLike<number> | undefined;
   /**
    * Changes each tile of scores in place, after scale and soft cap, before ALiBi and mask
@@ -131,7 +134,7 @@ export interface ScoreOptions {
   queryLengths?: ArrayLike<number> | undefined;
   /** Also return the softmax weights: of every head, or their mean over the heads. */
   weights?: boolean | "mean" | undefined;
-  /** Also return the natural logarithm of each row's Σ e^score, sinks included; −Infinity for a row that sees no key. */
+  /** Also return the natural logarithm of each row's Σ e^score, sinks included; −Infinity for a row that sees neither. */
   logSumExp?: boolean | undefined;
   /**
    * Also return the scores, as ONNX's `qk_matmul_output`: `"raw"` (scaled), `"capped"`, `"biased"`

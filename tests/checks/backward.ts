@@ -12,7 +12,7 @@ import {
   type Gradients,
 } from "../reference-backward";
 import { tensorIn } from "./buffers";
-import { arrange, type Drawn, dimsOf, pose, problems } from "./problems";
+import { arrange, type Drawn, dimsOf, pose, problems, spoil } from "./problems";
 
 export const backwardProblems = fc.record({
   drawn: problems,
@@ -188,7 +188,7 @@ function poisonRows(problem: BackwardProblem, bad: number): void {
         for (let j = 0; j < keys && !seen; j++) seen = problem.visible(b, h, i, j);
         if (seen) continue;
         const row = (b * heads + h) * queries + i;
-        problem.query.fill(bad, row * headSize, (row + 1) * headSize);
-        problem.outputGradient.fill(bad, row * valueSize, (row + 1) * valueSize);
+        spoil(problem.query, row, headSize, bad);
+        spoil(problem.outputGradient, row, valueSize, bad);
       }
 }

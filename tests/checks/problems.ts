@@ -269,6 +269,17 @@ function modifying(modify: NonNullable<Problem["modify"]>) {
   };
 }
 
+/** Puts `bad` into row `row`: all of it, or a single column, one after the other as rows follow. */
+export function spoil(data: Float32Array, row: number, size: number, bad: number): void {
+  const column = row % (size + 1);
+  const from = row * size;
+  data.fill(
+    bad,
+    column < size ? from + column : from,
+    column < size ? from + column + 1 : from + size,
+  );
+}
+
 /** Puts `bad` into every key and value that no query sees. */
 function poison({ batch, heads, keyValueHeads, queries, keys, ...problem }: Problem, bad: number) {
   const group = heads / keyValueHeads;
@@ -280,7 +291,7 @@ function poison({ batch, heads, keyValueHeads, queries, keys, ...problem }: Prob
           for (let i = 0; i < queries && !seen; i++) seen = problem.visible(b, h, i, j);
         if (seen) continue;
         const row = (b * keyValueHeads + head) * keys + j;
-        problem.key.fill(bad, row * problem.headSize, (row + 1) * problem.headSize);
-        problem.value.fill(bad, row * problem.valueSize, (row + 1) * problem.valueSize);
+        spoil(problem.key, row, problem.headSize, bad);
+        spoil(problem.value, row, problem.valueSize, bad);
       }
 }
