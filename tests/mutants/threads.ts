@@ -109,7 +109,7 @@ export const threads: readonly Mutant[] = [
     check();`,
     replace: "    await eventLoop();",
     tests: ["tests/async.test.ts"],
-    only: "in slices: an? abort",
+    only: "in slices: (an )?abort",
   },
   {
     name: "a prepared weight is let go of while a call reads it",
