@@ -3,7 +3,8 @@
 // windows go on speaking of the inputs' own keys. Their columns of weights and scores come last.
 
 import { attend } from "./attend";
-import { checkBoolean } from "./checks";
+import { checkBoolean, checkOptions } from "./checks";
+import { AppendedDropout } from "./dropout";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
@@ -11,25 +12,28 @@ import { mergeStates } from "./merge";
 import type { AttendOptions, AttendResult } from "./options";
 import { checkData, checkTensor, elementsOf, type Tensor } from "./tensor";
 
+/** A key and a value that every query sees besides the inputs' own. */
+export interface BiasKeyValue {
+  /** Hkv·D numbers. */
+  readonly key: Tensor;
+  /** Hkv·Dv numbers. */
+  readonly value: Tensor;
+}
+
 /** Keys and values that every query of a layer sees besides its own. */
 export interface AppendedConfig {
   /** PyTorch's `bias_k` and `bias_v`: a key and a value, Hkv·D and Hkv·Dv, that every query sees. */
-  biasKeyValue?:
-    | {
-        /** Hkv·D numbers. */
-        readonly key: Tensor;
-        /** Hkv·Dv numbers. */
-        readonly value: Tensor;
-      }
-    | undefined;
+  biasKeyValue?: BiasKeyValue | undefined;
   /** PyTorch's `add_zero_attn`: every query also sees a key and a value of zeros. */
   addZeroAttention?: boolean | undefined;
 }
 
-/** [1, n, Hkv·D] and [1, n, Hkv·Dv], the same for every batch. */
+/** [1, n, Hkv·D] and [1, n, Hkv·Dv], the same for every batch; first the bias, then the zeros. */
 export interface AppendedRows {
   readonly key: Tensor;
   readonly value: Tensor;
+  /** Dims of the bias as they were given, where there is one. */
+  readonly biasDims?: Record<"key" | "value", readonly number[]> | undefined;
 }
 
 const NAME = "MultiHeadAttention";
@@ -42,19 +46,50 @@ export function checkAppended(
 ): AppendedRows | undefined {
   const { biasKeyValue, addZeroAttention } = config;
   checkBoolean(NAME, "addZeroAttention", addZeroAttention);
-  const count = (biasKeyValue ? 1 : 0) + (addZeroAttention ? 1 : 0);
-  if (count === 0) return undefined;
-  const rows = (name: "key" | "value", size: number): Tensor => {
+  const count = (biasKeyValue === undefined ? 0 : 1) + (addZeroAttention ? 1 : 0);
+  return count === 0 ? undefined : rowsOf(biasKeyValue, count, keySize, valueSize);
+}
+
+/** Another bias of the same size. @throws ArgumentError as checkAppended, or if there was none. */
+export function updateAppended(
+  rows: AppendedRows | undefined,
+  biasKeyValue: BiasKeyValue,
+): AppendedRows {
+  if (!rows?.biasDims) {
+    const expected = "no value for a layer without one";
+    throw new ArgumentError(NAME, "biasKeyValue", expected, describe(biasKeyValue));
+  }
+  const [, count, keySize] = rows.key.dims as [number, number, number];
+  return rowsOf(biasKeyValue, count, keySize, rows.value.dims[2] as number);
+}
+
+function rowsOf(
+  bias: BiasKeyValue | undefined,
+  count: number,
+  keySize: number,
+  valueSize: number,
+): AppendedRows {
+  if (bias !== undefined) checkOptions(NAME, bias, "biasKeyValue");
+  const rows = (name: "key" | "value", size: number) => {
     const data = new Float32Array(count * size);
-    if (biasKeyValue) {
-      const argument = `biasKeyValue.${name}`;
-      const bias = checkTensor(NAME, argument, biasKeyValue[name]).data;
-      checkData(NAME, argument, bias, [size]);
-      data.set(bias);
-    }
-    return { data, dims: [1, count, size] };
+    const dims = [1, count, size];
+    if (!bias) return { rows: { data, dims }, biasDims: [] };
+    const argument = `biasKeyValue.${name}`;
+    const given = checkTensor(NAME, argument, bias[name]);
+    checkData(NAME, argument, given.data, [size]);
+    data.set(given.data);
+    return { rows: { data, dims }, biasDims: given.dims };
   };
-  return { key: rows("key", keySize), value: rows("value", valueSize) };
+  const [key, value] = [rows("key", keySize), rows("value", valueSize)];
+  const biasDims = bias && { key: key.biasDims, value: value.biasDims };
+  return { key: key.rows, value: value.rows, biasDims };
+}
+
+/** What holds of the appended keys too. */
+export function sharedOptions(options: Omit<AttendOptions, "out">) {
+  const { layout, heads, keyValueHeads, scale, softcap, queryLengths, dropout } = options;
+  const apart = dropout && new AppendedDropout(dropout);
+  return { layout, heads, keyValueHeads, scale, softcap, queryLengths, dropout: apart };
 }
 
 export function* attendAppended(
@@ -64,24 +99,15 @@ export function* attendAppended(
   appended: AppendedRows,
   options: AttendOptions,
 ): Steps<AttendResult> {
-  const { layout, heads, keyValueHeads, scale, softcap, queryLengths, out } = options;
-  const { scores, dropout } = options;
-  if (dropout !== undefined) {
-    const expected = "no value with biasKeyValue or addZeroAttention";
-    throw new ArgumentError(NAME, "dropout", expected, describe(dropout));
-  }
+  const { layout, heads, scores, out } = options;
   const eachHead = options.weights === "mean" || scores === "probabilities";
   const wanted = { weights: eachHead || options.weights, logSumExp: true, scores };
-  const shared = { layout, heads, keyValueHeads, scale, softcap, queryLengths, ...wanted };
   const parts = [
     yield* attend(engine, query, own.key, own.value, { ...options, ...wanted, out: undefined }),
-    yield* attend(
-      engine,
-      query,
-      batched(appended.key, query),
-      batched(appended.value, query),
-      shared,
-    ),
+    yield* attend(engine, query, batched(appended.key, query), batched(appended.value, query), {
+      ...sharedOptions(options),
+      ...wanted,
+    }),
   ].map(stated);
 
   const { output, logSumExp } = yield* mergeStates(engine, parts, { layout, heads, out });
@@ -107,7 +133,7 @@ export function* attendAppended(
 }
 
 /** The same rows for each batch of the query. */
-function batched({ data, dims: [, count = 0, size = 0] }: Tensor, query: Tensor): Tensor {
+export function batched({ data, dims: [, count = 0, size = 0] }: Tensor, query: Tensor): Tensor {
   if (query.dims.length === 2) return { data, dims: [count, size] };
   const batch = query.dims[0] as number;
   const repeated = new Float32Array(batch * data.length);
@@ -137,16 +163,19 @@ function beside(tensors: readonly Tensor[]): Tensor {
   return { data, dims: [...leading, width] };
 }
 
-/** [..., H, L, S] → [..., L, S]. */
+/** [..., H, L, S] → [..., L, S], rounded as the kernel's mean is. */
 function meanOverHeads({ data, dims }: Tensor): Tensor {
   const [heads, queries, keys] = dims.slice(-3) as [number, number, number];
   const plane = queries * keys;
   const mean = new Float32Array(data.length / heads);
+  const share = Math.fround(1 / heads);
   for (let index = 0; index < mean.length; index++) {
     const first = Math.floor(index / plane) * heads * plane + (index % plane);
     let sum = 0;
-    for (let head = 0; head < heads; head++) sum += data[first + head * plane] as number;
-    mean[index] = sum / heads;
+    for (let head = 0; head < heads; head++) {
+      sum = Math.fround(sum + Math.fround((data[first + head * plane] as number) * share));
+    }
+    mean[index] = sum;
   }
   return { data: mean, dims: [...dims.slice(0, -3), queries, keys] };
 }

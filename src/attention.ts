@@ -111,7 +111,7 @@ export class Attention {
    * `state` is what `attend` gave with `logSumExp: true`; the options are those it was called with.
    *
    * Gradients have the dims of their tensors; heads that share a key and value head are summed. On
-   * request (`gradients`) those of an additive mask, of ALiBi's slopes and of the sinks come too. A
+   * request (`gradients`) those of additive masks, of ALiBi's slopes and of the sinks come too. A
    * row that saw no key has gradient 0.
    *
    * @throws ArgumentError, MemoryError, DisposedError as `attend`; `scoreMod` is refused.

@@ -11,6 +11,20 @@ export interface PlacedDropout {
   readonly seedHigh: number;
 }
 
+/** Of keys that stand apart from a call's own: under the same seed, other random numbers. */
+export class AppendedDropout implements Dropout {
+  readonly probability: number;
+  readonly seed: number;
+
+  constructor({ probability, seed }: Dropout) {
+    this.probability = probability;
+    this.seed = seed;
+  }
+}
+
+/** Set in no seed that a caller gives. */
+const APPENDED_SEED = 2 ** 31;
+
 export function checkDropout(
   operation: string,
   dropout: Dropout | undefined,
@@ -35,6 +49,6 @@ export function checkDropout(
     dropped,
     keptFactor: 1 / (1 - probability),
     seedLow: seed % 2 ** 32,
-    seedHigh: Math.floor(seed / 2 ** 32),
+    seedHigh: Math.floor(seed / 2 ** 32) + (dropout instanceof AppendedDropout ? APPENDED_SEED : 0),
   };
 }

@@ -1,5 +1,7 @@
 // The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
 
+import type { AppendedRows, BiasKeyValue } from "./appended";
+import { type AppendedGradients, attendAppendedBackward } from "./appended-backward";
 import { attendBackward, type BackwardOptions, type GradientOptions } from "./backward";
 import { checkAccumulate, checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
@@ -23,7 +25,7 @@ type Targets<T> = { readonly [Name in keyof T]?: T[Name] | Float32Array | undefi
 
 /** Options of the layer's `backward`. */
 export interface LayerBackwardOptions {
-  /** Gradients wanted besides: of an additive mask, of ALiBi's slopes and of the sinks. */
+  /** Gradients wanted besides: of additive masks, of ALiBi's slopes and of the sinks. */
   gradients?: GradientOptions["gradients"];
   /** Where to write the gradients: as many elements as they have. */
   out?:
@@ -38,6 +40,8 @@ export interface LayerBackwardOptions {
         readonly weights?:
           | { readonly [Name in keyof LayerWeights]?: Targets<ProjectionGradients> | undefined }
           | undefined;
+        /** Of the bias key and value. */
+        readonly biasKeyValue?: Targets<BiasKeyValue> | undefined;
       }
     | undefined;
   /** Whether to add the gradients to what is in `out`. */
@@ -57,8 +61,12 @@ export interface LayerGradients {
   valueGradient?: Tensor;
   /** Of the four projections. */
   weights: Record<keyof LayerWeights, ProjectionGradients>;
+  /** Of the bias key and value, in their dims, where the layer has them. */
+  biasKeyValue?: BiasKeyValue;
   /** In the dims of the mask. */
   maskGradient?: Tensor;
+  /** Instead, where `mask` is a list: as long as it, undefined for those that are not additive. */
+  maskGradients?: readonly (Tensor | undefined)[];
   /** [H] or [B, H], as the slopes were given. */
   slopesGradient?: Tensor;
   /** [H] */
@@ -79,6 +87,8 @@ export interface Kept {
   readonly mixed: AllocatedTensor;
   readonly logSumExp: Tensor;
   readonly options: BackwardOptions;
+  /** Keys and values that every query saw besides. */
+  readonly appended: AppendedRows | undefined;
 }
 
 /**
@@ -149,15 +159,12 @@ export function* layerBackward(
       key: allocate(kept.key),
       value: allocate(kept.value),
     };
-    const { queryGradient, keyGradient, valueGradient, ...asked } = yield* attendBackward(
-      engine,
-      output.inputGradient as Tensor,
-      kept.query,
-      kept.key,
-      kept.value,
-      { output: mixed, logSumExp: kept.logSumExp },
-      { ...kept.options, gradients: options.gradients, out },
-    );
+    const { queryGradient, keyGradient, valueGradient, biasKeyValue, ...asked } =
+      yield* attendedBackward(engine, output.inputGradient as Tensor, kept, {
+        ...kept.options,
+        gradients: options.gradients,
+        out,
+      });
     const keyInput = given.key ?? given.query;
     const made = {
       query: yield* project("query", queryGradient, given.query),
@@ -181,11 +188,30 @@ export function* layerBackward(
         value: ofWeights("value", made.value, targets),
         output: ofWeights("output", made.output, targets),
       },
+      ...(biasKeyValue && {
+        biasKeyValue: {
+          key: targets("biasKeyValue.key", biasKeyValue.key),
+          value: targets("biasKeyValue.value", biasKeyValue.value),
+        },
+      }),
       ...asked,
     };
   } finally {
     for (const temporary of temporaries) temporary.dispose();
   }
+}
+
+/** Back through what lies between the projections. */
+function* attendedBackward(
+  engine: Engine,
+  gradient: Tensor,
+  { query, key, value, mixed, logSumExp, appended }: Kept,
+  options: BackwardOptions,
+): Steps<AppendedGradients> {
+  const state = { output: mixed, logSumExp };
+  if (!appended) return yield* attendBackward(engine, gradient, query, key, value, state, options);
+  const own = { key, value };
+  return yield* attendAppendedBackward(engine, gradient, query, own, appended, state, options);
 }
 
 /** Puts a gradient where it was asked to be, by its name. */
@@ -205,10 +231,10 @@ function ofWeights(
 function checkTargets(
   operation: string,
   { out, accumulate }: LayerBackwardOptions,
-  { given }: Kept,
+  { given, appended }: Kept,
   projections: Record<keyof LayerWeights, PreparedLinear>,
 ): Deliver {
-  checkAccumulate(operation, out, accumulate, "{ query?, key?, value?, weights? }");
+  checkAccumulate(operation, out, accumulate, "{ query?, key?, value?, weights?, biasKeyValue? }");
   const places = new Map<string, Float32Array | Tensor>();
   const place = (
     name: string,
@@ -235,6 +261,12 @@ function checkTargets(
     const { weightDims, biasDims } = projections[name];
     place(`weights.${name}.weight`, both.weight, weightDims);
     place(`weights.${name}.bias`, both.bias, biasDims);
+  }
+  if (out?.biasKeyValue !== undefined) {
+    checkOptions(operation, out.biasKeyValue, "out.biasKeyValue");
+    for (const name of ["key", "value"] as const) {
+      place(`biasKeyValue.${name}`, out.biasKeyValue[name], appended?.biasDims?.[name]);
+    }
   }
   return (name, gradient) => {
     const target = places.get(name);

@@ -5,7 +5,13 @@
 // (Vaswani et al. 2017, section 3.2.2.) Everything between the projections stays in linear
 // memory.
 
-import { type AppendedConfig, type AppendedRows, attendAppended, checkAppended } from "./appended";
+import {
+  type AppendedConfig,
+  type AppendedRows,
+  attendAppended,
+  checkAppended,
+  updateAppended,
+} from "./appended";
 import { attend } from "./attend";
 import type { Attention } from "./attention";
 import { checkBoolean, checkOptions } from "./checks";
@@ -13,7 +19,13 @@ import { disposeSymbol } from "./disposal";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
-import { checkHeadCounts, checkInputs, checkSizes, refuseRecord } from "./layer-shapes";
+import {
+  checkHeadCounts,
+  checkInputs,
+  checkSizes,
+  type LayerUpdate,
+  refuseRecord,
+} from "./layer-shapes";
 import type { PreparedLinear } from "./linear";
 import {
   type LayerBackwardOptions,
@@ -26,7 +38,6 @@ import {
   type KerasWeights,
   type LayerWeights,
   type PlainWeights,
-  type Projection,
   type PyTorchWeights,
   projectionsOfKeras,
   projectionsOfMatrices,
@@ -64,9 +75,6 @@ export interface LayerOptions extends ScoreOptions {
   /** Keep the projected inputs in linear memory for `backward`. */
   record?: boolean | undefined;
 }
-
-/** A matrix, in the order it was prepared in, and its bias. */
-type Update = Pick<Projection, "weight" | "bias">;
 
 const NAME = "MultiHeadAttention";
 
@@ -185,7 +193,7 @@ export class MultiHeadAttention {
     checkOptions(NAME, options);
     const { out, record = false, ...score } = options;
     checkBoolean(NAME, "record", record);
-    if (record) refuseRecord(options, this.#appended !== undefined);
+    if (record) refuseRecord(options);
     const projections = this.#inUse();
     let kept: LayerRecord | undefined;
     const temporaries: AllocatedTensor[] = [];
@@ -208,15 +216,16 @@ export class MultiHeadAttention {
       const mixed = allocate([...q.dims.slice(0, -1), projections.output.inputSize]);
       const wanted = { ...score, logSumExp: record || score.logSumExp };
       const inside = { ...wanted, layout: "BLE", heads, keyValueHeads, out: mixed } as const;
-      const { weights, scores, logSumExp } = this.#appended
-        ? yield* attendAppended(engine, q, { key: k, value: v }, this.#appended, inside)
+      const appended = this.#appended;
+      const { weights, scores, logSumExp } = appended
+        ? yield* attendAppended(engine, q, { key: k, value: v }, appended, inside)
         : yield* attend(engine, q, k, v, inside);
       const output = yield* projections.output.apply(engine, mixed, { out });
       if (record && logSumExp) {
         const given = { query: inputs.query, key, value };
         const options = { ...score, heads, keyValueHeads, layout: "BLE" } as const;
         const tensors = { query: q, key: k, value: v, mixed };
-        kept = new LayerRecord(this, { given, ...tensors, logSumExp, options });
+        kept = new LayerRecord(this, { given, ...tensors, logSumExp, options, appended });
       }
       return {
         output,
@@ -265,17 +274,21 @@ export class MultiHeadAttention {
 
   /**
    * Packs other weights of the same sizes and orders in place, with biases where there are some;
-   * projections left out stay as they are.
+   * what is left out stays as it is.
    *
    * @throws ArgumentError, MemoryError, DisposedError as the constructor.
    */
-  update(weights: { readonly [Name in keyof LayerWeights]?: Update | undefined }): void {
+  update(weights: LayerUpdate): void {
     const projections = this.#inUse();
     checkOptions(NAME, weights, "weights");
+    const { biasKeyValue } = weights;
+    const appended =
+      biasKeyValue === undefined ? this.#appended : updateAppended(this.#appended, biasKeyValue);
     for (const name of ["query", "key", "value", "output"] as const) {
       const next = weights[name];
       if (next) projections[name].update(next.weight, next.bias);
     }
+    this.#appended = appended;
   }
 
   #inUse(): Record<keyof LayerWeights, PreparedLinear> {

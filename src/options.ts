@@ -16,14 +16,16 @@ export type Layout = "BHLD" | "BLHD" | "BLE";
 export type MaskData = Float32Array | Uint8Array | Int32Array | BigInt64Array;
 
 /**
- * Which keys take part, broadcast over [B, H, L, S] from the right. A bare array is taken only at
- * exactly L·S or B·H·L·S elements.
+ * Which keys take part, broadcast over [B, H, L, S] from the right: padding of keys is
+ * [B, 1, 1, S], a mask for each batch (Keras's `attention_mask` [B, L, S]) is [B, 1, L, S], and
+ * [B·H, L, S] (`nn.MultiheadAttention`) is taken too. A bare array is taken only at exactly L·S or
+ * B·H·L·S elements.
  */
 export type Mask =
   | {
       /** One element for each query and key, or for those that broadcast. */
       readonly data: MaskData;
-      /** At most [B, H, L, S], from the right. */
+      /** At most [B, H, L, S], from the right; or [B·H, L, S]. */
       readonly dims: readonly number[];
       /** The last axis may be shorter than S, and keys past it are left out (as ONNX does). */
       readonly shorter?: boolean | undefined;
@@ -95,8 +97,11 @@ export interface ScoreOptions {
   causal?: boolean | "upper-left" | "lower-right" | undefined;
   /** Position of the first query among the keys: a number, or one per batch. */
   queryOffset?: number | ArrayLike<number> | undefined;
-  /** Which keys take part, or what is added to the scores. */
-  mask?: Mask | undefined;
+  /**
+   * Which keys take part, or what is added to the scores. Of a list of up to 8 each is broadcast for
+   * itself: additive ones are added in their order, and a key that one of them leaves out stays out.
+   */
+  mask?: Mask | readonly Mask[] | undefined;
   /** Which blocks of queries and keys take part; the cost follows the blocks kept. */
   blockMask?: BlockMask | undefined;
   /**

@@ -9,7 +9,7 @@
 // An item is all heads that read one key and value head of one batch. Memory is one query head's
 // rows, packed, for each thread. Tensors as in forward.ts, gradients by the strides of their tensors.
 
-import { MaskKind, Sequence, Slot } from "../frame";
+import { Sequence, Slot } from "../frame";
 import { address, element, size } from "../slots";
 import { KEYS, PART, ROWS, tilesOf } from "../tiles";
 import { beginKeyTile, finishKeyTile, keyTileBytes } from "./backward/keys";
@@ -157,7 +157,7 @@ function takeStep(frame: usize, own: usize, b: i32, head: i32): void {
 /** Whether no row of the tile sees any of the keys. */
 function skips(frame: usize, b: i32, h: i32, start: i32, rows: i32, from: i32, count: i32): bool {
   if (from < firstKey(frame, b, start) || from >= lastKey(frame, b, start + rows)) return true;
-  if (size(frame, Slot.maskKind) != MaskKind.none) {
+  if (size(frame, Slot.maskCount)) {
     if (tileIsMasked(frame, b, h, start, rows, from, count)) return true;
   }
   if (!size(frame, Slot.blockSize)) return false;

@@ -7,7 +7,7 @@
 // The state (m, l, output) starts anew with each span of SPAN keys and is merged into the total of
 // the spans before: so threads may share one row's keys, a span each, for the same bits.
 
-import { MaskKind, ScoresKind, Sequence, Slot, WeightsKind } from "../frame";
+import { ScoresKind, Sequence, Slot, WeightsKind } from "../frame";
 import { packRows, scalePanels } from "../gemm/pack";
 import { madd } from "../simd/lanes";
 import { address, element, number, size } from "../slots";
@@ -191,7 +191,7 @@ export function mergeSpan(frame: usize, r: Rows, part: Rows): void {
 /** Whether no row of the tile sees any of these keys. */
 export function skips(frame: usize, r: Rows, from: i32, count: i32): bool {
   if (everyKey(frame)) return false;
-  if (size(frame, Slot.maskKind) != MaskKind.none) {
+  if (size(frame, Slot.maskCount)) {
     if (tileIsMasked(frame, r.b, r.h, r.start, r.count, from, count)) return true;
   }
   if (!size(frame, Slot.blockSize)) return false;
