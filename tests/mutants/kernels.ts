@@ -58,7 +58,7 @@ export const kernels: readonly Mutant[] = [
   {
     name: "a mask adds −∞ to NaN at the end of a row",
     file: "assembly/attend/mask.ts",
-    find: "bias == MASKED ? MASKED : score + bias",
+    find: "out ? MASKED : score + bias",
     replace: "score + bias",
     tests: ["tests/numbers.test.ts"],
     only,
@@ -170,8 +170,8 @@ export const kernels: readonly Mutant[] = [
   {
     name: "linear: a bias's gradient without the last rows",
     file: "assembly/linear.ts",
-    find: "const end = first + <usize>min(LINEAR_ROWS, rows - from) * bytes;",
-    replace: "const end = first + <usize>(min(LINEAR_ROWS, rows - from) & ~3) * bytes;",
+    find: "const count = min(LINEAR_ROWS, rows - from);\n    let j",
+    replace: "const count = min(LINEAR_ROWS, rows - from) & ~3;\n    let j",
     tests: ["tests/linear-backward.test.ts"],
     only,
   },

@@ -20,8 +20,8 @@ export const layers: readonly Mutant[] = [
   {
     name: "Keras: the biases one place further on",
     file: "src/projections.ts",
-    find: "checkTensor(NAME, `weights[${2 * index + 1}]`, weights[2 * index + 1]).data",
-    replace: "checkTensor(NAME, `weights[${2 * index + 1}]`, weights[(2 * index + 3) % 8]).data",
+    find: "weights[2 * index + 1]).data",
+    replace: "weights[(2 * index + 3) % 8]).data",
     tests: ["tests/multihead.test.ts"],
   },
   {
@@ -48,22 +48,22 @@ export const layers: readonly Mutant[] = [
   {
     name: "appended keys: the mean over heads is their sum",
     file: "src/appended.ts",
-    find: "mean[index] = sum / heads;",
-    replace: "mean[index] = sum;",
+    find: "const share = Math.fround(1 / heads);",
+    replace: "const share = 1;",
     tests: ["tests/appended.test.ts"],
   },
   {
     name: "appended keys: scale is not passed on",
     file: "src/appended.ts",
-    find: "keyValueHeads, scale, softcap, queryLengths, ...wanted }",
-    replace: "keyValueHeads, softcap, queryLengths, ...wanted }",
+    find: "return { layout, heads, keyValueHeads, scale, softcap, queryLengths, dropout: apart };",
+    replace: "return { layout, heads, keyValueHeads, softcap, queryLengths, dropout: apart };",
     tests: ["tests/appended.test.ts"],
   },
   {
     name: "appended keys: queryLengths are not passed on",
     file: "src/appended.ts",
-    find: "keyValueHeads, scale, softcap, queryLengths, ...wanted }",
-    replace: "keyValueHeads, scale, softcap, ...wanted }",
+    find: "return { layout, heads, keyValueHeads, scale, softcap, queryLengths, dropout: apart };",
+    replace: "return { layout, heads, keyValueHeads, scale, softcap, dropout: apart };",
     tests: ["tests/appended.test.ts"],
   },
 ];

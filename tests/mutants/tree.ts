@@ -94,12 +94,12 @@ export class Tree {
     let ranNothing = false;
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       if (/^\s*not ok /m.test(text)) end(child);
-      if (/^# tests 0$/m.test(text)) ranNothing = true;
+      if (/^# pass 0$/m.test(text)) ranNothing = true;
     });
     const code = await new Promise((resolve) => child.once("close", resolve));
     clearTimeout(timer);
     this.#running = undefined;
-    if (ranNothing) throw new Error(`no tests: ${args.join(" ")}`);
+    if (ranNothing && code === 0) throw new Error(`no tests: ${args.join(" ")}`);
     return code === 0;
   }
 }
