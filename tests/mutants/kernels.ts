@@ -88,14 +88,6 @@ export const kernels: readonly Mutant[] = [
     only,
   },
   {
-    name: "a sink counts once for each span",
-    file: "assembly/attend/rows.ts",
-    find: "sinks && !from ? load",
-    replace: "sinks ? load",
-    tests: ["tests/spans.test.ts"],
-    only,
-  },
-  {
     name: "causal: a register block's reach is its first row's",
     file: "assembly/attend/take.ts",
     find: "const weighed = min(seen + ((<i32>i) | (REGISTER_ROWS - 1)), count);",

@@ -24,6 +24,15 @@ export const threads: readonly Mutant[] = [
     targets: threaded,
   },
   {
+    name: "a sink counts once for each span",
+    file: "assembly/attend/rows.ts",
+    find: "sinks && !from ? load",
+    replace: "sinks ? load",
+    tests: ["tests/spans.test.ts"],
+    only: "do not depend",
+    targets: threaded,
+  },
+  {
     name: "every thread uses the scratch of the first",
     file: "assembly/linear.ts",
     find: "address(frame, Slot.scratch) + <usize>thread * threadBytes(frame);",
