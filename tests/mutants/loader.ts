@@ -22,7 +22,8 @@ export const loader: readonly Mutant[] = [
     file: "src/engine/staging.ts",
     find: "input.address < address + bytes && address < input.address + input.bytes",
     replace: "input.address < 0",
-    tests: ["tests/buffers.test.ts"],
+    tests: ["tests/linear.test.ts"],
+    only: "writes where it is told",
   },
   {
     name: "a frame keeps what the call before wrote",
