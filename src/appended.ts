@@ -10,7 +10,7 @@ import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
 import { mergeStates } from "./merge";
 import type { AttendOptions, AttendResult } from "./options";
-import { checkData, checkTensor, elementsOf, type Tensor } from "./tensor";
+import { checkTensor, checkVector, elementsOf, type Tensor } from "./tensor";
 
 /** A key and a value that every query sees besides the inputs' own. */
 export interface BiasKeyValue {
@@ -76,9 +76,8 @@ function rowsOf(
     if (!bias) return { rows: { data, dims }, biasDims: [] };
     const argument = `biasKeyValue.${name}`;
     const given = checkTensor(NAME, argument, bias[name]);
-    checkData(NAME, argument, given.data, [size]);
-    data.set(given.data);
-    return { rows: { data, dims }, biasDims: given.dims };
+    data.set(checkVector(NAME, argument, given, size));
+    return { rows: { data, dims }, biasDims: given.dims.slice() };
   };
   const [key, value] = [rows("key", keySize), rows("value", valueSize)];
   const biasDims = bias && { key: key.biasDims, value: value.biasDims };

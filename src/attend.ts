@@ -40,24 +40,27 @@ export function* callAttend(
   const placed = checkScores(operation, shapes, visibility, options);
   const { scoring } = placed;
   checkBoolean(operation, "logSumExp", options.logSumExp);
-  checkOut(operation, options.out, shapes.outputDims);
+  const out = checkOut(operation, options.out, shapes.outputDims);
+  const { scoreMod } = options;
 
   const { batch, heads, queries, keys } = shapes;
   const { scoresKind, weightsKind } = scoring;
   const words = writeCall(engine, shapes, placed);
   // JavaScript belongs to the calling thread, and a mean is added up over the heads.
-  const alone = options.scoreMod !== undefined || weightsKind === WeightsKind.mean;
+  const alone = scoreMod !== undefined || weightsKind === WeightsKind.mean;
   const multiplyAdds = batch * heads * queries * keys * (shapes.headSize + shapes.valueSize);
   const threads = alone ? 1 : threadsFor(engine, multiplyAdds);
   words[Slot.threads] = threads;
   words[Slot.heldHeads] = threads > 1 ? heldHeads(shapes) : 1;
   words[Slot.weightsKind] = weightsKind;
   words[Slot.scoresKind] = scoresKind;
-  words[Slot.modified] = options.scoreMod ? 1 : 0;
+  words[Slot.modified] = scoreMod ? 1 : 0;
 
-  const staging = new Staging(engine, operation, engine.shared || threads > 1);
+  // A scoreMod may throw half-way.
+  const apart = engine.shared || threads > 1 || scoreMod !== undefined;
+  const staging = new Staging(engine, operation, apart);
   stageCall(staging, inputs, placed);
-  const output = staging.output(Slot.output, shapes.outputDims, options.out);
+  const output = staging.output(Slot.output, shapes.outputDims, out);
   const matrices = weightsKind === WeightsKind.mean ? batch : batch * heads;
   const weights = weightsKind
     ? staging.room(Slot.weights, matrices * queries * keys * 4)
@@ -72,7 +75,7 @@ export function* callAttend(
   try {
     const call = yield* staging.place();
     const items = kernels.attendItems(call);
-    const around = aroundOf(engine, options.scoreMod);
+    const around = aroundOf(engine, scoreMod);
     yield staging.work({ kernel: Kernel.attend, items, threads, around });
     const { batchDims, headDims } = shapes;
     const dims = [...batchDims, ...headDims, queries];
@@ -89,7 +92,7 @@ export function* callAttend(
       result.logSumExp = { data: yield* staging.copy(logSumExp), dims: shapes.logSumExpDims };
     }
     // Last, for an `out` to be written only by a call that succeeds.
-    return { output: yield* staging.take(output, shapes.outputDims), ...result };
+    return { output: yield* staging.take(output), ...result };
   } finally {
     staging.release();
   }

@@ -1,5 +1,6 @@
 // The engine a caller holds, and everything it can do.
 
+import { AllocatedTensor } from "./allocated";
 import { attend } from "./attend";
 import {
   type AttendGradients,
@@ -7,13 +8,14 @@ import {
   attendBackward,
   type BackwardOptions,
 } from "./backward";
+import { bindMethods } from "./binding";
 import { checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { MemoryFigures } from "./engine/arena";
 import type { Variant } from "./engine/detect";
-import type { Engine } from "./engine/load";
+import { checkIdle, type Engine } from "./engine/load";
 import { checkSignal, runLater, runNow, type Steps } from "./engine/work";
-import { ArgumentError, DisposedError } from "./errors";
+import { DisposedError } from "./errors";
 import { type FrequencyOptions, type RopeFrequencies, ropeFrequencies } from "./frequencies";
 import { checkPrepared, type LinearOptions, PreparedLinear, type PrepareOptions } from "./linear";
 import type { LinearBackwardOptions, LinearGradients } from "./linear-backward";
@@ -26,12 +28,15 @@ import {
   type PackedOptions,
 } from "./packed";
 import { type SinusoidalOptions, sinusoidalPositions } from "./positions";
+import { GONE, inspected, inspectSymbol } from "./printing";
 import { type RotateOptions, rotate } from "./rotary";
 import { selfTest } from "./selftest";
-import { AllocatedTensor, checkDims, type Tensor } from "./tensor";
+import { checkDims, type Tensor } from "./tensor";
 
 /** Attention and the projections around it, in one linear memory. Made by `createAttention`. */
 export class Attention {
+  /** @internal */
+  static readonly name = "Attention";
   #engine: Engine | undefined;
   /** Settles, never rejects, once the last call of `later` has ended. */
   #last: Promise<unknown> = Promise.resolve();
@@ -41,6 +46,7 @@ export class Attention {
   constructor(engine: Engine, threadsFallback?: string) {
     this.#engine = engine;
     this.#threadsFallback = threadsFallback;
+    bindMethods(this, Attention.prototype);
   }
 
   /** Which build runs: "relaxed" or "portable". */
@@ -258,7 +264,7 @@ export class Attention {
 
   /** Lets go of the linear memory and everything in it, and ends its workers; a second call does nothing. */
   dispose(): void {
-    this.#checkIdle("dispose");
+    if (this.#engine) checkIdle(this.#engine, "dispose");
     this.#engine?.pool?.retire("the engine is disposed");
     this.#engine?.arena.dispose();
     this.#engine = undefined;
@@ -267,6 +273,20 @@ export class Attention {
   /** As `dispose()`, at the end of a `using` declaration's block. */
   [disposeSymbol](): void {
     this.dispose();
+  }
+
+  /** What runs, by how many threads, and its memory. */
+  toJSON(): object {
+    if (!this.#engine) return GONE;
+    const { variant, fused, pool, arena } = this.#engine;
+    const { used, reserved, maximum } = arena;
+    const threads = pool?.threads ?? 1;
+    return { variant, fused, threads, memory: { used, reserved, maximum } };
+  }
+
+  /** @internal */
+  [inspectSymbol](_depth: number, options: object, inspect?: never): unknown {
+    return inspected("Attention", this.toJSON(), options, inspect);
   }
 
   /** @internal Runs the steps of a call. */
@@ -294,18 +314,7 @@ export class Attention {
   #running(operation: string): Engine {
     if (!this.#engine)
       throw new DisposedError(operation, "attention", "an engine in use", "a disposed one");
-    this.#checkIdle(operation);
+    checkIdle(this.#engine, operation);
     return this.#engine;
-  }
-
-  /** A call from inside scoreMod would move the memory under the call that is running. */
-  #checkIdle(operation: string): void {
-    if (!this.#engine?.scoreMod) return;
-    throw new ArgumentError(
-      operation,
-      "attention",
-      "an engine that is not running a scoreMod",
-      "a call from inside it",
-    );
   }
 }

@@ -157,7 +157,7 @@ export function* callBackward(
     const asked: Partial<AttendGradients> = {};
     const sums: (Tensor | undefined)[] = [];
     for (const mask of maskPlaces) {
-      sums.push(mask && { data: yield* staging.copy(mask.place), dims: mask.dims });
+      sums.push(mask && { data: yield* staging.copy(mask.place), dims: mask.dims.slice() });
     }
     if (wanted.mask && masks.listed) asked.maskGradients = sums;
     else if (sums[0]) asked.maskGradient = sums[0];
@@ -168,12 +168,12 @@ export function* callBackward(
         : overBatches(sums, heads);
     }
     if (sinksPlace) asked.sinksGradient = overBatches(yield* staging.copy(sinksPlace), heads);
-    return {
-      queryGradient: yield* staging.take(queryPlace, inputs.query.dims),
-      keyGradient: yield* staging.take(keyPlace, inputs.key.dims),
-      valueGradient: yield* staging.take(valuePlace, inputs.value.dims),
-      ...asked,
-    };
+    const [queryGradient, keyGradient, valueGradient] = (yield* staging.takeAll([
+      queryPlace,
+      keyPlace,
+      valuePlace,
+    ])) as [Tensor, Tensor, Tensor];
+    return { queryGradient, keyGradient, valueGradient, ...asked };
   } finally {
     staging.release();
   }
@@ -220,10 +220,7 @@ function checkWanted(operation: string, { gradients }: GradientOptions, scores: 
 }
 
 function checkState(operation: string, state: AttendState, shapes: Shapes): AttendState {
-  const given: unknown = state;
-  if (typeof given !== "object" || given === null) {
-    throw new ArgumentError(operation, "state", "{ output, logSumExp }", describe(given));
-  }
+  checkOptions(operation, state, "state", "{ output, logSumExp }");
   return {
     output: like(operation, "output", state.output, shapes.outputDims),
     logSumExp: like(operation, "logSumExp", state.logSumExp, shapes.logSumExpDims),
@@ -239,9 +236,7 @@ function like(operation: string, argument: string, value: unknown, dims: readonl
 
 function checkOuts(operation: string, { out, accumulate }: GradientOptions, inputs: Inputs) {
   checkAccumulate(operation, out, accumulate, "{ query?, key?, value? }");
-  if (!out) return {};
-  for (const name of ["query", "key", "value"] as const) {
-    checkOut(operation, out[name], inputs[name].dims, `out.${name}`);
-  }
-  return out;
+  const target = (name: keyof Inputs) =>
+    checkOut(operation, out?.[name], inputs[name].dims, `out.${name}`);
+  return { query: target("query"), key: target("key"), value: target("value") };
 }

@@ -9,6 +9,7 @@ import { checkBlockMask, checkMasks, type PlacedBlocks, type PlacedMasks } from 
 import type { ScoreOptions } from "./options";
 import { checkScoring, type Scoring } from "./scores";
 import type { Inputs, Shapes, Strides } from "./shapes";
+import { elementsOf } from "./tensor";
 import type { Visibility } from "./visibility";
 
 /** Checked and made plain. */
@@ -64,13 +65,15 @@ export function stageCall(staging: Staging, inputs: Inputs, scores: Scores): voi
   staging.tensor(Slot.query, "query", inputs.query);
   staging.tensor(Slot.key, "key", inputs.key);
   staging.tensor(Slot.value, "value", inputs.value);
-  staging.data(Slot.sequences, visibility.sequences);
-  masks.each.forEach(({ data }, index) => {
-    staging.data(maskSlot(index, MaskField.data), data);
+  const { sequences } = visibility;
+  staging.data(Slot.sequences, "lengths", sequences, sequences.length);
+  masks.each.forEach(({ data, dims }, index) => {
+    const argument = masks.listed ? `mask[${index}]` : "mask";
+    staging.data(maskSlot(index, MaskField.data), argument, data, elementsOf(dims));
   });
-  if (blocks) staging.data(Slot.blocks, blocks.data);
-  if (alibi) staging.data(Slot.slopes, alibi.slopes);
-  if (sinks) staging.data(Slot.sinks, sinks);
+  if (blocks) staging.data(Slot.blocks, "blockMask", blocks.data, elementsOf(blocks.dims));
+  if (alibi) staging.data(Slot.slopes, "alibi.slopes", alibi.slopes, alibi.slopes.length);
+  if (sinks) staging.data(Slot.sinks, "sinks", sinks, sinks.length);
 }
 
 function writeShapes(words: Int32Array, shapes: Shapes): void {

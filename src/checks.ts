@@ -16,9 +16,14 @@ export function checkBoolean(operation: string, argument: string, value: unknown
 }
 
 /** @throws ArgumentError unless `options` is an object; what is in it is the operation's to check. */
-export function checkOptions(operation: string, options: unknown, argument = "options"): void {
+export function checkOptions(
+  operation: string,
+  options: unknown,
+  argument = "options",
+  expected = "an object",
+): void {
   if (typeof options === "object" && options !== null) return;
-  throw new ArgumentError(operation, argument, "an object", describe(options));
+  throw new ArgumentError(operation, argument, expected, describe(options));
 }
 
 /** @throws ArgumentError unless `out` is an object of targets, `shape`, or with `accumulate` is missing. */

@@ -147,7 +147,7 @@ function checkEngine(options: AttentionOptions): void {
   ) {
     refuse("threads", `"auto" or an integer from 1 to ${MOST_THREADS}`, threads);
   }
-  if (worker !== undefined && typeof worker !== "string" && !(worker instanceof URL)) {
+  if (worker !== undefined && typeof worker !== "string" && typeof worker?.href !== "string") {
     refuse("worker", "a URL", worker);
   }
   if (module !== undefined && !isModule(module)) {

@@ -75,8 +75,9 @@ export function checkInputs(
   key: Tensor = query,
   value: Tensor = key,
 ): { query: Tensor; key: Tensor; value: Tensor } {
-  const check = (name: "query" | "key" | "value", x: Tensor) => {
-    const { dims } = checkTensor(NAME, name, x);
+  const check = (name: "query" | "key" | "value", given: Tensor) => {
+    const x = checkTensor(NAME, name, given);
+    const { dims } = x;
     const size = projections[name].inputSize;
     if ((dims.length !== 2 && dims.length !== 3) || dims.at(-1) !== size) {
       const axes = name === "query" ? "L" : "S";

@@ -3,11 +3,17 @@
 import { Slot } from "../assembly/frame";
 import { checkAccumulate, checkBoolean, checkOptions } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
-import { Staging } from "./engine/staging";
+import { type Output, Staging } from "./engine/staging";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
-import type { PreparedLinear } from "./linear";
-import { allocatePacked, multiply, type Order, type Product, pack, type Target } from "./product";
+import {
+  allocatePacked,
+  multiplyIn,
+  type Order,
+  type Product,
+  packing,
+  type Target,
+} from "./product";
 import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
 
 /** Options of `linearBackward`. */
@@ -46,9 +52,12 @@ export interface LinearGradients {
 
 /** A prepared weight, and what only it knows of itself. */
 export interface Prepared {
-  readonly linear: PreparedLinear;
+  readonly inputSize: number;
+  readonly outputSize: number;
+  readonly biased: boolean;
   readonly order: Order;
-  readonly packed: number;
+  /** Its block; throws unless it is in use. */
+  packed(): number;
 }
 
 export function* linearBackward(
@@ -60,8 +69,8 @@ export function* linearBackward(
   options: LinearBackwardOptions,
 ): Steps<LinearGradients> {
   checkOptions(operation, options);
-  const { linear, order } = prepared;
-  const { inputSize, outputSize, weightDims, biasDims } = linear;
+  const { order, inputSize, outputSize, biased } = prepared;
+  prepared.packed();
   const input = checkTensor(operation, "x", x);
   if (input.dims.at(-1) !== inputSize) {
     const expected = `[…, in] with in = ${inputSize}`;
@@ -69,50 +78,82 @@ export function* linearBackward(
   }
   const gradient = checkTensor(operation, "outputGradient", outputGradient);
   checkDimsOf(operation, "outputGradient", gradient, [...input.dims.slice(0, -1), outputSize]);
-  const dims = { input: input.dims, weight: weightDims, bias: biasDims ?? [] };
-  const targets = checkTargets(operation, options, dims, biasDims !== undefined);
+  const [height, columns] = order === "out,in" ? [outputSize, inputSize] : [inputSize, outputSize];
+  const dims = { input: input.dims, weight: [height, columns], bias: [outputSize] };
+  const { wanted, targets } = checkTargets(operation, options, dims, biased);
 
   const rows = elementsOf(input.dims.slice(0, -1));
-  const gradients: Partial<LinearGradients> = {};
-  if (options.gradients?.input !== false) {
-    gradients.inputGradient = yield* withPacked(
-      engine,
-      operation,
-      { name: "outputGradient", x: gradient, rows, depth: outputSize, columns: inputSize },
-      (packed) => turn(engine, operation, prepared, packed),
-      targets.input,
-    );
+  // Both are brought in once, and no result leaves before all are there: an `out` may be an input.
+  const inputs = new Staging(engine, operation);
+  const placed = {
+    x: inputs.tensor(undefined, "x", input),
+    dy: inputs.tensor(undefined, "outputGradient", gradient),
+  };
+  const stagings = [inputs];
+  const stage = () => {
+    const staging = new Staging(engine, operation, true);
+    stagings.push(staging);
+    return staging;
+  };
+  try {
+    inputs.begin();
+    const [x, dy] = [placed.x.address, placed.dy.address];
+    // [in, out] is xᵀ · dy, [out, in] is dyᵀ · x.
+    const [left, right] = order === "in,out" ? [x, dy] : [dy, x];
+    const results = [
+      yield* withPacked(
+        engine,
+        operation,
+        stage(),
+        { name: "x", x: left, rows: height, depth: rows, columns, turned: true },
+        (packed) =>
+          packing(engine, operation, packed, {
+            weight: right,
+            order: "in,out",
+            depth: rows,
+            columns,
+          }).pack(),
+        targets.weight,
+      ),
+    ];
+    if (wanted) {
+      const product = {
+        name: "outputGradient",
+        x: dy,
+        rows,
+        depth: outputSize,
+        columns: inputSize,
+      };
+      const fill = (packed: number) => turn(engine, operation, prepared, packed);
+      results.push(yield* withPacked(engine, operation, stage(), product, fill, targets.input));
+    }
+    if (biased) results.push(yield* sumRows(engine, stage(), dy, rows, targets.bias));
+    const [weightGradient, ...others] = yield* inputs.takeAll(results);
+    const inputGradient = wanted ? others.shift() : undefined;
+    const [biasGradient] = others;
+    return {
+      weightGradient: weightGradient as Tensor,
+      ...(inputGradient && { inputGradient }),
+      ...(biasGradient && { biasGradient }),
+    };
+  } finally {
+    for (const staging of stagings) staging.release();
   }
-  // [in, out] is xᵀ · dy, [out, in] is dyᵀ · x.
-  const [left, right] = order === "in,out" ? [input, gradient] : [gradient, input];
-  const [height = 0, columns = 0] = weightDims;
-  const name = order === "in,out" ? "x" : "outputGradient";
-  const weightGradient = yield* withPacked(
-    engine,
-    operation,
-    { name, x: left, rows: height, depth: rows, columns, turned: true },
-    (packed) =>
-      pack(engine, operation, packed, { weight: right, order: "in,out", depth: rows, columns }),
-    targets.weight,
-  );
-  if (biasDims) {
-    gradients.biasGradient = yield* sumRows(engine, operation, gradient, rows, targets.bias);
-  }
-  return { ...gradients, weightGradient };
 }
 
 /** A product with a W that `fill` packs, and that goes with it. */
 function* withPacked(
   engine: Engine,
   operation: string,
+  staging: Staging,
   product: Product,
   fill: (packed: number) => void,
   target: Target,
-): Steps<Tensor> {
+): Steps<Output> {
   const packed = allocatePacked(engine, operation, product.depth, product.columns);
   try {
     fill(packed);
-    return yield* multiply(engine, operation, product, packed, target);
+    return yield* multiplyIn(engine, staging, product, packed, target);
   } finally {
     engine.arena.release(packed);
   }
@@ -121,10 +162,10 @@ function* withPacked(
 /** Packs the transpose of a packed weight. */
 function turn(engine: Engine, operation: string, prepared: Prepared, packed: number): void {
   const words = frameWords(engine);
-  words[Slot.depth] = prepared.linear.inputSize;
-  words[Slot.columns] = prepared.linear.outputSize;
+  words[Slot.depth] = prepared.inputSize;
+  words[Slot.columns] = prepared.outputSize;
   const staging = new Staging(engine, operation);
-  staging.block(Slot.packed, prepared.packed);
+  staging.block(Slot.packed, prepared.packed());
   staging.block(Slot.result, packed);
   try {
     engine.kernels.turnPacked(staging.begin());
@@ -133,26 +174,21 @@ function turn(engine: Engine, operation: string, prepared: Prepared, packed: num
   }
 }
 
-/** [rows × columns] summed to [columns]. */
+/** [rows × columns] at address `x` summed to [columns]. */
 function* sumRows(
   engine: Engine,
-  operation: string,
-  x: Tensor,
+  staging: Staging,
+  x: number,
   rows: number,
   { dims, out, argument, added }: Target,
-): Steps<Tensor> {
+): Steps<Output> {
   const words = frameWords(engine);
   words[Slot.rows] = rows;
   words[Slot.columns] = elementsOf(dims);
-  const staging = new Staging(engine, operation);
-  staging.tensor(Slot.input, "outputGradient", x);
+  staging.block(Slot.input, x);
   const result = staging.output(Slot.result, dims, out, argument, added);
-  try {
-    engine.kernels.sumRows(yield* staging.place());
-    return yield* staging.take(result, dims);
-  } finally {
-    staging.release();
-  }
+  engine.kernels.sumRows(yield* staging.place());
+  return result;
 }
 
 function checkTargets(
@@ -160,19 +196,20 @@ function checkTargets(
   { out, accumulate, gradients }: LinearBackwardOptions,
   dims: Record<"input" | "weight" | "bias", readonly number[]>,
   biased: boolean,
-): Record<"input" | "weight" | "bias", Target> {
+) {
   checkAccumulate(operation, out, accumulate, "{ input?, weight?, bias? }");
-  if (gradients !== undefined) {
-    checkOptions(operation, gradients, "gradients");
-    checkBoolean(operation, "gradients.input", gradients.input);
-  }
-  if (out?.bias !== undefined && !biased) {
-    throw new ArgumentError(operation, "out.bias", "no value without a bias", describe(out.bias));
-  }
+  if (gradients !== undefined) checkOptions(operation, gradients, "gradients");
+  const wanted = gradients?.input;
+  checkBoolean(operation, "gradients.input", wanted);
   const target = (name: "input" | "weight" | "bias"): Target => {
     const argument = `out.${name}`;
-    checkOut(operation, out?.[name], dims[name], argument);
-    return { dims: dims[name], out: out?.[name], argument, added: accumulate === true };
+    const given = out?.[name];
+    if (name === "bias" && given !== undefined && !biased) {
+      throw new ArgumentError(operation, argument, "no value without a bias", describe(given));
+    }
+    const checked = checkOut(operation, given, dims[name], argument);
+    return { dims: dims[name], out: checked, argument, added: accumulate === true };
   };
-  return { input: target("input"), weight: target("weight"), bias: target("bias") };
+  const targets = { input: target("input"), weight: target("weight"), bias: target("bias") };
+  return { wanted: wanted !== false, targets };
 }

@@ -1,6 +1,7 @@
 // Results of attend over disjoint sets of keys, made into one.
 
 import { Slot } from "../assembly/frame";
+import { copyOf } from "./arrays";
 import { checkOptions } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
@@ -38,10 +39,11 @@ export function* mergeStates(
   checkOptions(NAME, options);
   const layout = checkLayout(NAME, options.layout);
   const [heads] = checkHeads(NAME, layout, { heads: options.heads });
-  if (!Array.isArray(parts) || parts.length === 0) {
+  const count = Array.isArray(parts) ? parts.length : 0;
+  if (count === 0) {
     throw new ArgumentError(NAME, "parts", "an array of at least one part", describe(parts));
   }
-  const checked = parts.map((part: AttentionState, index) => ({
+  const checked = copyOf<AttentionState>(parts, count).map((part, index) => ({
     output: checkTensor(NAME, `parts[${index}].output`, part?.output),
     logSumExp: checkTensor(NAME, `parts[${index}].logSumExp`, part?.logSumExp),
   }));
@@ -52,7 +54,7 @@ export function* mergeStates(
     agree(`parts[${index}].output.dims`, part.output.dims, outputDims);
     agree(`parts[${index}].logSumExp.dims`, part.logSumExp.dims, stateDims);
   }
-  checkOut(NAME, options.out, outputDims);
+  const out = checkOut(NAME, options.out, outputDims);
 
   const { arena, kernels } = engine;
   const words = frameWords(engine);
@@ -62,7 +64,7 @@ export function* mergeStates(
   words[Slot.queries] = view.rows;
   words[Slot.valueSize] = view.size;
   words.set([batch, head, row], Slot.outputBatch);
-  words[Slot.partCount] = parts.length;
+  words[Slot.partCount] = count;
 
   const staging = new Staging(engine, NAME);
   const places = checked.flatMap(({ output, logSumExp }, index) => [
@@ -70,7 +72,7 @@ export function* mergeStates(
     staging.tensor(undefined, `parts[${index}].logSumExp`, logSumExp),
   ]);
   const table = staging.room(Slot.parts, places.length * 4);
-  const result = staging.output(Slot.output, outputDims, options.out);
+  const result = staging.output(Slot.output, outputDims, out);
   const merged = staging.room(Slot.logSumExp, elementsOf(stateDims) * 4);
   try {
     const call = staging.begin();
@@ -81,7 +83,7 @@ export function* mergeStates(
     kernels.mergeStates(call);
     return {
       logSumExp: { data: yield* staging.copy(merged), dims: stateDims },
-      output: yield* staging.take(result, outputDims),
+      output: yield* staging.take(result),
     };
   } finally {
     staging.release();

@@ -1,7 +1,9 @@
 // The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
 
+import { AllocatedTensor } from "./allocated";
 import type { AppendedRows, BiasKeyValue } from "./appended";
 import { type AppendedGradients, attendAppendedBackward } from "./appended-backward";
+import { isFloats } from "./arrays";
 import { attendBackward, type BackwardOptions, type GradientOptions } from "./backward";
 import { checkAccumulate, checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
@@ -10,8 +12,9 @@ import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import type { PreparedLinear } from "./linear";
 import type { LinearGradients } from "./linear-backward";
+import { GONE, inspected, inspectSymbol } from "./printing";
 import type { LayerWeights } from "./projections";
-import { AllocatedTensor, add, checkDimsOf, checkOut, checkTensor, type Tensor } from "./tensor";
+import { add, checkDimsOf, checkOut, checkTensor, set, type Tensor } from "./tensor";
 
 /** Of a projection. */
 export interface ProjectionGradients {
@@ -96,6 +99,8 @@ export interface Kept {
  * it once it has succeeded, `dispose` does so without. The inputs themselves are read by `backward`.
  */
 export class LayerRecord {
+  /** @internal */
+  static readonly name = "LayerRecord";
   #kept: Kept | undefined;
   #layer: object;
 
@@ -103,6 +108,11 @@ export class LayerRecord {
   constructor(layer: object, kept: Kept) {
     this.#layer = layer;
     this.#kept = kept;
+  }
+
+  /** @internal The value itself if it is one. */
+  static from(value: unknown): LayerRecord | undefined {
+    return typeof value === "object" && value !== null && #kept in value ? value : undefined;
   }
 
   /** @internal */
@@ -125,6 +135,12 @@ export class LayerRecord {
   /** As `dispose()`, at the end of a `using` declaration's block. */
   [disposeSymbol](): void {
     this.dispose();
+  }
+
+  /** @internal */
+  [inspectSymbol](_depth: number, options: object, inspect?: never): unknown {
+    const shown = this.#kept ? { query: this.#kept.given.query.dims } : GONE;
+    return inspected("LayerRecord", shown, options, inspect);
   }
 }
 
@@ -235,20 +251,15 @@ function checkTargets(
   projections: Record<keyof LayerWeights, PreparedLinear>,
 ): Deliver {
   checkAccumulate(operation, out, accumulate, "{ query?, key?, value?, weights?, biasKeyValue? }");
-  const places = new Map<string, Float32Array | Tensor>();
-  const place = (
-    name: string,
-    target: Float32Array | Tensor | undefined,
-    dims: readonly number[] | undefined,
-  ) => {
+  const places = new Map<string, { given: unknown; checked: Tensor }>();
+  const place = (name: string, target: unknown, dims: readonly number[] | undefined) => {
     if (target === undefined) return;
     if (!dims) {
       const expected = "no value without such a gradient";
       throw new ArgumentError(operation, `out.${name}`, expected, describe(target));
     }
-    checkOut(operation, target, dims, `out.${name}`);
-    if (target instanceof AllocatedTensor) target.checkInUse(operation, `out.${name}`);
-    places.set(name, target);
+    const checked = checkOut(operation, target, dims, `out.${name}`) as Tensor;
+    places.set(name, { given: target, checked });
   };
   for (const name of ["query", "key", "value"] as const) {
     place(name, out?.[name], given[name]?.dims);
@@ -271,9 +282,10 @@ function checkTargets(
   return (name, gradient) => {
     const target = places.get(name);
     if (!target) return gradient;
-    const data = target instanceof Float32Array ? target : target.data;
+    const { given, checked } = target;
+    const { data } = checked;
     if (accumulate) add(data, gradient.data);
-    else data.set(gradient.data);
-    return target instanceof Float32Array ? { data, dims: gradient.dims } : target;
+    else set(data, gradient.data);
+    return isFloats(given) ? { data, dims: gradient.dims } : (given as Tensor);
   };
 }

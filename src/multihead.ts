@@ -5,6 +5,7 @@
 // (Vaswani et al. 2017, section 3.2.2.) Everything between the projections stays in linear
 // memory.
 
+import { AllocatedTensor } from "./allocated";
 import {
   type AppendedConfig,
   type AppendedRows,
@@ -14,6 +15,7 @@ import {
 } from "./appended";
 import { attend } from "./attend";
 import type { Attention } from "./attention";
+import { bindMethods } from "./binding";
 import { checkBoolean, checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Engine } from "./engine/load";
@@ -34,6 +36,8 @@ import {
   layerBackward,
 } from "./multihead-backward";
 import type { Later, ScoreOptions } from "./options";
+import { GONE, inspected, inspectSymbol } from "./printing";
+import type { Packing } from "./product";
 import {
   type KerasWeights,
   type LayerWeights,
@@ -43,7 +47,7 @@ import {
   projectionsOfMatrices,
   projectionsOfPyTorch,
 } from "./projections";
-import { AllocatedTensor, type Tensor } from "./tensor";
+import type { Tensor } from "./tensor";
 
 /** How many heads a layer has, and what else its keys are. */
 export interface LayerConfig extends AppendedConfig {
@@ -83,10 +87,10 @@ const NAME = "MultiHeadAttention";
  * Self-attention and cross-attention, grouped heads, own sizes of every input and of the output.
  */
 export class MultiHeadAttention {
-  /** Query heads H. */
-  readonly heads: number;
-  /** Key and value heads Hkv, a divisor of `heads`. */
-  readonly keyValueHeads: number;
+  /** @internal */
+  static readonly name = "MultiHeadAttention";
+  #heads: number;
+  #keyValueHeads: number;
   #attention: Attention;
   /** Keys and values that every query sees besides the inputs' own. */
   #appended: AppendedRows | undefined;
@@ -98,9 +102,10 @@ export class MultiHeadAttention {
    */
   constructor(attention: Attention, config: LayerConfig, weights: LayerWeights) {
     const { heads, keyValueHeads } = checkHeadCounts(config);
-    this.heads = heads;
-    this.keyValueHeads = keyValueHeads;
+    this.#heads = heads;
+    this.#keyValueHeads = keyValueHeads;
     this.#attention = attention;
+    bindMethods(this, MultiHeadAttention.prototype);
 
     const prepared: Partial<Record<keyof LayerWeights, PreparedLinear>> = {};
     try {
@@ -128,6 +133,16 @@ export class MultiHeadAttention {
       for (const projection of Object.values(prepared)) projection.dispose();
       throw error;
     }
+  }
+
+  /** Query heads H. */
+  get heads(): number {
+    return this.#heads;
+  }
+
+  /** Key and value heads Hkv, a divisor of `heads`. */
+  get keyValueHeads(): number {
+    return this.#keyValueHeads;
   }
 
   /** From PyTorch's `nn.MultiheadAttention`: `in_proj_weight` packed, or the three separate matrices. */
@@ -212,7 +227,7 @@ export class MultiHeadAttention {
       const q = yield* project("query", inputs.query);
       const k = yield* project("key", inputs.key);
       const v = yield* project("value", inputs.value);
-      const { heads, keyValueHeads } = this;
+      const [heads, keyValueHeads] = [this.#heads, this.#keyValueHeads];
       const mixed = allocate([...q.dims.slice(0, -1), projections.output.inputSize]);
       const wanted = { ...score, logSumExp: record || score.logSumExp };
       const inside = { ...wanted, layout: "BLE", heads, keyValueHeads, out: mixed } as const;
@@ -222,10 +237,16 @@ export class MultiHeadAttention {
         : yield* attend(engine, q, k, v, inside);
       const output = yield* projections.output.apply(engine, mixed, { out });
       if (record && logSumExp) {
-        const given = { query: inputs.query, key, value };
+        const given = {
+          query: inputs.query,
+          key: key && inputs.key,
+          value: value && inputs.value,
+        };
         const options = { ...score, heads, keyValueHeads, layout: "BLE" } as const;
         const tensors = { query: q, key: k, value: v, mixed };
-        kept = new LayerRecord(this, { given, ...tensors, logSumExp, options, appended });
+        // The caller may write into what is returned.
+        const own = score.logSumExp ? { ...logSumExp, data: logSumExp.data.slice() } : logSumExp;
+        kept = new LayerRecord(this, { given, ...tensors, logSumExp: own, options, appended });
       }
       return {
         output,
@@ -262,13 +283,14 @@ export class MultiHeadAttention {
     options: LayerBackwardOptions,
   ): Steps<LayerGradients> {
     const projections = this.#inUse();
-    if (!(record instanceof LayerRecord)) {
+    const own = LayerRecord.from(record);
+    if (!own) {
       const expected = "a record from forward with record: true";
       throw new ArgumentError(NAME, "record", expected, describe(record));
     }
-    const kept = record.keptBy(this, NAME);
+    const kept = own.keptBy(this, NAME);
     const gradients = yield* layerBackward(engine, outputGradient, kept, projections, options);
-    record.dispose();
+    own.dispose();
     return gradients;
   }
 
@@ -276,7 +298,7 @@ export class MultiHeadAttention {
    * Packs other weights of the same sizes and orders in place, with biases where there are some;
    * what is left out stays as it is.
    *
-   * @throws ArgumentError, MemoryError, DisposedError as the constructor.
+   * @throws ArgumentError, MemoryError, DisposedError as the constructor; nothing is changed then.
    */
   update(weights: LayerUpdate): void {
     const projections = this.#inUse();
@@ -284,10 +306,17 @@ export class MultiHeadAttention {
     const { biasKeyValue } = weights;
     const appended =
       biasKeyValue === undefined ? this.#appended : updateAppended(this.#appended, biasKeyValue);
+    const packings: Packing[] = [];
     for (const name of ["query", "key", "value", "output"] as const) {
       const next = weights[name];
-      if (next) projections[name].update(next.weight, next.bias);
+      if (next === undefined) continue;
+      checkOptions(NAME, next, name, "{ weight, bias? }");
+      const { weight, bias } = next;
+      packings.push(projections[name].updating(NAME, `${name}.`, weight, bias));
     }
+    // The one that takes the most room comes first: where it finds it, so do the others.
+    packings.sort((a, b) => b.bytes - a.bytes);
+    for (const packing of packings) packing.pack();
     this.#appended = appended;
   }
 
@@ -295,6 +324,23 @@ export class MultiHeadAttention {
     if (!this.#projections)
       throw new DisposedError(NAME, "layer", "a layer in use", "a disposed one");
     return this.#projections;
+  }
+
+  /** Heads and sizes; the weights are packed for the kernels. */
+  toJSON(): object {
+    const projections = this.#projections;
+    const sizes = projections && {
+      query: projections.query.toJSON(),
+      key: projections.key.toJSON(),
+      value: projections.value.toJSON(),
+      output: projections.output.toJSON(),
+    };
+    return { heads: this.#heads, keyValueHeads: this.#keyValueHeads, ...(sizes ?? GONE) };
+  }
+
+  /** @internal */
+  [inspectSymbol](_depth: number, options: object, inspect?: never): unknown {
+    return inspected(NAME, this.toJSON(), options, inspect);
   }
 
   /** Gives the prepared weights back; a second call does nothing. */

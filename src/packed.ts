@@ -1,6 +1,7 @@
 // attend over sequences laid end to end: the same kernel, with a start for each sequence.
 
 import { Sequence } from "../assembly/frame";
+import { countOf } from "./arrays";
 import { callAttend } from "./attend";
 import {
   type AttendGradients,
@@ -132,21 +133,21 @@ function checkPacked(
 
 /** Starts and lengths of the sequences. */
 function checkOffsets(name: string, argument: string, offsets: ArrayLike<number>, tokens: number) {
-  const given: unknown = offsets;
-  if (typeof given !== "object" || given === null || !(offsets.length >= 1)) {
+  const count = countOf(offsets);
+  if (count < 1) {
     throw new ArgumentError(
       name,
       argument,
       "offsets from 0, one more than sequences",
-      describe(given),
+      describe(offsets),
     );
   }
   const starts: number[] = [];
   const lengths: number[] = [];
   let before = 0;
-  for (let index = 0; index < offsets.length; index++) {
+  for (let index = 0; index < count; index++) {
     const offset = offsets[index] as number;
-    const last = index === offsets.length - 1;
+    const last = index === count - 1;
     const wanted =
       index === 0
         ? last

@@ -1,6 +1,7 @@
 // Positions other than rotary ones: sinusoidal tables to add to embeddings, and biases to
 // add to scores.
 
+import { countOf } from "./arrays";
 import { checkBoolean, checkCount, checkOptions } from "./checks";
 import type { Kernels } from "./engine/load";
 import { ArgumentError, describe } from "./errors";
@@ -73,18 +74,20 @@ function checkRows(name: string, positions: number | ArrayLike<number>): ArrayLi
     }
     return Int32Array.from({ length: positions }, (_, position) => position);
   }
-  const given: unknown = positions;
-  if (typeof given !== "object" || given === null || !Number.isInteger(positions.length)) {
-    throw new ArgumentError(name, "positions", "a number or an array of them", describe(given));
+  const count = countOf(positions);
+  if (count < 0) {
+    throw new ArgumentError(name, "positions", "a number or an array of them", describe(positions));
   }
-  for (let index = 0; index < positions.length; index++) {
+  const rows: number[] = [];
+  for (let index = 0; index < count; index++) {
     const position = positions[index] as number;
     if (typeof position !== "number" || !(Math.abs(position) <= 2 ** 24)) {
       const expected = "a number from −2²⁴ to 2²⁴";
       throw new ArgumentError(name, `positions[${index}]`, expected, describe(position));
     }
+    rows.push(position);
   }
-  return positions;
+  return rows;
 }
 
 /**

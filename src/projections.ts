@@ -1,5 +1,7 @@
 // Weights as other libraries keep them, made into the four projections of the layer.
 
+import { isFloats, lengthOf, part } from "./arrays";
+import { checkOptions } from "./checks";
 import { ArgumentError, describe } from "./errors";
 import { checkTensor, type Tensor } from "./tensor";
 
@@ -76,16 +78,16 @@ export interface PlainWeights {
 const NAME = "MultiHeadAttention";
 
 export function projectionsOfPyTorch(weights: PyTorchWeights): LayerWeights {
+  checkOptions(NAME, weights, "weights");
   const packed =
     weights.in_proj_weight && checkTensor(NAME, "in_proj_weight", weights.in_proj_weight);
   if (packed && (packed.dims.length !== 2 || packed.dims[0] % 3)) {
     throw new ArgumentError(NAME, "in_proj_weight.dims", "[3·E, E]", describe(packed.dims));
   }
   const bias = weights.in_proj_bias;
-  const biases =
-    bias && !(bias instanceof Float32Array) ? checkTensor(NAME, "in_proj_bias", bias).data : bias;
-  if (biases && biases.length % 3) {
-    throw new ArgumentError(NAME, "in_proj_bias", "3·E elements", `${biases.length}`);
+  const biases = bias && !isFloats(bias) ? checkTensor(NAME, "in_proj_bias", bias).data : bias;
+  if (biases && lengthOf(biases) % 3) {
+    throw new ArgumentError(NAME, "in_proj_bias", "3·E elements", `${lengthOf(biases)}`);
   }
   const projection = (index: number, separate: Tensor | undefined): Projection => ({
     weight: packed
@@ -104,8 +106,8 @@ export function projectionsOfPyTorch(weights: PyTorchWeights): LayerWeights {
 
 /** Part `index` of three equal ones laid end to end. */
 function third(data: Float32Array, index: number): Float32Array {
-  const length = data.length / 3;
-  return data.subarray(index * length, (index + 1) * length);
+  const length = lengthOf(data) / 3;
+  return part(data, index * length, length);
 }
 
 /** The heads are read from the kernels' dims. */
@@ -159,6 +161,7 @@ export function projectionsOfKeras(weights: KerasWeights): LayerWeights & {
 }
 
 export function projectionsOfMatrices(weights: PlainWeights): LayerWeights {
+  checkOptions(NAME, weights, "weights");
   const { wq, wk, wv, dense, bq, bk, bv, denseBias } = weights;
   const order = "in,out";
   return {

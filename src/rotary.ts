@@ -1,6 +1,7 @@
 // rotate: which pair of which row turns by how much, checked and made plain for the kernel.
 
 import { Slot } from "../assembly/frame";
+import { copyOf, countOf, isFloats, lengthOf } from "./arrays";
 import { checkBoolean, checkCount, checkOptions } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
@@ -64,7 +65,7 @@ export function* rotate(engine: Engine, x: Tensor, options: RotateOptions): Step
   const [heads] = checkHeads(NAME, layout, { heads: options.heads });
   const input = checkTensor(NAME, "x", x);
   const view = viewOf(NAME, "x", layout, input.dims, heads);
-  const { pairing = "half", attentionFactor = 1, out } = options;
+  const { pairing = "half", attentionFactor = 1 } = options;
   if (pairing !== "half" && pairing !== "interleaved") {
     throw new ArgumentError(NAME, "pairing", '"half" or "interleaved"', describe(pairing));
   }
@@ -74,7 +75,7 @@ export function* rotate(engine: Engine, x: Tensor, options: RotateOptions): Step
   const tables = checkTables(engine, view, options);
   const { axes, count } = checkSections(tables.pairs, options.sections);
   const positions = checkPositions(view, count, tables, options);
-  checkOut(NAME, out, input.dims);
+  const out = checkOut(NAME, options.out, input.dims);
 
   const { arena, frame, kernels } = engine;
   const words = frameWords(engine);
@@ -91,19 +92,19 @@ export function* rotate(engine: Engine, x: Tensor, options: RotateOptions): Step
 
   const staging = new Staging(engine, NAME);
   staging.tensor(Slot.query, "x", input);
-  staging.data(Slot.positions, positions);
-  staging.data(Slot.axes, axes);
+  staging.data(Slot.positions, "positions", positions, positions.length);
+  staging.data(Slot.axes, "sections", axes, axes.length);
   if ("cos" in tables) {
     staging.tensor(Slot.cosines, "cos", tables.cos);
     staging.tensor(Slot.sines, "sin", tables.sin);
   } else {
-    staging.data(Slot.frequencies, tables.frequencies);
+    staging.data(Slot.frequencies, "frequencies", tables.frequencies, tables.pairs);
   }
   staging.room(Slot.angles, 2 * tables.pairs * 4);
   const result = staging.output(Slot.output, input.dims, out);
   try {
     kernels.rotate(staging.begin());
-    return yield* staging.take(result, input.dims);
+    return yield* staging.take(result);
   } finally {
     staging.release();
   }
@@ -135,12 +136,12 @@ function checkTables(engine: Engine, view: View, options: RotateOptions): Tables
     }
   }
   if (cos !== undefined || sin !== undefined) return checkCaches(view, options);
-  const wanted =
-    dimensions ?? (frequencies instanceof Float32Array ? 2 * frequencies.length : view.size);
+  const wanted = dimensions ?? (isFloats(frequencies) ? 2 * lengthOf(frequencies) : view.size);
   if (frequencies !== undefined) {
-    checkData(NAME, "frequencies", frequencies, [wanted / 2], "dimensions / 2");
-    checkPairs("frequencies", frequencies.length, view, dimensions);
-    return { pairs: frequencies.length, frequencies };
+    const pairs = wanted / 2;
+    checkData(NAME, "frequencies", frequencies, [pairs], "dimensions / 2");
+    checkPairs("frequencies", pairs, view, dimensions);
+    return { pairs, frequencies };
   }
   if (wanted % 2) {
     throw new ArgumentError(
@@ -200,10 +201,12 @@ function checkPairs(argument: string, pairs: number, view: View, dimensions?: nu
 /** The axis of each pair, and how many axes there are. */
 function checkSections(pairs: number, sections: RotateOptions["sections"]) {
   if (sections === undefined) return { axes: new Uint8Array(pairs), count: 1 };
-  const sizes: unknown = sections?.sizes;
-  if (!Array.isArray(sizes) || sizes.length < 1 || sizes.length > 255) {
-    throw new ArgumentError(NAME, "sections.sizes", "an array of 1 to 255 sizes", describe(sizes));
+  const given: unknown = sections?.sizes;
+  const count = Array.isArray(given) ? given.length : 0;
+  if (count < 1 || count > 255) {
+    throw new ArgumentError(NAME, "sections.sizes", "an array of 1 to 255 sizes", describe(given));
   }
+  const sizes = copyOf(given as number[], count);
   checkBoolean(NAME, "sections.interleaved", sections.interleaved);
   let total = 0;
   for (const [axis, size] of sizes.entries()) {
@@ -215,13 +218,12 @@ function checkSections(pairs: number, sections: RotateOptions["sections"]) {
   if (total !== pairs) {
     throw new ArgumentError(NAME, "sections.sizes", `${pairs} pairs together`, `${total}`);
   }
-  const count = sizes.length;
   const axes = sections.interleaved
     ? Uint8Array.from({ length: pairs }, (_, pair) => {
         const axis = pair % count;
-        return pair < count * sizes[axis] ? axis : 0;
+        return pair < count * (sizes[axis] as number) ? axis : 0;
       })
-    : Uint8Array.from(sizes.flatMap((size: number, axis) => new Array(size).fill(axis)));
+    : Uint8Array.from(sizes.flatMap((size, axis) => new Array(size).fill(axis)));
   return { axes, count };
 }
 
@@ -269,9 +271,9 @@ function positionOf({ batch, rows }: View, axes: number, positions: number | Arr
       position: positions + (index % Math.max(rows, 1)),
     });
   }
-  const given: unknown = positions;
+  const count = countOf(positions);
   const counts = [axes * batch * rows, axes * rows];
-  if (typeof given !== "object" || given === null || !counts.includes(positions.length)) {
+  if (!counts.includes(count)) {
     const leading = axes > 1 ? `[${axes}, ` : "[";
     throw new ArgumentError(
       NAME,
@@ -280,10 +282,11 @@ function positionOf({ batch, rows }: View, axes: number, positions: number | Arr
       describe(positions),
     );
   }
-  const shared = positions.length !== counts[0];
+  const list = copyOf(positions, count);
+  const shared = count !== counts[0];
   return (index: number) => {
     const axis = Math.floor(index / (batch * rows));
     const from = shared ? axis * rows + (index % rows) : index;
-    return { argument: `positions[${from}]`, position: positions[from] as number };
+    return { argument: `positions[${from}]`, position: list[from] as number };
   };
 }

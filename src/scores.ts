@@ -2,6 +2,7 @@
 // and made plain for the kernel.
 
 import { AlibiDistance, ScoresKind, WeightsKind } from "../assembly/frame";
+import { countOf } from "./arrays";
 import { ArgumentError, describe } from "./errors";
 import type { Alibi, ScoreOptions } from "./options";
 import type { Shapes } from "./shapes";
@@ -109,8 +110,8 @@ function perHead(
   expected: string,
   fits: (value: number) => boolean,
 ): Float32Array {
-  const given: unknown = values;
-  if (typeof given !== "object" || given === null || !counts.includes(values.length)) {
+  const count = countOf(values);
+  if (!counts.includes(count)) {
     const wanted = [...new Set(counts)].join(" or ");
     throw new ArgumentError(
       operation,
@@ -119,8 +120,8 @@ function perHead(
       describe(values),
     );
   }
-  const checked = new Float32Array(values.length);
-  for (let index = 0; index < values.length; index++) {
+  const checked = new Float32Array(count);
+  for (let index = 0; index < count; index++) {
     const value = values[index];
     checked[index] = typeof value === "number" ? value : Number.NaN;
     if (!fits(checked[index] as number)) {

@@ -2,6 +2,7 @@
 // checked and made plain for the kernel.
 
 import { UNLIMITED } from "../assembly/frame";
+import { copyOf, countOf } from "./arrays";
 import { ArgumentError, describe } from "./errors";
 import type { ScoreOptions } from "./options";
 import type { Shapes } from "./shapes";
@@ -93,10 +94,9 @@ function perBatch(
   batch: number,
   least: number,
   most: number,
-): ArrayLike<number> | undefined {
+): number[] | undefined {
   if (values === undefined) return undefined;
-  const given: unknown = values;
-  if (typeof given !== "object" || given === null || values.length !== batch) {
+  if (countOf(values) !== batch) {
     throw new ArgumentError(
       operation,
       argument,
@@ -104,8 +104,8 @@ function perBatch(
       describe(values),
     );
   }
-  for (let b = 0; b < batch; b++) {
-    const value = values[b] as number;
+  const checked = copyOf(values, batch);
+  for (const [b, value] of checked.entries()) {
     if (!Number.isInteger(value) || value < least || value > most) {
       throw new ArgumentError(
         operation,
@@ -115,5 +115,5 @@ function perBatch(
       );
     }
   }
-  return values;
+  return checked;
 }

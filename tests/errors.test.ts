@@ -103,7 +103,7 @@ test("what was disposed says so", async () => {
   const weight = attention.prepareLinear(zeros(8, 8), { order: "in,out" });
   const foreign = other.prepareLinear(zeros(8, 8), { order: "in,out" });
   const disposed: [string, () => unknown][] = [
-    ['allocate: "tensor" expected a tensor in use, got a disposed one', () => gone.data],
+    ['data: "tensor" expected a tensor in use, got a disposed one', () => gone.data],
     [
       'attend: "query" expected a tensor in use, got a disposed one',
       () => attention.attend(gone, gone, gone),
@@ -159,7 +159,7 @@ test("what was disposed says so", async () => {
       },
     ],
     ['memory: "attention" expected an engine in use, got a disposed one', () => attention.memory],
-    ['allocate: "tensor" expected a tensor in use, got a disposed one', () => kept.data],
+    ['data: "tensor" expected a tensor in use, got a disposed one', () => kept.data],
   ];
   assert.throws(() => attention.linear(q, foreign), {
     message: 'linear: "prepared" expected a weight of this engine, got one of another',

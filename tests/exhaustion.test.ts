@@ -90,7 +90,7 @@ const calls: [
   ],
   [
     "linearBackward",
-    9,
+    10,
     (a) => {
       using weight = a.prepareLinear(eye.weight, { ...eye, bias: new Float32Array(4) });
       return a.linearBackward(rows, rows, weight);
@@ -107,7 +107,7 @@ const calls: [
   ],
   [
     "backward",
-    46,
+    50,
     (a, Layer) => {
       using layer = new Layer(a, { heads: 2 }, eyes);
       const { record } = layer.forward(rows, undefined, undefined, { record: true });

@@ -2,7 +2,7 @@
 
 import { instantiateSync } from "@assemblyscript/loader";
 import { LAYOUT, Slot } from "../../assembly/frame";
-import { AttentionError, MemoryError, UnsupportedError } from "../errors";
+import { ArgumentError, AttentionError, MemoryError, UnsupportedError } from "../errors";
 import type { ScoreTile } from "../options";
 import { Arena } from "./arena";
 import { probe, type Variant } from "./detect";
@@ -156,6 +156,13 @@ function reserve(options: MemoryOptions, shared: boolean) {
       );
     }
   }
+}
+
+/** A call from inside scoreMod would move the memory under the call that is running. */
+export function checkIdle({ scoreMod }: Engine, operation: string): void {
+  if (!scoreMod) return;
+  const expected = "an engine that is not running a scoreMod";
+  throw new ArgumentError(operation, "attention", expected, "a call from inside it");
 }
 
 /** The call frame, all slots 0. Valid until the next allocation. */
