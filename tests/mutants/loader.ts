@@ -20,7 +20,7 @@ export const loader: readonly Mutant[] = [
   {
     name: "an out over an input is written while that is read",
     file: "src/engine/staging.ts",
-    find: "input.address < address + bytes && address < input.address + input.bytes",
+    find: "input.address < end && address < input.address + input.bytes",
     replace: "input.address < 0",
     tests: ["tests/linear.test.ts"],
     only: "writes where it is told",

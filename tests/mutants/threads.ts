@@ -123,8 +123,8 @@ export const threads: readonly Mutant[] = [
   {
     name: "a prepared weight is let go of while a call reads it",
     file: "src/engine/staging.ts",
-    find: "    this.#read(slot, 0, address);",
-    replace: "    this.#place(slot, 0, address);",
+    find: "    this.#hold(address);\n    return this.#place(slot, 0, address);",
+    replace: "    return this.#place(slot, 0, address);",
     tests: ["tests/async.test.ts"],
     only: "in slices: weights",
   },
