@@ -165,3 +165,6 @@ export enum WeightsKind {
   perHead, // [batch, heads, queries, keys]
   mean, // [batch, queries, keys], the mean over heads
 }
+
+/** A digest of the above, which both sides compare: see tests/bits.test.ts, which says what it has to be. */
+export const LAYOUT = 0xb3ab279;

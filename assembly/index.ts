@@ -1,6 +1,6 @@
 // Every export, nothing else.
 
-import { Slot } from "./frame";
+import { LAYOUT } from "./frame";
 
 export { attendItem, attendItems, attendReady, attendScratchBytes } from "./attend/forward";
 export { backwardItem, backwardItems, backwardScratchBytes } from "./attend/backward";
@@ -28,7 +28,7 @@ export function relaxedSimd(): i32 {
   return ASC_FEATURE_RELAXED_SIMD ? 1 : 0;
 }
 
-/** Slots of the call frame this module was built with. */
-export function frameSlots(): i32 {
-  return Slot.count;
+/** Which call frame this module was built with. */
+export function frameLayout(): i32 {
+  return LAYOUT;
 }

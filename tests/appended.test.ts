@@ -30,6 +30,7 @@ for (const variant of variants) {
     };
     const x = tensor(randomArray(B * L * E, 5), [B, L, E]);
     const y = tensor(randomArray(B * S * E, 6), [B, S, E]);
+    const logits = { scale: 0.7, softcap: 1.5 };
     const mask = {
       data: Uint8Array.from({ length: L * S }, (_, k) => (k % 3 ? 1 : 0)),
       dims: [L, S],
@@ -51,6 +52,7 @@ for (const variant of variants) {
       );
       const { used } = attention.memory;
       const got = layer.forward(x, y, y, {
+        ...logits,
         mask,
         causal: true,
         weights: true,
@@ -77,6 +79,7 @@ for (const variant of variants) {
         longer(project(y, 1), bias.bias_k),
         longer(project(y, 2), bias.bias_v),
         {
+          ...logits,
           layout: "BLE",
           heads,
           mask: { data: padded, dims: [L, S + extra] },
@@ -98,7 +101,8 @@ for (const variant of variants) {
       near(got.weights!, mixed.weights!);
       near(got.scores!, mixed.scores!);
       near(got.logSumExp!, mixed.logSumExp!);
-      const mean = layer.forward(x, y, y, { mask, causal: true, weights: "mean" }).weights!;
+      const asked = { ...logits, mask, causal: true, weights: "mean" } as const;
+      const mean = layer.forward(x, y, y, asked).weights!;
       assert.deepEqual(mean.dims, [B, L, S + extra]);
       close(
         mean.data,
@@ -112,9 +116,45 @@ for (const variant of variants) {
         tensor(x.data.slice(0, L * E), [L, E]),
         tensor(y.data.slice(0, S * E), [S, E]),
         undefined,
-        { mask, causal: true, scores: "biased" },
+        { ...logits, mask, causal: true, scores: "biased" },
       );
       assert.deepEqual(one.output.data, got.output.data.slice(0, L * E));
+    }
+  });
+}
+
+for (const variant of variants) {
+  test(`a row past queryLengths does not see appended keys either, ${variant}`, async () => {
+    using attention = await engine(variant);
+    const [heads, E, L, B] = [2, 6, 4, 2];
+    const matrix = (seed: number) => tensor(randomArray(E * E, seed), [E, E]);
+    const weights = { wq: matrix(1), wk: matrix(2), wv: matrix(3), dense: matrix(4) };
+    const key = tensor(randomArray(E, 5), [E]);
+    const x = tensor(randomArray(B * L * E, 6), [B, L, E]);
+    const queryLengths = [1, 3];
+    for (const config of [
+      { heads, biasKeyValue: { key, value: key } },
+      { heads, addZeroAttention: true },
+    ]) {
+      using layer = MultiHeadAttention.fromMatrices(attention, weights, config);
+      const asked = { weights: true, logSumExp: true, softcap: 3 } as const;
+      const whole = layer.forward(x, undefined, undefined, asked);
+      const part = layer.forward(x, undefined, undefined, { ...asked, queryLengths });
+      for (let b = 0; b < B; b++)
+        for (let i = 0; i < L; i++) {
+          const past = i >= queryLengths[b];
+          const row = (data: Float32Array) => data.slice((b * L + i) * E, (b * L + i + 1) * E);
+          const want = past ? new Float32Array(E) : row(whole.output.data);
+          assert.deepEqual(row(part.output.data), want, `batch ${b}, row ${i}`);
+          for (let h = 0; h < heads; h++) {
+            const at = (b * heads + h) * L + i;
+            const lse = past ? -Infinity : whole.logSumExp!.data[at];
+            assert.equal(part.logSumExp!.data[at], lse);
+            const seen = (data: Float32Array) => data.slice(at * (L + 1), (at + 1) * (L + 1));
+            const weighed = past ? new Float32Array(L + 1) : seen(whole.weights!.data);
+            assert.deepEqual(seen(part.weights!.data), weighed);
+          }
+        }
     }
   });
 }

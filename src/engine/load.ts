@@ -1,7 +1,7 @@
 // Module → engine: one instance with its memory, its call frame and its arena.
 
 import { instantiateSync } from "@assemblyscript/loader";
-import { Slot } from "../../assembly/frame";
+import { LAYOUT, Slot } from "../../assembly/frame";
 import { ArgumentError, AttentionError, MemoryError, UnsupportedError } from "../errors";
 import type { ScoreTile } from "../options";
 import { Arena } from "./arena";
@@ -37,7 +37,7 @@ export interface Kernels {
   fusedMultiplyAdd(): number;
   relaxedSimd(): number;
   heapBase(): number;
-  frameSlots(): number;
+  frameLayout(): number;
 }
 
 /** What the module imports; see assembly/attend/scores.ts. */
@@ -96,11 +96,11 @@ export function load(
     const { instance } = instantiateSync(module, { env: { memory }, caller: { scoreMod } });
     // The instance's own functions: the loader's are wrappers that cost three times the call.
     const kernels = instance.exports as unknown as Kernels;
-    if (kernels.frameSlots?.() !== Slot.count) {
+    if (kernels.frameLayout?.() !== LAYOUT) {
       throw new UnsupportedError(
         "createAttention",
         "module",
-        `a build with a call frame of ${Slot.count} slots`,
+        "a build with the call frame of this version",
         "a module of another package or version",
       );
     }
