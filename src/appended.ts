@@ -2,12 +2,14 @@
 // zeros of add_zero_attn. They are attended to apart and merged, so that masks, lengths, causal and
 // windows go on speaking of the inputs' own keys. Their columns of weights and scores come last.
 
-import { attend } from "./attend";
+import { Sequence } from "../assembly/frame";
+import { type AttendCall, callAttend, checkAttend } from "./attend";
 import { checkBoolean } from "./checks";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
 import { mergeStates } from "./merge";
+import { reader } from "./option-names";
 import type { AttendOptions, AttendResult } from "./options";
 import { checkData, checkTensor, elementsOf, type Tensor } from "./tensor";
 
@@ -32,24 +34,29 @@ export interface AppendedRows {
   readonly value: Tensor;
 }
 
-const NAME = "MultiHeadAttention";
+const readBias = reader<NonNullable<AppendedConfig["biasKeyValue"]>>(
+  ({ key, value }) => ({ key, value }),
+  "{ key, value }",
+);
 
 /** @throws ArgumentError if a bias is not of the size its projection has. */
 export function checkAppended(
+  operation: string,
   config: AppendedConfig,
   keySize: number,
   valueSize: number,
 ): AppendedRows | undefined {
-  const { biasKeyValue, addZeroAttention } = config;
-  checkBoolean(NAME, "addZeroAttention", addZeroAttention);
+  const { biasKeyValue: given, addZeroAttention } = config;
+  checkBoolean(operation, "addZeroAttention", addZeroAttention);
+  const biasKeyValue = given && readBias(operation, given, "biasKeyValue");
   const count = (biasKeyValue ? 1 : 0) + (addZeroAttention ? 1 : 0);
   if (count === 0) return undefined;
   const rows = (name: "key" | "value", size: number): Tensor => {
     const data = new Float32Array(count * size);
     if (biasKeyValue) {
       const argument = `biasKeyValue.${name}`;
-      const bias = checkTensor(NAME, argument, biasKeyValue[name]).data;
-      checkData(NAME, argument, bias, [size]);
+      const bias = checkTensor(operation, argument, biasKeyValue[name]).data;
+      checkData(operation, argument, bias, [size]);
       data.set(bias);
     }
     return { data, dims: [1, count, size] };
@@ -57,34 +64,52 @@ export function checkAppended(
   return { key: rows("key", keySize), value: rows("value", valueSize) };
 }
 
+/** What each part has to give for the whole. */
+export function wantedOfParts({ weights, scores }: AttendOptions) {
+  const eachHead = weights === "mean" || scores === "probabilities";
+  return { weights: eachHead || weights, logSumExp: true, scores };
+}
+
+/** What cannot be merged. */
+export function refuseDropout(operation: string, { dropout }: AttendOptions): void {
+  if (dropout === undefined) return;
+  const expected = "no value with biasKeyValue or addZeroAttention";
+  throw new ArgumentError(operation, "dropout", expected, describe(dropout));
+}
+
+/** `call` is of the inputs' own keys; its options are those of the layer, as they were read. */
 export function* attendAppended(
   engine: Engine,
-  query: Tensor,
-  own: { key: Tensor; value: Tensor },
+  call: AttendCall,
   appended: AppendedRows,
   options: AttendOptions,
 ): Steps<AttendResult> {
-  const { layout, heads, keyValueHeads, scale, softcap, queryLengths, out } = options;
-  const { scores, dropout } = options;
-  if (dropout !== undefined) {
-    const expected = "no value with biasKeyValue or addZeroAttention";
-    throw new ArgumentError(NAME, "dropout", expected, describe(dropout));
-  }
-  const eachHead = options.weights === "mean" || scores === "probabilities";
-  const wanted = { weights: eachHead || options.weights, logSumExp: true, scores };
+  const { operation, inputs, placed } = call;
+  const { layout, heads, keyValueHeads, scale, softcap, out, scores } = options;
+  const { query } = inputs;
+  const { sequences } = placed.visibility;
+  const queryLengths = sequences.filter((_, index) => index % Sequence.count === Sequence.queries);
+  const wanted = wantedOfParts(options);
   const shared = { layout, heads, keyValueHeads, scale, softcap, queryLengths, ...wanted };
   const parts = [
-    yield* attend(engine, query, own.key, own.value, { ...options, ...wanted, out: undefined }),
-    yield* attend(
+    yield* callAttend(engine, call),
+    yield* callAttend(
       engine,
-      query,
-      batched(appended.key, query),
-      batched(appended.value, query),
-      shared,
+      checkAttend(
+        operation,
+        query,
+        batched(appended.key, query),
+        batched(appended.value, query),
+        shared,
+      ),
     ),
   ].map(stated);
 
-  const { output, logSumExp } = yield* mergeStates(engine, parts, { layout, heads, out });
+  const { output, logSumExp } = yield* mergeStates(engine, operation, parts, {
+    layout,
+    heads,
+    out,
+  });
   const result: AttendResult = { output };
   if (options.logSumExp) result.logSumExp = logSumExp;
   if (scores) result.scores = beside(parts.map((part) => part.scores));
@@ -93,6 +118,7 @@ export function* attendAppended(
     // A part's weights are an output over disjoint keys too: 0 in the other's columns.
     const { output: weights } = yield* mergeStates(
       engine,
+      operation,
       parts.map(({ logSumExp }, index) => ({
         output: beside(columns.map((own, other) => (other === index ? own : zeros(own)))),
         logSumExp,

@@ -1,6 +1,7 @@
 // Checks of plain arguments.
 
 import { ArgumentError, describe } from "./errors";
+import type { Reader } from "./option-names";
 
 /** @throws ArgumentError unless `value` is an integer from 1. */
 export function checkCount(operation: string, argument: string, value: unknown): void {
@@ -15,22 +16,32 @@ export function checkBoolean(operation: string, argument: string, value: unknown
   throw new ArgumentError(operation, argument, "a boolean", describe(value));
 }
 
-/** @throws ArgumentError unless `options` is an object; what is in it is the operation's to check. */
-export function checkOptions(operation: string, options: unknown, argument = "options"): void {
-  if (typeof options === "object" && options !== null) return;
-  throw new ArgumentError(operation, argument, "an object", describe(options));
+/**
+ * The numbers of an array or of what has a length, each read once; nothing unless there are as many
+ * as one of `counts`.
+ */
+export function numbersOf(values: unknown, counts?: readonly number[]): number[] | undefined {
+  if (typeof values !== "object" || values === null) return undefined;
+  const given = values as ArrayLike<number>;
+  const { length } = given;
+  if (counts ? !counts.includes(length) : !(length >= 0 && length < 2 ** 31)) return undefined;
+  const numbers = new Array<number>(length);
+  for (let index = 0; index < length; index++) numbers[index] = given[index] as number;
+  return numbers;
 }
 
-/** @throws ArgumentError unless `out` is an object of targets, `shape`, or with `accumulate` is missing. */
-export function checkAccumulate(
+/** @throws ArgumentError unless `out` is an object of targets, `shape`; with `accumulate` it is needed. */
+export function checkAccumulate<T>(
   operation: string,
   out: unknown,
   accumulate: unknown,
   shape: string,
-): void {
+  read: Reader<T>,
+): Partial<T> {
   checkBoolean(operation, "accumulate", accumulate);
+  if (out === undefined && !accumulate) return {};
   const given =
     typeof out === "object" && out !== null && !("data" in out) && !ArrayBuffer.isView(out);
-  if (given || (out === undefined && !accumulate)) return;
+  if (given) return read(operation, out, "out");
   throw new ArgumentError(operation, "out", shape, describe(out));
 }

@@ -2,10 +2,11 @@
 
 import { loadModule } from "#platform";
 import { Attention } from "./attention";
-import { checkBoolean, checkOptions } from "./checks";
+import { checkBoolean } from "./checks";
 import { bestBuild } from "./engine/detect";
 import { type Engine, load } from "./engine/load";
 import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";
+import { reader } from "./option-names";
 
 /** Options of `createAttention`. */
 export interface AttentionOptions {
@@ -35,6 +36,15 @@ export interface AttentionOptions {
 
 const MOST_THREADS = 256;
 
+const read = reader<AttentionOptions>((given) => ({
+  reproducible: given.reproducible,
+  threads: given.threads,
+  worker: given.worker,
+  initialMemory: given.initialMemory,
+  maximumMemory: given.maximumMemory,
+  module: given.module,
+}));
+
 /**
  * An attention engine on the best build this engine can run.
  * @throws UnsupportedError where WebAssembly or its SIMD is missing, where bytes may not be compiled
@@ -43,6 +53,10 @@ const MOST_THREADS = 256;
  * @throws ArgumentError for an option of the wrong type or range.
  */
 export async function createAttention(options: AttentionOptions = {}): Promise<Attention> {
+  return start(read("createAttention", options));
+}
+
+async function start(options: AttentionOptions): Promise<Attention> {
   checkEngine(options);
   const threaded = await startThreads(options);
   if (typeof threaded === "object") return new Attention(threaded);
@@ -104,7 +118,6 @@ async function startThreads(options: AttentionOptions): Promise<Engine | string 
 }
 
 function checkEngine(options: AttentionOptions): void {
-  checkOptions("createAttention", options);
   if (typeof WebAssembly !== "object") {
     throw new UnsupportedError(
       "createAttention",

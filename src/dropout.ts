@@ -1,6 +1,7 @@
 // Dropout on the weights, checked and made plain for the kernel: see assembly/attend/dropout.ts.
 
 import { ArgumentError, describe } from "./errors";
+import { reader } from "./option-names";
 import type { Dropout } from "./options";
 
 export interface PlacedDropout {
@@ -11,16 +12,17 @@ export interface PlacedDropout {
   readonly seedHigh: number;
 }
 
+const readDropout = reader<Dropout>(
+  ({ probability, seed }) => ({ probability, seed }),
+  "{ probability, seed }",
+);
+
 export function checkDropout(
   operation: string,
   dropout: Dropout | undefined,
 ): PlacedDropout | undefined {
   if (dropout === undefined) return undefined;
-  if (typeof dropout !== "object" || dropout === null) {
-    const expected = "{ probability, seed }";
-    throw new ArgumentError(operation, "dropout", expected, describe(dropout));
-  }
-  const { probability, seed } = dropout;
+  const { probability, seed } = readDropout(operation, dropout, "dropout");
   if (!(typeof probability === "number" && probability >= 0 && probability < 1)) {
     const expected = "a number from 0 to less than 1";
     throw new ArgumentError(operation, "dropout.probability", expected, describe(probability));

@@ -64,4 +64,5 @@ export type {
   PyTorchWeights,
 } from "./projections";
 export type { RotateOptions } from "./rotary";
+export type { StateDict } from "./state-dict";
 export { type AllocatedTensor, type Tensor, tensor } from "./tensor";

@@ -4,31 +4,34 @@ import { checkCount } from "./checks";
 import { ArgumentError, describe } from "./errors";
 import type { PreparedLinear } from "./linear";
 import type { LayerConfig, LayerOptions } from "./multihead";
+import { isPlain } from "./option-names";
 import type { LayerWeights } from "./projections";
 import { checkTensor, type Tensor } from "./tensor";
 
-const NAME = "MultiHeadAttention";
-
-export function checkHeadCounts(config: LayerConfig): { heads: number; keyValueHeads: number } {
-  checkCount(NAME, "heads", config?.heads);
+export function checkHeadCounts(
+  operation: string,
+  config: LayerConfig,
+): { heads: number; keyValueHeads: number } {
+  checkCount(operation, "heads", config.heads);
   const { heads, keyValueHeads = heads } = config;
-  checkCount(NAME, "keyValueHeads", keyValueHeads);
+  checkCount(operation, "keyValueHeads", keyValueHeads);
   if (heads % keyValueHeads) {
     const expected = `a divisor of heads = ${heads}`;
-    throw new ArgumentError(NAME, "keyValueHeads", expected, describe(keyValueHeads));
+    throw new ArgumentError(operation, "keyValueHeads", expected, describe(keyValueHeads));
   }
   return { heads, keyValueHeads };
 }
 
 /** Whether the matrices fit the heads and each other. */
 export function checkSizes(
+  operation: string,
   { query, key, value, output }: Record<keyof LayerWeights, PreparedLinear>,
   heads: number,
   keyValueHeads: number,
 ): void {
   const size = query.outputSize / heads;
   const expect = (argument: string, expected: string, got: number, fits: boolean) => {
-    if (!fits) throw new ArgumentError(NAME, argument, expected, `${got}`);
+    if (!fits) throw new ArgumentError(operation, argument, expected, `${got}`);
   };
   const into = (rows: string, wanted: number) => `a weight to ${rows} = ${wanted} outputs`;
   expect(
@@ -60,35 +63,50 @@ export function checkSizes(
 
 /** The key is the query unless given, the value is the key unless given. */
 export function checkInputs(
+  operation: string,
   projections: Record<keyof LayerWeights, PreparedLinear>,
   query: Tensor,
   key: Tensor = query,
   value: Tensor = key,
 ): { query: Tensor; key: Tensor; value: Tensor } {
   const check = (name: "query" | "key" | "value", x: Tensor) => {
-    const { dims } = checkTensor(NAME, name, x);
+    if (name !== "query" && isPlain(x) && typeof x === "object" && x && !("data" in x)) {
+      const expected = "a tensor { data, dims }, and options as the fourth argument";
+      throw new ArgumentError(operation, name, expected, describe(x));
+    }
+    const checked = checkTensor(operation, name, x);
+    const { dims } = checked;
     const size = projections[name].inputSize;
     if ((dims.length !== 2 && dims.length !== 3) || dims.at(-1) !== size) {
       const axes = name === "query" ? "L" : "S";
       throw new ArgumentError(
-        NAME,
+        operation,
         `${name}.dims`,
         `[B, ${axes}, ${size}] or [${axes}, ${size}]`,
         describe(dims),
       );
     }
-    return x;
+    return checked;
   };
   return { query: check("query", query), key: check("key", key), value: check("value", value) };
 }
 
 /** What has no gradient. */
-export function refuseRecord({ scoreMod }: LayerOptions, appended: boolean): void {
+export function refuseRecord(
+  operation: string,
+  { scoreMod }: LayerOptions,
+  appended: boolean,
+): void {
   if (scoreMod !== undefined) {
-    throw new ArgumentError(NAME, "scoreMod", "no value with record: true", describe(scoreMod));
+    throw new ArgumentError(
+      operation,
+      "scoreMod",
+      "no value with record: true",
+      describe(scoreMod),
+    );
   }
   if (appended) {
     const expected = "a layer without biasKeyValue and addZeroAttention";
-    throw new ArgumentError(NAME, "record", expected, "one with them");
+    throw new ArgumentError(operation, "record", expected, "one with them");
   }
 }

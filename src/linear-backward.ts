@@ -1,12 +1,13 @@
 // Gradients of y = x·W + bias:  dx = dy · Wᵀ    dW = xᵀ · dy    dbias = Σ dy over the rows.
 
 import { Slot } from "../assembly/frame";
-import { checkAccumulate, checkBoolean, checkOptions } from "./checks";
+import { checkAccumulate, checkBoolean } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
 import { Staging } from "./engine/staging";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
 import type { PreparedLinear } from "./linear";
+import { reader } from "./option-names";
 import { allocatePacked, multiply, type Order, type Product, pack, type Target } from "./product";
 import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
 
@@ -51,6 +52,11 @@ export interface Prepared {
   readonly packed: number;
 }
 
+export const readLinearBackward = reader<LinearBackwardOptions>(
+  ({ gradients, out, accumulate }) => ({ gradients, out, accumulate }),
+);
+
+/** `options` as they were read. */
 export function* linearBackward(
   engine: Engine,
   operation: string,
@@ -59,7 +65,6 @@ export function* linearBackward(
   prepared: Prepared,
   options: LinearBackwardOptions,
 ): Steps<LinearGradients> {
-  checkOptions(operation, options);
   const { linear, order } = prepared;
   const { inputSize, outputSize, weightDims, biasDims } = linear;
   const input = checkTensor(operation, "x", x);
@@ -70,11 +75,11 @@ export function* linearBackward(
   const gradient = checkTensor(operation, "outputGradient", outputGradient);
   checkDimsOf(operation, "outputGradient", gradient, [...input.dims.slice(0, -1), outputSize]);
   const dims = { input: input.dims, weight: weightDims, bias: biasDims ?? [] };
-  const targets = checkTargets(operation, options, dims, biasDims !== undefined);
+  const { targets, wanted } = checkTargets(operation, options, dims, biasDims !== undefined);
 
   const rows = elementsOf(input.dims.slice(0, -1));
   const gradients: Partial<LinearGradients> = {};
-  if (options.gradients?.input !== false) {
+  if (wanted) {
     gradients.inputGradient = yield* withPacked(
       engine,
       operation,
@@ -155,24 +160,34 @@ function* sumRows(
   }
 }
 
+const readOut = reader<NonNullable<LinearBackwardOptions["out"]>>(({ input, weight, bias }) => ({
+  input,
+  weight,
+  bias,
+}));
+
+const readGradients = reader<NonNullable<LinearBackwardOptions["gradients"]>>(({ input }) => ({
+  input,
+}));
+
+/** Where gradients go, and whether that of the input is wanted. */
 function checkTargets(
   operation: string,
-  { out, accumulate, gradients }: LinearBackwardOptions,
+  { out: given, accumulate, gradients }: LinearBackwardOptions,
   dims: Record<"input" | "weight" | "bias", readonly number[]>,
   biased: boolean,
-): Record<"input" | "weight" | "bias", Target> {
-  checkAccumulate(operation, out, accumulate, "{ input?, weight?, bias? }");
-  if (gradients !== undefined) {
-    checkOptions(operation, gradients, "gradients");
-    checkBoolean(operation, "gradients.input", gradients.input);
-  }
-  if (out?.bias !== undefined && !biased) {
+): { targets: Record<"input" | "weight" | "bias", Target>; wanted: boolean } {
+  const out = checkAccumulate(operation, given, accumulate, "{ input?, weight?, bias? }", readOut);
+  const { input } = gradients === undefined ? {} : readGradients(operation, gradients, "gradients");
+  checkBoolean(operation, "gradients.input", input);
+  if (out.bias !== undefined && !biased) {
     throw new ArgumentError(operation, "out.bias", "no value without a bias", describe(out.bias));
   }
   const target = (name: "input" | "weight" | "bias"): Target => {
     const argument = `out.${name}`;
-    checkOut(operation, out?.[name], dims[name], argument);
-    return { dims: dims[name], out: out?.[name], argument, added: accumulate === true };
+    checkOut(operation, out[name], dims[name], argument);
+    return { dims: dims[name], out: out[name], argument, added: accumulate === true };
   };
-  return { input: target("input"), weight: target("weight"), bias: target("bias") };
+  const targets = { input: target("input"), weight: target("weight"), bias: target("bias") };
+  return { targets, wanted: input !== false };
 }

@@ -1,6 +1,5 @@
 // Projections: x · W + bias, with W packed once.
 
-import { checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
@@ -10,6 +9,7 @@ import {
   type LinearGradients,
   linearBackward,
 } from "./linear-backward";
+import { reader } from "./option-names";
 import { allocatePacked, multiply, pack } from "./product";
 import { checkData, checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
 
@@ -27,6 +27,9 @@ export interface LinearOptions {
   out?: Float32Array | Tensor | undefined;
 }
 
+export const readPrepare = reader<PrepareOptions>(({ order, bias }) => ({ order, bias }));
+export const readLinear = reader<LinearOptions>(({ out }) => ({ out }));
+
 /** A weight matrix packed for `attention.linear`. Made by `attention.prepareLinear`. */
 export class PreparedLinear {
   /** Size of the last axis of x. */
@@ -38,26 +41,29 @@ export class PreparedLinear {
   #biased: boolean;
   #packed = 0;
 
-  /** @internal */
-  constructor(engine: Engine, weight: Tensor, options: PrepareOptions) {
-    const operation = "prepareLinear";
-    checkOptions(operation, options);
-    const { order, bias } = options;
+  /** @internal Options as they were read; `of` and a dot come before the names of the arguments. */
+  constructor(
+    engine: Engine,
+    operation: string,
+    weight: Tensor,
+    { order, bias }: PrepareOptions,
+    of = "",
+  ) {
     if (order !== "out,in" && order !== "in,out") {
-      throw new ArgumentError(operation, "order", '"out,in" or "in,out"', describe(order));
+      throw new ArgumentError(operation, `${of}order`, '"out,in" or "in,out"', describe(order));
     }
-    const checked = checkTensor(operation, "weight", weight);
+    const checked = checkTensor(operation, `${of}weight`, weight);
     const [rows = 0, columns = 0] = checked.dims;
     if (checked.dims.length !== 2 || rows < 1 || columns < 1) {
       throw new ArgumentError(
         operation,
-        "weight.dims",
+        `${of}weight.dims`,
         `[${order}], each at least 1`,
         describe(checked.dims),
       );
     }
     [this.outputSize, this.inputSize] = order === "out,in" ? [rows, columns] : [columns, rows];
-    const biasData = checkBias(operation, bias, this.outputSize);
+    const biasData = checkBias(operation, `${of}bias`, bias, this.outputSize);
 
     this.#engine = engine;
     this.#order = order;
@@ -90,44 +96,49 @@ export class PreparedLinear {
    * @throws ArgumentError, MemoryError, DisposedError as `prepareLinear`; nothing is changed then.
    */
   update(weight: Tensor, bias?: Float32Array | Tensor): void {
-    this.#inUse(this.#engine, "update");
-    const checked = checkTensor("update", "weight", weight);
-    checkDimsOf("update", "weight", checked, this.weightDims);
-    const data = checkBias("update", bias, this.outputSize);
+    const operation = "update";
+    this.#inUse(this.#engine, operation);
+    const checked = checkTensor(operation, "weight", weight);
+    checkDimsOf(operation, "weight", checked, this.weightDims);
+    const data = checkBias(operation, "bias", bias, this.outputSize);
     if ((data !== undefined) !== this.#biased) {
       const expected = this.#biased
         ? "a bias, as prepareLinear had"
         : "no bias, as in prepareLinear";
-      throw new ArgumentError("update", "bias", expected, describe(bias));
+      throw new ArgumentError(operation, "bias", expected, describe(bias));
     }
-    this.#pack("update", this.#packed, checked, data);
+    this.#pack(operation, this.#packed, checked, data);
   }
 
   /** @internal */
-  *apply(engine: Engine, x: Tensor, options: LinearOptions): Steps<Tensor> {
-    checkOptions("linear", options);
-    const { out } = options;
-    const input = checkTensor("linear", "x", x);
-    this.#inUse(engine, "linear");
+  *apply(
+    engine: Engine,
+    operation: string,
+    x: Tensor,
+    { out }: LinearOptions,
+    name = "x",
+  ): Steps<Tensor> {
+    const input = checkTensor(operation, name, x);
+    this.#inUse(engine, operation);
     const size = input.dims.at(-1);
     if (size !== this.inputSize) {
       throw new ArgumentError(
-        "linear",
-        "x.dims",
+        operation,
+        `${name}.dims`,
         `[…, in] with in = ${this.inputSize}`,
         describe(input.dims),
       );
     }
     const dims = [...input.dims.slice(0, -1), this.outputSize];
-    checkOut("linear", out, dims);
+    checkOut(operation, out, dims);
 
     const { inputSize: depth, outputSize: columns } = this;
     const rows = elementsOf(dims) / columns;
     const place = { dims, out, argument: "out" };
     return yield* multiply(
       engine,
-      "linear",
-      { name: "x", x: input, rows, depth, columns },
+      operation,
+      { name, x: input, rows, depth, columns },
       this.#packed,
       place,
     );
@@ -146,7 +157,7 @@ export class PreparedLinear {
     return yield* linearBackward(engine, operation, outputGradient, x, prepared, options);
   }
 
-  #pack(operation: string, packed: number, weight: Tensor, bias?: Float32Array): void {
+  #pack(operation: string, packed: number, weight: Tensor, bias?: Tensor): void {
     const { inputSize: depth, outputSize: columns } = this;
     pack(this.#engine, operation, packed, { weight, order: this.#order, depth, columns, bias });
   }
@@ -173,15 +184,15 @@ export class PreparedLinear {
 
 function checkBias(
   operation: string,
+  argument: string,
   bias: Float32Array | Tensor | undefined,
   size: number,
-): Float32Array | undefined {
-  const data =
-    bias === undefined || bias instanceof Float32Array
-      ? bias
-      : checkTensor(operation, "bias", bias).data;
-  if (data) checkData(operation, "bias", data, [size]);
-  return data;
+): Tensor | undefined {
+  if (bias === undefined) return undefined;
+  const plain = bias instanceof Float32Array;
+  const checked = plain ? { data: bias, dims: [size] } : checkTensor(operation, argument, bias);
+  checkData(operation, argument, checked.data, [size]);
+  return checked;
 }
 
 export function checkPrepared(operation: string, prepared: unknown): PreparedLinear {

@@ -3,6 +3,7 @@
 import { MaskKind } from "../assembly/frame";
 import { checkBoolean, checkCount } from "./checks";
 import { ArgumentError, describe } from "./errors";
+import { isPlain, reader } from "./option-names";
 import type { BlockMask, Mask, MaskData } from "./options";
 import type { Shapes } from "./shapes";
 import { checkDims, elementsOf } from "./tensor";
@@ -25,6 +26,16 @@ export interface PlacedBlocks {
   readonly strides: Four;
 }
 
+type Fields = Exclude<Mask, MaskData>;
+const fields = ({ data, dims, shorter }: Fields) => ({ data, dims, shorter });
+const readFields = reader<Fields>(fields, "a mask { data, dims }");
+const bareMask = (data: MaskData) => ({ data, dims: [], shorter: false });
+
+/** A tensor of another library may have more fields. */
+function readMask(operation: string, mask: Fields, argument: string) {
+  return isPlain(mask) ? readFields(operation, mask, argument) : fields(mask);
+}
+
 export function checkMask(
   operation: string,
   shapes: Shapes,
@@ -34,7 +45,7 @@ export function checkMask(
   const { batch, heads, queries, keys } = shapes;
   const full = [batch, heads, queries, keys];
   const bare = ArrayBuffer.isView(mask);
-  const data = bare ? mask : mask?.data;
+  const { data, dims: given, shorter } = bare ? bareMask(mask) : readMask(operation, mask, "mask");
   if (!isMaskData(data)) {
     throw new ArgumentError(
       operation,
@@ -43,9 +54,7 @@ export function checkMask(
       describe(data),
     );
   }
-  const dims = bare
-    ? bareDims(operation, data, full)
-    : checkDims(operation, "mask.dims", mask.dims);
+  const dims = bare ? bareDims(operation, data, full) : checkDims(operation, "mask.dims", given);
   if (data.length !== elementsOf(dims)) {
     throw new ArgumentError(
       operation,
@@ -55,8 +64,7 @@ export function checkMask(
     );
   }
   const padded = [1, 1, 1, 1, ...dims].slice(dims.length) as Four;
-  if (!bare) checkBoolean(operation, "mask.shorter", mask.shorter);
-  const shorter = !bare && mask.shorter === true;
+  checkBoolean(operation, "mask.shorter", shorter);
   const fits =
     dims.length <= 4 &&
     padded.every(
@@ -103,6 +111,11 @@ function bareDims(operation: string, data: MaskData, full: number[]): number[] {
   );
 }
 
+const readBlockMask = reader<BlockMask>(
+  ({ data, dims, size }) => ({ data, dims, size }),
+  "{ data, dims, size }",
+);
+
 export function checkBlockMask(
   operation: string,
   shapes: Shapes,
@@ -110,7 +123,7 @@ export function checkBlockMask(
 ): PlacedBlocks | undefined {
   if (blockMask === undefined) return undefined;
   const { batch, heads, queries, keys } = shapes;
-  const { data, size } = blockMask ?? {};
+  const { data, size, dims: given } = readBlockMask(operation, blockMask, "blockMask");
   if (!(data instanceof Uint8Array)) {
     throw new ArgumentError(
       operation,
@@ -120,7 +133,7 @@ export function checkBlockMask(
     );
   }
   checkCount(operation, "blockMask.size", size);
-  const dims = checkDims(operation, "blockMask.dims", blockMask.dims);
+  const dims = checkDims(operation, "blockMask.dims", given);
   const full = [batch, heads, Math.ceil(queries / size), Math.ceil(keys / size)];
   const fits =
     dims.length === 4 &&

@@ -1,13 +1,15 @@
 // The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
 
-import { attendBackward, type BackwardOptions, type GradientOptions } from "./backward";
-import { checkAccumulate, checkOptions } from "./checks";
+import type { AttendCall } from "./attend";
+import { callBackward, type GradientOptions, gradientFields } from "./backward";
+import { checkAccumulate } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import type { PreparedLinear } from "./linear";
 import type { LinearGradients } from "./linear-backward";
+import { reader } from "./option-names";
 import type { LayerWeights } from "./projections";
 import { AllocatedTensor, add, checkDimsOf, checkOut, checkTensor, type Tensor } from "./tensor";
 
@@ -72,13 +74,12 @@ export interface Kept {
     readonly key?: Tensor | undefined;
     readonly value?: Tensor | undefined;
   };
-  /** The projected inputs, and what attend made of them. */
-  readonly query: AllocatedTensor;
-  readonly key: AllocatedTensor;
-  readonly value: AllocatedTensor;
+  /** The call of attend with the projected inputs, and what it made of them. */
+  readonly call: AttendCall & {
+    readonly inputs: Record<"query" | "key" | "value", AllocatedTensor>;
+  };
   readonly mixed: AllocatedTensor;
   readonly logSumExp: Tensor;
-  readonly options: BackwardOptions;
 }
 
 /**
@@ -107,7 +108,8 @@ export class LayerRecord {
   /** Gives the memory back; a second call does nothing. */
   dispose(): void {
     if (!this.#kept) return;
-    const { query, key, value, mixed } = this.#kept;
+    const { mixed, call } = this.#kept;
+    const { query, key, value } = call.inputs;
     for (const tensor of [query, key, value, mixed]) tensor.dispose();
     this.#kept = undefined;
   }
@@ -118,6 +120,9 @@ export class LayerRecord {
   }
 }
 
+export const readLayerBackward = reader<LayerBackwardOptions>(gradientFields);
+
+/** `options` as they were read. */
 export function* layerBackward(
   engine: Engine,
   outputGradient: Tensor,
@@ -125,9 +130,9 @@ export function* layerBackward(
   projections: Record<keyof LayerWeights, PreparedLinear>,
   options: LayerBackwardOptions,
 ): Steps<LayerGradients> {
-  const operation = "MultiHeadAttention";
-  checkOptions(operation, options);
+  const operation = "backward";
   const { given, mixed } = kept;
+  const { inputs } = kept.call;
   const gradient = checkTensor(operation, "outputGradient", outputGradient);
   checkDimsOf(operation, "outputGradient", gradient, [
     ...mixed.dims.slice(0, -1),
@@ -145,18 +150,16 @@ export function* layerBackward(
       projections[name].applyBackward(engine, operation, dy, x, { out: { input } });
     const output = yield* project("output", gradient, mixed, allocate(mixed));
     const out = {
-      query: allocate(kept.query),
-      key: allocate(kept.key),
-      value: allocate(kept.value),
+      query: allocate(inputs.query),
+      key: allocate(inputs.key),
+      value: allocate(inputs.value),
     };
-    const { queryGradient, keyGradient, valueGradient, ...asked } = yield* attendBackward(
+    const { queryGradient, keyGradient, valueGradient, ...asked } = yield* callBackward(
       engine,
+      { ...kept.call, operation },
       output.inputGradient as Tensor,
-      kept.query,
-      kept.key,
-      kept.value,
       { output: mixed, logSumExp: kept.logSumExp },
-      { ...kept.options, gradients: options.gradients, out },
+      { gradients: options.gradients, out },
     );
     const keyInput = given.key ?? given.query;
     const made = {
@@ -202,13 +205,24 @@ function ofWeights(
   };
 }
 
+type Out = NonNullable<LayerBackwardOptions["out"]>;
+const readOut = reader<Out>(({ query, key, value, weights }) => ({ query, key, value, weights }));
+const readOutWeights = reader<NonNullable<Out["weights"]>>(({ query, key, value, output }) => ({
+  query,
+  key,
+  value,
+  output,
+}));
+const readTargets = reader<Targets<ProjectionGradients>>(({ weight, bias }) => ({ weight, bias }));
+
 function checkTargets(
   operation: string,
-  { out, accumulate }: LayerBackwardOptions,
+  { out: wanted, accumulate }: LayerBackwardOptions,
   { given }: Kept,
   projections: Record<keyof LayerWeights, PreparedLinear>,
 ): Deliver {
-  checkAccumulate(operation, out, accumulate, "{ query?, key?, value?, weights? }");
+  const shape = "{ query?, key?, value?, weights? }";
+  const out = checkAccumulate(operation, wanted, accumulate, shape, readOut);
   const places = new Map<string, Float32Array | Tensor>();
   const place = (
     name: string,
@@ -225,13 +239,13 @@ function checkTargets(
     places.set(name, target);
   };
   for (const name of ["query", "key", "value"] as const) {
-    place(name, out?.[name], given[name]?.dims);
+    place(name, out[name], given[name]?.dims);
   }
-  if (out?.weights !== undefined) checkOptions(operation, out.weights, "out.weights");
+  const weights =
+    out.weights === undefined ? {} : readOutWeights(operation, out.weights, "out.weights");
   for (const name of ["query", "key", "value", "output"] as const) {
-    const both = out?.weights?.[name];
-    if (both === undefined) continue;
-    checkOptions(operation, both, `out.weights.${name}`);
+    if (weights[name] === undefined) continue;
+    const both = readTargets(operation, weights[name], `out.weights.${name}`);
     const { weightDims, biasDims } = projections[name];
     place(`weights.${name}.weight`, both.weight, weightDims);
     place(`weights.${name}.bias`, both.bias, biasDims);

@@ -1,5 +1,6 @@
-// The options of attend, as a caller writes them.
+// The options of attend, as a caller writes them, and the readers of them.
 
+import { reader } from "./option-names";
 import type { Tensor } from "./tensor";
 
 /**
@@ -169,3 +170,38 @@ export interface Later {
   /** Ends the call before its result: the promise rejects with `signal.reason`. */
   signal?: AbortSignal | undefined;
 }
+
+/** Every option that says which scores are computed, read once. */
+export const scoreFields = (given: ScoreOptions) => ({
+  scale: given.scale,
+  causal: given.causal,
+  queryOffset: given.queryOffset,
+  mask: given.mask,
+  blockMask: given.blockMask,
+  window: given.window,
+  softcap: given.softcap,
+  alibi: given.alibi,
+  sinks: given.sinks,
+  scoreMod: given.scoreMod,
+  dropout: given.dropout,
+  keyLengths: given.keyLengths,
+  queryLengths: given.queryLengths,
+  weights: given.weights,
+  logSumExp: given.logSumExp,
+  scores: given.scores,
+  out: given.out,
+});
+
+export const attendFields = (given: AttendOptions) => ({
+  ...scoreFields(given),
+  layout: given.layout,
+  heads: given.heads,
+  keyValueHeads: given.keyValueHeads,
+});
+
+export const readAttend = reader<AttendOptions>(attendFields);
+
+export const readAttendLater = reader<AttendOptions & Later>((given) => ({
+  ...attendFields(given),
+  signal: given.signal,
+}));

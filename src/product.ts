@@ -49,7 +49,7 @@ export interface Weight {
   readonly order: Order;
   readonly depth: number;
   readonly columns: number;
-  readonly bias?: Float32Array | undefined;
+  readonly bias?: Tensor | undefined;
 }
 
 /** Packs W and a bias into the block `packed`. */
@@ -66,7 +66,7 @@ export function pack(
   const staging = new Staging(engine, operation);
   staging.block(Slot.packed, packed);
   staging.tensor(Slot.weight, "weight", weight);
-  if (bias) staging.data(Slot.bias, bias);
+  if (bias) staging.tensor(Slot.bias, "bias", bias);
   try {
     engine.kernels.packLinear(staging.begin());
   } finally {
