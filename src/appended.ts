@@ -35,7 +35,7 @@ export interface AppendedRows {
 }
 
 const readBias = reader<NonNullable<AppendedConfig["biasKeyValue"]>>(
-  ({ key, value }) => ({ key, value }),
+  { key: 1, value: 1 },
   "{ key, value }",
 );
 

@@ -72,17 +72,13 @@ export interface AttendGradients {
   sinksGradient?: Tensor;
 }
 
-export const gradientFields = (given: GradientOptions) => ({
-  gradients: given.gradients,
-  out: given.out,
-  accumulate: given.accumulate,
-});
+export const gradientFields = { gradients: 1, out: 1, accumulate: 1 } as const;
 
 /** A scoreMod is read too, to be refused. */
-export const readBackward = reader<BackwardOptions & Pick<ScoreOptions, "scoreMod">>((given) => ({
-  ...attendFields(given as AttendOptions),
-  ...gradientFields(given),
-}));
+export const readBackward = reader<BackwardOptions & Pick<ScoreOptions, "scoreMod">>({
+  ...attendFields,
+  ...gradientFields,
+});
 
 export function* attendBackward(
   engine: Engine,
@@ -187,7 +183,7 @@ function overBatches(sums: Float32Array, heads: number): Tensor {
 }
 
 const readGradients = reader<NonNullable<GradientOptions["gradients"]>>(
-  ({ mask, alibi, sinks }) => ({ mask, alibi, sinks }),
+  { mask: 1, alibi: 1, sinks: 1 },
   "{ mask?, alibi?, sinks? }",
 );
 
@@ -228,11 +224,7 @@ function like(operation: string, argument: string, value: unknown, dims: readonl
   return checked;
 }
 
-const readOut = reader<NonNullable<GradientOptions["out"]>>(({ query, key, value }) => ({
-  query,
-  key,
-  value,
-}));
+const readOut = reader<NonNullable<GradientOptions["out"]>>({ query: 1, key: 1, value: 1 });
 
 function checkOuts(operation: string, options: GradientOptions, inputs: Inputs) {
   const { out: given, accumulate } = options;

@@ -36,14 +36,14 @@ export interface AttentionOptions {
 
 const MOST_THREADS = 256;
 
-const read = reader<AttentionOptions>((given) => ({
-  reproducible: given.reproducible,
-  threads: given.threads,
-  worker: given.worker,
-  initialMemory: given.initialMemory,
-  maximumMemory: given.maximumMemory,
-  module: given.module,
-}));
+const read = reader<AttentionOptions>({
+  reproducible: 1,
+  threads: 1,
+  worker: 1,
+  initialMemory: 1,
+  maximumMemory: 1,
+  module: 1,
+});
 
 /**
  * An attention engine on the best build this engine can run.

@@ -12,10 +12,7 @@ export interface PlacedDropout {
   readonly seedHigh: number;
 }
 
-const readDropout = reader<Dropout>(
-  ({ probability, seed }) => ({ probability, seed }),
-  "{ probability, seed }",
-);
+const readDropout = reader<Dropout>({ probability: 1, seed: 1 }, "{ probability, seed }");
 
 export function checkDropout(
   operation: string,

@@ -81,11 +81,7 @@ export interface RopeFrequencies {
 
 const NAME = "ropeFrequencies";
 
-const read = reader<FrequencyOptions>(({ dimensions, base, scaling }) => ({
-  dimensions,
-  base,
-  scaling,
-}));
+const read = reader<FrequencyOptions>({ dimensions: 1, base: 1, scaling: 1 });
 
 export function ropeFrequencies(kernels: Kernels, options: FrequencyOptions): RopeFrequencies {
   const { dimensions, base = 10000, scaling: given } = read(NAME, options);
@@ -200,7 +196,7 @@ const SCALINGS: Record<RopeScaling["type"], { needs: string[]; may: string[] }> 
 function scalingReader(type: RopeScaling["type"]): Reader<Record<string, unknown>> {
   const { needs, may } = SCALINGS[type];
   const names = ["type", ...needs, ...may, ...(type === "yarn" ? ["truncate"] : [])];
-  return reader((given) => Object.fromEntries(names.map((name) => [name, given[name]])));
+  return reader(Object.fromEntries(names.map((name) => [name, 1 as const])));
 }
 
 /** A copy. */

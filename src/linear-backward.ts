@@ -52,9 +52,11 @@ export interface Prepared {
   readonly packed: number;
 }
 
-export const readLinearBackward = reader<LinearBackwardOptions>(
-  ({ gradients, out, accumulate }) => ({ gradients, out, accumulate }),
-);
+export const readLinearBackward = reader<LinearBackwardOptions>({
+  gradients: 1,
+  out: 1,
+  accumulate: 1,
+});
 
 /** `options` as they were read. */
 export function* linearBackward(
@@ -160,15 +162,9 @@ function* sumRows(
   }
 }
 
-const readOut = reader<NonNullable<LinearBackwardOptions["out"]>>(({ input, weight, bias }) => ({
-  input,
-  weight,
-  bias,
-}));
+const readOut = reader<NonNullable<LinearBackwardOptions["out"]>>({ input: 1, weight: 1, bias: 1 });
 
-const readGradients = reader<NonNullable<LinearBackwardOptions["gradients"]>>(({ input }) => ({
-  input,
-}));
+const readGradients = reader<NonNullable<LinearBackwardOptions["gradients"]>>({ input: 1 });
 
 /** Where gradients go, and whether that of the input is wanted. */
 function checkTargets(

@@ -27,8 +27,8 @@ export interface LinearOptions {
   out?: Float32Array | Tensor | undefined;
 }
 
-export const readPrepare = reader<PrepareOptions>(({ order, bias }) => ({ order, bias }));
-export const readLinear = reader<LinearOptions>(({ out }) => ({ out }));
+export const readPrepare = reader<PrepareOptions>({ order: 1, bias: 1 });
+export const readLinear = reader<LinearOptions>({ out: 1 });
 
 /** A weight matrix packed for `attention.linear`. Made by `attention.prepareLinear`. */
 export class PreparedLinear {

@@ -27,13 +27,14 @@ export interface PlacedBlocks {
 }
 
 type Fields = Exclude<Mask, MaskData>;
-const fields = ({ data, dims, shorter }: Fields) => ({ data, dims, shorter });
-const readFields = reader<Fields>(fields, "a mask { data, dims }");
+const readFields = reader<Fields>({ data: 1, dims: 1, shorter: 1 }, "a mask { data, dims }");
 const bareMask = (data: MaskData) => ({ data, dims: [], shorter: false });
 
 /** A tensor of another library may have more fields. */
 function readMask(operation: string, mask: Fields, argument: string) {
-  return isPlain(mask) ? readFields(operation, mask, argument) : fields(mask);
+  if (isPlain(mask)) return readFields(operation, mask, argument);
+  const { data, dims, shorter } = mask;
+  return { data, dims, shorter };
 }
 
 export function checkMask(
@@ -111,10 +112,7 @@ function bareDims(operation: string, data: MaskData, full: number[]): number[] {
   );
 }
 
-const readBlockMask = reader<BlockMask>(
-  ({ data, dims, size }) => ({ data, dims, size }),
-  "{ data, dims, size }",
-);
+const readBlockMask = reader<BlockMask>({ data: 1, dims: 1, size: 1 }, "{ data, dims, size }");
 
 export function checkBlockMask(
   operation: string,

@@ -28,7 +28,7 @@ export interface MergeOptions {
   out?: Float32Array | Tensor | undefined;
 }
 
-export const readMerge = reader<MergeOptions>(({ layout, heads, out }) => ({ layout, heads, out }));
+export const readMerge = reader<MergeOptions>({ layout: 1, heads: 1, out: 1 });
 
 /** `options` as they were read. */
 export function* mergeStates(

@@ -206,14 +206,14 @@ function ofWeights(
 }
 
 type Out = NonNullable<LayerBackwardOptions["out"]>;
-const readOut = reader<Out>(({ query, key, value, weights }) => ({ query, key, value, weights }));
-const readOutWeights = reader<NonNullable<Out["weights"]>>(({ query, key, value, output }) => ({
-  query,
-  key,
-  value,
-  output,
-}));
-const readTargets = reader<Targets<ProjectionGradients>>(({ weight, bias }) => ({ weight, bias }));
+const readOut = reader<Out>({ query: 1, key: 1, value: 1, weights: 1 });
+const readOutWeights = reader<NonNullable<Out["weights"]>>({
+  query: 1,
+  key: 1,
+  value: 1,
+  output: 1,
+});
+const readTargets = reader<Targets<ProjectionGradients>>({ weight: 1, bias: 1 });
 
 function checkTargets(
   operation: string,

@@ -80,38 +80,25 @@ type Update = Pick<Projection, "weight" | "bias">;
 const NAME = "MultiHeadAttention";
 const PROJECTIONS = ["query", "key", "value", "output"] as const;
 
-const configFields = (given: LayerConfig) => ({
-  heads: given.heads,
-  keyValueHeads: given.keyValueHeads,
-  biasKeyValue: given.biasKeyValue,
-  addZeroAttention: given.addZeroAttention,
-});
+const configFields = { heads: 1, keyValueHeads: 1, biasKeyValue: 1, addZeroAttention: 1 } as const;
 const readConfig = reader<LayerConfig>(configFields);
-const readStateDictConfig = reader<LayerConfig & Prefixed>((given) => ({
-  ...configFields(given),
-  prefix: given.prefix,
-}));
-const readWeights = reader<LayerWeights>(({ query, key, value, output }) => ({
-  query,
-  key,
-  value,
-  output,
-}));
+const readStateDictConfig = reader<LayerConfig & Prefixed>({ ...configFields, prefix: 1 });
+const readWeights = reader<LayerWeights>({ query: 1, key: 1, value: 1, output: 1 });
 const readProjection = reader<Projection>(
-  ({ weight, order, bias }) => ({ weight, order, bias }),
+  { weight: 1, order: 1, bias: 1 },
   "a projection { weight, order, bias? }",
 );
-const readUpdates = reader<{ readonly [Name in keyof LayerWeights]?: Update | undefined }>(
-  ({ query, key, value, output }) => ({ query, key, value, output }),
-);
-const readUpdate = reader<Update>(({ weight, bias }) => ({ weight, bias }), "{ weight, bias? }");
+const readUpdates = reader<{ readonly [Name in keyof LayerWeights]?: Update | undefined }>({
+  query: 1,
+  key: 1,
+  value: 1,
+  output: 1,
+});
+const readUpdate = reader<Update>({ weight: 1, bias: 1 }, "{ weight, bias? }");
 
-const layerFields = (given: LayerOptions) => ({ ...scoreFields(given), record: given.record });
+const layerFields = { ...scoreFields, record: 1 } as const;
 const readForward = reader<LayerOptions>(layerFields);
-const readForwardLater = reader<LayerOptions & Later>((given) => ({
-  ...layerFields(given),
-  signal: given.signal,
-}));
+const readForwardLater = reader<LayerOptions & Later>({ ...layerFields, signal: 1 });
 
 /** A forward pass that can be made. */
 interface ForwardCall {

@@ -6,22 +6,30 @@ import { ArgumentError, describe } from "./errors";
 /** Reads the options of an operation, or those nested in its option `argument`. */
 export type Reader<T> = (operation: string, given: unknown, argument?: string) => T;
 
+/** Every option that there is. */
+export type Names<T> = { readonly [Name in keyof T]-?: 1 };
+
 /**
- * A reader of what `fields` reads; its result says which names there are. `expected` describes an
- * object of them.
+ * A reader of these options; `expected` describes an object of them. Of a plain object its own
+ * enumerable properties are read, of an instance of a class also what it inherits.
  */
-export function reader<T extends object>(
-  fields: (given: T) => { [Name in keyof Required<T>]: T[Name] },
-  expected = "an object",
-): Reader<T> {
-  const names = Object.keys(fields({} as T));
+export function reader<T extends object>(options: Names<T>, expected = "an object"): Reader<T> {
+  const names = Object.keys(options);
   const known = new Set(names);
   return (operation, given, argument) => {
     if (typeof given !== "object" || given === null || Array.isArray(given)) {
       throw new ArgumentError(operation, argument ?? "options", expected, describe(given));
     }
-    for (const name in given) if (!known.has(name)) refuse(operation, given, name, names, argument);
-    return fields(given as T);
+    const from = given as Record<string, unknown>;
+    const read: Record<string, unknown> = {};
+    // Few are given, and a literal of all of them takes longer than a small call may.
+    const plain = isPlain(given);
+    for (const name in from) {
+      if (!known.has(name)) refuse(operation, from, name, names, argument);
+      else if (plain) read[name] = from[name];
+    }
+    if (!plain) for (const name of names) read[name] = from[name];
+    return read as T;
   };
 }
 

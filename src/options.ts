@@ -171,37 +171,29 @@ export interface Later {
   signal?: AbortSignal | undefined;
 }
 
-/** Every option that says which scores are computed, read once. */
-export const scoreFields = (given: ScoreOptions) => ({
-  scale: given.scale,
-  causal: given.causal,
-  queryOffset: given.queryOffset,
-  mask: given.mask,
-  blockMask: given.blockMask,
-  window: given.window,
-  softcap: given.softcap,
-  alibi: given.alibi,
-  sinks: given.sinks,
-  scoreMod: given.scoreMod,
-  dropout: given.dropout,
-  keyLengths: given.keyLengths,
-  queryLengths: given.queryLengths,
-  weights: given.weights,
-  logSumExp: given.logSumExp,
-  scores: given.scores,
-  out: given.out,
-});
+/** Every option that says which scores are computed. */
+export const scoreFields = {
+  scale: 1,
+  causal: 1,
+  queryOffset: 1,
+  mask: 1,
+  blockMask: 1,
+  window: 1,
+  softcap: 1,
+  alibi: 1,
+  sinks: 1,
+  scoreMod: 1,
+  dropout: 1,
+  keyLengths: 1,
+  queryLengths: 1,
+  weights: 1,
+  logSumExp: 1,
+  scores: 1,
+  out: 1,
+} as const;
 
-export const attendFields = (given: AttendOptions) => ({
-  ...scoreFields(given),
-  layout: given.layout,
-  heads: given.heads,
-  keyValueHeads: given.keyValueHeads,
-});
+export const attendFields = { ...scoreFields, layout: 1, heads: 1, keyValueHeads: 1 } as const;
 
 export const readAttend = reader<AttendOptions>(attendFields);
 
-export const readAttendLater = reader<AttendOptions & Later>((given) => ({
-  ...attendFields(given),
-  signal: given.signal,
-}));
+export const readAttendLater = reader<AttendOptions & Later>({ ...attendFields, signal: 1 });

@@ -35,17 +35,13 @@ export type PackedBackwardOptions = Omit<PackedOptions, "out" | "scoreMod"> & Gr
 /** Those without a meaning are read too, to be refused. */
 type Fields = ScoreOptions & Pick<PackedOptions, "cumulativeQueries" | "cumulativeKeys">;
 
-const packedFields = (given: Fields) => ({
-  ...scoreFields(given),
-  cumulativeQueries: given.cumulativeQueries,
-  cumulativeKeys: given.cumulativeKeys,
-});
+const packedFields = { ...scoreFields, cumulativeQueries: 1, cumulativeKeys: 1 } as const;
 
 const readPacked = reader<Fields>(packedFields);
-const readBackward = reader<Omit<Fields, "out"> & GradientOptions>((given) => ({
-  ...packedFields(given as Fields),
-  ...gradientFields(given),
-}));
+const readBackward = reader<Omit<Fields, "out"> & GradientOptions>({
+  ...packedFields,
+  ...gradientFields,
+});
 
 export function checkAttendPacked(
   query: Tensor,

@@ -39,23 +39,18 @@ export interface RelativeBiasOptions {
   order?: "buckets,heads" | "heads,buckets" | undefined;
 }
 
-const readSinusoidal = reader<SinusoidalOptions>(({ positions, size, base, order }) => ({
-  positions,
-  size,
-  base,
-  order,
-}));
+const readSinusoidal = reader<SinusoidalOptions>({ positions: 1, size: 1, base: 1, order: 1 });
 
-const readSlopes = reader<{ maxBias?: number | undefined }>(({ maxBias }) => ({ maxBias }));
+const readSlopes = reader<{ maxBias?: number | undefined }>({ maxBias: 1 });
 
-const readBias = reader<RelativeBiasOptions>((given) => ({
-  queries: given.queries,
-  keys: given.keys,
-  bidirectional: given.bidirectional,
-  maxDistance: given.maxDistance,
-  queryOffset: given.queryOffset,
-  order: given.order,
-}));
+const readBias = reader<RelativeBiasOptions>({
+  queries: 1,
+  keys: 1,
+  bidirectional: 1,
+  maxDistance: 1,
+  queryOffset: 1,
+  order: 1,
+});
 
 export function sinusoidalPositions(kernels: Kernels, options: SinusoidalOptions): Tensor {
   const name = "sinusoidalPositions";

@@ -142,16 +142,16 @@ export function lastingData(x: Tensor): Float32Array {
   return x instanceof AllocatedTensor ? x.data.slice() : x.data;
 }
 
-const readMatrices = reader<PlainWeights>(({ wq, wk, wv, dense, bq, bk, bv, denseBias }) => ({
-  wq,
-  wk,
-  wv,
-  dense,
-  bq,
-  bk,
-  bv,
-  denseBias,
-}));
+const readMatrices = reader<PlainWeights>({
+  wq: 1,
+  wk: 1,
+  wv: 1,
+  dense: 1,
+  bq: 1,
+  bk: 1,
+  bv: 1,
+  denseBias: 1,
+});
 
 export function projectionsOfMatrices(operation: string, weights: PlainWeights): LayerWeights {
   const read = readMatrices(operation, weights, "weights");

@@ -63,24 +63,24 @@ const FARTHEST = 2 ** 24;
 /** Up to here sine and cosine of a float32 are exact to float32. */
 const LARGEST_ANGLE = 2 ** 26;
 
-const read = reader<RotateOptions>((given) => ({
-  layout: given.layout,
-  heads: given.heads,
-  pairing: given.pairing,
-  dimensions: given.dimensions,
-  positions: given.positions,
-  sections: given.sections,
-  cos: given.cos,
-  sin: given.sin,
-  frequencies: given.frequencies,
-  base: given.base,
-  attentionFactor: given.attentionFactor,
-  outOfRange: given.outOfRange,
-  out: given.out,
-}));
+const read = reader<RotateOptions>({
+  layout: 1,
+  heads: 1,
+  pairing: 1,
+  dimensions: 1,
+  positions: 1,
+  sections: 1,
+  cos: 1,
+  sin: 1,
+  frequencies: 1,
+  base: 1,
+  attentionFactor: 1,
+  outOfRange: 1,
+  out: 1,
+});
 
 const readSections = reader<NonNullable<RotateOptions["sections"]>>(
-  ({ sizes, interleaved }) => ({ sizes, interleaved }),
+  { sizes: 1, interleaved: 1 },
   "{ sizes, interleaved? }",
 );
 

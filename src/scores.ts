@@ -78,10 +78,7 @@ export function checkScoring(operation: string, shapes: Shapes, options: ScoreOp
   };
 }
 
-const readAlibi = reader<Alibi>(
-  ({ slopes, distance }) => ({ slopes, distance }),
-  "{ slopes, distance? }",
-);
+const readAlibi = reader<Alibi>({ slopes: 1, distance: 1 }, "{ slopes, distance? }");
 
 function checkAlibi(operation: string, { batch, heads }: Shapes, alibi: Alibi) {
   const { slopes, distance = "absolute" } = readAlibi(operation, alibi, "alibi");

@@ -69,7 +69,7 @@ export function checkVisibility(
 }
 
 const readWindow = reader<NonNullable<ScoreOptions["window"]>>(
-  ({ left, right }) => ({ left, right }),
+  { left: 1, right: 1 },
   "{ left?, right? }",
 );
 

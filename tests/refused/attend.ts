@@ -177,9 +177,10 @@ export const attendRefused: Refusal[] = [
     attend({ scores: "probabilities", weights: "mean" }),
   ],
   ['attend: "logSumExp" expected a boolean, got 1', attend({ logSumExp: 1 })],
+  ['attend: "blockMask" expected { data, dims, size }, got 3', attend({ blockMask: 3 })],
   [
     'attend: "blockMask.data" expected a Uint8Array (1 takes part), got undefined',
-    attend({ blockMask: 3 }),
+    attend({ blockMask: {} }),
   ],
   [
     'attend: "blockMask.size" expected an integer from 1, got 0',

@@ -195,17 +195,17 @@ const back =
 const record = { record: true };
 const layerBackwardRefused: Refusal[] = [
   [
-    'MultiHeadAttention: "record" expected a boolean, got 1',
+    'forward: "record" expected a boolean, got 1',
     layer((made) => made.forward(zeros(4, 8), undefined, undefined, { record: 1 as never })),
   ],
   [
-    'MultiHeadAttention: "record" expected a layer without biasKeyValue and addZeroAttention, got one with them',
+    'forward: "record" expected a layer without biasKeyValue and addZeroAttention, got one with them',
     layer((made) => made.forward(zeros(4, 8), undefined, undefined, record), {
       addZeroAttention: true,
     }),
   ],
   [
-    'MultiHeadAttention: "dropout" expected no value with biasKeyValue or addZeroAttention, got an object with {probability, seed}',
+    'forward: "dropout" expected no value with biasKeyValue or addZeroAttention, got an object with {probability, seed}',
     layer(
       (made) => {
         const dropout = { probability: 0.5, seed: 0 };
@@ -215,18 +215,18 @@ const layerBackwardRefused: Refusal[] = [
     ),
   ],
   [
-    'MultiHeadAttention: "scoreMod" expected no value with record: true, got a function',
+    'forward: "scoreMod" expected no value with record: true, got a function',
     layer((made) => {
       const scoreMod = () => undefined;
       return made.forward(zeros(4, 8), undefined, undefined, { ...record, scoreMod });
     }),
   ],
   [
-    'MultiHeadAttention: "record" expected a record from forward with record: true, got undefined',
+    'backward: "record" expected a record from forward with record: true, got undefined',
     layer((made) => made.backward(zeros(4, 8), undefined as never)),
   ],
   [
-    'MultiHeadAttention: "record" expected a record of this layer, got one of another',
+    'backward: "record" expected a record of this layer, got one of another',
     layer((made, attention) => {
       using other = new MultiHeadAttention(attention, { heads: 2 }, eyes as never);
       const result = other.forward(zeros(4, 8), undefined, undefined, record);
@@ -234,35 +234,35 @@ const layerBackwardRefused: Refusal[] = [
       return made.backward(zeros(4, 8), kept);
     }),
   ],
-  ['MultiHeadAttention: "outputGradient.dims" expected [4, 8], got [8, 4]', back({}, zeros(8, 4))],
-  ['MultiHeadAttention: "options" expected an object, got 1', back(1 as never)],
+  ['backward: "outputGradient.dims" expected [4, 8], got [8, 4]', back({}, zeros(8, 4))],
+  ['backward: "options" expected an object, got 1', back(1 as never)],
   [
-    'MultiHeadAttention: "out" expected { query?, key?, value?, weights? }, got undefined',
+    'backward: "out" expected { query?, key?, value?, weights? }, got undefined',
     back({ accumulate: true }),
   ],
   [
-    'MultiHeadAttention: "out.query" expected 4·8 = 32 elements, got 8',
+    'backward: "out.query" expected 4·8 = 32 elements, got 8',
     back({ out: { query: new Float32Array(8) } }),
   ],
   [
-    'MultiHeadAttention: "out.key" expected no value without such a gradient, got Float32Array of 32',
+    'backward: "out.key" expected no value without such a gradient, got Float32Array of 32',
     back({ out: { key: new Float32Array(32) } }),
   ],
-  ['MultiHeadAttention: "out.weights" expected an object, got 1', back({ out: { weights: 1 } })],
+  ['backward: "out.weights" expected an object, got 1', back({ out: { weights: 1 } })],
   [
-    'MultiHeadAttention: "out.weights.query" expected an object, got 1',
+    'backward: "out.weights.query" expected an object, got 1',
     back({ out: { weights: { query: 1 } } }),
   ],
   [
-    'MultiHeadAttention: "out.weights.value.weight" expected 8·8 = 64 elements, got 8',
+    'backward: "out.weights.value.weight" expected 8·8 = 64 elements, got 8',
     back({ out: { weights: { value: { weight: new Float32Array(8) } } } }),
   ],
   [
-    'attendBackward: "gradients.sinks" expected `sinks` to be given, got true without',
+    'backward: "gradients.sinks" expected `sinks` to be given, got true without',
     back({ gradients: { sinks: true } }),
   ],
   [
-    'MultiHeadAttention: "weights" expected an object, got undefined',
+    'update: "weights" expected an object, got undefined',
     layer((made) => made.update(undefined as never)),
   ],
   [
