@@ -45,14 +45,20 @@ export class UnsupportedError extends AttentionError {
   override readonly name: string = "UnsupportedError";
 }
 
-/** How a value that was refused is named in a message. */
-export function describe(value: unknown): string {
+/** How a value that was refused is named in a message; of lists within lists only the outer ones. */
+export function describe(value: unknown, depth = 2): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
+  if (typeof value === "bigint") return `${value}n`;
   if (typeof value !== "object" || value === null) return String(value);
-  if (ArrayBuffer.isView(value))
-    return `${value.constructor.name} of ${(value as Float32Array).length ?? value.byteLength}`;
-  if (Array.isArray(value))
-    return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describe).join(", ")}]`;
+  if (ArrayBuffer.isView(value)) {
+    const kind = value.constructor?.name ?? "an array";
+    return `${kind} of ${(value as Float32Array).length ?? value.byteLength}`;
+  }
+  if (Array.isArray(value)) {
+    if (value.length > 8 || depth === 0) return `an array of ${value.length}`;
+    return `[${Array.from(value, (item) => describe(item, depth - 1)).join(", ")}]`;
+  }
+  if (value instanceof Promise) return "a Promise that was not awaited";
   return `an object with {${Object.keys(value).slice(0, 8).join(", ")}}`;
 }

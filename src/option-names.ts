@@ -79,11 +79,12 @@ const ALIASES: Record<string, string> = {
   after: "right",
   p: "probability",
   rate: "probability",
+  interleaved: "pairing",
   bo: "denseBias",
   wo: "dense",
 };
 
-/** The name that was meant: what others call it, one that it contains, or one nearly spelt alike. */
+/** The name that was meant: what others call it, one that it contains or is part of, or one nearly spelt alike. */
 export function likelyName(name: string, names: readonly string[]): string | undefined {
   const plain = (word: string) => word.toLowerCase().replace(/[^a-z0-9]/g, "");
   const word = plain(name);
@@ -93,7 +94,8 @@ export function likelyName(name: string, names: readonly string[]): string | und
     const whole = plain(other);
     const apart = distance(word, whole);
     if (apart <= Math.max(1, Math.min(word.length, whole.length) / 3)) return apart;
-    return whole.length > 3 && word.includes(whole) ? word.length : Infinity;
+    const within = (part: string, all: string) => part.length > 3 && all.includes(part);
+    return within(whole, word) || within(word, whole) ? word.length : Infinity;
   };
   const [best] = names.map((other) => ({ other, apart: near(other) })).sort(nearest);
   return best && best.apart < Infinity ? best.other : undefined;

@@ -118,3 +118,39 @@ for (const variant of variants) {
     }
   });
 }
+
+test("rows past queryLengths see no appended key either", async () => {
+  const attention = await engine("portable");
+  const [heads, D, L, B] = [2, 3, 4, 2];
+  const E = heads * D;
+  const weights = {
+    in_proj_weight: tensor(randomArray(3 * E * E, 1), [3 * E, E]),
+    "out_proj.weight": tensor(randomArray(E * E, 2), [E, E]),
+    bias_k: tensor(randomArray(E, 3), [1, 1, E]),
+    bias_v: tensor(randomArray(E, 4), [1, 1, E]),
+  };
+  const x = tensor(randomArray(B * L * E, 5), [B, L, E]);
+  for (const addZeroAttention of [false, true]) {
+    using layer = MultiHeadAttention.fromPyTorch(attention, weights, { heads, addZeroAttention });
+    const queryLengths = [1, 3];
+    const asked = { weights: true, logSumExp: true };
+    const whole = layer.forward(x, undefined, undefined, asked);
+    const got = layer.forward(x, undefined, undefined, { ...asked, queryLengths });
+    const columns = L + 1 + Number(addZeroAttention);
+    for (let b = 0; b < B; b++) {
+      for (let row = 0; row < L; row++) {
+        const seen = row < queryLengths[b];
+        const of = ({ data }: Tensor, at: number, size: number) => data.slice(at, at + size);
+        const output = of(got.output, (b * L + row) * E, E);
+        const expected = of(whole.output, (b * L + row) * E, E);
+        assert.deepEqual(output, seen ? expected : new Float32Array(E));
+        for (let h = 0; h < heads; h++) {
+          const at = (b * heads + h) * L + row;
+          const sum = of(got.weights!, at * columns, columns).reduce((a, w) => a + w, 0);
+          assert.ok(Math.abs(sum - (seen ? 1 : 0)) < 1e-6, `weights of row ${row} sum to ${sum}`);
+          assert.equal(got.logSumExp!.data[at], seen ? whole.logSumExp!.data[at] : -Infinity);
+        }
+      }
+    }
+  }
+});
