@@ -53,7 +53,7 @@ test("asynchronous calls copy their options and what is nested in them when they
   const attention = await engine("portable");
   using layer = new MultiHeadAttention(attention, { heads: H }, eyes);
   const wanted = attention.attend(q, k, v, { ...nested(), weights: true });
-  const spoilt = { ...nested(), mask: undefined, blockMask: undefined };
+  const spoilt = { ...nested(), mask: undefined, blockMask: undefined, dropout: undefined };
   spoil(spoilt);
   assert.notDeepEqual(attention.attend(q, k, v, spoilt).output, wanted.output);
 

@@ -15,7 +15,7 @@ test("shrinking ends, and the report has the seed and what was thrown", () => {
   };
   const start = performance.now();
   const lists = fc.array(fc.integer(), { minLength: 20, maxLength: 10000, size: "max" });
-  assert.throws(() => holds(lists, slow), /seed: 20261124[^]*too long/);
+  assert.throws(() => holds(lists, slow), /seed: 20261124[\s\S]*too long/);
   assert.ok(performance.now() - start < 30_000, "seconds to a red result");
   assert.ok(drawn > 1 && drawn < 200, `${drawn} cases were looked at`);
 });
