@@ -13,7 +13,6 @@ export enum Slot {
   key,
   value,
   output,
-  mask,
   logSumExp,
   weights,
   scores,
@@ -26,8 +25,7 @@ export enum Slot {
   queryGradient, // as query, and so on
   keyGradient,
   valueGradient,
-  maskGradient, // as mask; 0 for none, like those below
-  slopesGradient, // [batch, heads]
+  slopesGradient, // [batch, heads]; 0 for none, like those below
   sinksGradient, // [batch, heads]
 
   // attend: sizes
@@ -52,10 +50,6 @@ export enum Slot {
   outputBatch,
   outputHead,
   outputRow,
-  maskBatch,
-  maskHead,
-  maskRow,
-  maskColumn, // 0 or 1
   blocksBatch,
   blocksHead,
   blocksRow,
@@ -70,8 +64,7 @@ export enum Slot {
   left, // keys a query sees before its position, UNLIMITED for all
   right, // and after it
   blockSize, // queries and keys of a block, 0 for no block mask
-  maskKind, // MaskKind
-  maskColumns, // keys that the mask covers; those past them are left out
+  maskCount,
   distance, // AlibiDistance
   weightsKind, // WeightsKind
   scoresKind, // ScoresKind
@@ -113,6 +106,25 @@ export enum Slot {
   interleaved, // 1: a pair is (2i, 2i + 1), 0: (i, i + pairs)
   factor, // float32, on cosines and sines
 
+  // attend: MOST_MASKS records of MaskField.count slots, maskCount of which count
+  masks,
+
+  count = masks + 64,
+}
+
+/** Masks of one call. */
+export const MOST_MASKS = 8;
+
+/** A mask. It is applied after those before it in the frame. */
+export enum MaskField {
+  data, // address
+  gradient, // address, as data; 0 for none
+  batch, // strides
+  head,
+  row,
+  column, // 0 or 1
+  kind, // MaskKind
+  columns, // keys that the mask covers; those past them are left out
   count,
 }
 
@@ -127,7 +139,6 @@ export enum Sequence {
 }
 
 export enum MaskKind {
-  none,
   boolean, // uint8, 0 is left out
   additive, // float32, −Infinity is left out
 }

@@ -63,16 +63,18 @@ export function sumRows(frame: usize): void {
   memory.fill(result, 0, bytes);
   for (let from = 0; from < rows; from += LINEAR_ROWS) {
     const first = input + <usize>from * bytes;
-    const end = first + <usize>min(LINEAR_ROWS, rows - from) * bytes;
+    const count = min(LINEAR_ROWS, rows - from);
     let j: usize = 0;
     for (; j + 16 <= bytes; j += 16) {
       let sum = f32x4.splat(0);
-      for (let at = first + j; at < end; at += bytes) sum = f32x4.add(sum, v128.load(at));
+      let at = first + j;
+      for (let i = 0; i < count; i++, at += bytes) sum = f32x4.add(sum, v128.load(at));
       v128.store(result + j, f32x4.add(v128.load(result + j), sum));
     }
     for (; j < bytes; j += 4) {
       let sum: f32 = 0;
-      for (let at = first + j; at < end; at += bytes) sum += load<f32>(at);
+      let at = first + j;
+      for (let i = 0; i < count; i++, at += bytes) sum += load<f32>(at);
       store<f32>(result + j, load<f32>(result + j) + sum);
     }
   }

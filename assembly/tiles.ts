@@ -1,5 +1,12 @@
 // Every tile size. Each with the measurement that chose it; see bench/NOTES.md.
 
+/** Tiles of `size` rows; unsigned, since `rows` may be up to the last of 31 bits. */
+// @ts-ignore: decorator
+@inline
+export function tilesOf(rows: i32, size: i32): i32 {
+  return <i32>((<u32>rows + <u32>size - 1) / <u32>size);
+}
+
 /** Query rows of a tile: the softmax state and output rows kept while keys stream by. */
 export const ROWS: i32 = 64;
 

@@ -3,8 +3,9 @@
 // windows go on speaking of the inputs' own keys. Their columns of weights and scores come last.
 
 import { Sequence } from "../assembly/frame";
-import { type AttendCall, callAttend, checkAttend } from "./attend";
+import { type AttendCall, callAttend, checkAttendOf } from "./attend";
 import { checkBoolean } from "./checks";
+import { dropoutApart } from "./dropout";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
@@ -13,31 +14,31 @@ import { reader } from "./option-names";
 import type { AttendOptions, AttendResult } from "./options";
 import { checkData, checkTensor, elementsOf, type Tensor } from "./tensor";
 
+/** A key and a value that every query sees besides the inputs' own. */
+export interface BiasKeyValue {
+  /** Hkv·D numbers. */
+  readonly key: Tensor;
+  /** Hkv·Dv numbers. */
+  readonly value: Tensor;
+}
+
 /** Keys and values that every query of a layer sees besides its own. */
 export interface AppendedConfig {
   /** PyTorch's `bias_k` and `bias_v`: a key and a value, Hkv·D and Hkv·Dv, that every query sees. */
-  biasKeyValue?:
-    | {
-        /** Hkv·D numbers. */
-        readonly key: Tensor;
-        /** Hkv·Dv numbers. */
-        readonly value: Tensor;
-      }
-    | undefined;
+  biasKeyValue?: BiasKeyValue | undefined;
   /** PyTorch's `add_zero_attn`: every query also sees a key and a value of zeros. */
   addZeroAttention?: boolean | undefined;
 }
 
-/** [1, n, Hkv·D] and [1, n, Hkv·Dv], the same for every batch. */
+/** [1, n, Hkv·D] and [1, n, Hkv·Dv], the same for every batch; first the bias, then the zeros. */
 export interface AppendedRows {
   readonly key: Tensor;
   readonly value: Tensor;
+  /** Dims of the bias as they were given, where there is one. */
+  readonly biasDims?: Record<"key" | "value", readonly number[]> | undefined;
 }
 
-const readBias = reader<NonNullable<AppendedConfig["biasKeyValue"]>>(
-  { key: 1, value: 1 },
-  "{ key, value }",
-);
+const readBias = reader<BiasKeyValue>({ key: 1, value: 1 });
 
 /** @throws ArgumentError if a bias is not of the size its projection has. */
 export function checkAppended(
@@ -46,22 +47,48 @@ export function checkAppended(
   keySize: number,
   valueSize: number,
 ): AppendedRows | undefined {
-  const { biasKeyValue: given, addZeroAttention } = config;
+  const { biasKeyValue, addZeroAttention } = config;
   checkBoolean(operation, "addZeroAttention", addZeroAttention);
-  const biasKeyValue = given && readBias(operation, given, "biasKeyValue");
-  const count = (biasKeyValue ? 1 : 0) + (addZeroAttention ? 1 : 0);
-  if (count === 0) return undefined;
-  const rows = (name: "key" | "value", size: number): Tensor => {
+  const count = (biasKeyValue === undefined ? 0 : 1) + (addZeroAttention ? 1 : 0);
+  return count === 0 ? undefined : rowsOf(operation, biasKeyValue, count, keySize, valueSize);
+}
+
+/** Another bias of the same size. @throws ArgumentError as checkAppended, or if there was none. */
+export function updateAppended(
+  operation: string,
+  rows: AppendedRows | undefined,
+  biasKeyValue: BiasKeyValue,
+): AppendedRows {
+  if (!rows?.biasDims) {
+    const expected = "no value for a layer without one";
+    throw new ArgumentError(operation, "biasKeyValue", expected, describe(biasKeyValue));
+  }
+  const [, count, keySize] = rows.key.dims as [number, number, number];
+  return rowsOf(operation, biasKeyValue, count, keySize, rows.value.dims[2] as number);
+}
+
+function rowsOf(
+  operation: string,
+  biasKeyValue: BiasKeyValue | undefined,
+  count: number,
+  keySize: number,
+  valueSize: number,
+): AppendedRows {
+  const bias =
+    biasKeyValue === undefined ? undefined : readBias(operation, biasKeyValue, "biasKeyValue");
+  const rows = (name: "key" | "value", size: number) => {
     const data = new Float32Array(count * size);
-    if (biasKeyValue) {
-      const argument = `biasKeyValue.${name}`;
-      const bias = checkTensor(operation, argument, biasKeyValue[name]).data;
-      checkData(operation, argument, bias, [size]);
-      data.set(bias);
-    }
-    return { data, dims: [1, count, size] };
+    const dims = [1, count, size];
+    if (!bias) return { rows: { data, dims }, biasDims: [] };
+    const argument = `biasKeyValue.${name}`;
+    const given = checkTensor(operation, argument, bias[name]);
+    checkData(operation, argument, given.data, [size]);
+    data.set(given.data);
+    return { rows: { data, dims }, biasDims: given.dims };
   };
-  return { key: rows("key", keySize), value: rows("value", valueSize) };
+  const [key, value] = [rows("key", keySize), rows("value", valueSize)];
+  const biasDims = bias && { key: key.biasDims, value: value.biasDims };
+  return { key: key.rows, value: value.rows, biasDims };
 }
 
 /** What each part has to give for the whole. */
@@ -70,39 +97,37 @@ export function wantedOfParts({ weights, scores }: AttendOptions) {
   return { weights: eachHead || weights, logSumExp: true, scores };
 }
 
-/** What cannot be merged. */
-export function refuseDropout(operation: string, { dropout }: AttendOptions): void {
-  if (dropout === undefined) return;
-  const expected = "no value with biasKeyValue or addZeroAttention";
-  throw new ArgumentError(operation, "dropout", expected, describe(dropout));
+/** The same call over the appended keys, with what holds of them too. */
+export function appendedCall(call: AttendCall, appended: AppendedRows): AttendCall {
+  const { operation, inputs, shapes, placed, options } = call;
+  const { query } = inputs;
+  const { heads, keyValueHeads } = shapes;
+  const { scale, softcap } = placed.scoring;
+  const { sequences } = placed.visibility;
+  const queryLengths = sequences.filter((_, index) => index % Sequence.count === Sequence.queries);
+  const { weights, logSumExp, scores } = options;
+  const made = checkAttendOf(
+    operation,
+    { query, key: batched(appended.key, query), value: batched(appended.value, query) },
+    "BLE",
+    { heads, keyValueHeads, scale, softcap, queryLengths, weights, logSumExp, scores },
+  );
+  return { ...made, placed: { ...made.placed, dropout: dropoutApart(placed.dropout) } };
 }
 
-/** `call` is of the inputs' own keys; its options are those of the layer, as they were read. */
+/** `call` is of the inputs' own keys; the options are those of the layer. */
 export function* attendAppended(
   engine: Engine,
   call: AttendCall,
   appended: AppendedRows,
   options: AttendOptions,
 ): Steps<AttendResult> {
-  const { operation, inputs, placed } = call;
-  const { layout, heads, keyValueHeads, scale, softcap, out, scores } = options;
-  const { query } = inputs;
-  const { sequences } = placed.visibility;
-  const queryLengths = sequences.filter((_, index) => index % Sequence.count === Sequence.queries);
+  const { operation } = call;
+  const { layout, heads, scores, out } = options;
   const wanted = wantedOfParts(options);
-  const shared = { layout, heads, keyValueHeads, scale, softcap, queryLengths, ...wanted };
   const parts = [
     yield* callAttend(engine, call),
-    yield* callAttend(
-      engine,
-      checkAttend(
-        operation,
-        query,
-        batched(appended.key, query),
-        batched(appended.value, query),
-        shared,
-      ),
-    ),
+    yield* callAttend(engine, appendedCall(call, appended)),
   ].map(stated);
 
   const { output, logSumExp } = yield* mergeStates(engine, operation, parts, {
@@ -133,7 +158,7 @@ export function* attendAppended(
 }
 
 /** The same rows for each batch of the query. */
-function batched({ data, dims: [, count = 0, size = 0] }: Tensor, query: Tensor): Tensor {
+export function batched({ data, dims: [, count = 0, size = 0] }: Tensor, query: Tensor): Tensor {
   if (query.dims.length === 2) return { data, dims: [count, size] };
   const batch = query.dims[0] as number;
   const repeated = new Float32Array(batch * data.length);
@@ -163,16 +188,19 @@ function beside(tensors: readonly Tensor[]): Tensor {
   return { data, dims: [...leading, width] };
 }
 
-/** [..., H, L, S] → [..., L, S]. */
+/** [..., H, L, S] → [..., L, S], rounded as the kernel's mean is. */
 function meanOverHeads({ data, dims }: Tensor): Tensor {
   const [heads, queries, keys] = dims.slice(-3) as [number, number, number];
   const plane = queries * keys;
   const mean = new Float32Array(data.length / heads);
+  const share = Math.fround(1 / heads);
   for (let index = 0; index < mean.length; index++) {
     const first = Math.floor(index / plane) * heads * plane + (index % plane);
     let sum = 0;
-    for (let head = 0; head < heads; head++) sum += data[first + head * plane] as number;
-    mean[index] = sum / heads;
+    for (let head = 0; head < heads; head++) {
+      sum = Math.fround(sum + Math.fround((data[first + head * plane] as number) * share));
+    }
+    mean[index] = sum;
   }
   return { data: mean, dims: [...dims.slice(0, -3), queries, keys] };
 }

@@ -43,6 +43,7 @@ import {
 } from "./packed";
 import { type SinusoidalOptions, sinusoidalPositions } from "./positions";
 import { type RotateOptions, rotate } from "./rotary";
+import { selfTest } from "./selftest";
 import { AllocatedTensor, checkDims, type Tensor } from "./tensor";
 
 /** Attention and the projections around it, in one linear memory. Made by `createAttention`. */
@@ -132,7 +133,7 @@ export class Attention {
    * `state` is what `attend` gave with `logSumExp: true`; the options are those it was called with.
    *
    * Gradients have the dims of their tensors; heads that share a key and value head are summed. On
-   * request (`gradients`) those of an additive mask, of ALiBi's slopes and of the sinks come too. A
+   * request (`gradients`) those of additive masks, of ALiBi's slopes and of the sinks come too. A
    * row that saw no key has gradient 0.
    *
    * @throws ArgumentError, MemoryError, DisposedError as `attend`; `scoreMod` is refused.
@@ -276,6 +277,17 @@ export class Attention {
   allocate(dims: readonly number[]): AllocatedTensor {
     const { arena } = this.#running("allocate");
     return new AllocatedTensor(arena, checkDims("allocate", "dims", dims));
+  }
+
+  /**
+   * Asks every kind of kernel for answers that are known, in a tenth of a second;
+   * `createAttention` asks for two of them.
+   *
+   * @throws UnsupportedError with the number that is wrong; DisposedError.
+   */
+  selfTest(): void {
+    this.#running("selfTest");
+    selfTest("selfTest", this);
   }
 
   /** Lets go of the linear memory and everything in it, and ends its workers; a second call does nothing. */

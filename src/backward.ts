@@ -1,8 +1,8 @@
 // Gradients of attend: check → place → call → take, as in attend.ts.
 
-import { MaskKind, Slot } from "../assembly/frame";
+import { MaskField, MaskKind, Slot } from "../assembly/frame";
 import { type AttendCall, checkAttend } from "./attend";
-import { type Scores, stageCall, writeCall } from "./call";
+import { maskSlot, type Scores, stageCall, writeCall } from "./call";
 import { checkAccumulate, checkBoolean } from "./checks";
 import { Kernel } from "./engine/control";
 import type { Engine } from "./engine/load";
@@ -27,7 +27,7 @@ export interface GradientOptions {
   /** Gradients wanted besides those of query, key and value. */
   gradients?:
     | {
-        /** Of an additive mask, summed over what was broadcast. */
+        /** Of an additive mask, or of each in a list, summed over what was broadcast. */
         readonly mask?: boolean | undefined;
         /** Of the slopes, [H] or [B, H] as they were given. */
         readonly alibi?: boolean | undefined;
@@ -66,6 +66,8 @@ export interface AttendGradients {
   valueGradient: Tensor;
   /** In the dims of the mask, summed over what was broadcast. */
   maskGradient?: Tensor;
+  /** Instead, where `mask` is a list: as long as it, undefined for those that are not additive. */
+  maskGradients?: readonly (Tensor | undefined)[];
   /** [H] or [B, H], as the slopes were given. */
   slopesGradient?: Tensor;
   /** [H] */
@@ -139,24 +141,31 @@ export function* callBackward(
   const queryPlace = target("query", Slot.queryGradient);
   const keyPlace = target("key", Slot.keyGradient);
   const valuePlace = target("value", Slot.valueGradient);
-  const { mask, scoring } = placed;
-  const maskPlace =
-    wanted.mask && mask && staging.room(Slot.maskGradient, elementsOf(mask.dims) * 4);
+  const { masks, scoring } = placed;
+  const maskPlaces = (wanted.mask ? masks.each : []).map(({ kind, dims }, index) =>
+    kind === MaskKind.additive
+      ? { dims, place: staging.room(maskSlot(index, MaskField.gradient), elementsOf(dims) * 4) }
+      : undefined,
+  );
   const slopesPlace = wanted.alibi && staging.room(Slot.slopesGradient, batch * heads * 4);
   const sinksPlace = wanted.sinks && staging.room(Slot.sinksGradient, batch * heads * 4);
   staging.room(Slot.scratch, kernels.backwardScratchBytes(frame));
   try {
     const call = yield* staging.place();
-    if (maskPlace) {
-      const { address, bytes } = maskPlace;
+    for (const mask of maskPlaces) {
+      if (!mask) continue;
+      const { address, bytes } = mask.place;
       engine.arena.bytes.fill(0, address, address + bytes);
     }
     const items = kernels.backwardItems(call);
     yield staging.work({ kernel: Kernel.backward, items, threads });
     const asked: Partial<AttendGradients> = {};
-    if (maskPlace && mask) {
-      asked.maskGradient = { data: yield* staging.copy(maskPlace), dims: mask.dims };
+    const sums: (Tensor | undefined)[] = [];
+    for (const mask of maskPlaces) {
+      sums.push(mask && { data: yield* staging.copy(mask.place), dims: mask.dims });
     }
+    if (wanted.mask && masks.listed) asked.maskGradients = sums;
+    else if (sums[0]) asked.maskGradient = sums[0];
     if (slopesPlace) {
       const sums = yield* staging.copy(slopesPlace);
       asked.slopesGradient = scoring.alibi?.perBatch
@@ -187,12 +196,16 @@ const readGradients = reader<NonNullable<GradientOptions["gradients"]>>(
   "{ mask?, alibi?, sinks? }",
 );
 
-function checkWanted(operation: string, { gradients: given }: GradientOptions, scores: Scores) {
+export function checkWanted(
+  operation: string,
+  { gradients: given }: GradientOptions,
+  scores: Scores,
+) {
   if (given === undefined) return {};
   const gradients = readGradients(operation, given, "gradients");
-  const { mask, scoring } = scores;
+  const { masks, scoring } = scores;
   const possible = {
-    mask: mask?.kind === MaskKind.additive,
+    mask: masks.each.some(({ kind }) => kind === MaskKind.additive),
     alibi: scoring.alibi !== undefined,
     sinks: scoring.sinks !== undefined,
   };

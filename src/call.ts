@@ -1,11 +1,11 @@
 // What attend and its backward pass tell the kernel alike: sizes, what each sequence sees and what is
 // done to the scores.
 
-import { Slot } from "../assembly/frame";
+import { MaskField, Slot } from "../assembly/frame";
 import { checkDropout, type PlacedDropout } from "./dropout";
 import { type Engine, frameWords } from "./engine/load";
 import type { Staging } from "./engine/staging";
-import { checkBlockMask, checkMask, type PlacedBlocks, type PlacedMask } from "./mask";
+import { checkBlockMask, checkMasks, type PlacedBlocks, type PlacedMasks } from "./mask";
 import type { ScoreOptions } from "./options";
 import { checkScoring, type Scoring } from "./scores";
 import type { Inputs, Shapes, Strides } from "./shapes";
@@ -15,7 +15,7 @@ import type { Visibility } from "./visibility";
 export interface Scores {
   readonly visibility: Visibility;
   readonly scoring: Scoring;
-  readonly mask: PlacedMask | undefined;
+  readonly masks: PlacedMasks;
   readonly blocks: PlacedBlocks | undefined;
   readonly dropout: PlacedDropout | undefined;
 }
@@ -28,7 +28,7 @@ export function checkScores(
 ): Scores {
   return {
     visibility,
-    mask: checkMask(operation, shapes, options.mask),
+    masks: checkMasks(operation, shapes, options.mask),
     blocks: checkBlockMask(operation, shapes, options.blockMask),
     scoring: checkScoring(operation, shapes, options),
     dropout: checkDropout(operation, options.dropout),
@@ -37,11 +37,11 @@ export function checkScores(
 
 /** Writes all of it into the call frame; gives the frame's words. */
 export function writeCall(engine: Engine, shapes: Shapes, scores: Scores): Int32Array {
-  const { visibility, scoring, mask, blocks, dropout } = scores;
+  const { visibility, scoring, masks, blocks, dropout } = scores;
   const words = frameWords(engine);
   const { floats } = engine;
   writeShapes(words, shapes);
-  writeMasks(words, mask, blocks);
+  writeMasks(words, masks, blocks);
   words[Slot.left] = visibility.left;
   words[Slot.right] = visibility.right;
   words[Slot.distance] = scoring.alibi?.distance ?? 0;
@@ -59,13 +59,15 @@ export function writeCall(engine: Engine, shapes: Shapes, scores: Scores): Int32
 
 /** Places what the call reads. */
 export function stageCall(staging: Staging, inputs: Inputs, scores: Scores): void {
-  const { visibility, scoring, mask, blocks } = scores;
+  const { visibility, scoring, masks, blocks } = scores;
   const { alibi, sinks } = scoring;
   staging.tensor(Slot.query, "query", inputs.query);
   staging.tensor(Slot.key, "key", inputs.key);
   staging.tensor(Slot.value, "value", inputs.value);
   staging.data(Slot.sequences, visibility.sequences);
-  if (mask) staging.data(Slot.mask, mask.data);
+  masks.each.forEach(({ data }, index) => {
+    staging.data(maskSlot(index, MaskField.data), data);
+  });
   if (blocks) staging.data(Slot.blocks, blocks.data);
   if (alibi) staging.data(Slot.slopes, alibi.slopes);
   if (sinks) staging.data(Slot.sinks, sinks);
@@ -94,12 +96,18 @@ function writeStrides(words: Int32Array, slot: Slot, { batch, head, row }: Strid
   words[slot + 2] = row;
 }
 
-function writeMasks(words: Int32Array, mask?: PlacedMask, blocks?: PlacedBlocks): void {
-  if (mask) {
-    words.set(mask.strides, Slot.maskBatch);
-    words[Slot.maskKind] = mask.kind;
-    words[Slot.maskColumns] = mask.columns;
-  }
+/** A number of a mask's record. */
+export function maskSlot(index: number, field: MaskField): Slot {
+  return Slot.masks + index * MaskField.count + field;
+}
+
+function writeMasks(words: Int32Array, { each }: PlacedMasks, blocks?: PlacedBlocks): void {
+  words[Slot.maskCount] = each.length;
+  each.forEach(({ strides, kind, columns }, index) => {
+    words.set(strides, maskSlot(index, MaskField.batch));
+    words[maskSlot(index, MaskField.kind)] = kind;
+    words[maskSlot(index, MaskField.columns)] = columns;
+  });
   if (blocks) {
     words.set(blocks.strides, Slot.blocksBatch);
     words[Slot.blockSize] = blocks.size;

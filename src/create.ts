@@ -7,6 +7,7 @@ import { bestBuild } from "./engine/detect";
 import { type Engine, load } from "./engine/load";
 import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";
 import { reader } from "./option-names";
+import { checkAnswers } from "./selftest";
 
 /** Options of `createAttention`. */
 export interface AttentionOptions {
@@ -25,7 +26,7 @@ export interface AttentionOptions {
   worker?: string | URL | undefined;
   /** Bytes of linear memory to start with; 64 kB by default. */
   initialMemory?: number | undefined;
-  /** Most bytes linear memory may grow to; 4 GiB by default, or what the platform grants of it. */
+  /** Most bytes linear memory may grow to; 4 GiB without its last page by default, or what the platform grants. */
   maximumMemory?: number | undefined;
   /**
    * A plain build as a compiled module, for engines that refuse to compile bytes: this package's
@@ -47,8 +48,8 @@ const read = reader<AttentionOptions>({
 
 /**
  * An attention engine on the best build this engine can run.
- * @throws UnsupportedError where WebAssembly or its SIMD is missing, where bytes may not be compiled
- * and no `module` is given, or where `module` is not ours.
+ * @throws UnsupportedError where WebAssembly or its SIMD is missing or computes wrong numbers, where
+ * bytes may not be compiled and no `module` is given, or where `module` is not ours.
  * @throws MemoryError where the platform refuses `initialMemory` or `maximumMemory`.
  * @throws ArgumentError for an option of the wrong type or range.
  */
@@ -59,7 +60,7 @@ export async function createAttention(options: AttentionOptions = {}): Promise<A
 async function start(options: AttentionOptions): Promise<Attention> {
   checkEngine(options);
   const threaded = await startThreads(options);
-  if (typeof threaded === "object") return new Attention(threaded);
+  if (typeof threaded === "object") return checked(new Attention(threaded));
   const module = options.module ?? (await ownModule(options.reproducible ?? false));
   const { engine } = load(module, options);
   if (options.reproducible && engine.variant !== "portable") {
@@ -70,7 +71,18 @@ async function start(options: AttentionOptions): Promise<Attention> {
       "the relaxed one",
     );
   }
-  return new Attention(engine, threaded);
+  return checked(new Attention(engine, threaded));
+}
+
+/** There are engines that accept SIMD and compute garbage. */
+function checked(attention: Attention): Attention {
+  try {
+    checkAnswers("createAttention", attention);
+    return attention;
+  } catch (error) {
+    attention.dispose();
+    throw error;
+  }
 }
 
 async function ownModule(reproducible: boolean): Promise<WebAssembly.Module> {

@@ -14,6 +14,14 @@ export interface PlacedDropout {
 
 const readDropout = reader<Dropout>({ probability: 1, seed: 1 }, "{ probability, seed }");
 
+/** Set in no seed that a caller gives. */
+const APPENDED_SEED = 2 ** 31;
+
+/** Of keys that stand apart from a call's own: under the same seed, other random numbers. */
+export function dropoutApart(placed: PlacedDropout | undefined): PlacedDropout | undefined {
+  return placed && { ...placed, seedHigh: placed.seedHigh + APPENDED_SEED };
+}
+
 export function checkDropout(
   operation: string,
   dropout: Dropout | undefined,

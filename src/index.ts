@@ -1,6 +1,6 @@
 // Public names only.
 
-export type { AppendedConfig } from "./appended";
+export type { AppendedConfig, BiasKeyValue } from "./appended";
 export { Attention } from "./attention";
 export type {
   AttendGradients,
@@ -21,6 +21,7 @@ export {
 } from "./errors";
 export type { FrequencyOptions, RopeFrequencies, RopeScaling } from "./frequencies";
 export { fromBfloat16, fromFloat16, toFloat16 } from "./halffloat";
+export type { LayerUpdate } from "./layer-shapes";
 export type { LinearOptions, PreparedLinear, PrepareOptions } from "./linear";
 export type { LinearBackwardOptions, LinearGradients } from "./linear-backward";
 export type { AttentionState, MergeOptions } from "./merge";

@@ -1,12 +1,22 @@
 // The layer's sizes: heads, matrices and inputs that have to fit each other.
 
+import type { BiasKeyValue } from "./appended";
 import { checkCount } from "./checks";
 import { ArgumentError, describe } from "./errors";
 import type { PreparedLinear } from "./linear";
 import type { LayerConfig, LayerOptions } from "./multihead";
 import { isPlain } from "./option-names";
-import type { LayerWeights } from "./projections";
+import type { LayerWeights, Projection } from "./projections";
 import { checkTensor, type Tensor } from "./tensor";
+
+/** A matrix, in the order it was prepared in, and its bias. */
+export type Update = Pick<Projection, "weight" | "bias">;
+
+/** What `update` takes. */
+export type LayerUpdate = { readonly [Name in keyof LayerWeights]?: Update | undefined } & {
+  /** A bias key and value, where the layer has them. */
+  readonly biasKeyValue?: BiasKeyValue | undefined;
+};
 
 export function checkHeadCounts(
   operation: string,
@@ -92,11 +102,7 @@ export function checkInputs(
 }
 
 /** What has no gradient. */
-export function refuseRecord(
-  operation: string,
-  { scoreMod }: LayerOptions,
-  appended: boolean,
-): void {
+export function refuseRecord(operation: string, { scoreMod }: LayerOptions): void {
   if (scoreMod !== undefined) {
     throw new ArgumentError(
       operation,
@@ -104,9 +110,5 @@ export function refuseRecord(
       "no value with record: true",
       describe(scoreMod),
     );
-  }
-  if (appended) {
-    const expected = "a layer without biasKeyValue and addZeroAttention";
-    throw new ArgumentError(operation, "record", expected, "one with them");
   }
 }

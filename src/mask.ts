@@ -1,6 +1,6 @@
 // Masks of scores, element by element or in blocks, checked and given strides.
 
-import { MaskKind } from "../assembly/frame";
+import { MaskKind, MOST_MASKS } from "../assembly/frame";
 import { checkBoolean, checkCount } from "./checks";
 import { ArgumentError, describe } from "./errors";
 import { isPlain, reader } from "./option-names";
@@ -37,46 +37,69 @@ function readMask(operation: string, mask: Fields, argument: string) {
   return { data, dims, shorter };
 }
 
-export function checkMask(
+export interface PlacedMasks {
+  readonly each: readonly PlacedMask[];
+  /** Whether they came as a list. */
+  readonly listed: boolean;
+}
+
+const NONE: PlacedMasks = { each: [], listed: false };
+
+export function checkMasks(
   operation: string,
   shapes: Shapes,
-  mask: Mask | undefined,
-): PlacedMask | undefined {
-  if (mask === undefined) return undefined;
-  const { batch, heads, queries, keys } = shapes;
-  const full = [batch, heads, queries, keys];
+  mask: Mask | readonly Mask[] | undefined,
+): PlacedMasks {
+  if (mask === undefined) return NONE;
+  if (!Array.isArray(mask)) {
+    return { each: [checkMask(operation, "mask", shapes, mask as Mask)], listed: false };
+  }
+  const { length } = mask;
+  if (length > MOST_MASKS) {
+    const expected = `at most ${MOST_MASKS} masks in a list`;
+    throw new ArgumentError(operation, "mask", expected, `${length}`);
+  }
+  const each = Array.from({ length }, (_, index) =>
+    checkMask(operation, `mask[${index}]`, shapes, mask[index]),
+  );
+  return { each, listed: true };
+}
+
+function checkMask(operation: string, argument: string, shapes: Shapes, mask: Mask): PlacedMask {
   const bare = ArrayBuffer.isView(mask);
-  const { data, dims: given, shorter } = bare ? bareMask(mask) : readMask(operation, mask, "mask");
+  const {
+    data,
+    dims: given,
+    shorter,
+  } = bare ? bareMask(mask) : readMask(operation, mask, argument);
   if (!isMaskData(data)) {
     throw new ArgumentError(
       operation,
-      bare ? "mask" : "mask.data",
+      bare ? argument : `${argument}.data`,
       "a Float32Array (additive), or a Uint8Array, Int32Array or BigInt64Array (1 takes part)",
       describe(data),
     );
   }
-  const dims = bare ? bareDims(operation, data, full) : checkDims(operation, "mask.dims", given);
+  const { batch, heads, queries, keys } = shapes;
+  const full: Four = [batch, heads, queries, keys];
+  const dims = bare
+    ? bareDims(operation, argument, data, full)
+    : checkDims(operation, `${argument}.dims`, given);
   if (data.length !== elementsOf(dims)) {
     throw new ArgumentError(
       operation,
-      "mask",
+      argument,
       `${dims.join("·")} = ${elementsOf(dims)} elements`,
       `${data.length}`,
     );
   }
-  const padded = [1, 1, 1, 1, ...dims].slice(dims.length) as Four;
-  checkBoolean(operation, "mask.shorter", shorter);
-  const fits =
-    dims.length <= 4 &&
-    padded.every(
-      (size, axis) =>
-        size === 1 || size === full[axis] || (shorter && axis === 3 && size < (full[3] as number)),
-    );
-  if (!fits) {
+  checkBoolean(operation, `${argument}.shorter`, shorter);
+  const padded = paddedDims(dims, full, shorter === true);
+  if (!padded) {
     throw new ArgumentError(
       operation,
-      "mask.dims",
-      `dims that broadcast over [B, H, L, S] = [${full.join(", ")}]`,
+      `${argument}.dims`,
+      `dims that broadcast over [B, H, L, S] = [${full.join(", ")}]${meant(dims, full)}`,
       describe(dims),
     );
   }
@@ -85,6 +108,32 @@ export function checkMask(
   return data instanceof Float32Array
     ? { kind: MaskKind.additive, data, dims, strides, columns }
     : { kind: MaskKind.boolean, data: booleans(data), dims, strides, columns };
+}
+
+/** As [B|1, H|1, L|1, S|1], or undefined if they do not broadcast; [B·H, L, S] is [B, H, L, S]. */
+function paddedDims(dims: readonly number[], full: Four, shorter: boolean): Four | undefined {
+  const fits = (padded: readonly number[]) =>
+    padded.length === 4 &&
+    padded.every(
+      (size, axis) =>
+        size === 1 || size === full[axis] || (shorter && axis === 3 && size < full[3]),
+    );
+  const padded = [...[1, 1, 1, 1].slice(Math.min(dims.length, 4)), ...dims];
+  if (fits(padded)) return padded as Four;
+  // With one batch [H, L, S] says the same; with more, B·H is neither 1 nor H.
+  const [batch, heads] = full;
+  if (dims.length !== 3 || dims[0] !== batch * heads) return undefined;
+  const apart = [batch, heads, ...dims.slice(1)];
+  return fits(apart) ? (apart as Four) : undefined;
+}
+
+/** What else the dims may have meant: Keras's masks begin with the batch. */
+function meant(dims: readonly number[], [batch, , queries, keys]: Four): string {
+  const [first, ...rest] = dims;
+  if (first !== batch) return "";
+  if (dims.length === 3 && rest[0] === queries) return ", as [B, L, S] does as [B, 1, L, S]";
+  if (dims.length === 2 && rest[0] === keys) return ", as [B, S] does as [B, 1, 1, S]";
+  return "";
 }
 
 function isMaskData(data: unknown): data is MaskData {
@@ -100,13 +149,18 @@ function booleans(data: Uint8Array | Int32Array | BigInt64Array): Uint8Array {
       );
 }
 
-function bareDims(operation: string, data: MaskData, full: number[]): number[] {
+function bareDims(
+  operation: string,
+  argument: string,
+  data: MaskData,
+  full: readonly number[],
+): readonly number[] {
   const plane = full.slice(2);
   if (data.length === elementsOf(full)) return full;
   if (data.length === elementsOf(plane)) return plane;
   throw new ArgumentError(
     operation,
-    "mask",
+    argument,
     `L·S = ${elementsOf(plane)} or B·H·L·S = ${elementsOf(full)} elements in a bare array`,
     `${data.length}; give { data, dims } to broadcast`,
   );

@@ -1,5 +1,7 @@
 // The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
 
+import type { AppendedRows, BiasKeyValue } from "./appended";
+import { type AppendedGradients, attendAppendedBackward } from "./appended-backward";
 import type { AttendCall } from "./attend";
 import { callBackward, type GradientOptions, gradientFields } from "./backward";
 import { checkAccumulate } from "./checks";
@@ -25,7 +27,7 @@ type Targets<T> = { readonly [Name in keyof T]?: T[Name] | Float32Array | undefi
 
 /** Options of the layer's `backward`. */
 export interface LayerBackwardOptions {
-  /** Gradients wanted besides: of an additive mask, of ALiBi's slopes and of the sinks. */
+  /** Gradients wanted besides: of additive masks, of ALiBi's slopes and of the sinks. */
   gradients?: GradientOptions["gradients"];
   /** Where to write the gradients: as many elements as they have. */
   out?:
@@ -40,6 +42,8 @@ export interface LayerBackwardOptions {
         readonly weights?:
           | { readonly [Name in keyof LayerWeights]?: Targets<ProjectionGradients> | undefined }
           | undefined;
+        /** Of the bias key and value. */
+        readonly biasKeyValue?: Targets<BiasKeyValue> | undefined;
       }
     | undefined;
   /** Whether to add the gradients to what is in `out`. */
@@ -59,8 +63,12 @@ export interface LayerGradients {
   valueGradient?: Tensor;
   /** Of the four projections. */
   weights: Record<keyof LayerWeights, ProjectionGradients>;
+  /** Of the bias key and value, in their dims, where the layer has them. */
+  biasKeyValue?: BiasKeyValue;
   /** In the dims of the mask. */
   maskGradient?: Tensor;
+  /** Instead, where `mask` is a list: as long as it, undefined for those that are not additive. */
+  maskGradients?: readonly (Tensor | undefined)[];
   /** [H] or [B, H], as the slopes were given. */
   slopesGradient?: Tensor;
   /** [H] */
@@ -80,6 +88,8 @@ export interface Kept {
   };
   readonly mixed: AllocatedTensor;
   readonly logSumExp: Tensor;
+  /** Keys and values that every query saw besides. */
+  readonly appended: AppendedRows | undefined;
 }
 
 /**
@@ -154,13 +164,11 @@ export function* layerBackward(
       key: allocate(inputs.key),
       value: allocate(inputs.value),
     };
-    const { queryGradient, keyGradient, valueGradient, ...asked } = yield* callBackward(
-      engine,
-      { ...kept.call, operation },
-      output.inputGradient as Tensor,
-      { output: mixed, logSumExp: kept.logSumExp },
-      { gradients: options.gradients, out },
-    );
+    const { queryGradient, keyGradient, valueGradient, biasKeyValue, ...asked } =
+      yield* attendedBackward(engine, operation, output.inputGradient as Tensor, kept, {
+        gradients: options.gradients,
+        out,
+      });
     const keyInput = given.key ?? given.query;
     const made = {
       query: yield* project("query", queryGradient, given.query),
@@ -184,11 +192,31 @@ export function* layerBackward(
         value: ofWeights("value", made.value, targets),
         output: ofWeights("output", made.output, targets),
       },
+      ...(biasKeyValue && {
+        biasKeyValue: {
+          key: targets("biasKeyValue.key", biasKeyValue.key),
+          value: targets("biasKeyValue.value", biasKeyValue.value),
+        },
+      }),
       ...asked,
     };
   } finally {
     for (const temporary of temporaries) temporary.dispose();
   }
+}
+
+/** Back through what lies between the projections. */
+function* attendedBackward(
+  engine: Engine,
+  operation: string,
+  gradient: Tensor,
+  { call: made, mixed, logSumExp, appended }: Kept,
+  options: GradientOptions,
+): Steps<AppendedGradients> {
+  const call = { ...made, operation };
+  const state = { output: mixed, logSumExp };
+  if (!appended) return yield* callBackward(engine, call, gradient, state, options);
+  return yield* attendAppendedBackward(engine, gradient, call, appended, state, options);
 }
 
 /** Puts a gradient where it was asked to be, by its name. */
@@ -206,22 +234,23 @@ function ofWeights(
 }
 
 type Out = NonNullable<LayerBackwardOptions["out"]>;
-const readOut = reader<Out>({ query: 1, key: 1, value: 1, weights: 1 });
+const readOut = reader<Out>({ query: 1, key: 1, value: 1, weights: 1, biasKeyValue: 1 });
 const readOutWeights = reader<NonNullable<Out["weights"]>>({
   query: 1,
   key: 1,
   value: 1,
   output: 1,
 });
+const readOutBias = reader<NonNullable<Out["biasKeyValue"]>>({ key: 1, value: 1 });
 const readTargets = reader<Targets<ProjectionGradients>>({ weight: 1, bias: 1 });
 
 function checkTargets(
   operation: string,
   { out: wanted, accumulate }: LayerBackwardOptions,
-  { given }: Kept,
+  { given, appended }: Kept,
   projections: Record<keyof LayerWeights, PreparedLinear>,
 ): Deliver {
-  const shape = "{ query?, key?, value?, weights? }";
+  const shape = "{ query?, key?, value?, weights?, biasKeyValue? }";
   const out = checkAccumulate(operation, wanted, accumulate, shape, readOut);
   const places = new Map<string, Float32Array | Tensor>();
   const place = (
@@ -249,6 +278,12 @@ function checkTargets(
     const { weightDims, biasDims } = projections[name];
     place(`weights.${name}.weight`, both.weight, weightDims);
     place(`weights.${name}.bias`, both.bias, biasDims);
+  }
+  if (out.biasKeyValue !== undefined) {
+    const both = readOutBias(operation, out.biasKeyValue, "out.biasKeyValue");
+    for (const name of ["key", "value"] as const) {
+      place(`biasKeyValue.${name}`, both[name], appended?.biasDims?.[name]);
+    }
   }
   return (name, gradient) => {
     const target = places.get(name);

@@ -10,7 +10,7 @@ import {
   type AppendedRows,
   attendAppended,
   checkAppended,
-  refuseDropout,
+  updateAppended,
   wantedOfParts,
 } from "./appended";
 import { type AttendCall, callAttend, checkAttendOf } from "./attend";
@@ -20,7 +20,14 @@ import { disposeSymbol } from "./disposal";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
-import { checkHeadCounts, checkInputs, checkSizes, refuseRecord } from "./layer-shapes";
+import {
+  checkHeadCounts,
+  checkInputs,
+  checkSizes,
+  type LayerUpdate,
+  refuseRecord,
+  type Update,
+} from "./layer-shapes";
 import type { PreparedLinear } from "./linear";
 import {
   type LayerBackwardOptions,
@@ -74,9 +81,6 @@ export interface LayerOptions extends ScoreOptions {
   record?: boolean | undefined;
 }
 
-/** A matrix, in the order it was prepared in, and its bias. */
-type Update = Pick<Projection, "weight" | "bias">;
-
 const NAME = "MultiHeadAttention";
 const PROJECTIONS = ["query", "key", "value", "output"] as const;
 
@@ -88,12 +92,7 @@ const readProjection = reader<Projection>(
   { weight: 1, order: 1, bias: 1 },
   "a projection { weight, order, bias? }",
 );
-const readUpdates = reader<{ readonly [Name in keyof LayerWeights]?: Update | undefined }>({
-  query: 1,
-  key: 1,
-  value: 1,
-  output: 1,
-});
+const readUpdates = reader<LayerUpdate>({ query: 1, key: 1, value: 1, output: 1, biasKeyValue: 1 });
 const readUpdate = reader<Update>({ weight: 1, bias: 1 }, "{ weight, bias? }");
 
 const layerFields = { ...scoreFields, record: 1 } as const;
@@ -105,6 +104,7 @@ interface ForwardCall {
   readonly given: Record<"query" | "key" | "value", Tensor>;
   readonly asked: { readonly key: boolean; readonly value: boolean };
   readonly attend: AttendCall;
+  readonly appended: AppendedRows | undefined;
   readonly options: LayerOptions;
 }
 
@@ -260,8 +260,7 @@ export class MultiHeadAttention {
     const { out, record = false, logSumExp, ...score } = options;
     checkBoolean(operation, "record", record);
     checkBoolean(operation, "logSumExp", logSumExp);
-    if (record) refuseRecord(operation, options, this.#appended !== undefined);
-    if (this.#appended) refuseDropout(operation, options);
+    if (record) refuseRecord(operation, options);
     const projections = this.#inUse(operation);
     const given = checkInputs(operation, projections, query, key, value);
     checkOut(operation, out, [...given.query.dims.slice(0, -1), projections.output.outputSize]);
@@ -279,10 +278,13 @@ export class MultiHeadAttention {
     const inside = { ...score, ...wanted, heads, keyValueHeads };
     const attend = checkAttendOf(operation, inputs, "BLE", inside);
     const asked = { key: key !== undefined, value: value !== undefined };
-    return { given, asked, attend, options };
+    return { given, asked, attend, appended: this.#appended, options };
   }
 
-  *#steps(engine: Engine, { given, asked, attend, options }: ForwardCall): Steps<LayerResult> {
+  *#steps(
+    engine: Engine,
+    { given, asked, attend, appended, options }: ForwardCall,
+  ): Steps<LayerResult> {
     const { operation } = attend;
     const { out, record = false, logSumExp: wanted } = options;
     const projections = this.#inUse(operation);
@@ -306,9 +308,10 @@ export class MultiHeadAttention {
       const mixed = allocate([...query.dims.slice(0, -1), projections.output.inputSize]);
       const call = { ...attend, inputs: { query, key, value } };
       const { heads, keyValueHeads } = this;
-      const inside = { ...options, out: mixed, layout: "BLE", heads, keyValueHeads } as const;
-      const { weights, scores, logSumExp } = this.#appended
-        ? yield* attendAppended(engine, call, this.#appended, inside)
+      const whole = { ...options, logSumExp: record || wanted, out: mixed };
+      const inside = { ...whole, layout: "BLE", heads, keyValueHeads } as const;
+      const { weights, scores, logSumExp } = appended
+        ? yield* attendAppended(engine, call, appended, inside)
         : yield* callAttend(engine, { ...call, options: { ...attend.options, out: mixed } });
       const output = yield* projections.output.apply(engine, operation, mixed, { out });
       if (record && logSumExp) {
@@ -317,7 +320,7 @@ export class MultiHeadAttention {
           key: asked.key ? given.key : undefined,
           value: asked.value ? given.value : undefined,
         };
-        kept = new LayerRecord(this, { given: inputs, call, mixed, logSumExp });
+        kept = new LayerRecord(this, { given: inputs, call, mixed, logSumExp, appended });
       }
       return {
         output,
@@ -368,19 +371,24 @@ export class MultiHeadAttention {
 
   /**
    * Packs other weights of the same sizes and orders in place, with biases where there are some;
-   * projections left out stay as they are.
+   * what is left out stays as it is.
    *
    * @throws ArgumentError, MemoryError, DisposedError as the constructor.
    */
-  update(weights: { readonly [Name in keyof LayerWeights]?: Update | undefined }): void {
+  update(weights: LayerUpdate): void {
     const operation = "update";
     const projections = this.#inUse(operation);
-    const given = readUpdates(operation, weights, "weights");
+    const { biasKeyValue, ...given } = readUpdates(operation, weights, "weights");
+    const appended =
+      biasKeyValue === undefined
+        ? this.#appended
+        : updateAppended(operation, this.#appended, biasKeyValue);
     for (const name of PROJECTIONS) {
       if (given[name] === undefined) continue;
       const { weight, bias } = readUpdate(operation, given[name], name);
       projections[name].update(weight, bias);
     }
+    this.#appended = appended;
   }
 
   #inUse(operation: string): Record<keyof LayerWeights, PreparedLinear> {

@@ -17,14 +17,16 @@ export type Layout = "BHLD" | "BLHD" | "BLE";
 export type MaskData = Float32Array | Uint8Array | Int32Array | BigInt64Array;
 
 /**
- * Which keys take part, broadcast over [B, H, L, S] from the right. A bare array is taken only at
- * exactly L·S or B·H·L·S elements.
+ * Which keys take part, broadcast over [B, H, L, S] from the right: padding of keys is
+ * [B, 1, 1, S], a mask for each batch (Keras's `attention_mask` [B, L, S]) is [B, 1, L, S], and
+ * [B·H, L, S] (`nn.MultiheadAttention`) is taken too. A bare array is taken only at exactly L·S or
+ * B·H·L·S elements.
  */
 export type Mask =
   | {
       /** One element for each query and key, or for those that broadcast. */
       readonly data: MaskData;
-      /** At most [B, H, L, S], from the right. */
+      /** At most [B, H, L, S], from the right; or [B·H, L, S]. */
       readonly dims: readonly number[];
       /** The last axis may be shorter than S, and keys past it are left out (as ONNX does). */
       readonly shorter?: boolean | undefined;
@@ -87,7 +89,7 @@ export interface ScoreTile {
 
 /** Options that say which scores are computed, shared by `attend` and the multi-head layer. */
 export interface ScoreOptions {
-  /** Factor on the scores; 1/√D by default. */
+  /** Factor on the scores; 1/√D by default. Queries are multiplied by it first, in float32. */
   scale?: number | undefined;
   /**
    * Query i sees key j where j ≤ offset + i. `true` and `"upper-left"` (PyTorch, ONNX): offset 0 or
@@ -96,8 +98,11 @@ export interface ScoreOptions {
   causal?: boolean | "upper-left" | "lower-right" | undefined;
   /** Position of the first query among the keys: a number, or one per batch. */
   queryOffset?: number | ArrayLike<number> | undefined;
-  /** Which keys take part, or what is added to the scores. */
-  mask?: Mask | undefined;
+  /**
+   * Which keys take part, or what is added to the scores. Of a list of up to 8 each is broadcast for
+   * itself: additive ones are added in their order, and a key that one of them leaves out stays out.
+   */
+  mask?: Mask | readonly Mask[] | undefined;
   /** Which blocks of queries and keys take part; the cost follows the blocks kept. */
   blockMask?: BlockMask | undefined;
   /**
@@ -116,7 +121,10 @@ export interface ScoreOptions {
   softcap?: number | undefined;
   /** Biases that fall with the distance of query and key. */
   alibi?: Alibi | undefined;
-  /** An extra logit of each head, [H], that takes weight but has no value; −Infinity for none. */
+  /**
+   * An extra logit of each head, [H], that takes weight but has no value; −Infinity for none. A row
+   * that sees no key gives 0, and its sink as logSumExp.
+   */
   sinks?: ArrayLike<number> | undefined;
   /**
    * Changes each tile of scores in place, after scale and soft cap, before ALiBi and mask
@@ -132,7 +140,7 @@ export interface ScoreOptions {
   queryLengths?: ArrayLike<number> | undefined;
   /** Also return the softmax weights: of every head, or their mean over the heads. */
   weights?: boolean | "mean" | undefined;
-  /** Also return the natural logarithm of each row's Σ e^score, sinks included; −Infinity for a row that sees no key. */
+  /** Also return the natural logarithm of each row's Σ e^score, sinks included; −Infinity for a row that sees neither. */
   logSumExp?: boolean | undefined;
   /**
    * Also return the scores, as ONNX's `qk_matmul_output`: `"raw"` (scaled), `"capped"`, `"biased"`

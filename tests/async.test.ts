@@ -124,6 +124,49 @@ for (const threads of [1, 2]) {
     assert.equal(attention.memory.used, used);
   });
 
+  test(`${name}: weights of a layer disposed in flight are read to the end, then given back`, async () => {
+    using attention = await start();
+    const { used } = attention.memory;
+    const weights = {
+      wq: of([64, 64], 3),
+      wk: of([64, 64], 4),
+      wv: of([64, 64], 5),
+      dense: of([64, 4096], 6),
+    };
+    const layer = MultiHeadAttention.fromMatrices(attention, weights, { heads: 4 });
+    const [query, key] = [of([800, 64], 7), of([8, 64], 8)];
+    const expected = layer.forward(query, key).output;
+    const later = layer.forwardAsync(query, key);
+    // Until the last projection has begun, by far the longest.
+    while (attention.memory.used < used + expected.data.byteLength) {
+      await new Promise(setImmediate);
+    }
+    layer.dispose();
+    const others = Array.from({ length: 6 }, () => attention.allocate([64 * 4096]));
+    for (const other of others) other.data.fill(Number.NaN);
+    assert(bytes((await later).output).equals(bytes(expected)));
+    for (const other of others) other.dispose();
+    assert.equal(attention.memory.used, used);
+  });
+
+  test(`${name}: an abort ends a call long before its end`, async () => {
+    using attention = await start();
+    const long = of([1, 6, 2000, 64], 9);
+    // The first call compiles.
+    await attention.attendAsync(long, long, long);
+    let begun = performance.now();
+    await attention.attendAsync(long, long, long);
+    const whole = performance.now() - begun;
+    const controller = new AbortController();
+    const aborted = attention.attendAsync(long, long, long, { signal: controller.signal });
+    await new Promise((resolve) => setTimeout(resolve, whole / 10));
+    controller.abort();
+    begun = performance.now();
+    await assert.rejects(aborted, { name: "AbortError" });
+    const rest = performance.now() - begun;
+    assert(rest < whole / 2, `${rest} of ${whole} ms`);
+  });
+
   test(`${name}: an allocated out is written at the end`, async () => {
     using attention = await start();
     using out = attention.allocate(x.dims);

@@ -34,7 +34,11 @@ for (const variant of variants) {
       return attention.attendBackward(dy, q, k, v, state, options);
     };
     const clean = run(dy, q, k, v);
-    const whole = (got: AttendGradients, name: keyof AttendGradients, broken: number[]) => {
+    const whole = (
+      got: AttendGradients,
+      name: "queryGradient" | "keyGradient" | "valueGradient",
+      broken: number[],
+    ) => {
       const [a, b] = [got, clean].map((g) => g[name]?.data as Float32Array);
       for (let row = 0; row < 100; row++) {
         const [x, y] = [a, b].map((data) => data.subarray(row * 8, row * 8 + 8));

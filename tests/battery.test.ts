@@ -8,7 +8,7 @@ import { runBattery } from "./battery/battery";
 import * as expected from "./battery/expected";
 import { engine } from "./engines";
 
-test("the battery's digests", async (t) => {
+test("the battery's digests", async () => {
   (await engine("relaxed")).dispose(); // enables relaxed SIMD where it needs a flag
   for (const threads of [1, 2]) {
     const reproducible = await runBattery(wasmAttention, { reproducible: true, threads });
@@ -16,7 +16,6 @@ test("the battery's digests", async (t) => {
     assert.equal(reproducible.digest, expected.portable);
     const usual = await runBattery(wasmAttention, { threads });
     assert.equal(usual.variant, "relaxed");
-    if (usual.fused) assert.equal(usual.digest, expected.fused);
-    else t.diagnostic("multiply-add rounds twice here: nothing is promised of the default build");
+    assert.equal(usual.digest, usual.fused ? expected.fused : expected.portable);
   }
 });

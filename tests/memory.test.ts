@@ -4,10 +4,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  type AllocatedTensor,
   type AttendState,
   type Attention,
   MemoryError,
   MultiHeadAttention,
+  type Tensor,
   tensor,
 } from "wasm-attention";
 import { Arena } from "../src/engine/arena";
@@ -40,6 +42,35 @@ test("a call on allocated tensors copies nothing and takes scratch only", async 
   assert.equal(attention.attend(q, k, v, { out }).output, out);
   assert.deepEqual(out.data, plain.output.data);
 });
+
+const plainDims = [1, 8, 512, 64];
+const square = tensor(randomArray(64 * 64, 2), [64, 64]);
+const written: Record<string, (a: Attention, x: Tensor, out: AllocatedTensor) => unknown> = {
+  attend: (a, x, out) => a.attend(x, x, x, { out }),
+  rotate: (a, x, out) => a.rotate(x, { out }),
+  linear: (a, x, out) => a.linear(x, a.prepareLinear(square, { order: "in,out" }), { out }),
+  mergeStates: (a, x, out) => {
+    const state = { output: x, logSumExp: tensor(new Float32Array(8 * 512), [1, 8, 512]) };
+    return a.mergeStates([state], { out });
+  },
+};
+
+for (const [name, call] of Object.entries(written)) {
+  test(`${name}: an allocated out is written in place, however long the plain inputs`, async () => {
+    const plain = tensor(randomArray(8 * 512 * 64, 1), plainDims);
+    const needed = async (where: "low" | "high") => {
+      const attention = await engine("portable");
+      // Low: below as many bytes as an input has.
+      const below = where === "high" && attention.allocate(plainDims);
+      const out = attention.allocate(plainDims);
+      assert.equal(out.data.byteOffset > plain.data.byteLength, where === "high");
+      call(attention, plain, out);
+      return attention.memory.reserved - (below ? plain.data.byteLength : 0);
+    };
+    const [low, high] = [await needed("low"), await needed("high")];
+    assert.ok(Math.abs(low - high) < MB / 4, `${low - high} bytes more`);
+  });
+}
 
 test("an allocated tensor's data follows growth", async () => {
   const attention = await engine("portable");

@@ -7,6 +7,7 @@ import { type LayerGradients, MultiHeadAttention, type Tensor, tensor } from "wa
 import { engine, randomArray, variants } from "./engines";
 import { attend, linear, type Round, shareOfTolerance } from "./reference";
 import { attendBackward, type BackwardProblem } from "./reference-backward";
+import { linearGradients, type Numbers, splitHeads } from "./reference-layer";
 
 const sizes = {
   batch: 2,
@@ -36,38 +37,7 @@ const weightsOf = (seed: number, withBias: boolean) => ({
   }),
 });
 type Weights = ReturnType<typeof weightsOf>;
-type Numbers = ArrayLike<number>;
-
-/** [B, rows, H·size] → [B, H, rows, size], or with rows and h exchanged the way back. */
-function split(data: Numbers, rows: number, h: number): Float32Array {
-  const size = data.length / (batch * rows * h);
-  const result = new Float64Array(data.length);
-  for (let b = 0; b < batch; b++)
-    for (let i = 0; i < rows; i++)
-      for (let head = 0; head < h; head++)
-        for (let d = 0; d < size; d++)
-          result[((b * h + head) * rows + i) * size + d] =
-            data[((b * rows + i) * h + head) * size + d];
-  // As the reference is typed; it keeps all digits.
-  return result as unknown as Float32Array;
-}
-
-const turned = (data: Numbers, rows: number) => {
-  const columns = data.length / rows;
-  return Float64Array.from(data, (_, k) => data[(k % rows) * columns + Math.floor(k / rows)]);
-};
-
-/** Gradients of input, weight and bias of x · W + b. */
-function linearGradients(dy: Numbers, x: Numbers, weight: Tensor, round?: Round) {
-  const [ins, outs] = weight.dims;
-  const rows = dy.length / outs;
-  const ones = new Float32Array(rows).fill(1);
-  return {
-    input: linear(dy, turned(weight.data, ins), undefined, rows, outs, ins, round),
-    weight: linear(turned(x, rows), dy, undefined, ins, rows, outs, round),
-    bias: linear(ones, dy, undefined, 1, rows, outs, round),
-  };
-}
+const split = (data: Numbers, rows: number, h: number) => splitHeads(data, batch, rows, h);
 
 function differentiate(w: Weights, inputs: Numbers[], dy: Numbers, causal: boolean, round?: Round) {
   const [x, y, z] = inputs;

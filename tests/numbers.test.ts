@@ -113,6 +113,100 @@ for (const variant of variants) {
     }
   });
 
+  test(`a row that sees only its sink gives 0, and the sink as logSumExp, ${variant}`, async () => {
+    const lone = await run([1, 1], [0, 0], [1, 2], { causal: true, queryOffset: -1, sinks: [2.5] });
+    assert.equal(lone.output[0], 0);
+    assert.equal(lone.logSumExp[0], 2.5);
+    assert.ok(Math.abs(lone.logSumExp[1] - Math.log(Math.exp(2.5) + 1)) < 4e-7);
+  });
+
+  // Every road: one query, a tile of them, more; one span of keys and several.
+  const roads = [1, 3, 65].flatMap((rows) => [129, 4224].map((keys) => [rows, keys]));
+
+  test(`scores of NaN that a row sees stay, wherever they are, ${variant}`, async () => {
+    for (const threads of [1, 2])
+      for (const [rows, keys] of roads) {
+        using attention = await engine(variant, { threads });
+        const filled = (n: number, x: number) => tensor(new Float32Array(n * 64).fill(x), [n, 64]);
+        const [query, value] = [filled(rows, 0.3), filled(keys, 1)];
+        const holds = (from: number, to: number, options: AttendOptions = {}) => {
+          const key = filled(keys, 0.2);
+          key.data.fill(NaN, from * 64, to * 64);
+          const asked = { ...options, logSumExp: true, weights: true } as const;
+          const { output, logSumExp, weights } = attention.attend(query, key, value, asked);
+          const where = `${rows} × ${keys}, keys ${from} to ${to} of ${threads} threads`;
+          assert.ok(output.data.every(Number.isNaN), `output, ${where}`);
+          assert.ok(logSumExp!.data.every(Number.isNaN), `logSumExp, ${where}`);
+          assert.ok(weights!.data.every(Number.isNaN), `weights, ${where}`);
+          const part = { output, logSumExp: logSumExp! };
+          const clean = attention.attend(query, filled(keys, 0.2), value, { logSumExp: true });
+          for (const parts of [
+            [part, clean],
+            [clean, part],
+          ]) {
+            const merged = attention.mergeStates(parts as (typeof part)[]);
+            assert.ok(merged.output.data.every(Number.isNaN), `merged, ${where}`);
+            assert.ok(merged.logSumExp.data.every(Number.isNaN), `merged lse, ${where}`);
+          }
+        };
+        const seen = Uint8Array.from({ length: keys }, (_, j) => +(j === 5 || j >= 128));
+        holds(0, 128);
+        holds(128, Math.min(256, keys));
+        holds(keys - 1, keys);
+        holds(5, 6, { mask: { data: seen, dims: [keys] } });
+        if (keys > 4096) holds(0, 4096);
+      }
+  });
+
+  test(`rows past queryLengths are 0, whatever masked keys hold, ${variant}`, async () => {
+    for (const threads of [1, 2])
+      for (const [rows, keys] of roads) {
+        using attention = await engine(variant, { threads });
+        const of = (n: number, x: number) =>
+          tensor(new Float32Array(n * 64).fill(x), [1, 1, n, 64]);
+        for (const [bad, size] of [
+          [NaN, 1],
+          [Infinity, 1],
+          [1e30, 1e30],
+        ]) {
+          const [query, key, value] = [of(rows, size), of(keys, 0), of(keys, 2)];
+          key.data.fill(bad, (keys - 1) * 64);
+          if (size === 1) value.data.fill(bad, (keys - 1) * 64);
+          const mask = new Uint8Array(keys).fill(1, 0, keys - 1);
+          const options = {
+            mask: { data: mask, dims: [keys] },
+            queryLengths: [rows - 1],
+            logSumExp: true,
+            weights: true,
+          } as const;
+          const { output, logSumExp, weights } = attention.attend(query, key, value, options);
+          const where = `${rows} × ${keys}, ${bad}, ${threads} threads`;
+          const [padded, held] = [output.data.slice(-64), output.data.slice(0, -64)];
+          assert.deepEqual(padded, new Float32Array(64), where);
+          assert.ok(
+            held.every((x) => Math.abs(x - 2) < 1e-5),
+            where,
+          );
+          assert.equal(logSumExp!.data[rows - 1], -Infinity, where);
+          assert.deepEqual(weights!.data.slice(-keys), new Float32Array(keys), where);
+        }
+      }
+  });
+
+  // What float32 holds, as the options' and semantics.md's words have it.
+  test(`scale · query and sums of values are float32 numbers, ${variant}`, async () => {
+    const near = (got: number, want: number) =>
+      assert.ok(Math.abs(got / want - 1) < 1e-6, `${got}`);
+    near(
+      (await run([1e30], [1e-38, 0], [1, 2], { scale: 1e8 })).output[0],
+      1.5 - Math.tanh(0.5) / 2,
+    );
+    near((await run([1e20], [1e-18], [1])).logSumExp[0], 100);
+    assert.deepEqual((await run([1e30], [1e-38], [1], { scale: 1e10 })).output, [NaN]);
+    near((await run([0], [0, 0], [1.7e38, 1.7e38])).output[0], 1.7e38);
+    assert.deepEqual((await run([0], [0, 0], [3e38, 3e38])).output, [Infinity]);
+  });
+
   test(`denormal inputs and a bias of the least and largest numbers, ${variant}`, async () => {
     const tiny = 2 ** -149;
     const { output } = await run([tiny, 1], [tiny, -tiny], [2, 4]);

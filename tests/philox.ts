@@ -14,9 +14,12 @@ export function philox(counter: Words, key: [number, number]): Words {
   return [x0, x1, x2, x3].map(Number) as Words;
 }
 
-/** The factor of weight (b, h, i, j): 0 where dropped. */
-export function dropoutFactors(probability: number, seed: number, heads: number) {
-  const key: [number, number] = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)];
+/** The factor of weight (b, h, i, j): 0 where dropped. Of appended keys the seed's top bit is set. */
+export function dropoutFactors(probability: number, seed: number, heads: number, appended = false) {
+  const key: [number, number] = [
+    seed % 2 ** 32,
+    Math.floor(seed / 2 ** 32) + (appended ? 2 ** 31 : 0),
+  ];
   const known = new Map<string, Words>();
   return (b: number, h: number, i: number, j: number): number => {
     const counter: Words = [j >> 2, i, b * heads + h, 0];

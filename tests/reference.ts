@@ -2,7 +2,7 @@
 //
 //   s = scale · q·k                                   raw
 //   s = softcap · tanh(s / softcap)                   capped
-//   s = modify(s) + alibi + bias, −∞ where not visible   biased
+//   s = modify(s) + alibi + biases, −∞ where not visible   biased
 //   w = e^(s − m) / Z · dropout,  m = max(s, sink),  Z = e^(sink − m) + Σ e^(s − m)
 //   output = Σ w·v over visible keys                  logSumExp = m + ln Z
 //
@@ -26,6 +26,8 @@ export interface Problem {
   present(b: number, i: number, j: number): boolean;
   visible(b: number, h: number, i: number, j: number): boolean;
   bias(b: number, h: number, i: number, j: number): number;
+  /** Added after it, one after the other. */
+  further?: readonly Problem["bias"][];
   alibi?(b: number, h: number, i: number, j: number): number;
   /** What a slope multiplies. */
   distance?(b: number, i: number, j: number): number;
@@ -159,7 +161,9 @@ export function attend(
           if (!problem.visible(b, h, i, j)) continue;
           if (modify) score = round(modify(score, b, h, i, j));
           if (alibi) score = round(score + round(alibi(b, h, i, j)));
-          scores[j] = round(score + problem.bias(b, h, i, j));
+          for (const bias of [problem.bias, ...(problem.further ?? [])])
+            score = round(score + bias(b, h, i, j));
+          scores[j] = score;
         }
         const sink = problem.present(b, i, -1) ? (problem.sinks?.[h] ?? -Infinity) : -Infinity;
         let largest = sink;

@@ -14,6 +14,7 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
+import { Control } from "../src/engine/control";
 import { engine, randomArray, variants } from "./engines";
 
 type Kill = (source: string) => string;
@@ -99,6 +100,15 @@ const calls: [name: string, call: (a: Attention) => object][] = [
         ...a.attendBackward(x, x, y, y, state, both),
         mask: a.attendBackward(x, x, y, y, state, masked).maskGradient,
       };
+    },
+  ],
+  [
+    "attendBackward, a mask that all heads and batches add to",
+    (a) => {
+      const mask = { data: randomArray(150 * 333, 17), dims: [150, 333] };
+      const state = a.attend(q, k, v, { mask, logSumExp: true }) as AttendState;
+      const options = { mask, gradients: { mask: true } };
+      return a.attendBackward(of([2, 6, 150, 48], 18), q, k, v, state, options);
     },
   ],
   [
@@ -260,6 +270,72 @@ for (const later of [false, true]) {
     });
   }
 }
+
+/** A worker that, where it has done an item, lingers inside the call. */
+const lingers: Kill = (source) => `{ const add = Atomics.add;
+  Atomics.add = (of, index, by) => {
+    const before = add(of, index, by);
+    for (const end = performance.now() + 3; index === ${Control.done} && performance.now() < end; );
+    return before;
+  }; }${source}`;
+
+for (const later of [false, true]) {
+  test(`a call${later ? " of attendAsync" : ""} ends when no worker is inside it any more`, async () => {
+    using one = await createAttention();
+    change = lingers;
+    using many = await createAttention({ threads: 3 }).finally(() => {
+      change = (source) => source;
+    });
+    // One item of another call that is taken for one of this is missing there.
+    const seeds = [21, 22, 23, 24];
+    const inputs = seeds.map((seed) => of([1, 9, 200, 16 + seed], seed));
+    const wanted = inputs.map((x) => bytesOf(one.attend(x, x, x)));
+    for (let i = 0; i < (later ? 8 : 24); i++) {
+      const x = inputs[i % 4];
+      const got = later ? await many.attendAsync(x, x, x) : many.attend(x, x, x);
+      assert.deepEqual(bytesOf(got), wanted[i % 4], `call ${i}`);
+    }
+    assert.equal(many.threads, 3, many.threadsFallback);
+  });
+}
+
+/** What a call with one long item makes of the calling thread's Atomics.wait. */
+async function waits(wait: typeof Atomics.wait, calls: number): Promise<number> {
+  const original = Atomics.wait;
+  let count = 0;
+  Atomics.wait = ((...of: Parameters<typeof original>) => {
+    count++;
+    return wait(...of);
+  }) as typeof original;
+  try {
+    using attention = await createAttention({ threads: 2 });
+    count = 0;
+    // The calling thread takes the short item, and waits for the worker's.
+    const [x, y] = [of([2, 1, 1200, 64], 19), of([2, 1, 1200, 64], 20)];
+    const state = attention.attend(x, x, x, { logSumExp: true }) as AttendState;
+    const options = { queryLengths: [60, 1200] };
+    using one = await createAttention();
+    const want = bytesOf(one.attendBackward(y, x, x, x, state, options));
+    for (let i = 0; i < calls && !count; i++) {
+      assert.deepEqual(bytesOf(attention.attendBackward(y, x, x, x, state, options)), want);
+    }
+    assert.equal(attention.threads, 2, attention.threadsFallback);
+    return count;
+  } finally {
+    Atomics.wait = original;
+  }
+}
+
+test("the calling thread sleeps while it waits for a worker", async () => {
+  assert.ok((await waits(Atomics.wait, 20)) > 0);
+});
+
+test("where a thread may not sleep, as a page's, it asks once", async () => {
+  const refuse = () => {
+    throw new TypeError("Atomics.wait cannot be called in this context");
+  };
+  assert.equal(await waits(refuse, 2), 0);
+});
 
 test("a worker that does not start: one thread, and why", async () => {
   change = () => "throw new Error('no workers here')";

@@ -8,7 +8,7 @@
 import { Sequence, Slot } from "../frame";
 import { address, element, size } from "../slots";
 import { AHEAD_KEYS, CACHED_BYTES, KEYS } from "../tiles";
-import { allHeads, keyValueHead } from "./heads";
+import { everyHead, keyValueHead } from "./heads";
 import { Rows, rowsBytes } from "./rows";
 import { scoreRow } from "./single";
 import { sequence } from "./window";
@@ -31,7 +31,7 @@ const HEAD: usize = 64;
 
 /** Whether keys and values are more than the caches hold. */
 export function liesFar(frame: usize): bool {
-  const heads = <f64>allHeads(frame);
+  const heads = everyHead(frame);
   const row = size(frame, Slot.headSize) + size(frame, Slot.valueSize);
   return heads * <f64>size(frame, Slot.keys) * <f64>row * 4 > CACHED_BYTES;
 }
@@ -45,14 +45,14 @@ function stagedRow(frame: usize): usize {
 
 // @ts-ignore: decorator
 @inline
-function scoresBytes(group: i32): usize {
-  return (<usize>group * KEYS) << 2;
+function scoresBytes(group: i32): u64 {
+  return (<u64>group * KEYS) << 2;
 }
 
 /** Bytes of an Ahead with its room: eight keys, and the scores of two tiles. */
-export function aheadBytes(frame: usize, group: i32): usize {
+export function aheadBytes(frame: usize, group: i32): u64 {
   const far = liesFar(frame);
-  return far ? HEAD + stagedRow(frame) * AHEAD_KEYS + 2 * scoresBytes(group) : HEAD;
+  return far ? HEAD + <u64>stagedRow(frame) * AHEAD_KEYS + 2 * scoresBytes(group) : HEAD;
 }
 
 /** For rows from `rows` to `end`, with nothing on its way. */

@@ -15,8 +15,8 @@
 
 import { Sequence, Slot } from "../frame";
 import { address, size } from "../slots";
-import { KEYS, ROWS } from "../tiles";
-import { allHeads, groupSize } from "./heads";
+import { KEYS, ROWS, tilesOf } from "../tiles";
+import { allHeads, everyHead, groupSize } from "./heads";
 import { packTile, panelBytes } from "./panels";
 import {
   beginRows,
@@ -44,14 +44,14 @@ import { firstKey, heldRows, lastKey, sequence } from "./window";
 // @ts-ignore: decorator
 @inline
 function keyTiles(frame: usize): i32 {
-  return (size(frame, Slot.keys) + KEYS - 1) / KEYS;
+  return tilesOf(size(frame, Slot.keys), KEYS);
 }
 
 /** Tiles of a head's query rows. */
 // @ts-ignore: decorator
 @inline
 function headTiles(frame: usize): i32 {
-  return (size(frame, Slot.queries) + ROWS - 1) / ROWS;
+  return tilesOf(size(frame, Slot.queries), ROWS);
 }
 
 /** Tiles of the query rows that read one key and value head. */
@@ -89,11 +89,13 @@ export function attendScratchBytes(frame: usize): f64 {
 
 /**
  * Items of a call. Few queries: see stream.ts. Many: heads are taken Slot.heldHeads at a time,
- * first all their tiles of keys to be packed, then all their tiles of rows.
+ * first all their tiles of keys to be packed, then all their tiles of rows. A float64, since many
+ * short sequences beside a long one may be more than an item's number can say.
  */
-export function attendItems(frame: usize): i32 {
+export function attendItems(frame: usize): f64 {
   if (streams(frame)) return streamItems(frame);
-  return allHeads(frame) * (keyTiles(frame) + rowTiles(frame));
+  const tiles = <f64>keyTiles(frame) + <f64>groupSize(frame) * <f64>headTiles(frame);
+  return everyHead(frame) * tiles;
 }
 
 /** How many of the first items have to be done before `item` begins. */

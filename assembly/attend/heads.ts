@@ -18,6 +18,13 @@ export function keyValueHead(frame: usize, h: i32): i32 {
   return h / groupSize(frame);
 }
 
+/** allHeads before it is known that 31 bits can say it. */
+// @ts-ignore: decorator
+@inline
+export function everyHead(frame: usize): f64 {
+  return <f64>size(frame, Slot.batch) * <f64>size(frame, Slot.keyValueHeads);
+}
+
 /** Key and value heads of all batches. */
 // @ts-ignore: decorator
 @inline

@@ -78,7 +78,9 @@ export function tileValuePanels(frame: usize, panels: usize, index: i32): usize 
 
 /** Bytes of `tiles` tiles; of 64 bits, since it may be more than an address can say. */
 export function panelBytes(frame: usize, tiles: i32): u64 {
-  return <u64>tiles * tileBytes(frame);
+  const keys = <u64>ceil8(tileKeys(frame)) * size(frame, Slot.headSize);
+  const values = <u64>ceil8(size(frame, Slot.valueSize)) * tileKeys(frame);
+  return <u64>tiles * ((FLAG + ((keys + values) << 2) + 63) & ~63);
 }
 
 /** Packs `count` keys and values from `from` on of head `head` in batch b as tile `index`. */

@@ -7,12 +7,12 @@
 // The state (m, l, output) starts anew with each span of SPAN keys and is merged into the total of
 // the spans before: so threads may share one row's keys, a span each, for the same bits.
 
-import { MaskKind, ScoresKind, Sequence, Slot, WeightsKind } from "../frame";
+import { ScoresKind, Sequence, Slot, WeightsKind } from "../frame";
 import { packRows, scalePanels } from "../gemm/pack";
 import { madd } from "../simd/lanes";
 import { address, element, number, size } from "../slots";
 import { baseOf, logSumExp, rescaling } from "../softmax/state";
-import { KEYS, REGISTER_ROWS, ROWS, SPAN } from "../tiles";
+import { KEYS, REGISTER_ROWS, ROWS, SPAN, tilesOf } from "../tiles";
 import { tileIsBlocked } from "./blocks";
 import { dropWeights } from "./dropout";
 import { tileIsMasked } from "./mask";
@@ -63,7 +63,7 @@ export function tileRows(frame: usize): i32 {
 // @ts-ignore: decorator
 @inline
 export function spans(frame: usize): i32 {
-  return (size(frame, Slot.keys) + SPAN - 1) / SPAN;
+  return tilesOf(size(frame, Slot.keys), SPAN);
 }
 
 /** Bytes of a Rows with its room, a multiple of 64. */
@@ -191,7 +191,7 @@ export function mergeSpan(frame: usize, r: Rows, part: Rows): void {
 /** Whether no row of the tile sees any of these keys. */
 export function skips(frame: usize, r: Rows, from: i32, count: i32): bool {
   if (everyKey(frame)) return false;
-  if (size(frame, Slot.maskKind) != MaskKind.none) {
+  if (size(frame, Slot.maskCount)) {
     if (tileIsMasked(frame, r.b, r.h, r.start, r.count, from, count)) return true;
   }
   if (!size(frame, Slot.blockSize)) return false;
@@ -228,13 +228,15 @@ export function finishRows(frame: usize, r: Rows, shared: usize): void {
   }
 }
 
-/** output / l; 0 where no key was seen. */
+/** output / l; 0 where no key was seen, and where there is no query, whatever the tile holds there. */
 function writeOutput(frame: usize, r: Rows, i: i32, output: usize, l: f32): void {
   const target = element(frame, Slot.output, Slot.outputBatch, r.b, r.h, r.first + i);
   const columns = size(frame, Slot.valueSize);
-  // Nothing was added to the output of a row that saw nothing: 0 / 1.
-  const sum: f32 = l == 0 ? 1 : l;
-  const divisor = f32x4.splat(sum);
+  if (l == 0) {
+    memory.fill(target, 0, (<usize>columns) << 2);
+    return;
+  }
+  const divisor = f32x4.splat(l);
   let j = 0;
   for (; j + 4 <= columns; j += 4) {
     const at = (<usize>j) << 2;
@@ -242,6 +244,6 @@ function writeOutput(frame: usize, r: Rows, i: i32, output: usize, l: f32): void
   }
   for (; j < columns; j++) {
     const at = (<usize>j) << 2;
-    store<f32>(target + at, load<f32>(output + at) / sum);
+    store<f32>(target + at, load<f32>(output + at) / l);
   }
 }

@@ -4,11 +4,11 @@
 //   s ← cap · tanh(s / cap)          scores: capped
 //   s ← scoreMod(s)                  in JavaScript
 //   s ← s + slope · distance         ALiBi (Press et al. 2021)
-//   s ← s + mask, or −∞              scores: biased
+//   s ← s + masks, or −∞             scores: biased
 //
 // Tiles are [rows × KEYS]; row i is query `row + i`, column j key `column + j`.
 
-import { AlibiDistance, MaskKind, ScoresKind, Slot } from "../frame";
+import { AlibiDistance, ScoresKind, Slot } from "../frame";
 import { softcap } from "../simd/softcap";
 import { address, number, size } from "../slots";
 import { KEYS } from "../tiles";
@@ -72,7 +72,7 @@ export function biasScores(
 ): void {
   const filled = (columns + 7) & ~7;
   const distance = size(frame, Slot.distance);
-  const masked = size(frame, Slot.maskKind) != MaskKind.none;
+  const masked = size(frame, Slot.maskCount) != 0;
   const blocked = size(frame, Slot.blockSize) != 0;
   // Whether some row does not see some key by its position.
   const cut =

@@ -174,9 +174,10 @@ export function valueRow(
   for (let i = 0; i < count; i += block) {
     if (i < ahead.count) scoreAhead(frame, ahead, i);
     const first = values + <usize>i * stride;
-    const end = values + <usize>min(i + block, count) * stride;
+    const begin = weights + ((<usize>i) << 2);
+    const end = weights + ((<usize>min(i + block, count)) << 2);
     for (let at: usize = 0; at < wide; at += 128) {
-      addColumns(weights + ((<usize>i) << 2), first + at, end + at, stride, partial + at, i > 0);
+      addColumns(begin, end, first + at, stride, partial + at, i > 0);
     }
   }
   for (let at: usize = 0; at < wide; at += 128) {
@@ -189,13 +190,13 @@ export function valueRow(
   }
 }
 
-/** 32 columns of the keys from `values` to `end`, going on from `sums` where they have begun. */
+/** 32 columns of the keys weighed from `weights` to `end`, going on from `sums` where they have begun. */
 // @ts-ignore: decorator
 @inline
 function addColumns(
   weights: usize,
-  values: usize,
   end: usize,
+  values: usize,
   stride: usize,
   sums: usize,
   begun: bool,
@@ -218,7 +219,8 @@ function addColumns(
     s6 = v128.load(sums, 96);
     s7 = v128.load(sums, 112);
   }
-  for (; values < end; values += stride) {
+  // By their weights: what lies a stride after the last key may be no address any more.
+  for (; weights < end; weights += 4) {
     const w = v128.load32_splat(weights);
     s0 = madd(w, v128.load(values), s0);
     s1 = madd(w, v128.load(values, 16), s1);
@@ -228,7 +230,7 @@ function addColumns(
     s5 = madd(w, v128.load(values, 80), s5);
     s6 = madd(w, v128.load(values, 96), s6);
     s7 = madd(w, v128.load(values, 112), s7);
-    weights += 4;
+    values += stride;
   }
   v128.store(sums, s0);
   v128.store(sums, s1, 16);

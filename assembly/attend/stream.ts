@@ -8,7 +8,7 @@ import { Sequence, Slot, WeightsKind } from "../frame";
 import { address, size } from "../slots";
 import { KEYS, PART, ROWS, SPAN } from "../tiles";
 import { Ahead, aheadBytes, beginAhead, keysAt, liesFar } from "./ahead";
-import { allHeads, groupSize } from "./heads";
+import { allHeads, everyHead, groupSize } from "./heads";
 import { packTile, panelBytes } from "./panels";
 import {
   beginRows,
@@ -83,8 +83,8 @@ export function streamBytes(frame: usize): u64 {
 }
 
 /** One for each head, or for each of its spans and then for what becomes of them. */
-export function streamItems(frame: usize): i32 {
-  return allHeads(frame) + (splits(frame) ? allSpans(frame) : 0);
+export function streamItems(frame: usize): f64 {
+  return everyHead(frame) * (splits(frame) ? 1 + <f64>spans(frame) : 1);
 }
 
 export function streamReady(frame: usize, item: i32): i32 {

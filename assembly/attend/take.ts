@@ -151,8 +151,8 @@ function moveState(
   }
   store<f32>(maximum, m);
   if (before == -(<f32>Infinity)) {
-    // Nothing was added under the old maximum.
-    store<f32>(sum, added);
+    // Nothing was added under the old maximum but, where scores were NaN, NaN.
+    store<f32>(sum, load<f32>(sum) + added);
     return;
   }
   const alpha = rescaling(before, base);

@@ -79,3 +79,25 @@ export function lastKey(frame: usize, b: i32, row: i32): i32 {
   if (everyKey(frame)) return keys;
   return visibleTo(frame, sequence(frame, b, Sequence.position) + row - 1, keys);
 }
+
+/** First row of batch b that may see a key from `from` on. */
+export function firstRow(frame: usize, b: i32, from: i32): i32 {
+  const right = size(frame, Slot.right);
+  if (right == UNLIMITED) return 0;
+  return rowAt(frame, b, <i64>from - right);
+}
+
+/** The row after the last of batch b that may see a key before `to`. */
+export function rowAfter(frame: usize, b: i32, to: i32): i32 {
+  const left = size(frame, Slot.left);
+  if (left == UNLIMITED) return sequence(frame, b, Sequence.queries);
+  return rowAt(frame, b, <i64>to + left);
+}
+
+/** The row at `position`, or the end that is nearest to it. */
+// @ts-ignore: decorator
+@inline
+function rowAt(frame: usize, b: i32, position: i64): i32 {
+  const row = position - sequence(frame, b, Sequence.position);
+  return <i32>min(max(row, 0), <i64>sequence(frame, b, Sequence.queries));
+}

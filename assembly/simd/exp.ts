@@ -10,7 +10,7 @@ import { madd } from "./lanes";
 
 // Constants come from memory: a splat in a loop is built anew on each use by the
 // engines measured (2.0–2.5 ns an element against 0.8).
-const constants = memory.data<f32>([
+export const constants = memory.data<f32>([
   12583039.0, // 1.5·2²³ + 127: adding it rounds to an integer whose low bits are n + 127
   -126.0,
   1.0,

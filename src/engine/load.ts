@@ -9,7 +9,8 @@ import { probe, type Variant } from "./detect";
 import type { Pool } from "./pool";
 
 const PAGE = 65536;
-const MOST_PAGES = 65536;
+/** Not the last of 4 GiB: an address after the end of a block in it would be 0 again. */
+const MOST_PAGES = 65535;
 
 /** What the module exports; see assembly/index.ts. Frames and pointers are byte addresses. */
 export interface Kernels {

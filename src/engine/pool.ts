@@ -187,7 +187,7 @@ export class Pool {
 
 function maySleep(control: Int32Array): boolean {
   try {
-    Atomics.wait(control, Control.count, 1, 0);
+    Atomics.wait(control, Control.state, 0, 0);
     return true;
   } catch {
     return false;

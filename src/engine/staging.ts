@@ -17,6 +17,9 @@ import type { Steps, Work } from "./work";
 /** Copied at once: a fraction of a millisecond, or some of them where memory is touched first. */
 const PAUSE_BYTES = 2 ** 20;
 
+/** Items are counted in 32 bits, with room for what threads count past the end. */
+const MOST_ITEMS = 2 ** 30;
+
 const FRAME_BYTES = align(Slot.count * 4);
 
 /** Plain numbers are integers of 32 bits. */
@@ -105,7 +108,9 @@ export class Staging {
     const bytes = elementsOf(dims) * 4;
     const address = this.#addressOf(argument, out);
     const overlaps = this.#places.some(
-      (input) => input.address < address + bytes && address < input.address + input.bytes,
+      // An address of 0 is not known yet, and will be apart.
+      (input) =>
+        input.address && input.address < address + bytes && address < input.address + input.bytes,
     );
     const data = out instanceof Float32Array ? out : out && !address ? out.data : undefined;
     const own = data?.buffer === this.#engine.arena.buffer ? data.byteOffset : -1;
@@ -138,6 +143,10 @@ export class Staging {
 
   /** The call that began, as work to be done. */
   work(work: Omit<Work, "call" | "move">): Work {
+    if (work.items > MOST_ITEMS) {
+      const expected = `at most ${MOST_ITEMS} tiles (long and short sequences in calls of their own)`;
+      throw new ArgumentError(this.#operation, "query, key, value", expected, `${work.items}`);
+    }
     // No getter: in an object literal it is a hidden class of its own for each call.
     const placed = {
       ...work,

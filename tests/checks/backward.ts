@@ -2,7 +2,14 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Attention, type BackwardOptions, type Tensor, tensor } from "wasm-attention";
+import {
+  type Attention,
+  type BackwardOptions,
+  type Mask,
+  type MaskData,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
 import { randomArray } from "../engines";
 import { naiveDraws, type Round, shareOfDraws } from "../reference";
 import {
@@ -11,7 +18,7 @@ import {
   type BackwardSolution,
   type Gradients,
 } from "../reference-backward";
-import { arrange, type Drawn, dimsOf, pose, problems } from "./problems";
+import { arrange, type Drawn, dimsOf, pose, problems, spoil } from "./problems";
 
 export const backwardProblems = fc.record({
   drawn: problems,
@@ -54,8 +61,16 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
   const gradient = laid(problem.outputGradient, heads, queries, valueSize);
   const state = attention.attend(query, key, value, options);
 
+  const masks = ([options.mask ?? []].flat() as Exclude<Mask, MaskData>[]).map((mask) => ({
+    ...mask,
+    additive: mask.data instanceof Float32Array,
+  }));
   const gradients = how.asked
-    ? { mask: drawn.mask === "additive", alibi: !!drawn.alibi, sinks: drawn.sinks !== "none" }
+    ? {
+        mask: masks.some(({ additive }) => additive),
+        alibi: !!drawn.alibi,
+        sinks: drawn.sinks !== "none",
+      }
     : undefined;
   const backward: BackwardOptions = { ...options, out: undefined, gradients };
   const inputs = { query, key, value };
@@ -112,17 +127,24 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
   check("key", keyValueHeads, keys, headSize);
   check("value", keyValueHeads, keys, valueSize);
 
-  if (gradients?.mask && options.mask && "dims" in options.mask) {
-    const { dims } = options.mask;
-    const full = [batch, heads, queries, keys];
-    const { maskGradient } = got;
-    assert.ok(maskGradient);
-    assert.deepEqual(maskGradient.dims, dims);
-    const sum = (s: BackwardSolution, round?: Round) => summed(s.gradients.bias, full, dims, round);
-    const largest =
-      truth.reaches.bias * (full.reduce((a, b) => a * b, 1) / maskGradient.data.length);
-    within("mask", maskGradient.data, sum, largest);
-  } else assert.equal(got.maskGradient, undefined);
+  const listed = Array.isArray(options.mask);
+  const ofMasks = listed ? got.maskGradients : got.maskGradient && [got.maskGradient];
+  assert.equal(listed ? got.maskGradient : got.maskGradients, undefined);
+  if (gradients?.mask) {
+    assert.equal(ofMasks?.length, masks.length);
+    for (const [index, { additive, dims }] of masks.entries()) {
+      const result: Tensor | undefined = ofMasks?.[index];
+      assert.deepEqual(result?.dims, additive ? dims : undefined);
+      if (!result) continue;
+      const full = [batch, heads, queries, keys];
+      const inBatch = dims.length === 3 && dims[0] === batch * heads && batch > 1;
+      const apart = inBatch && dims[0] !== heads ? [batch, heads, ...dims.slice(1)] : dims;
+      const sum = (s: BackwardSolution, round?: Round) =>
+        summed(s.gradients.bias, full, apart, round);
+      const share = full.reduce((a, b) => a * b, 1) / result.data.length;
+      within(`mask ${index}`, result.data, sum, truth.reaches.bias * share);
+    }
+  } else assert.equal(ofMasks, undefined);
   const perHead = (sums: Float64Array) =>
     Float64Array.from({ length: heads }, (_, h) =>
       Array.from({ length: batch }, (_, b) => sums[b * heads + h]).reduce((a, b) => a + b, 0),
@@ -179,7 +201,7 @@ function poisonRows(problem: BackwardProblem, bad: number): void {
         for (let j = 0; j < keys && !seen; j++) seen = problem.visible(b, h, i, j);
         if (seen) continue;
         const row = (b * heads + h) * queries + i;
-        problem.query.fill(bad, row * headSize, (row + 1) * headSize);
-        problem.outputGradient.fill(bad, row * valueSize, (row + 1) * valueSize);
+        spoil(problem.query, row, headSize, bad);
+        spoil(problem.outputGradient, row, valueSize, bad);
       }
 }

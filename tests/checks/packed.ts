@@ -7,6 +7,7 @@ import {
   type AttendState,
   type Attention,
   type BackwardOptions,
+  type Mask,
   type PackedOptions,
   type ScoreOptions,
   type Tensor,
@@ -30,6 +31,7 @@ export const packedProblems = fc.record({
   alibi: fc.boolean(),
   sinks: fc.boolean(),
   mask: fc.boolean(),
+  padding: fc.boolean(),
   blockMask: fc.boolean(),
   scoreMod: fc.boolean(),
 });
@@ -62,6 +64,14 @@ export function checkPacked(attention: Attention, drawn: Drawn): void {
   const next = random(seed + 3);
   const masks = randomArray(drawn.lengths.length * L * S, seed + 4, 3);
   const maskOf = (b: number) => (i: number, j: number) => masks[(b * L + i) * S + j];
+  const padding = Uint8Array.from({ length: drawn.lengths.length * S }, () =>
+    next() < -0.5 ? 0 : 1,
+  );
+  // The mask alone, or in a list with the padding.
+  const asked = (mask: Mask, padding: Mask) => {
+    if (drawn.padding) return drawn.mask ? [mask, padding] : [padding];
+    return drawn.mask ? mask : undefined;
+  };
   const size = 16;
   const block = (count: number) => Math.ceil(count / size);
   const blocks = Uint8Array.from({ length: block(L) * block(S) }, () => (next() < 0.3 ? 0 : 1));
@@ -77,7 +87,10 @@ export function checkPacked(attention: Attention, drawn: Drawn): void {
     cumulativeQueries: queries,
     cumulativeKeys: drawn.sameLengths ? undefined : Int32Array.from(keys),
     logSumExp: true,
-    mask: drawn.mask ? { data: masks, dims: [drawn.lengths.length, 1, L, S] } : undefined,
+    mask: asked(
+      { data: masks, dims: [drawn.lengths.length, 1, L, S] },
+      { data: padding, dims: [drawn.lengths.length, 1, 1, S] },
+    ),
     blockMask: drawn.blockMask
       ? { data: blocks, dims: [1, 1, block(L), block(S)], size }
       : undefined,
@@ -108,12 +121,13 @@ export function checkPacked(attention: Attention, drawn: Drawn): void {
       ...common,
       layout: "BLHD",
       logSumExp: true,
-      mask: drawn.mask
-        ? {
-            data: Float32Array.from({ length: n * m }, (_, k) => at(Math.floor(k / m), k % m)),
-            dims: [n, m],
-          }
-        : undefined,
+      mask: asked(
+        {
+          data: Float32Array.from({ length: n * m }, (_, k) => at(Math.floor(k / m), k % m)),
+          dims: [n, m],
+        },
+        { data: padding.slice(b * S, b * S + m), dims: [m] },
+      ),
       blockMask: drawn.blockMask
         ? {
             data: blocks.filter((_, k) => k % block(S) < block(m) && k < block(n) * block(S)),

@@ -6,6 +6,7 @@ import type { AttendOptions, Layout, ScoreTile } from "wasm-attention";
 import { random, randomArray } from "../engines";
 import { dropoutFactors } from "../philox";
 import type { Problem } from "../reference";
+import { type DrawnMask, drawnMask, poseMask } from "./masks";
 
 const sizes = fc.constantFrom<number>(1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31);
 const lengths = fc.oneof(
@@ -30,13 +31,15 @@ export const problems = fc.record({
   scale: fc.constantFrom(undefined, undefined, 1, 0.3, 0, -0.5),
   causal: fc.constantFrom(undefined, true, "upper-left" as const, "lower-right" as const),
   offset: fc.constantFrom(undefined, "one" as const, "each" as const),
-  mask: fc.constantFrom("none", "none", "boolean", "additive"),
-  maskAxes: fc.tuple(fc.boolean(), fc.boolean(), fc.boolean(), fc.boolean()),
-  maskRank: fc.integer({ min: 0, max: 4 }),
+  masks: fc.oneof(
+    { weight: 2, arbitrary: fc.constant<DrawnMask[]>([]) },
+    { weight: 2, arbitrary: fc.array(drawnMask, { minLength: 1, maxLength: 1 }) },
+    { weight: 1, arbitrary: fc.array(drawnMask, { minLength: 2, maxLength: 4 }) },
+  ),
+  listed: fc.boolean(),
   density: fc.constantFrom(0, 0.02, 0.5, 0.9, 1),
   keyLengths: fc.boolean(),
   queryLengths: fc.boolean(),
-  shorter: fc.constantFrom(0, 0, 0, 1, 70),
   window: fc.constantFrom<AttendOptions["window"]>(
     undefined,
     undefined,
@@ -145,26 +148,9 @@ export function pose(drawn: Drawn): { problem: Problem; options: AttendOptions }
 
   const chance = () => (next() + 1) / 2 < drawn.density;
   const full = [batch, heads, queries, keys];
-  const maskDims = full
-    .map((size, axis) => (drawn.maskAxes[axis] ? size : 1))
-    .slice(4 - drawn.maskRank);
-  const last = maskDims.length - 1;
-  const shorter = drawn.shorter > 0 && maskDims[last] > 1;
-  if (shorter) maskDims[last] = Math.max(2, maskDims[last] - drawn.shorter);
-  const maskSize = maskDims.reduce((a, b) => a * b, 1);
-  const maskData =
-    drawn.mask === "boolean"
-      ? Uint8Array.from({ length: maskSize }, () => (chance() ? 1 : 0))
-      : Float32Array.from({ length: maskSize }, () => (chance() ? next() * 5 : -Infinity));
-  const maskAt = (...at: number[]) => {
-    const padded = [1, 1, 1, 1, ...maskDims].slice(-4);
-    if (padded[3] > 1 && at[3] >= padded[3]) return drawn.mask === "boolean" ? 0 : -Infinity;
-    return maskData[
-      padded.reduce((index, size, axis) => index * size + (size === 1 ? 0 : at[axis]), 0)
-    ];
-  };
-  const bias = (b: number, h: number, i: number, j: number) =>
-    drawn.mask === "additive" ? maskAt(b, h, i, j) : 0;
+  const masks = drawn.masks.map((mask) => poseMask(mask, full, drawn.density, next));
+  const given = masks.map(({ mask }) => mask);
+  const [bias, ...further] = masks.map((mask) => mask.bias);
   const present = (b: number, i: number, j: number) =>
     i < (queryLengths?.[b] ?? queries) && j < (keyLengths?.[b] ?? keys);
 
@@ -206,8 +192,7 @@ export function pose(drawn: Drawn): { problem: Problem; options: AttendOptions }
     j >= position(b) + i - left &&
     j <= position(b) + i + right &&
     (!blocks || block(h, i, j) !== 0) &&
-    (drawn.mask !== "boolean" || maskAt(b, h, i, j) !== 0) &&
-    bias(b, h, i, j) !== -Infinity;
+    masks.every((mask) => mask.takesPart(b, h, i, j));
 
   const problem: Problem = {
     batch,
@@ -223,7 +208,8 @@ export function pose(drawn: Drawn): { problem: Problem; options: AttendOptions }
     scale: drawn.scale ?? 1 / Math.sqrt(headSize),
     present,
     visible,
-    bias,
+    bias: bias ?? (() => 0),
+    further,
     ...(drawn.alibi && { alibi, distance }),
     ...(drawn.softcap && { softcap: drawn.softcap }),
     ...(drawn.modified && { modify }),
@@ -239,7 +225,7 @@ export function pose(drawn: Drawn): { problem: Problem; options: AttendOptions }
     queryOffset,
     keyLengths,
     queryLengths,
-    mask: drawn.mask === "none" ? undefined : { data: maskData, dims: maskDims, shorter },
+    mask: drawn.listed || given.length > 1 ? given : given[0],
     window: drawn.window,
     softcap: drawn.softcap,
     alibi:
@@ -267,6 +253,17 @@ function modifying(modify: NonNullable<Problem["modify"]>) {
   };
 }
 
+/** Puts `bad` into row `row`: all of it, or a single column, one after the other as rows follow. */
+export function spoil(data: Float32Array, row: number, size: number, bad: number): void {
+  const column = row % (size + 1);
+  const from = row * size;
+  data.fill(
+    bad,
+    column < size ? from + column : from,
+    column < size ? from + column + 1 : from + size,
+  );
+}
+
 /** Puts `bad` into every key and value that no query sees. */
 function poison({ batch, heads, keyValueHeads, queries, keys, ...problem }: Problem, bad: number) {
   const group = heads / keyValueHeads;
@@ -278,7 +275,7 @@ function poison({ batch, heads, keyValueHeads, queries, keys, ...problem }: Prob
           for (let i = 0; i < queries && !seen; i++) seen = problem.visible(b, h, i, j);
         if (seen) continue;
         const row = (b * keyValueHeads + head) * keys + j;
-        problem.key.fill(bad, row * problem.headSize, (row + 1) * problem.headSize);
-        problem.value.fill(bad, row * problem.valueSize, (row + 1) * problem.valueSize);
+        spoil(problem.key, row, problem.headSize, bad);
+        spoil(problem.value, row, problem.valueSize, bad);
       }
 }

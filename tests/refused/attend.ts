@@ -126,6 +126,54 @@ export const attendRefused: Refusal[] = [
     'attend: "mask.dims" expected dims that broadcast over [B, H, L, S] = [1, 2, 4, 4], got [3, 1, 1]',
     attend({ mask: { data: new Uint8Array(3), dims: [3, 1, 1] } }),
   ],
+  [
+    'attend: "mask.dims" expected dims that broadcast over [B, H, L, S] = [2, 3, 4, 5], as [B, L, S] does as [B, 1, L, S], got [2, 4, 5]',
+    attend(
+      { mask: { data: new Uint8Array(40), dims: [2, 4, 5] } },
+      zeros(2, 3, 4, 8),
+      zeros(2, 3, 5, 8),
+    ),
+  ],
+  [
+    'attend: "mask.dims" expected dims that broadcast over [B, H, L, S] = [2, 3, 4, 5], as [B, S] does as [B, 1, 1, S], got [2, 5]',
+    attend(
+      { mask: { data: new Uint8Array(10), dims: [2, 5] } },
+      zeros(2, 3, 4, 8),
+      zeros(2, 3, 5, 8),
+    ),
+  ],
+  [
+    'attend: "mask.dims" expected dims that broadcast over [B, H, L, S] = [2, 3, 4, 5], got [6, 5, 4]',
+    attend(
+      { mask: { data: new Uint8Array(120), dims: [6, 5, 4] } },
+      zeros(2, 3, 4, 8),
+      zeros(2, 3, 5, 8),
+    ),
+  ],
+  [
+    'attend: "mask" expected at most 8 masks in a list, got 9',
+    attend({ mask: Array(9).fill(new Uint8Array(16)) }),
+  ],
+  [
+    'attend: "mask[0]" expected a mask { data, dims }, got true',
+    attend({ mask: [true, false] }),
+  ],
+  [
+    'attend: "mask[1]" expected a mask { data, dims }, got undefined',
+    attend({ mask: [new Uint8Array(16), undefined] }),
+  ],
+  [
+    'attend: "mask[1]" expected 4·4 = 16 elements, got 4',
+    attend({ mask: [new Uint8Array(16), { data: new Uint8Array(4), dims: [4, 4] }] }),
+  ],
+  [
+    'attend: "mask[1].shorter" expected a boolean, got 1',
+    attend({ mask: [new Uint8Array(16), { data: new Uint8Array(4), dims: [4], shorter: 1 }] }),
+  ],
+  [
+    'attend: "mask[0]" expected L·S = 16 or B·H·L·S = 32 elements in a bare array, got 4; give { data, dims } to broadcast',
+    attend({ mask: [new Float32Array(4)] }),
+  ],
   ['attend: "weights" expected a boolean or "mean", got "sum"', attend({ weights: "sum" })],
   ['attend: "out" expected 1·2·4·8 = 64 elements, got 63', attend({ out: new Float32Array(63) })],
   [

@@ -68,6 +68,10 @@ const attendBackwardRefused: Refusal[] = [
     backward({ gradients: { mask: true }, mask: new Uint8Array(16) }),
   ],
   [
+    'attendBackward: "gradients.mask" expected an additive mask, got true without',
+    backward({ gradients: { mask: true }, mask: [] }),
+  ],
+  [
     'attendBackward: "gradients.alibi" expected `alibi` to be given, got true without',
     backward({ gradients: { alibi: true } }),
   ],
@@ -184,13 +188,14 @@ const layer =
   };
 
 const back =
-  (options: object, dy: Tensor = zeros(4, 8)): Call =>
+  (options: object, dy: Tensor = zeros(4, 8), config = {}): Call =>
   (attention) =>
     layer((made) => {
       const { record } = made.forward(zeros(4, 8), undefined, undefined, { record: true });
       using kept = record as NonNullable<typeof record>;
       return made.backward(dy, kept, options);
-    })(attention);
+    }, config)(attention);
+const biased = { biasKeyValue: { key: zeros(8), value: zeros(8) } };
 
 const record = { record: true };
 const layerBackwardRefused: Refusal[] = [
@@ -199,16 +204,10 @@ const layerBackwardRefused: Refusal[] = [
     layer((made) => made.forward(zeros(4, 8), undefined, undefined, { record: 1 as never })),
   ],
   [
-    'forward: "record" expected a layer without biasKeyValue and addZeroAttention, got one with them',
-    layer((made) => made.forward(zeros(4, 8), undefined, undefined, record), {
-      addZeroAttention: true,
-    }),
-  ],
-  [
-    'forward: "dropout" expected no value with biasKeyValue or addZeroAttention, got an object with {probability, seed}',
+    'forward: "dropout.probability" expected a number from 0 to less than 1, got 1',
     layer(
       (made) => {
-        const dropout = { probability: 0.5, seed: 0 };
+        const dropout = { probability: 1, seed: 0 };
         return made.forward(zeros(4, 8), undefined, undefined, { dropout });
       },
       { addZeroAttention: true },
@@ -237,7 +236,7 @@ const layerBackwardRefused: Refusal[] = [
   ['backward: "outputGradient.dims" expected [4, 8], got [8, 4]', back({}, zeros(8, 4))],
   ['backward: "options" expected an object, got 1', back(1 as never)],
   [
-    'backward: "out" expected { query?, key?, value?, weights? }, got undefined',
+    'backward: "out" expected { query?, key?, value?, weights?, biasKeyValue? }, got undefined',
     back({ accumulate: true }),
   ],
   [
@@ -257,9 +256,30 @@ const layerBackwardRefused: Refusal[] = [
     'backward: "out.weights.value.weight" expected 8·8 = 64 elements, got 8',
     back({ out: { weights: { value: { weight: new Float32Array(8) } } } }),
   ],
+  ['backward: "out.biasKeyValue" expected an object, got 1', back({ out: { biasKeyValue: 1 } })],
+  [
+    'backward: "out.biasKeyValue.key" expected no value without such a gradient, got Float32Array of 8',
+    back({ out: { biasKeyValue: { key: new Float32Array(8) } } }),
+  ],
+  [
+    'backward: "out.biasKeyValue.value" expected 8 elements, got 7',
+    back({ out: { biasKeyValue: { value: new Float32Array(7) } } }, undefined, biased),
+  ],
   [
     'backward: "gradients.sinks" expected `sinks` to be given, got true without',
     back({ gradients: { sinks: true } }),
+  ],
+  [
+    'backward: "gradients.sinks" expected `sinks` to be given, got true without',
+    back({ gradients: { sinks: true } }, undefined, biased),
+  ],
+  [
+    'backward: "gradients.sinks" expected a boolean, got 1',
+    back({ gradients: { sinks: 1 } }, undefined, biased),
+  ],
+  [
+    'backward: "gradients" expected { mask?, alibi?, sinks? }, got null',
+    back({ gradients: null }, undefined, biased),
   ],
   [
     'update: "weights" expected an object, got undefined',
@@ -268,6 +288,18 @@ const layerBackwardRefused: Refusal[] = [
   [
     'update: "weight.dims" expected [8, 8], got [4, 8]',
     layer((made) => made.update({ key: { weight: zeros(4, 8) } })),
+  ],
+  [
+    'update: "biasKeyValue" expected no value for a layer without one, got an object with {key, value}',
+    layer((made) => made.update(biased), { addZeroAttention: true }),
+  ],
+  [
+    'update: "biasKeyValue" expected an object, got null',
+    layer((made) => made.update({ biasKeyValue: null as never }), biased),
+  ],
+  [
+    'update: "biasKeyValue.key" expected 8 elements, got 7',
+    layer((made) => made.update({ biasKeyValue: { key: zeros(7), value: zeros(8) } }), biased),
   ],
 ];
 

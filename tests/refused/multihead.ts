@@ -77,6 +77,10 @@ export const multiheadRefused: Refusal[] = [
     layer({ heads: 2, addZeroAttention: 1 }, eyes),
   ],
   [
+    'MultiHeadAttention: "biasKeyValue" expected an object, got null',
+    layer({ heads: 2, biasKeyValue: null }, eyes),
+  ],
+  [
     'MultiHeadAttention: "biasKeyValue.value" expected a tensor { data, dims }, got undefined',
     layer({ heads: 2, biasKeyValue: { key: zeros(8) } }, eyes),
   ],

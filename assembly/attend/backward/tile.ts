@@ -4,15 +4,15 @@
 //   dV += Pᵀ · dO       dK += dSᵀ · Q     dQ += dS · K
 //
 // s are the scores after everything, made anew as forward makes them. On the way back dS is first
-// the gradient of mask and ALiBi, then, by 1 − (s/cap)², of what went into the soft cap. With dropout
+// the gradient of masks and ALiBi, then, by 1 − (s/cap)², of what went into the soft cap. With dropout
 // factors F: dV += (P ∘ F)ᵀ · dO and dS = P ∘ (F ∘ dP − delta).
 
-import { AlibiDistance, Slot } from "../../frame";
+import { AlibiDistance, MaskField, Slot } from "../../frame";
 import { exp } from "../../simd/exp";
 import { address, number, size } from "../../slots";
 import { KEYS, REGISTER_ROWS } from "../../tiles";
 import { dropoutRow } from "../dropout";
-import { maskElement } from "../mask";
+import { firstMask, maskElement, masksEnd, nextMask } from "../mask";
 import { ceil8 } from "../panels";
 import { scoreTile, turnedTile, valueTile } from "../products";
 import { tileRows } from "../rows";
@@ -100,8 +100,10 @@ export function takeTile(
     }
     // What a row's gradient of NaN or Infinity does to the values that the row sees.
     if (delta - delta != 0) spoil(s, filled, w, panel);
-    if (address(frame, Slot.maskGradient)) {
-      addMaskGradient(frame, b, h, start + i, from, min(seen, count), g);
+    for (let mask = firstMask(frame); mask < masksEnd(frame); mask = nextMask(mask)) {
+      if (address(mask, MaskField.gradient)) {
+        addMaskGradient(mask, b, h, start + i, from, min(seen, count), g);
+      }
     }
     if (address(frame, Slot.slopesGradient)) {
       slopes += slopeGradient(size(frame, Slot.distance), g, filled, from, position + i);
@@ -223,9 +225,9 @@ function uncap(
   }
 }
 
-/** Adds one row to the mask's gradient: over the keys first where one number stands for all. */
+/** Adds one row to a mask's gradient: over the keys first where one number stands for all. */
 function addMaskGradient(
-  frame: usize,
+  mask: usize,
   b: i32,
   h: i32,
   row: i32,
@@ -233,9 +235,9 @@ function addMaskGradient(
   count: i32,
   gradients: usize,
 ): void {
-  const target = maskElement(frame, Slot.maskGradient, b, h, row, column, 2);
-  const covered = (<usize>max(min(count, size(frame, Slot.maskColumns) - column), 0)) << 2;
-  if (address(frame, Slot.maskColumn)) {
+  const target = maskElement(mask, MaskField.gradient, b, h, row, column, 2);
+  const covered = (<usize>max(min(count, size(mask, MaskField.columns) - column), 0)) << 2;
+  if (address(mask, MaskField.column)) {
     for (let j: usize = 0; j < covered; j += 4) {
       store<f32>(target + j, load<f32>(target + j) + load<f32>(gradients + j));
     }

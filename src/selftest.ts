@@ -1,0 +1,173 @@
+// Whether this engine computes what it should: there are some that accept SIMD and get it wrong. A
+// few answers when an engine is made, all kinds of kernels on request, against plain JavaScript.
+
+import type { Attention } from "./attention";
+import type { AttendState } from "./backward";
+import { UnsupportedError } from "./errors";
+import type { AttendOptions } from "./options";
+import { elementsOf, type Tensor } from "./tensor";
+
+/** Numbers without a pattern in [−1, 1], one for each `seed`. */
+function numbers(dims: readonly number[], seed: number): Tensor {
+  const data = Float32Array.from({ length: elementsOf(dims) }, (_, i) => Math.sin(i * i + seed));
+  return { data, dims };
+}
+
+/** All answers are of about 1, and right to some units of float32's last place. */
+const NEAR = 2e-5;
+
+type Numbers = ArrayLike<number>;
+
+function check(operation: string, what: string, got: Numbers, want: Numbers): void {
+  for (let i = 0; i < want.length; i++) {
+    if (Math.abs((got[i] as number) - (want[i] as number)) <= NEAR) continue;
+    throw new UnsupportedError(
+      operation,
+      "WebAssembly",
+      "an engine whose SIMD computes what it should (reproducible: true needs less of it)",
+      `${got[i]} for ${want[i]} in ${what}`,
+    );
+  }
+}
+
+const at = (values: Numbers | undefined, i: number) => values?.[i] as number;
+
+/** Σ a[i + n]·b[j + n·step] of `count` products. */
+function dot(a: Numbers, b: Numbers, count = a.length, i = 0, j = 0, step = 1): number {
+  let sum = 0;
+  for (let n = 0; n < count; n++) sum += (a[i + n] as number) * (b[j + n * step] as number);
+  return sum;
+}
+
+/** Dims [H, L, D] of the query, S and Dv. */
+type Sizes = readonly [heads: number, rows: number, depth: number, keys: number, columns: number];
+
+/** softmax(q·kᵀ/√D)·v with some of the options, and logSumExp. */
+function softmaxed(sizes: Sizes, tensors: readonly Numbers[], options: AttendOptions) {
+  const [heads, rows, depth, keys, columns] = sizes;
+  const { softcap, causal, sinks, alibi } = options;
+  const [q, k, v] = tensors.map((numbers) => Float64Array.from(numbers)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  const output = new Float64Array(heads * rows * columns);
+  const logSumExp = new Float64Array(heads * rows);
+  for (let r = 0; r < heads * rows; r++) {
+    const [h, row] = [Math.floor(r / rows), r % rows];
+    const seen = causal ? Math.min(row + 1, keys) : keys;
+    const weights = new Float64Array(seen);
+    let sum = sinks ? Math.exp(at(sinks, h)) : 0;
+    for (let j = 0; j < seen; j++) {
+      let s = dot(q, k, depth, r * depth, (h * keys + j) * depth) / Math.sqrt(depth);
+      if (softcap) s = softcap * Math.tanh(s / softcap);
+      if (alibi) s -= at(alibi.slopes, h) * Math.abs(row - j);
+      weights[j] = Math.exp(s);
+      sum += Math.exp(s);
+    }
+    for (let i = 0; i < columns; i++) {
+      output[r * columns + i] = dot(weights, v, seen, 0, h * keys * columns + i, columns) / sum;
+    }
+    logSumExp[r] = Math.log(sum);
+  }
+  return { output, logSumExp };
+}
+
+function inputs([heads, rows, depth, keys, columns]: Sizes): [Tensor, Tensor, Tensor] {
+  return [
+    numbers([1, heads, rows, depth], 1),
+    numbers([1, heads, keys, depth], 2),
+    numbers([1, heads, keys, columns], 3),
+  ];
+}
+
+function checkAttend(name: string, attention: Attention, sizes: Sizes, options: AttendOptions) {
+  const [q, k, v] = inputs(sizes);
+  const { output, logSumExp } = attention.attend(q, k, v, { ...options, logSumExp: true });
+  const want = softmaxed(sizes, [q.data, k.data, v.data], options);
+  check(name, "attend", output.data, want.output);
+  check(name, "logSumExp", (logSumExp as Tensor).data, want.logSumExp);
+}
+
+/** One query and some: next to nothing beside what making an engine takes. */
+export function checkAnswers(name: string, attention: Attention): void {
+  checkAttend(name, attention, [1, 1, 9, 10, 35], {});
+  checkAttend(name, attention, [1, 5, 9, 10, 3], {});
+}
+
+/** Every kernel. */
+export function selfTest(name: string, attention: Attention): void {
+  const every = { causal: true, softcap: 2, sinks: [0.5, 1], alibi: { slopes: [0.1, 0.2] } };
+  for (const rows of [1, 6, 70]) {
+    checkAttend(name, attention, [2, rows, 35, 140, 37], {});
+    checkAttend(name, attention, [2, rows, 6, 11, 3], every);
+  }
+  checkGradients(name, attention);
+  checkLinear(name, attention);
+
+  // The angles of positions 5 and 6 in the first pair are these, in the second a hundredth.
+  const [x] = inputs([1, 2, 4, 0, 0]);
+  const turned = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => {
+    const angle = (i < 4 ? 5 : 6) * (i & 1 ? 0.01 : 1);
+    const other = i & 2 ? at(x.data, i - 2) : -at(x.data, i + 2);
+    return at(x.data, i) * Math.cos(angle) + other * Math.sin(angle);
+  });
+  check(name, "rotate", attention.rotate(x, { positions: 5 }).data, turned);
+}
+
+/** Gradients along one direction, and what both halves of the keys make together. */
+function checkGradients(name: string, attention: Attention): void {
+  const options = { causal: true, softcap: 2 };
+  const sizes = [2, 70, 6, 150, 9] as const;
+  const tensors = inputs(sizes);
+  const [q, k, v] = tensors;
+  const step = tensors.map(({ data }) => data.map((_, i) => Math.cos(i)));
+  const state = attention.attend(q, k, v, { ...options, logSumExp: true }) as AttendState;
+  const y = numbers(state.output.dims, 4);
+  const got = attention.attendBackward(y, q, k, v, state, options);
+  const gradients = [got.queryGradient, got.keyGradient, got.valueGradient];
+  const moved = (by: number) => {
+    const places = tensors.map(({ data }, i) =>
+      Array.from(data, (x, j) => x + by * at(step[i], j)),
+    );
+    return dot(y.data, softmaxed(sizes, places, options).output);
+  };
+  const along = gradients.reduce((sum, { data }, i) => sum + dot(data, step[i] as Numbers), 0);
+  check(name, "attendBackward", [along / 100], [(moved(1e-4) - moved(-1e-4)) / 2e-2]);
+
+  const parts = [0, 75].map((from) => {
+    const mask = {
+      data: Uint8Array.from({ length: 150 }, (_, j) => +(j - from < 75 && j >= from)),
+      dims: [150],
+    };
+    return attention.attend(q, k, v, { ...options, mask, logSumExp: true }) as AttendState;
+  });
+  check(name, "mergeStates", attention.mergeStates(parts).output.data, state.output.data);
+}
+
+/** By what is the same number: Σ y ∘ (x·W) = Σ (y·Wᵀ) ∘ x = Σ (xᵀ·y) ∘ W. */
+function checkLinear(name: string, attention: Attention): void {
+  const [x, weight, y] = [numbers([70, 33], 5), numbers([33, 41], 6), numbers([70, 41], 7)];
+  const prepared = attention.prepareLinear(weight, { order: "in,out" });
+  try {
+    const { data } = attention.linear(x, prepared);
+    const want = Array.from(data, (_, i) =>
+      dot(x.data, weight.data, 33, Math.floor(i / 41) * 33, i % 41, 41),
+    );
+    check(name, "linear", data, want);
+    const { inputGradient, weightGradient } = attention.linearBackward(y, x, prepared);
+    const sum = dot(y.data, want) / 100;
+    const sums = [
+      dot((inputGradient as Tensor).data, x.data),
+      dot(weightGradient.data, weight.data),
+    ];
+    check(
+      name,
+      "linearBackward",
+      sums.map((got) => got / 100),
+      [sum, sum],
+    );
+  } finally {
+    prepared.dispose();
+  }
+}

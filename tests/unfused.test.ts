@@ -1,0 +1,27 @@
+// The relaxed build where multiply-add rounds twice, as on a machine without a fused one: the bits of
+// the portable build then, and all that holds of those.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import * as expected from "./battery/expected";
+
+const script = `
+  import * as wasmAttention from "wasm-attention";
+  import { runBattery } from "./tests/battery/battery.ts";
+  import { engine } from "./tests/engines.ts";
+  (await engine("relaxed")).selfTest();
+  console.log(JSON.stringify(await runBattery(wasmAttention)));`;
+
+test("the relaxed build without fused multiply-add", (t) => {
+  if (process.arch !== "x64") return t.skip("this processor's multiply-add is always fused");
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--no-enable-fma3", "--import", "tsx", "--input-type=module", "-e", script],
+    { cwd: new URL("..", import.meta.url), encoding: "utf8" },
+  );
+  assert.match(stdout, /^{/, stderr);
+  const { variant, fused, digest } = JSON.parse(stdout);
+  assert.deepEqual({ variant, fused }, { variant: "relaxed", fused: false });
+  assert.equal(digest, expected.portable);
+});
