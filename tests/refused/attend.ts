@@ -154,10 +154,7 @@ export const attendRefused: Refusal[] = [
     'attend: "mask" expected at most 8 masks in a list, got 9',
     attend({ mask: Array(9).fill(new Uint8Array(16)) }),
   ],
-  [
-    'attend: "mask[0]" expected a mask { data, dims }, got true',
-    attend({ mask: [true, false] }),
-  ],
+  ['attend: "mask[0]" expected a mask { data, dims }, got true', attend({ mask: [true, false] })],
   [
     'attend: "mask[1]" expected a mask { data, dims }, got undefined',
     attend({ mask: [new Uint8Array(16), undefined] }),
