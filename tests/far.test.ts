@@ -33,7 +33,7 @@ for (const rows of [1, 3, 70]) {
       run({ causal: true }),
     );
     const none = run({ queryOffset: FAR, window: { left: 9, right: FAR } });
-    assert.ok(none.every((data, i) => data.every((x) => x === (i === 1 ? -Infinity : 0))));
+    assert.ok(none.every((data, i) => data.every((x: number) => x === (i === 1 ? -Infinity : 0))));
   });
 }
 
