@@ -1,48 +1,73 @@
-// One call of attend: check → place → call → take.
+// One call of attend: check → place → call → take. All that is checked is a copy, but for the elements.
 
 import { Slot, WeightsKind } from "../assembly/frame";
-import { checkScores, stageCall, writeCall } from "./call";
-import { checkBoolean, checkOptions } from "./checks";
+import { checkScores, type Scores, stageCall, writeCall } from "./call";
+import { checkBoolean } from "./checks";
 import { Kernel } from "./engine/control";
 import type { Engine } from "./engine/load";
 import { Staging } from "./engine/staging";
 import { type Steps, threadsFor, type Work } from "./engine/work";
-import type { AttendOptions, AttendResult, ScoreOptions } from "./options";
+import type { AttendOptions, AttendResult, Layout, ScoreOptions } from "./options";
 import { checkInputs, checkLayout, checkShapes, type Inputs, type Shapes } from "./shapes";
 import { checkOut, elementsOf, type Tensor } from "./tensor";
 import { checkVisibility, type Visibility } from "./visibility";
 
-export function* attend(
-  engine: Engine,
+/** A call that can be made. */
+export interface AttendCall {
+  readonly operation: string;
+  readonly inputs: Inputs;
+  readonly shapes: Shapes;
+  readonly placed: Scores;
+  readonly options: ScoreOptions;
+  readonly out: Tensor | undefined;
+}
+
+/** `options` as they were read. */
+export function checkAttend(
+  operation: string,
   query: Tensor,
   key: Tensor,
   value: Tensor,
   options: AttendOptions,
-): Steps<AttendResult> {
-  checkOptions("attend", options);
-  const layout = checkLayout("attend", options.layout);
-  const inputs = checkInputs("attend", query, key, value, layout);
-  const shapes = checkShapes("attend", inputs, layout, options);
-  const visibility = checkVisibility("attend", shapes, options);
-  return yield* callAttend(engine, "attend", inputs, shapes, visibility, options);
+): AttendCall {
+  const layout = checkLayout(operation, options.layout);
+  const inputs = checkInputs(operation, query, key, value, layout);
+  return checkAttendOf(operation, inputs, layout, options);
 }
 
-/** The call, once it is known what each sequence sees. */
-export function* callAttend(
-  engine: Engine,
+/** The same with inputs of which only the dims are looked at. */
+export function checkAttendOf(
+  operation: string,
+  inputs: Inputs,
+  layout: Layout,
+  options: AttendOptions,
+): AttendCall {
+  const shapes = checkShapes(operation, inputs, layout, options);
+  const visibility = checkVisibility(operation, shapes, options);
+  return checkCall(operation, inputs, shapes, visibility, options);
+}
+
+/** The rest of it, once it is known what each sequence sees. */
+export function checkCall(
   operation: string,
   inputs: Inputs,
   shapes: Shapes,
   visibility: Visibility,
   options: ScoreOptions,
-): Steps<AttendResult> {
-  const { frame, kernels } = engine;
+): AttendCall {
   const placed = checkScores(operation, shapes, visibility, options);
-  const { scoring } = placed;
   checkBoolean(operation, "logSumExp", options.logSumExp);
   const out = checkOut(operation, options.out, shapes.outputDims);
-  const { scoreMod } = options;
+  return { operation, inputs, shapes, placed, options, out };
+}
 
+export function* callAttend(
+  engine: Engine,
+  { operation, inputs, shapes, placed, options, out }: AttendCall,
+): Steps<AttendResult> {
+  const { frame, kernels } = engine;
+  const { scoring } = placed;
+  const { scoreMod } = options;
   const { batch, heads, queries, keys } = shapes;
   const { scoresKind, weightsKind } = scoring;
   const words = writeCall(engine, shapes, placed);

@@ -1,7 +1,7 @@
 // The engine a caller holds, and everything it can do.
 
 import { AllocatedTensor } from "./allocated";
-import { attend } from "./attend";
+import { callAttend, checkAttend } from "./attend";
 import {
   type AttendGradients,
   type AttendState,
@@ -9,7 +9,6 @@ import {
   type BackwardOptions,
 } from "./backward";
 import { bindMethods } from "./binding";
-import { checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { MemoryFigures } from "./engine/arena";
 import type { Variant } from "./engine/detect";
@@ -17,13 +16,30 @@ import { checkIdle, type Engine } from "./engine/load";
 import { checkSignal, runLater, runNow, type Steps } from "./engine/work";
 import { DisposedError } from "./errors";
 import { type FrequencyOptions, type RopeFrequencies, ropeFrequencies } from "./frequencies";
-import { checkPrepared, type LinearOptions, PreparedLinear, type PrepareOptions } from "./linear";
-import type { LinearBackwardOptions, LinearGradients } from "./linear-backward";
-import { type AttentionState, type MergeOptions, mergeStates } from "./merge";
-import type { AttendOptions, AttendResult, Later } from "./options";
 import {
-  attendPacked,
+  checkPrepared,
+  type LinearOptions,
+  PreparedLinear,
+  type PrepareOptions,
+  readLinear,
+  readPrepare,
+} from "./linear";
+import {
+  type LinearBackwardOptions,
+  type LinearGradients,
+  readLinearBackward,
+} from "./linear-backward";
+import { type AttentionState, type MergeOptions, mergeStates, readMerge } from "./merge";
+import {
+  type AttendOptions,
+  type AttendResult,
+  type Later,
+  readAttend,
+  readAttendLater,
+} from "./options";
+import {
   attendPackedBackward,
+  checkAttendPacked,
   type PackedBackwardOptions,
   type PackedOptions,
 } from "./packed";
@@ -89,14 +105,17 @@ export class Attention {
    * @throws DisposedError after `dispose()`, or for a disposed tensor.
    */
   attend(query: Tensor, key: Tensor, value: Tensor, options: AttendOptions = {}): AttendResult {
-    return this.now("attend", (engine) => attend(engine, query, key, value, options));
+    const name = "attend";
+    return this.now(name, (engine) =>
+      callAttend(engine, checkAttend(name, query, key, value, readAttend(name, options))),
+    );
   }
 
   /**
    * `attend` without holding the calling thread: on the workers, or without them in slices of some
    * milliseconds, between which the event loop runs. The same bits. Calls run one after another;
-   * others may be made meanwhile. Tensors are read until it settles, an `out` is written at its
-   * end.
+   * others may be made meanwhile. Options and dims are read when it is called, the elements of
+   * tensors and of masks until it settles; an `out` is written at its end.
    *
    * @throws As `attend`, and `signal.reason` if the signal aborts before the end; all by rejecting.
    */
@@ -106,9 +125,12 @@ export class Attention {
     value: Tensor,
     options: AttendOptions & Later = {},
   ): Promise<AttendResult> {
-    return this.later("attendAsync", options, (engine) =>
-      attend(engine, query, key, value, options),
-    );
+    const name = "attendAsync";
+    return this.later(name, () => {
+      const { signal, ...given } = readAttendLater(name, options);
+      const call = checkAttend(name, query, key, value, given);
+      return { signal, steps: (engine) => callAttend(engine, call) };
+    });
   }
 
   /**
@@ -144,7 +166,9 @@ export class Attention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   attendPacked(query: Tensor, key: Tensor, value: Tensor, options: PackedOptions): AttendResult {
-    return this.now("attendPacked", (engine) => attendPacked(engine, query, key, value, options));
+    return this.now("attendPacked", (engine) =>
+      callAttend(engine, checkAttendPacked(query, key, value, options)),
+    );
   }
 
   /**
@@ -172,7 +196,8 @@ export class Attention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   mergeStates(parts: readonly AttentionState[], options: MergeOptions = {}): AttentionState {
-    return this.now("mergeStates", (engine) => mergeStates(engine, parts, options));
+    const name = "mergeStates";
+    return this.now(name, (engine) => mergeStates(engine, name, parts, readMerge(name, options)));
   }
 
   /**
@@ -210,7 +235,13 @@ export class Attention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   prepareLinear(weight: Tensor, options: PrepareOptions): PreparedLinear {
-    return new PreparedLinear(this.#running("prepareLinear"), weight, options);
+    const name = "prepareLinear";
+    return this.prepare(name, weight, readPrepare(name, options));
+  }
+
+  /** @internal Options as they were read; `of` comes before the names of the arguments. */
+  prepare(operation: string, weight: Tensor, options: PrepareOptions, of?: string): PreparedLinear {
+    return new PreparedLinear(this.#running(operation), operation, weight, options, of);
   }
 
   /**
@@ -220,7 +251,9 @@ export class Attention {
    */
   linear(x: Tensor, prepared: PreparedLinear, options: LinearOptions = {}): Tensor {
     const name = "linear";
-    return this.now(name, (engine) => checkPrepared(name, prepared).apply(engine, x, options));
+    return this.now(name, (engine) =>
+      checkPrepared(name, prepared).apply(engine, name, x, readLinear(name, options)),
+    );
   }
 
   /**
@@ -236,9 +269,10 @@ export class Attention {
     options: LinearBackwardOptions = {},
   ): LinearGradients {
     const name = "linearBackward";
-    return this.now(name, (engine) =>
-      checkPrepared(name, prepared).applyBackward(engine, name, outputGradient, x, options),
-    );
+    return this.now(name, (engine) => {
+      const read = readLinearBackward(name, options);
+      return checkPrepared(name, prepared).applyBackward(engine, name, outputGradient, x, read);
+    });
   }
 
   /**
@@ -295,17 +329,32 @@ export class Attention {
     return runNow(engine, steps(engine));
   }
 
-  /** @internal Runs the steps of a call after those before it. */
+  /**
+   * @internal Runs the steps of a call after those before it; `prepare` checks and copies what it was
+   * given now.
+   */
   later<Result>(
     operation: string,
-    options: Later,
+    prepare: () => Later & { steps: (engine: Engine) => Steps<Result> },
+  ): Promise<Result> {
+    try {
+      const { signal, steps } = prepare();
+      checkSignal(operation, signal);
+      return this.#after(operation, steps, signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #after<Result>(
+    operation: string,
     steps: (engine: Engine) => Steps<Result>,
+    signal: AbortSignal | undefined,
   ): Promise<Result> {
     const result = this.#last.then(() => {
-      checkOptions(operation, options);
-      checkSignal(operation, options.signal);
+      signal?.throwIfAborted();
       const engine = this.#running(operation);
-      return runLater(engine, operation, steps(engine), options.signal);
+      return runLater(engine, operation, steps(engine), signal);
     });
     this.#last = result.catch(() => undefined);
     return result;

@@ -2,10 +2,11 @@
 
 import { loadModule } from "#platform";
 import { Attention } from "./attention";
-import { checkBoolean, checkOptions } from "./checks";
+import { checkBoolean } from "./checks";
 import { bestBuild } from "./engine/detect";
 import { type Engine, load } from "./engine/load";
 import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";
+import { reader } from "./option-names";
 import { checkAnswers } from "./selftest";
 
 /** Options of `createAttention`. */
@@ -36,6 +37,15 @@ export interface AttentionOptions {
 
 const MOST_THREADS = 256;
 
+const read = reader<AttentionOptions>({
+  reproducible: 1,
+  threads: 1,
+  worker: 1,
+  initialMemory: 1,
+  maximumMemory: 1,
+  module: 1,
+});
+
 /**
  * An attention engine on the best build this engine can run.
  * @throws UnsupportedError where WebAssembly or its SIMD is missing or computes wrong numbers, where
@@ -44,6 +54,10 @@ const MOST_THREADS = 256;
  * @throws ArgumentError for an option of the wrong type or range.
  */
 export async function createAttention(options: AttentionOptions = {}): Promise<Attention> {
+  return start(read("createAttention", options));
+}
+
+async function start(options: AttentionOptions): Promise<Attention> {
   checkEngine(options);
   const threaded = await startThreads(options);
   if (typeof threaded === "object") return checked(new Attention(threaded));
@@ -116,7 +130,6 @@ async function startThreads(options: AttentionOptions): Promise<Engine | string 
 }
 
 function checkEngine(options: AttentionOptions): void {
-  checkOptions("createAttention", options);
   if (typeof WebAssembly !== "object") {
     throw new UnsupportedError(
       "createAttention",

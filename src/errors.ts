@@ -70,5 +70,6 @@ function named(value: unknown, depth: number): string {
     if (value.length > 8 || depth > 1) return `an array of ${value.length}`;
     return `[${Array.from(value, (item) => named(item, depth + 1)).join(", ")}]`;
   }
+  if (value instanceof Promise) return "a Promise that was not awaited";
   return `an object with {${Object.keys(value).slice(0, 8).join(", ")}}`;
 }

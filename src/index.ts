@@ -66,4 +66,5 @@ export type {
   PyTorchWeights,
 } from "./projections";
 export type { RotateOptions } from "./rotary";
+export type { StateDict } from "./state-dict";
 export { type Tensor, tensor } from "./tensor";

@@ -1,11 +1,12 @@
 // Gradients of y = x·W + bias:  dx = dy · Wᵀ    dW = xᵀ · dy    dbias = Σ dy over the rows.
 
 import { Slot } from "../assembly/frame";
-import { checkAccumulate, checkBoolean, checkOptions } from "./checks";
+import { checkAccumulate, checkBoolean } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
 import { type Output, Staging } from "./engine/staging";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
+import { reader } from "./option-names";
 import {
   allocatePacked,
   multiplyIn,
@@ -60,6 +61,13 @@ export interface Prepared {
   packed(): number;
 }
 
+export const readLinearBackward = reader<LinearBackwardOptions>({
+  gradients: 1,
+  out: 1,
+  accumulate: 1,
+});
+
+/** `options` as they were read. */
 export function* linearBackward(
   engine: Engine,
   operation: string,
@@ -68,7 +76,6 @@ export function* linearBackward(
   prepared: Prepared,
   options: LinearBackwardOptions,
 ): Steps<LinearGradients> {
-  checkOptions(operation, options);
   const { order, inputSize, outputSize, biased } = prepared;
   prepared.packed();
   const input = checkTensor(operation, "x", x);
@@ -191,25 +198,28 @@ function* sumRows(
   return result;
 }
 
+const readOut = reader<NonNullable<LinearBackwardOptions["out"]>>({ input: 1, weight: 1, bias: 1 });
+
+const readGradients = reader<NonNullable<LinearBackwardOptions["gradients"]>>({ input: 1 });
+
+/** Where gradients go, and whether that of the input is wanted. */
 function checkTargets(
   operation: string,
-  { out, accumulate, gradients }: LinearBackwardOptions,
+  { out: given, accumulate, gradients }: LinearBackwardOptions,
   dims: Record<"input" | "weight" | "bias", readonly number[]>,
   biased: boolean,
-) {
-  checkAccumulate(operation, out, accumulate, "{ input?, weight?, bias? }");
-  if (gradients !== undefined) checkOptions(operation, gradients, "gradients");
-  const wanted = gradients?.input;
-  checkBoolean(operation, "gradients.input", wanted);
+): { targets: Record<"input" | "weight" | "bias", Target>; wanted: boolean } {
+  const out = checkAccumulate(operation, given, accumulate, "{ input?, weight?, bias? }", readOut);
+  const { input } = gradients === undefined ? {} : readGradients(operation, gradients, "gradients");
+  checkBoolean(operation, "gradients.input", input);
   const target = (name: "input" | "weight" | "bias"): Target => {
     const argument = `out.${name}`;
-    const given = out?.[name];
-    if (name === "bias" && given !== undefined && !biased) {
-      throw new ArgumentError(operation, argument, "no value without a bias", describe(given));
+    if (name === "bias" && out.bias !== undefined && !biased) {
+      throw new ArgumentError(operation, argument, "no value without a bias", describe(out.bias));
     }
-    const checked = checkOut(operation, given, dims[name], argument);
+    const checked = checkOut(operation, out[name], dims[name], argument);
     return { dims: dims[name], out: checked, argument, added: accumulate === true };
   };
   const targets = { input: target("input"), weight: target("weight"), bias: target("bias") };
-  return { wanted: wanted !== false, targets };
+  return { targets, wanted: input !== false };
 }

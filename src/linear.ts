@@ -1,6 +1,5 @@
 // Projections: x · W + bias, with W packed once.
 
-import { checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
 import { checkIdle, type Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
@@ -10,6 +9,7 @@ import {
   type LinearGradients,
   linearBackward,
 } from "./linear-backward";
+import { reader } from "./option-names";
 import { inspected, inspectSymbol } from "./printing";
 import { allocatePacked, multiply, type Packing, packing } from "./product";
 import { checkDimsOf, checkOut, checkTensor, checkVector, elementsOf, type Tensor } from "./tensor";
@@ -28,6 +28,9 @@ export interface LinearOptions {
   out?: Float32Array | Tensor | undefined;
 }
 
+export const readPrepare = reader<PrepareOptions>({ order: 1, bias: 1 });
+export const readLinear = reader<LinearOptions>({ out: 1 });
+
 /** A weight matrix packed for `attention.linear`. Made by `attention.prepareLinear`. */
 export class PreparedLinear {
   /** @internal */
@@ -39,20 +42,23 @@ export class PreparedLinear {
   #biased: boolean;
   #packed = 0;
 
-  /** @internal */
-  constructor(engine: Engine, weight: Tensor, options: PrepareOptions) {
-    const operation = "prepareLinear";
-    checkOptions(operation, options);
-    const { order, bias } = options;
+  /** @internal Options as they were read; `of` and a dot come before the names of the arguments. */
+  constructor(
+    engine: Engine,
+    operation: string,
+    weight: Tensor,
+    { order, bias }: PrepareOptions,
+    of = "",
+  ) {
     if (order !== "out,in" && order !== "in,out") {
-      throw new ArgumentError(operation, "order", '"out,in" or "in,out"', describe(order));
+      throw new ArgumentError(operation, `${of}order`, '"out,in" or "in,out"', describe(order));
     }
-    const checked = checkTensor(operation, "weight", weight);
+    const checked = checkTensor(operation, `${of}weight`, weight);
     const [rows = 0, columns = 0] = checked.dims;
     if (checked.dims.length !== 2 || rows < 1 || columns < 1) {
       throw new ArgumentError(
         operation,
-        "weight.dims",
+        `${of}weight.dims`,
         `[${order}], each at least 1`,
         describe(checked.dims),
       );
@@ -60,7 +66,7 @@ export class PreparedLinear {
     const [outputs, inputs] = order === "out,in" ? [rows, columns] : [columns, rows];
     this.#outputSize = outputs;
     this.#inputSize = inputs;
-    const vector = bias === undefined ? bias : checkVector(operation, "bias", bias, outputs);
+    const vector = bias === undefined ? bias : checkVector(operation, `${of}bias`, bias, outputs);
 
     this.#engine = engine;
     this.#order = order;
@@ -110,46 +116,51 @@ export class PreparedLinear {
     this.updating("update", "", weight, bias).pack();
   }
 
-  /** @internal What `update` will do, checked; `prefix` comes before the arguments' names. */
-  updating(operation: string, prefix: string, weight: unknown, bias: unknown): Packing {
+  /** @internal What `update` will do, checked; `of` comes before the arguments' names. */
+  updating(operation: string, of: string, weight: unknown, bias: unknown): Packing {
     this.#inUse(this.#engine, operation);
     checkIdle(this.#engine, operation);
     if (this.#engine.arena.isHeld(this.#packed)) {
       const expected = "a weight that no asynchronous call is using";
       throw new ArgumentError(operation, "prepared", expected, "one in use");
     }
-    const checked = checkTensor(operation, `${prefix}weight`, weight);
-    checkDimsOf(operation, `${prefix}weight`, checked, this.weightDims);
+    const checked = checkTensor(operation, `${of}weight`, weight);
+    checkDimsOf(operation, `${of}weight`, checked, this.weightDims);
     if ((bias !== undefined) !== this.#biased) {
       const expected = this.#biased
         ? "a bias, as prepareLinear had"
         : "no bias, as in prepareLinear";
-      throw new ArgumentError(operation, `${prefix}bias`, expected, describe(bias));
+      throw new ArgumentError(operation, `${of}bias`, expected, describe(bias));
     }
     const vector = this.#biased
-      ? checkVector(operation, `${prefix}bias`, bias, this.#outputSize)
+      ? checkVector(operation, `${of}bias`, bias, this.#outputSize)
       : undefined;
     return this.#packing(operation, this.#packed, checked, vector);
   }
 
   /** @internal */
-  *apply(engine: Engine, x: Tensor, options: LinearOptions): Steps<Tensor> {
-    checkOptions("linear", options);
-    const input = checkTensor("linear", "x", x);
-    this.#inUse(engine, "linear");
+  *apply(
+    engine: Engine,
+    operation: string,
+    x: Tensor,
+    options: LinearOptions,
+    name = "x",
+  ): Steps<Tensor> {
+    const input = checkTensor(operation, name, x);
+    this.#inUse(engine, operation);
     const [depth, columns] = [this.#inputSize, this.#outputSize];
     if (input.dims.at(-1) !== depth) {
       const expected = `[…, in] with in = ${depth}`;
-      throw new ArgumentError("linear", "x.dims", expected, describe(input.dims));
+      throw new ArgumentError(operation, `${name}.dims`, expected, describe(input.dims));
     }
     const dims = [...input.dims.slice(0, -1), columns];
-    const out = checkOut("linear", options.out, dims);
+    const out = checkOut(operation, options.out, dims);
     const rows = elementsOf(dims) / columns;
-    const product = { name: "x", x: input, rows, depth, columns };
+    const product = { name, x: input, rows, depth, columns };
     // What a getter disposed while the arguments were read.
-    this.#inUse(engine, "linear");
+    this.#inUse(engine, operation);
     const place = { dims, out, argument: "out" };
-    return yield* multiply(engine, "linear", product, this.#packed, place);
+    return yield* multiply(engine, operation, product, this.#packed, place);
   }
 
   /** @internal Gradients of the weight and bias, and of x unless it is not wanted. */
@@ -180,7 +191,7 @@ export class PreparedLinear {
     );
   }
 
-  #packing(operation: string, packed: number, weight: Tensor, bias?: Float32Array): Packing {
+  #packing(operation: string, packed: number, weight: Tensor, bias?: Tensor): Packing {
     const [depth, columns, order] = [this.#inputSize, this.#outputSize, this.#order];
     return packing(this.#engine, operation, packed, { weight, order, depth, columns, bias });
   }

@@ -4,6 +4,7 @@ import { MaskKind, MOST_MASKS } from "../assembly/frame";
 import { isFloats, kindOf, lengthOf } from "./arrays";
 import { checkBoolean, checkCount } from "./checks";
 import { ArgumentError, describe } from "./errors";
+import { isPlain, reader } from "./option-names";
 import type { BlockMask, Mask, MaskData } from "./options";
 import type { Shapes } from "./shapes";
 import { checkDims, elementsOf, received } from "./tensor";
@@ -25,6 +26,17 @@ export interface PlacedBlocks {
   readonly dims: readonly number[];
   readonly size: number;
   readonly strides: Four;
+}
+
+type Fields = Exclude<Mask, MaskData>;
+const readFields = reader<Fields>({ data: 1, dims: 1, shorter: 1 }, "a mask { data, dims }");
+const bareMask = (data: MaskData) => ({ data, dims: [], shorter: false });
+
+/** A tensor of another library may have more fields. */
+function readMask(operation: string, mask: Fields, argument: string) {
+  if (isPlain(mask)) return readFields(operation, mask, argument);
+  const { data, dims, shorter } = mask;
+  return { data, dims, shorter };
 }
 
 export interface PlacedMasks {
@@ -57,7 +69,11 @@ export function checkMasks(
 
 function checkMask(operation: string, argument: string, shapes: Shapes, mask: Mask): PlacedMask {
   const bare = ArrayBuffer.isView(mask);
-  const data = bare ? mask : mask?.data;
+  const {
+    data,
+    dims: given,
+    shorter,
+  } = bare ? bareMask(mask) : readMask(operation, mask, argument);
   if (!isMaskData(data)) {
     throw new ArgumentError(
       operation,
@@ -70,7 +86,7 @@ function checkMask(operation: string, argument: string, shapes: Shapes, mask: Ma
   const full: Four = [batch, heads, queries, keys];
   const dims = bare
     ? bareDims(operation, argument, data, full)
-    : checkDims(operation, `${argument}.dims`, mask.dims);
+    : checkDims(operation, `${argument}.dims`, given);
   if (lengthOf(data) !== elementsOf(dims)) {
     throw new ArgumentError(
       operation,
@@ -79,9 +95,8 @@ function checkMask(operation: string, argument: string, shapes: Shapes, mask: Ma
       received(data),
     );
   }
-  if (!bare) checkBoolean(operation, `${argument}.shorter`, mask.shorter);
-  const shorter = !bare && mask.shorter === true;
-  const padded = paddedDims(dims, full, shorter);
+  checkBoolean(operation, `${argument}.shorter`, shorter);
+  const padded = paddedDims(dims, full, shorter === true);
   if (!padded) {
     throw new ArgumentError(
       operation,
@@ -155,6 +170,8 @@ function bareDims(
   );
 }
 
+const readBlockMask = reader<BlockMask>({ data: 1, dims: 1, size: 1 }, "{ data, dims, size }");
+
 export function checkBlockMask(
   operation: string,
   shapes: Shapes,
@@ -162,7 +179,7 @@ export function checkBlockMask(
 ): PlacedBlocks | undefined {
   if (blockMask === undefined) return undefined;
   const { batch, heads, queries, keys } = shapes;
-  const { data, size } = blockMask ?? {};
+  const { data, size, dims: given } = readBlockMask(operation, blockMask, "blockMask");
   if (kindOf(data) !== "Uint8Array") {
     throw new ArgumentError(
       operation,
@@ -172,7 +189,7 @@ export function checkBlockMask(
     );
   }
   checkCount(operation, "blockMask.size", size);
-  const dims = checkDims(operation, "blockMask.dims", blockMask.dims);
+  const dims = checkDims(operation, "blockMask.dims", given);
   const full = [batch, heads, Math.ceil(queries / size), Math.ceil(keys / size)];
   const fits =
     dims.length === 4 &&

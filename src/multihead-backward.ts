@@ -4,14 +4,16 @@ import { AllocatedTensor } from "./allocated";
 import type { AppendedRows, BiasKeyValue } from "./appended";
 import { type AppendedGradients, attendAppendedBackward } from "./appended-backward";
 import { isFloats } from "./arrays";
-import { attendBackward, type BackwardOptions, type GradientOptions } from "./backward";
-import { checkAccumulate, checkOptions } from "./checks";
+import type { AttendCall } from "./attend";
+import { callBackward, type GradientOptions, gradientFields } from "./backward";
+import { checkAccumulate } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import type { PreparedLinear } from "./linear";
 import type { LinearGradients } from "./linear-backward";
+import { reader } from "./option-names";
 import { GONE, inspected, inspectSymbol } from "./printing";
 import type { LayerWeights } from "./projections";
 import { add, checkDimsOf, checkOut, checkTensor, set, type Tensor } from "./tensor";
@@ -83,13 +85,12 @@ export interface Kept {
     readonly key?: Tensor | undefined;
     readonly value?: Tensor | undefined;
   };
-  /** The projected inputs, and what attend made of them. */
-  readonly query: AllocatedTensor;
-  readonly key: AllocatedTensor;
-  readonly value: AllocatedTensor;
+  /** The call of attend with the projected inputs, and what it made of them. */
+  readonly call: AttendCall & {
+    readonly inputs: Record<"query" | "key" | "value", AllocatedTensor>;
+  };
   readonly mixed: AllocatedTensor;
   readonly logSumExp: Tensor;
-  readonly options: BackwardOptions;
   /** Keys and values that every query saw besides. */
   readonly appended: AppendedRows | undefined;
 }
@@ -127,7 +128,8 @@ export class LayerRecord {
   /** Gives the memory back; a second call does nothing. */
   dispose(): void {
     if (!this.#kept) return;
-    const { query, key, value, mixed } = this.#kept;
+    const { mixed, call } = this.#kept;
+    const { query, key, value } = call.inputs;
     for (const tensor of [query, key, value, mixed]) tensor.dispose();
     this.#kept = undefined;
   }
@@ -144,6 +146,9 @@ export class LayerRecord {
   }
 }
 
+export const readLayerBackward = reader<LayerBackwardOptions>(gradientFields);
+
+/** `options` as they were read. */
 export function* layerBackward(
   engine: Engine,
   outputGradient: Tensor,
@@ -151,9 +156,9 @@ export function* layerBackward(
   projections: Record<keyof LayerWeights, PreparedLinear>,
   options: LayerBackwardOptions,
 ): Steps<LayerGradients> {
-  const operation = "MultiHeadAttention";
-  checkOptions(operation, options);
+  const operation = "backward";
   const { given, mixed } = kept;
+  const { inputs } = kept.call;
   const gradient = checkTensor(operation, "outputGradient", outputGradient);
   checkDimsOf(operation, "outputGradient", gradient, [
     ...mixed.dims.slice(0, -1),
@@ -171,13 +176,12 @@ export function* layerBackward(
       projections[name].applyBackward(engine, operation, dy, x, { out: { input } });
     const output = yield* project("output", gradient, mixed, allocate(mixed));
     const out = {
-      query: allocate(kept.query),
-      key: allocate(kept.key),
-      value: allocate(kept.value),
+      query: allocate(inputs.query),
+      key: allocate(inputs.key),
+      value: allocate(inputs.value),
     };
     const { queryGradient, keyGradient, valueGradient, biasKeyValue, ...asked } =
-      yield* attendedBackward(engine, output.inputGradient as Tensor, kept, {
-        ...kept.options,
+      yield* attendedBackward(engine, operation, output.inputGradient as Tensor, kept, {
         gradients: options.gradients,
         out,
       });
@@ -220,14 +224,15 @@ export function* layerBackward(
 /** Back through what lies between the projections. */
 function* attendedBackward(
   engine: Engine,
+  operation: string,
   gradient: Tensor,
-  { query, key, value, mixed, logSumExp, appended }: Kept,
-  options: BackwardOptions,
+  { call: made, mixed, logSumExp, appended }: Kept,
+  options: GradientOptions,
 ): Steps<AppendedGradients> {
+  const call = { ...made, operation };
   const state = { output: mixed, logSumExp };
-  if (!appended) return yield* attendBackward(engine, gradient, query, key, value, state, options);
-  const own = { key, value };
-  return yield* attendAppendedBackward(engine, gradient, query, own, appended, state, options);
+  if (!appended) return yield* callBackward(engine, call, gradient, state, options);
+  return yield* attendAppendedBackward(engine, gradient, call, appended, state, options);
 }
 
 /** Puts a gradient where it was asked to be, by its name. */
@@ -244,13 +249,25 @@ function ofWeights(
   };
 }
 
+type Out = NonNullable<LayerBackwardOptions["out"]>;
+const readOut = reader<Out>({ query: 1, key: 1, value: 1, weights: 1, biasKeyValue: 1 });
+const readOutWeights = reader<NonNullable<Out["weights"]>>({
+  query: 1,
+  key: 1,
+  value: 1,
+  output: 1,
+});
+const readOutBias = reader<NonNullable<Out["biasKeyValue"]>>({ key: 1, value: 1 });
+const readTargets = reader<Targets<ProjectionGradients>>({ weight: 1, bias: 1 });
+
 function checkTargets(
   operation: string,
-  { out, accumulate }: LayerBackwardOptions,
+  { out: wanted, accumulate }: LayerBackwardOptions,
   { given, appended }: Kept,
   projections: Record<keyof LayerWeights, PreparedLinear>,
 ): Deliver {
-  checkAccumulate(operation, out, accumulate, "{ query?, key?, value?, weights?, biasKeyValue? }");
+  const shape = "{ query?, key?, value?, weights?, biasKeyValue? }";
+  const out = checkAccumulate(operation, wanted, accumulate, shape, readOut);
   const places = new Map<string, { given: unknown; checked: Tensor }>();
   const place = (name: string, target: unknown, dims: readonly number[] | undefined) => {
     if (target === undefined) return;
@@ -262,21 +279,21 @@ function checkTargets(
     places.set(name, { given: target, checked });
   };
   for (const name of ["query", "key", "value"] as const) {
-    place(name, out?.[name], given[name]?.dims);
+    place(name, out[name], given[name]?.dims);
   }
-  if (out?.weights !== undefined) checkOptions(operation, out.weights, "out.weights");
+  const weights =
+    out.weights === undefined ? {} : readOutWeights(operation, out.weights, "out.weights");
   for (const name of ["query", "key", "value", "output"] as const) {
-    const both = out?.weights?.[name];
-    if (both === undefined) continue;
-    checkOptions(operation, both, `out.weights.${name}`);
+    if (weights[name] === undefined) continue;
+    const both = readTargets(operation, weights[name], `out.weights.${name}`);
     const { weightDims, biasDims } = projections[name];
     place(`weights.${name}.weight`, both.weight, weightDims);
     place(`weights.${name}.bias`, both.bias, biasDims);
   }
-  if (out?.biasKeyValue !== undefined) {
-    checkOptions(operation, out.biasKeyValue, "out.biasKeyValue");
+  if (out.biasKeyValue !== undefined) {
+    const both = readOutBias(operation, out.biasKeyValue, "out.biasKeyValue");
     for (const name of ["key", "value"] as const) {
-      place(`biasKeyValue.${name}`, out.biasKeyValue[name], appended?.biasDims?.[name]);
+      place(`biasKeyValue.${name}`, both[name], appended?.biasDims?.[name]);
     }
   }
   return (name, gradient) => {

@@ -51,7 +51,7 @@ export interface Weight {
   readonly order: Order;
   readonly depth: number;
   readonly columns: number;
-  readonly bias?: Float32Array | undefined;
+  readonly bias?: Tensor | undefined;
 }
 
 /** W and a bias on their way into a block. */
@@ -71,7 +71,7 @@ export function packing(
   const staging = new Staging(engine, operation);
   staging.block(Slot.packed, packed);
   staging.tensor(Slot.weight, "weight", weight);
-  if (bias) staging.data(Slot.bias, "bias", bias, columns);
+  if (bias) staging.tensor(Slot.bias, "bias", bias);
   const pack = () => {
     const words = frameWords(engine);
     words[Slot.depth] = depth;

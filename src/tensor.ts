@@ -122,16 +122,17 @@ export function checkTensor(
   throw new ArgumentError(operation, argument, "a tensor { data, dims }", describe(value));
 }
 
-/** A Float32Array or a tensor of any dims with so many elements; the elements are the caller's own. */
+/** A Float32Array or a tensor of any dims with so many elements, as a tensor. */
 export function checkVector(
   operation: string,
   argument: string,
   value: unknown,
   size: number,
-): Float32Array {
-  const data = isFloats(value) ? value : checkTensor(operation, argument, value).data;
-  checkData(operation, argument, data, [size]);
-  return data;
+): Tensor {
+  const dims = [size];
+  const checked = isFloats(value) ? { data: value, dims } : checkTensor(operation, argument, value);
+  checkData(operation, argument, checked.data, dims);
+  return checked;
 }
 
 /** @throws ArgumentError unless the tensor has these dims. */

@@ -121,7 +121,7 @@ test("what was disposed says so", async () => {
       },
     ],
     [
-      'MultiHeadAttention: "layer" expected a layer in use, got a disposed one',
+      'forward: "layer" expected a layer in use, got a disposed one',
       () => {
         const made = new MultiHeadAttention(attention, { heads: 2 }, eyes as never);
         made.dispose();
@@ -142,7 +142,7 @@ test("what was disposed says so", async () => {
       },
     ],
     [
-      'MultiHeadAttention: "record" expected a record in use, got a disposed one',
+      'backward: "record" expected a record in use, got a disposed one',
       () => {
         using made = new MultiHeadAttention(attention, { heads: 2 }, eyes as never);
         const { record } = made.forward(zeros(4, 8), undefined, undefined, { record: true });
