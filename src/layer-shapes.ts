@@ -80,7 +80,13 @@ export function checkInputs(
   value: Tensor = key,
 ): { query: Tensor; key: Tensor; value: Tensor } {
   const check = (name: "query" | "key" | "value", given: Tensor) => {
-    if (name !== "query" && isPlain(given) && typeof given === "object" && given && !("data" in given)) {
+    if (
+      name !== "query" &&
+      isPlain(given) &&
+      typeof given === "object" &&
+      given &&
+      !("data" in given)
+    ) {
       const expected = "a tensor { data, dims }, and options as the fourth argument";
       throw new ArgumentError(operation, name, expected, describe(given));
     }
