@@ -1,5 +1,6 @@
-// The declarations of every module made into one file, dist/index.d.ts, and the report of the public
-// face in docs/api: `--report` writes the report anew, `--check` fails if it would change.
+// The declarations of every module made into one file, dist/index.d.cts, which index.d.ts passes on, so
+// that a class is the same by `import` and by `require`; and the report of the public face in docs/api:
+// `--report` writes the report anew, `--check` fails if it would change.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Extractor, ExtractorConfig } from "@microsoft/api-extractor";
@@ -70,4 +71,5 @@ declare global {
 }
 
 `;
-writeFileSync(`${root}dist/index.d.ts`, opening + readFileSync(rolled, "utf8"));
+writeFileSync(`${root}dist/index.d.cts`, opening + readFileSync(rolled, "utf8"));
+writeFileSync(`${root}dist/index.d.ts`, 'export * from "./index.cjs";\n');

@@ -1,8 +1,9 @@
 // The package as a user gets it: dist/ as it stands, packed and installed into a folder.
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { absoluteLinks, published } from "./manifest.mjs";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -19,11 +20,20 @@ export function npm(folder, ...args) {
 }
 
 /** The tarball's path, and the paths of its files. */
-export function pack() {
-  const target = join(root, "build/package");
+export function pack(target = join(root, "build/package")) {
+  const listed = JSON.parse(npm(root, "pack", "--json", "--dry-run"))[0].files;
+  const files = listed.map(({ path }) => path).sort();
+  const staged = join(target, "staged");
+  rmSync(staged, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
-  const [packed] = JSON.parse(npm(root, "pack", "--json", "--pack-destination", target));
-  const files = packed.files.map(({ path }) => path).sort();
+  for (const file of files) cpSync(join(root, file), join(staged, file));
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const write = (file, text) => writeFileSync(join(staged, file), text);
+  write("package.json", `${JSON.stringify(published(manifest), null, 2)}\n`);
+  for (const page of files.filter((file) => file.endsWith(".md"))) {
+    write(page, absoluteLinks(page, readFileSync(join(root, page), "utf8"), files, manifest));
+  }
+  const [packed] = JSON.parse(npm(staged, "pack", "--json", "--pack-destination", target));
   return { tarball: join(target, packed.filename), files };
 }
 

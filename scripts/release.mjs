@@ -22,7 +22,7 @@ function hinder(reason) {
   console.log(`not yet: ${reason}`);
 }
 
-const { name, version } = JSON.parse(read("package.json"));
+const { name, version, repository } = JSON.parse(read("package.json"));
 
 step(`${name} ${version}: tree, tag, changelog`);
 const changed = git("status", "--porcelain");
@@ -33,6 +33,7 @@ const [, when] = new RegExp(`^## ${version.replaceAll(".", "\\.")} \\((.+)\\)$`,
 ) ?? [undefined, undefined];
 if (!when) throw new Error(`CHANGELOG.md has no section "## ${version} (date)"`);
 if (!/^\d{4}-\d\d-\d\d$/.test(when)) hinder(`CHANGELOG.md says ${when} instead of a date`);
+if (repository.includes("OWNER")) hinder(`package.json's repository is still ${repository}`);
 const locked = JSON.parse(read("package-lock.json")).packages[""].version;
 if (locked !== version) throw new Error(`package-lock.json says ${locked}`);
 

@@ -1,11 +1,13 @@
 // Gradients of attendAppended: those of its two parts, from the output and logSumExp of both together.
 
-import { type AppendedRows, type BiasKeyValue, batched, sharedOptions } from "./appended";
+import { type AppendedRows, appendedCall, type BiasKeyValue } from "./appended";
+import type { AttendCall } from "./attend";
 import {
   type AttendGradients,
   type AttendState,
-  attendBackward,
-  type BackwardOptions,
+  callBackward,
+  checkWanted,
+  type GradientOptions,
 } from "./backward";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
@@ -23,34 +25,25 @@ export interface AppendedGradients extends AttendGradients {
 export function* attendAppendedBackward(
   engine: Engine,
   outputGradient: Tensor,
-  query: Tensor,
-  own: { key: Tensor; value: Tensor },
+  call: AttendCall,
   appended: AppendedRows,
   state: AttendState,
-  options: BackwardOptions,
+  options: GradientOptions,
 ): Steps<AppendedGradients> {
-  const { gradients: wanted, sinks } = options;
+  const wanted = checkWanted(call.operation, options, call.placed);
   // The sinks' gradient comes with the appended keys: a sequence may have no others.
-  const ofSinks = wanted?.sinks === undefined ? {} : { sinks, gradients: { sinks: wanted.sinks } };
-  const { sinksGradient: _, ...ofOwn } = yield* attendBackward(
+  const own = { ...options, gradients: { ...wanted, sinks: false } };
+  const ofOwn = yield* callBackward(engine, call, outputGradient, state, own);
+  const other = appendedCall(call, appended);
+  const { sinks } = call.placed.scoring;
+  const scoring = { ...other.placed.scoring, sinks: wanted.sinks ? sinks : undefined };
+  const { keyGradient, valueGradient, sinksGradient } = yield* callBackward(
     engine,
+    { ...other, placed: { ...other.placed, scoring } },
     outputGradient,
-    query,
-    own.key,
-    own.value,
-    state,
-    wanted?.sinks ? { ...options, gradients: { ...wanted, sinks: false } } : options,
-  );
-  const { keyGradient, valueGradient, sinksGradient } = yield* attendBackward(
-    engine,
-    outputGradient,
-    query,
-    batched(appended.key, query),
-    batched(appended.value, query),
     state,
     {
-      ...sharedOptions(options),
-      ...ofSinks,
+      gradients: { sinks: wanted.sinks },
       out: { query: ofOwn.queryGradient },
       accumulate: true,
     },

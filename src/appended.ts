@@ -2,15 +2,17 @@
 // zeros of add_zero_attn. They are attended to apart and merged, so that masks, lengths, causal and
 // windows go on speaking of the inputs' own keys. Their columns of weights and scores come last.
 
-import { attend } from "./attend";
-import { checkBoolean, checkOptions } from "./checks";
-import { AppendedDropout } from "./dropout";
+import { Sequence } from "../assembly/kinds";
+import { type AttendCall, callAttend, checkAttendOf } from "./attend";
+import { checkBoolean } from "./checks";
+import { dropoutApart } from "./dropout";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
 import { mergeStates } from "./merge";
+import { reader } from "./option-names";
 import type { AttendOptions, AttendResult } from "./options";
-import { checkData, checkTensor, elementsOf, type Tensor } from "./tensor";
+import { checkTensor, checkVector, elementsOf, type Tensor } from "./tensor";
 
 /** A key and a value that every query sees besides the inputs' own. */
 export interface BiasKeyValue {
@@ -36,81 +38,102 @@ export interface AppendedRows {
   readonly biasDims?: Record<"key" | "value", readonly number[]> | undefined;
 }
 
-const NAME = "MultiHeadAttention";
+const readBias = reader<BiasKeyValue>({ key: 1, value: 1 });
 
 /** @throws ArgumentError if a bias is not of the size its projection has. */
 export function checkAppended(
+  operation: string,
   config: AppendedConfig,
   keySize: number,
   valueSize: number,
 ): AppendedRows | undefined {
   const { biasKeyValue, addZeroAttention } = config;
-  checkBoolean(NAME, "addZeroAttention", addZeroAttention);
+  checkBoolean(operation, "addZeroAttention", addZeroAttention);
   const count = (biasKeyValue === undefined ? 0 : 1) + (addZeroAttention ? 1 : 0);
-  return count === 0 ? undefined : rowsOf(biasKeyValue, count, keySize, valueSize);
+  return count === 0 ? undefined : rowsOf(operation, biasKeyValue, count, keySize, valueSize);
 }
 
 /** Another bias of the same size. @throws ArgumentError as checkAppended, or if there was none. */
 export function updateAppended(
+  operation: string,
   rows: AppendedRows | undefined,
   biasKeyValue: BiasKeyValue,
 ): AppendedRows {
   if (!rows?.biasDims) {
     const expected = "no value for a layer without one";
-    throw new ArgumentError(NAME, "biasKeyValue", expected, describe(biasKeyValue));
+    throw new ArgumentError(operation, "biasKeyValue", expected, describe(biasKeyValue));
   }
   const [, count, keySize] = rows.key.dims as [number, number, number];
-  return rowsOf(biasKeyValue, count, keySize, rows.value.dims[2] as number);
+  return rowsOf(operation, biasKeyValue, count, keySize, rows.value.dims[2] as number);
 }
 
 function rowsOf(
-  bias: BiasKeyValue | undefined,
+  operation: string,
+  biasKeyValue: BiasKeyValue | undefined,
   count: number,
   keySize: number,
   valueSize: number,
 ): AppendedRows {
-  if (bias !== undefined) checkOptions(NAME, bias, "biasKeyValue");
+  const bias =
+    biasKeyValue === undefined ? undefined : readBias(operation, biasKeyValue, "biasKeyValue");
   const rows = (name: "key" | "value", size: number) => {
     const data = new Float32Array(count * size);
     const dims = [1, count, size];
     if (!bias) return { rows: { data, dims }, biasDims: [] };
     const argument = `biasKeyValue.${name}`;
-    const given = checkTensor(NAME, argument, bias[name]);
-    checkData(NAME, argument, given.data, [size]);
-    data.set(given.data);
-    return { rows: { data, dims }, biasDims: given.dims };
+    const given = checkTensor(operation, argument, bias[name]);
+    data.set(checkVector(operation, argument, given, size).data);
+    return { rows: { data, dims }, biasDims: given.dims.slice() };
   };
   const [key, value] = [rows("key", keySize), rows("value", valueSize)];
   const biasDims = bias && { key: key.biasDims, value: value.biasDims };
   return { key: key.rows, value: value.rows, biasDims };
 }
 
-/** What holds of the appended keys too. */
-export function sharedOptions(options: Omit<AttendOptions, "out">) {
-  const { layout, heads, keyValueHeads, scale, softcap, queryLengths, dropout } = options;
-  const apart = dropout && new AppendedDropout(dropout);
-  return { layout, heads, keyValueHeads, scale, softcap, queryLengths, dropout: apart };
+/** What each part has to give for the whole. */
+export function wantedOfParts({ weights, scores }: AttendOptions) {
+  const eachHead = weights === "mean" || scores === "probabilities";
+  return { weights: eachHead || weights, logSumExp: true, scores };
 }
 
+/** The same call over the appended keys, with what holds of them too. */
+export function appendedCall(call: AttendCall, appended: AppendedRows): AttendCall {
+  const { operation, inputs, shapes, placed, options } = call;
+  const { query } = inputs;
+  const { heads, keyValueHeads } = shapes;
+  const { scale, softcap } = placed.scoring;
+  const { sequences } = placed.visibility;
+  const queryLengths = sequences.filter((_, index) => index % Sequence.count === Sequence.queries);
+  const { weights, logSumExp, scores } = options;
+  const made = checkAttendOf(
+    operation,
+    { query, key: batched(appended.key, query), value: batched(appended.value, query) },
+    "BLE",
+    { heads, keyValueHeads, scale, softcap, queryLengths, weights, logSumExp, scores },
+  );
+  return { ...made, placed: { ...made.placed, dropout: dropoutApart(placed.dropout) } };
+}
+
+/** `call` is of the inputs' own keys; the options are those of the layer. */
 export function* attendAppended(
   engine: Engine,
-  query: Tensor,
-  own: { key: Tensor; value: Tensor },
+  call: AttendCall,
   appended: AppendedRows,
   options: AttendOptions,
 ): Steps<AttendResult> {
+  const { operation } = call;
   const { layout, heads, scores, out } = options;
-  const eachHead = options.weights === "mean" || scores === "probabilities";
-  const wanted = { weights: eachHead || options.weights, logSumExp: true, scores };
+  const wanted = wantedOfParts(options);
   const parts = [
-    yield* attend(engine, query, own.key, own.value, { ...options, ...wanted, out: undefined }),
-    yield* attend(engine, query, batched(appended.key, query), batched(appended.value, query), {
-      ...sharedOptions(options),
-      ...wanted,
-    }),
+    yield* callAttend(engine, call),
+    yield* callAttend(engine, appendedCall(call, appended)),
   ].map(stated);
 
-  const { output, logSumExp } = yield* mergeStates(engine, parts, { layout, heads, out });
+  const { output, logSumExp } = yield* mergeStates(engine, operation, parts, {
+    layout,
+    heads,
+    out,
+  });
   const result: AttendResult = { output };
   if (options.logSumExp) result.logSumExp = logSumExp;
   if (scores) result.scores = beside(parts.map((part) => part.scores));
@@ -119,6 +142,7 @@ export function* attendAppended(
     // A part's weights are an output over disjoint keys too: 0 in the other's columns.
     const { output: weights } = yield* mergeStates(
       engine,
+      operation,
       parts.map(({ logSumExp }, index) => ({
         output: beside(columns.map((own, other) => (other === index ? own : zeros(own)))),
         logSumExp,

@@ -1,65 +1,93 @@
-// One call of attend: check → place → call → take.
+// One call of attend: check → place → call → take. All that is checked is a copy, but for the elements.
 
 import { CoreKernel, WeightsKind } from "../assembly/kinds";
 import { AttendFrame } from "../build/frames";
-import { checkScores, stageCall, writeCall } from "./call";
-import { checkBoolean, checkOptions } from "./checks";
+import { checkScores, type Scores, stageCall, writeCall } from "./call";
+import { checkBoolean } from "./checks";
 import type { Engine } from "./engine/load";
 import { CORE } from "./engine/modules";
 import { Staging } from "./engine/staging";
 import { type Steps, threadsFor, type Work } from "./engine/work";
-import type { AttendOptions, AttendResult, ScoreOptions } from "./options";
+import type { AttendOptions, AttendResult, Layout, ScoreOptions } from "./options";
 import { checkInputs, checkLayout, checkShapes, type Inputs, type Shapes } from "./shapes";
 import { checkOut, elementsOf, type Tensor } from "./tensor";
 import { checkVisibility, type Visibility } from "./visibility";
 
-export function* attend(
-  engine: Engine,
+/** A call that can be made. */
+export interface AttendCall {
+  readonly operation: string;
+  readonly inputs: Inputs;
+  readonly shapes: Shapes;
+  readonly placed: Scores;
+  readonly options: ScoreOptions;
+  readonly out: Tensor | undefined;
+}
+
+/** `options` as they were read. */
+export function checkAttend(
+  operation: string,
   query: Tensor,
   key: Tensor,
   value: Tensor,
   options: AttendOptions,
-): Steps<AttendResult> {
-  checkOptions("attend", options);
-  const layout = checkLayout("attend", options.layout);
-  const inputs = checkInputs("attend", query, key, value, layout);
-  const shapes = checkShapes("attend", inputs, layout, options);
-  const visibility = checkVisibility("attend", shapes, options);
-  return yield* callAttend(engine, "attend", inputs, shapes, visibility, options);
+): AttendCall {
+  const layout = checkLayout(operation, options.layout);
+  const inputs = checkInputs(operation, query, key, value, layout);
+  return checkAttendOf(operation, inputs, layout, options);
 }
 
-/** The call, once it is known what each sequence sees. */
-export function* callAttend(
-  engine: Engine,
+/** The same with inputs of which only the dims are looked at. */
+export function checkAttendOf(
+  operation: string,
+  inputs: Inputs,
+  layout: Layout,
+  options: AttendOptions,
+): AttendCall {
+  const shapes = checkShapes(operation, inputs, layout, options);
+  const visibility = checkVisibility(operation, shapes, options);
+  return checkCall(operation, inputs, shapes, visibility, options);
+}
+
+/** The rest of it, once it is known what each sequence sees. */
+export function checkCall(
   operation: string,
   inputs: Inputs,
   shapes: Shapes,
   visibility: Visibility,
   options: ScoreOptions,
+): AttendCall {
+  const placed = checkScores(operation, shapes, visibility, options);
+  checkBoolean(operation, "logSumExp", options.logSumExp);
+  const out = checkOut(operation, options.out, shapes.outputDims);
+  return { operation, inputs, shapes, placed, options, out };
+}
+
+export function* callAttend(
+  engine: Engine,
+  { operation, inputs, shapes, placed, options, out }: AttendCall,
 ): Steps<AttendResult> {
   const { frame } = engine;
   const [core] = engine.modules;
-  const placed = checkScores(operation, shapes, visibility, options);
   const { scoring } = placed;
-  checkBoolean(operation, "logSumExp", options.logSumExp);
-  checkOut(operation, options.out, shapes.outputDims);
-
+  const { scoreMod } = options;
   const { batch, heads, queries, keys } = shapes;
   const { scoresKind, weightsKind } = scoring;
   const words = writeCall(engine, shapes, placed);
   // JavaScript belongs to the calling thread, and a mean is added up over the heads.
-  const alone = options.scoreMod !== undefined || weightsKind === WeightsKind.mean;
+  const alone = scoreMod !== undefined || weightsKind === WeightsKind.mean;
   const multiplyAdds = batch * heads * queries * keys * (shapes.headSize + shapes.valueSize);
   const threads = alone ? 1 : threadsFor(engine, multiplyAdds);
   words[AttendFrame.threads] = threads;
   words[AttendFrame.packedHeads] = threads > 1 ? packedHeads(shapes) : 1;
   words[AttendFrame.weightsKind] = weightsKind;
   words[AttendFrame.scoresKind] = scoresKind;
-  words[AttendFrame.modified] = options.scoreMod ? 1 : 0;
+  words[AttendFrame.modified] = scoreMod ? 1 : 0;
 
-  const staging = new Staging(engine, operation, engine.shared || threads > 1);
+  // A scoreMod may throw half-way.
+  const apart = engine.shared || threads > 1 || scoreMod !== undefined;
+  const staging = new Staging(engine, operation, apart);
   stageCall(staging, inputs, placed);
-  const output = staging.output(AttendFrame.output, shapes.outputDims, options.out);
+  const output = staging.output(AttendFrame.output, shapes.outputDims, out);
   const matrices = weightsKind === WeightsKind.mean ? batch : batch * heads;
   const weights = weightsKind
     ? staging.room(AttendFrame.weights, matrices * queries * keys * 4)
@@ -74,7 +102,7 @@ export function* callAttend(
   try {
     const call = yield* staging.place();
     const items = core.items(CoreKernel.attend, call);
-    const around = aroundOf(engine, options.scoreMod);
+    const around = aroundOf(engine, scoreMod);
     yield staging.work({ module: CORE, kernel: CoreKernel.attend, items, threads, around });
     const { batchDims, headDims } = shapes;
     const dims = [...batchDims, ...headDims, queries];
@@ -91,7 +119,7 @@ export function* callAttend(
       result.logSumExp = { data: yield* staging.copy(logSumExp), dims: shapes.logSumExpDims };
     }
     // Last, for an `out` to be written only by a call that succeeds.
-    return { output: yield* staging.take(output, shapes.outputDims), ...result };
+    return { output: yield* staging.take(output), ...result };
   } finally {
     staging.release();
   }

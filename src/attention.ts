@@ -1,38 +1,59 @@
 // The engine a caller holds, and everything it can do.
 
-import { attend } from "./attend";
+import { AllocatedTensor } from "./allocated";
+import { callAttend, checkAttend } from "./attend";
 import {
   type AttendGradients,
   type AttendState,
   attendBackward,
   type BackwardOptions,
 } from "./backward";
-import { checkOptions } from "./checks";
+import { bindMethods } from "./binding";
 import { disposeSymbol } from "./disposal";
 import type { MemoryFigures } from "./engine/arena";
 import type { Variant } from "./engine/detect";
-import type { Engine } from "./engine/load";
+import { checkIdle, type Engine } from "./engine/load";
 import { POSITIONS } from "./engine/modules";
 import { checkSignal, runLater, runNow, type Steps } from "./engine/work";
-import { ArgumentError, DisposedError } from "./errors";
+import { DisposedError } from "./errors";
 import { type FrequencyOptions, type RopeFrequencies, ropeFrequencies } from "./frequencies";
-import { checkPrepared, type LinearOptions, PreparedLinear, type PrepareOptions } from "./linear";
-import type { LinearBackwardOptions, LinearGradients } from "./linear-backward";
-import { type AttentionState, type MergeOptions, mergeStates } from "./merge";
-import type { AttendOptions, AttendResult, Later } from "./options";
 import {
-  attendPacked,
+  checkPrepared,
+  type LinearOptions,
+  PreparedLinear,
+  type PrepareOptions,
+  readLinear,
+  readPrepare,
+} from "./linear";
+import {
+  type LinearBackwardOptions,
+  type LinearGradients,
+  readLinearBackward,
+} from "./linear-backward";
+import { type AttentionState, type MergeOptions, mergeStates, readMerge } from "./merge";
+import {
+  type AttendOptions,
+  type AttendResult,
+  type Later,
+  readAttend,
+  readAttendLater,
+} from "./options";
+import {
   attendPackedBackward,
+  checkAttendPacked,
   type PackedBackwardOptions,
   type PackedOptions,
 } from "./packed";
 import { type SinusoidalOptions, sinusoidalPositions } from "./positions";
+import { GONE, inspected, inspectSymbol } from "./printing";
 import { type RotateOptions, rotate } from "./rotary";
 import { selfTest } from "./selftest";
-import { AllocatedTensor, checkDims, type Tensor } from "./tensor";
+import { checkDims, type Tensor } from "./tensor";
 
 /** Attention and the projections around it, in one linear memory. Made by `createAttention`. */
 export class Attention {
+  /** @internal */
+  static readonly name = "Attention";
   #engine: Engine | undefined;
   /** Settles, never rejects, once the last call of `later` has ended. */
   #last: Promise<unknown> = Promise.resolve();
@@ -42,6 +63,7 @@ export class Attention {
   constructor(engine: Engine, threadsFallback?: string) {
     this.#engine = engine;
     this.#threadsFallback = threadsFallback;
+    bindMethods(this, Attention.prototype);
   }
 
   /** Which build runs: "relaxed" or "portable". */
@@ -84,14 +106,17 @@ export class Attention {
    * @throws DisposedError after `dispose()`, or for a disposed tensor.
    */
   attend(query: Tensor, key: Tensor, value: Tensor, options: AttendOptions = {}): AttendResult {
-    return this.now("attend", (engine) => attend(engine, query, key, value, options));
+    const name = "attend";
+    return this.now(name, (engine) =>
+      callAttend(engine, checkAttend(name, query, key, value, readAttend(name, options))),
+    );
   }
 
   /**
    * `attend` without holding the calling thread: on the workers, or without them in slices of some
    * milliseconds, between which the event loop runs. The same bits. Calls run one after another;
-   * others may be made meanwhile. Tensors are read until it settles, an `out` is written at its
-   * end.
+   * others may be made meanwhile. Options and dims are read when it is called, the elements of
+   * tensors and of masks until it settles; an `out` is written at its end.
    *
    * @throws As `attend`, and `signal.reason` if the signal aborts before the end; all by rejecting.
    */
@@ -101,9 +126,12 @@ export class Attention {
     value: Tensor,
     options: AttendOptions & Later = {},
   ): Promise<AttendResult> {
-    return this.later("attendAsync", options, (engine) =>
-      attend(engine, query, key, value, options),
-    );
+    const name = "attendAsync";
+    return this.later(name, () => {
+      const { signal, ...given } = readAttendLater(name, options);
+      const call = checkAttend(name, query, key, value, given);
+      return { signal, steps: (engine) => callAttend(engine, call) };
+    });
   }
 
   /**
@@ -139,7 +167,9 @@ export class Attention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   attendPacked(query: Tensor, key: Tensor, value: Tensor, options: PackedOptions): AttendResult {
-    return this.now("attendPacked", (engine) => attendPacked(engine, query, key, value, options));
+    return this.now("attendPacked", (engine) =>
+      callAttend(engine, checkAttendPacked(query, key, value, options)),
+    );
   }
 
   /**
@@ -167,7 +197,8 @@ export class Attention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   mergeStates(parts: readonly AttentionState[], options: MergeOptions = {}): AttentionState {
-    return this.now("mergeStates", (engine) => mergeStates(engine, parts, options));
+    const name = "mergeStates";
+    return this.now(name, (engine) => mergeStates(engine, name, parts, readMerge(name, options)));
   }
 
   /**
@@ -205,7 +236,13 @@ export class Attention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   prepareLinear(weight: Tensor, options: PrepareOptions): PreparedLinear {
-    return new PreparedLinear(this.#running("prepareLinear"), weight, options);
+    const name = "prepareLinear";
+    return this.prepare(name, weight, readPrepare(name, options));
+  }
+
+  /** @internal Options as they were read; `of` comes before the names of the arguments. */
+  prepare(operation: string, weight: Tensor, options: PrepareOptions, of?: string): PreparedLinear {
+    return new PreparedLinear(this.#running(operation), operation, weight, options, of);
   }
 
   /**
@@ -215,7 +252,9 @@ export class Attention {
    */
   linear(x: Tensor, prepared: PreparedLinear, options: LinearOptions = {}): Tensor {
     const name = "linear";
-    return this.now(name, (engine) => checkPrepared(name, prepared).apply(engine, x, options));
+    return this.now(name, (engine) =>
+      checkPrepared(name, prepared).apply(engine, name, x, readLinear(name, options)),
+    );
   }
 
   /**
@@ -231,9 +270,10 @@ export class Attention {
     options: LinearBackwardOptions = {},
   ): LinearGradients {
     const name = "linearBackward";
-    return this.now(name, (engine) =>
-      checkPrepared(name, prepared).applyBackward(engine, name, outputGradient, x, options),
-    );
+    return this.now(name, (engine) => {
+      const read = readLinearBackward(name, options);
+      return checkPrepared(name, prepared).applyBackward(engine, name, outputGradient, x, read);
+    });
   }
 
   /**
@@ -259,7 +299,7 @@ export class Attention {
 
   /** Lets go of the linear memory and everything in it, and ends its workers; a second call does nothing. */
   dispose(): void {
-    this.#checkIdle("dispose");
+    if (this.#engine) checkIdle(this.#engine, "dispose");
     this.#engine?.pool?.retire("the engine is disposed");
     this.#engine?.arena.dispose();
     this.#engine = undefined;
@@ -270,23 +310,52 @@ export class Attention {
     this.dispose();
   }
 
+  /** What runs, by how many threads, and its memory. */
+  toJSON(): object {
+    if (!this.#engine) return GONE;
+    const { variant, fused, pool, arena } = this.#engine;
+    const { used, reserved, maximum } = arena;
+    const threads = pool?.threads ?? 1;
+    return { variant, fused, threads, memory: { used, reserved, maximum } };
+  }
+
+  /** @internal */
+  [inspectSymbol](_depth: number, options: object, inspect?: never): unknown {
+    return inspected("Attention", this.toJSON(), options, inspect);
+  }
+
   /** @internal Runs the steps of a call. */
   now<Result>(operation: string, steps: (engine: Engine) => Steps<Result>): Result {
     const engine = this.#running(operation);
     return runNow(engine, steps(engine));
   }
 
-  /** @internal Runs the steps of a call after those before it. */
+  /**
+   * @internal Runs the steps of a call after those before it; `prepare` checks and copies what it was
+   * given now.
+   */
   later<Result>(
     operation: string,
-    options: Later,
+    prepare: () => Later & { steps: (engine: Engine) => Steps<Result> },
+  ): Promise<Result> {
+    try {
+      const { signal, steps } = prepare();
+      checkSignal(operation, signal);
+      return this.#after(operation, steps, signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #after<Result>(
+    operation: string,
     steps: (engine: Engine) => Steps<Result>,
+    signal: AbortSignal | undefined,
   ): Promise<Result> {
     const result = this.#last.then(() => {
-      checkOptions(operation, options);
-      checkSignal(operation, options.signal);
+      signal?.throwIfAborted();
       const engine = this.#running(operation);
-      return runLater(engine, operation, steps(engine), options.signal);
+      return runLater(engine, operation, steps(engine), signal);
     });
     this.#last = result.catch(() => undefined);
     return result;
@@ -295,18 +364,7 @@ export class Attention {
   #running(operation: string): Engine {
     if (!this.#engine)
       throw new DisposedError(operation, "attention", "an engine in use", "a disposed one");
-    this.#checkIdle(operation);
+    checkIdle(this.#engine, operation);
     return this.#engine;
-  }
-
-  /** A call from inside scoreMod would move the memory under the call that is running. */
-  #checkIdle(operation: string): void {
-    if (!this.#engine?.scoreMod) return;
-    throw new ArgumentError(
-      operation,
-      "attention",
-      "an engine that is not running a scoreMod",
-      "a call from inside it",
-    );
   }
 }

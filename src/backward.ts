@@ -2,17 +2,18 @@
 
 import { MaskKind, TrainingKernel } from "../assembly/kinds";
 import { BackwardFrame, Mask as MaskRecord } from "../build/frames";
-import { checkScores, maskSlot, type Scores, stageCall, writeCall } from "./call";
-import { checkAccumulate, checkBoolean, checkOptions } from "./checks";
+import { type AttendCall, checkAttend } from "./attend";
+import { maskSlot, type Scores, stageCall, writeCall } from "./call";
+import { checkAccumulate, checkBoolean } from "./checks";
 import type { Engine } from "./engine/load";
 import { TRAINING } from "./engine/modules";
 import { Staging } from "./engine/staging";
 import { type Steps, threadsFor } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
-import type { AttendOptions, ScoreOptions } from "./options";
-import { checkInputs, checkLayout, checkShapes, type Inputs, type Shapes } from "./shapes";
+import { reader } from "./option-names";
+import { type AttendOptions, attendFields, type ScoreOptions } from "./options";
+import type { Inputs, Shapes } from "./shapes";
 import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
-import { checkVisibility, type Visibility } from "./visibility";
 
 /** What `attend` gave with `logSumExp: true`, and with the same options otherwise. */
 export interface AttendState {
@@ -74,7 +75,13 @@ export interface AttendGradients {
   sinksGradient?: Tensor;
 }
 
-const NAME = "attendBackward";
+export const gradientFields = { gradients: 1, out: 1, accumulate: 1 } as const;
+
+/** A scoreMod is read too, to be refused. */
+export const readBackward = reader<BackwardOptions & Pick<ScoreOptions, "scoreMod">>({
+  ...attendFields,
+  ...gradientFields,
+});
 
 export function* attendBackward(
   engine: Engine,
@@ -83,38 +90,36 @@ export function* attendBackward(
   key: Tensor,
   value: Tensor,
   state: AttendState,
-  options: BackwardOptions,
+  given: BackwardOptions,
 ): Steps<AttendGradients> {
-  checkOptions(NAME, options);
-  const layout = checkLayout(NAME, options.layout);
-  const inputs = checkInputs(NAME, query, key, value, layout);
-  const shapes = checkShapes(NAME, inputs, layout, options as AttendOptions);
-  const visibility = checkVisibility(NAME, shapes, options as AttendOptions);
-  return yield* callBackward(
-    engine,
-    NAME,
-    outputGradient,
-    inputs,
-    state,
-    shapes,
-    visibility,
-    options,
-  );
+  const name = "attendBackward";
+  const options = readBackward(name, given);
+  const forward = forwardOptions(name, options);
+  const call = checkAttend(name, query, key, value, forward);
+  return yield* callBackward(engine, call, outputGradient, state, options);
 }
 
-/** The call, once it is known what each sequence sees. */
+/** Those of the forward pass; what it returned besides changes nothing. */
+export function forwardOptions<T extends { readonly scoreMod?: unknown }>(
+  operation: string,
+  options: T,
+): Omit<T, "out" | "scoreMod"> {
+  const { scoreMod } = options;
+  if (scoreMod !== undefined) {
+    const expected = "no value: a function's gradient is not known";
+    throw new ArgumentError(operation, "scoreMod", expected, describe(scoreMod));
+  }
+  return { ...options, out: undefined };
+}
+
+/** `call` is the forward pass that the gradients go back through. */
 export function* callBackward(
   engine: Engine,
-  operation: string,
+  { operation, inputs, shapes, placed }: AttendCall,
   outputGradient: Tensor,
-  inputs: Inputs,
   state: AttendState,
-  shapes: Shapes,
-  visibility: Visibility,
-  options: BackwardScoreOptions,
+  options: GradientOptions,
 ): Steps<AttendGradients> {
-  refuseScoreMod(operation, options);
-  const placed = checkScores(operation, shapes, visibility, options as ScoreOptions);
   const wanted = checkWanted(operation, options, placed);
   const { output, logSumExp } = checkState(operation, state, shapes);
   const gradient = like(operation, "outputGradient", outputGradient, shapes.outputDims);
@@ -159,7 +164,7 @@ export function* callBackward(
     const asked: Partial<AttendGradients> = {};
     const sums: (Tensor | undefined)[] = [];
     for (const mask of maskPlaces) {
-      sums.push(mask && { data: yield* staging.copy(mask.place), dims: mask.dims });
+      sums.push(mask && { data: yield* staging.copy(mask.place), dims: mask.dims.slice() });
     }
     if (wanted.mask && masks.listed) asked.maskGradients = sums;
     else if (sums[0]) asked.maskGradient = sums[0];
@@ -170,12 +175,12 @@ export function* callBackward(
         : overBatches(sums, heads);
     }
     if (sinksPlace) asked.sinksGradient = overBatches(yield* staging.copy(sinksPlace), heads);
-    return {
-      queryGradient: yield* staging.take(queryPlace, inputs.query.dims),
-      keyGradient: yield* staging.take(keyPlace, inputs.key.dims),
-      valueGradient: yield* staging.take(valuePlace, inputs.value.dims),
-      ...asked,
-    };
+    const [queryGradient, keyGradient, valueGradient] = (yield* staging.takeAll([
+      queryPlace,
+      keyPlace,
+      valuePlace,
+    ])) as [Tensor, Tensor, Tensor];
+    return { queryGradient, keyGradient, valueGradient, ...asked };
   } finally {
     staging.release();
   }
@@ -188,24 +193,20 @@ function overBatches(sums: Float32Array, heads: number): Tensor {
   return { data: Float32Array.from(totals), dims: [heads] };
 }
 
-function refuseScoreMod(operation: string, options: object): void {
-  if (!("scoreMod" in options) || options.scoreMod === undefined) return;
-  const expected = "no value: a function's gradient is not known";
-  throw new ArgumentError(operation, "scoreMod", expected, describe(options.scoreMod));
-}
+const readGradients = reader<NonNullable<GradientOptions["gradients"]>>(
+  { mask: 1, alibi: 1, sinks: 1 },
+  "{ mask?, alibi?, sinks? }",
+);
 
-function checkWanted(operation: string, { gradients }: GradientOptions, scores: Scores) {
-  if (gradients === undefined) return {};
-  if (typeof gradients !== "object" || gradients === null) {
-    throw new ArgumentError(
-      operation,
-      "gradients",
-      "{ mask?, alibi?, sinks? }",
-      describe(gradients),
-    );
-  }
+export function checkWanted(
+  operation: string,
+  { gradients: given }: GradientOptions,
+  scores: Scores,
+) {
+  if (given === undefined) return {};
+  const gradients = readGradients(operation, given, "gradients");
   const { masks, scoring } = scores;
-  const given = {
+  const possible = {
     mask: masks.each.some(({ kind }) => kind === MaskKind.additive),
     alibi: scoring.alibi !== undefined,
     sinks: scoring.sinks !== undefined,
@@ -213,7 +214,7 @@ function checkWanted(operation: string, { gradients }: GradientOptions, scores: 
   for (const name of ["mask", "alibi", "sinks"] as const) {
     const argument = `gradients.${name}`;
     checkBoolean(operation, argument, gradients[name]);
-    if (gradients[name] && !given[name]) {
+    if (gradients[name] && !possible[name]) {
       const what = name === "mask" ? "an additive mask" : `\`${name}\` to be given`;
       throw new ArgumentError(operation, argument, what, "true without");
     }
@@ -222,9 +223,8 @@ function checkWanted(operation: string, { gradients }: GradientOptions, scores: 
 }
 
 function checkState(operation: string, state: AttendState, shapes: Shapes): AttendState {
-  const given: unknown = state;
-  if (typeof given !== "object" || given === null) {
-    throw new ArgumentError(operation, "state", "{ output, logSumExp }", describe(given));
+  if (typeof state !== "object" || state === null) {
+    throw new ArgumentError(operation, "state", "{ output, logSumExp }", describe(state));
   }
   return {
     output: like(operation, "output", state.output, shapes.outputDims),
@@ -239,11 +239,12 @@ function like(operation: string, argument: string, value: unknown, dims: readonl
   return checked;
 }
 
-function checkOuts(operation: string, { out, accumulate }: GradientOptions, inputs: Inputs) {
-  checkAccumulate(operation, out, accumulate, "{ query?, key?, value? }");
-  if (!out) return {};
-  for (const name of ["query", "key", "value"] as const) {
+const readOut = reader<NonNullable<GradientOptions["out"]>>({ query: 1, key: 1, value: 1 });
+
+function checkOuts(operation: string, options: GradientOptions, inputs: Inputs) {
+  const { out: given, accumulate } = options;
+  const out = checkAccumulate(operation, given, accumulate, "{ query?, key?, value? }", readOut);
+  const target = (name: keyof Inputs) =>
     checkOut(operation, out[name], inputs[name].dims, `out.${name}`);
-  }
-  return out;
+  return { query: target("query"), key: target("key"), value: target("value") };
 }

@@ -9,6 +9,7 @@ import { checkBlockMask, checkMasks, type PlacedBlocks, type PlacedMasks } from 
 import type { ScoreOptions } from "./options";
 import { checkScoring, type Scoring } from "./scores";
 import type { Inputs, Shapes, Strides } from "./shapes";
+import { elementsOf } from "./tensor";
 import type { Visibility } from "./visibility";
 
 /** Checked and made plain. */
@@ -64,13 +65,15 @@ export function stageCall(staging: Staging, inputs: Inputs, scores: Scores): voi
   staging.tensor(AttendFrame.query, "query", inputs.query);
   staging.tensor(AttendFrame.key, "key", inputs.key);
   staging.tensor(AttendFrame.value, "value", inputs.value);
-  staging.data(AttendFrame.sequences, visibility.sequences);
-  masks.each.forEach(({ data }, index) => {
-    staging.data(maskSlot(index, Mask.data), data);
+  const { sequences } = visibility;
+  staging.data(AttendFrame.sequences, "lengths", sequences, sequences.length);
+  masks.each.forEach(({ data, dims }, index) => {
+    const argument = masks.listed ? `mask[${index}]` : "mask";
+    staging.data(maskSlot(index, Mask.data), argument, data, elementsOf(dims));
   });
-  if (blocks) staging.data(AttendFrame.blocks, blocks.data);
-  if (alibi) staging.data(AttendFrame.slopes, alibi.slopes);
-  if (sinks) staging.data(AttendFrame.sinks, sinks);
+  if (blocks) staging.data(AttendFrame.blocks, "blockMask", blocks.data, elementsOf(blocks.dims));
+  if (alibi) staging.data(AttendFrame.slopes, "alibi.slopes", alibi.slopes, alibi.slopes.length);
+  if (sinks) staging.data(AttendFrame.sinks, "sinks", sinks, sinks.length);
 }
 
 function writeShapes(words: Int32Array, shapes: Shapes): void {

@@ -1,6 +1,8 @@
 // Checks of plain arguments.
 
+import { copyOf, countOf } from "./arrays";
 import { ArgumentError, describe } from "./errors";
+import type { Reader } from "./option-names";
 
 /** @throws ArgumentError unless `value` is an integer from 1. */
 export function checkCount(operation: string, argument: string, value: unknown): void {
@@ -15,22 +17,28 @@ export function checkBoolean(operation: string, argument: string, value: unknown
   throw new ArgumentError(operation, argument, "a boolean", describe(value));
 }
 
-/** @throws ArgumentError unless `options` is an object; what is in it is the operation's to check. */
-export function checkOptions(operation: string, options: unknown, argument = "options"): void {
-  if (typeof options === "object" && options !== null) return;
-  throw new ArgumentError(operation, argument, "an object", describe(options));
+/**
+ * The numbers of an array or of what is like one, each read once; nothing unless there are as many as
+ * one of `counts`.
+ */
+export function numbersOf(values: unknown, counts?: readonly number[]): number[] | undefined {
+  const count = countOf(values);
+  if (counts ? !counts.includes(count) : count < 0 || count >= 2 ** 31) return undefined;
+  return copyOf(values as ArrayLike<number>, count);
 }
 
-/** @throws ArgumentError unless `out` is an object of targets, `shape`, or with `accumulate` is missing. */
-export function checkAccumulate(
+/** @throws ArgumentError unless `out` is an object of targets, `shape`; with `accumulate` it is needed. */
+export function checkAccumulate<T>(
   operation: string,
   out: unknown,
   accumulate: unknown,
   shape: string,
-): void {
+  read: Reader<T>,
+): Partial<T> {
   checkBoolean(operation, "accumulate", accumulate);
+  if (out === undefined && !accumulate) return {};
   const given =
     typeof out === "object" && out !== null && !("data" in out) && !ArrayBuffer.isView(out);
-  if (given || (out === undefined && !accumulate)) return;
+  if (given) return read(operation, out, "out");
   throw new ArgumentError(operation, "out", shape, describe(out));
 }

@@ -1,15 +1,19 @@
 // How an engine comes to be: which build, on which memory, with how many threads.
 
-import { loadModules } from "#platform";
+import core from "builds:core";
+import { compile } from "#platform";
 import { Attention } from "./attention";
-import { checkBoolean, checkOptions } from "./checks";
+import { checkBoolean } from "./checks";
 import { bestBuild } from "./engine/detect";
 import { type Engine, load } from "./engine/load";
+import type { Build } from "./engine/modules";
 import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";
+import { type Builds, checkExtensions, type Extension } from "./extension";
+import { reader } from "./option-names";
 import { checkAnswers } from "./selftest";
 
 /** Options of `createAttention`. */
-export interface AttentionOptions {
+export interface AttentionOptions<Extensions extends readonly Extension[] = readonly Extension[]> {
   /** Use the portable build, whose results are the same bits on every engine; false by default. */
   reproducible?: boolean | undefined;
   /**
@@ -28,13 +32,30 @@ export interface AttentionOptions {
   /** Most bytes linear memory may grow to; 4 GiB without its last page by default, or what the platform grants. */
   maximumMemory?: number | undefined;
   /**
-   * A plain build as a compiled module, for engines that refuse to compile bytes: this package's
-   * `portable.wasm` or `relaxed.wasm`. It has one thread.
+   * Capabilities besides those of the main entry, each with a module of its own: `training` of
+   * `wasm-attention/training`, `positions` of `wasm-attention/positions`.
    */
-  module?: WebAssembly.Module | undefined;
+  extensions?: Extensions | undefined;
+  /**
+   * Plain builds as compiled modules, for engines that refuse to compile bytes: the core's, this
+   * package's `portable.wasm` or `relaxed.wasm`, or one for each name, `{ core, training }`. They have
+   * one thread.
+   */
+  module?: WebAssembly.Module | Readonly<Record<string, WebAssembly.Module>> | undefined;
 }
 
+const NAME = "createAttention";
 const MOST_THREADS = 256;
+
+const read = reader<AttentionOptions>({
+  extensions: 1,
+  reproducible: 1,
+  threads: 1,
+  worker: 1,
+  initialMemory: 1,
+  maximumMemory: 1,
+  module: 1,
+});
 
 /**
  * An attention engine on the best build this engine can run.
@@ -43,21 +64,20 @@ const MOST_THREADS = 256;
  * @throws MemoryError where the platform refuses `initialMemory` or `maximumMemory`.
  * @throws ArgumentError for an option of the wrong type or range.
  */
-export async function createAttention(options: AttentionOptions = {}): Promise<Attention> {
-  checkEngine(options);
-  const threaded = await startThreads(options);
+export async function createAttention<const Extensions extends readonly Extension[] = []>(
+  options: AttentionOptions<Extensions> = {},
+): Promise<Attention<Extensions[number]["name"]>> {
+  return start(read(NAME, options) as AttentionOptions<readonly Extension[]>);
+}
+
+async function start(options: AttentionOptions<readonly Extension[]>): Promise<Attention> {
+  const extensions = checkEngine(options);
+  const threaded = await startThreads(options, extensions);
   if (typeof threaded === "object") return checked(new Attention(threaded));
-  const modules = options.module
-    ? [options.module]
-    : await ownModules(options.reproducible ?? false);
-  const { engine } = load(modules, options);
+  const { engine } = load(await plainBuilds(options, extensions), options);
   if (options.reproducible && engine.variant !== "portable") {
-    throw new ArgumentError(
-      "createAttention",
-      "module",
-      "the portable build with reproducible: true",
-      "the relaxed one",
-    );
+    const expected = "the portable build with reproducible: true";
+    throw new ArgumentError(NAME, "module", expected, "the relaxed one");
   }
   return checked(new Attention(engine, threaded));
 }
@@ -65,7 +85,7 @@ export async function createAttention(options: AttentionOptions = {}): Promise<A
 /** There are engines that accept SIMD and compute garbage. */
 function checked(attention: Attention): Attention {
   try {
-    checkAnswers("createAttention", attention);
+    checkAnswers(NAME, attention);
     return attention;
   } catch (error) {
     attention.dispose();
@@ -73,14 +93,29 @@ function checked(attention: Attention): Attention {
   }
 }
 
-async function ownModules(reproducible: boolean): Promise<WebAssembly.Module[]> {
+/** The modules that the caller gave, or the package's own. */
+async function plainBuilds(
+  { module, reproducible = false }: AttentionOptions<readonly Extension[]>,
+  extensions: readonly Extension[],
+): Promise<Build[]> {
+  const given = module && isModule(module) ? { core: module } : module;
+  const parts = [{ name: "core", builds: core }, ...extensions];
+  return Promise.all(
+    parts.map(async ({ name, builds }) => {
+      const own = given && (given as Record<string, WebAssembly.Module>)[name];
+      return { name, module: own ?? (await compiled(name, builds, reproducible)) };
+    }),
+  );
+}
+
+async function compiled(name: string, builds: Builds, reproducible: boolean) {
   try {
-    return await loadModules(reproducible);
+    return await compile(builds, reproducible);
   } catch (error) {
     if (error instanceof AttentionError) throw error;
     throw new UnsupportedError(
-      "createAttention",
-      "module",
+      NAME,
+      name === "core" ? "module" : `module.${name}`,
       "a WebAssembly.Module of this package's portable.wasm or relaxed.wasm, since bytes may not be" +
         " compiled here (on pages and in workers rather add 'wasm-unsafe-eval' to script-src in" +
         " their Content-Security-Policy)",
@@ -90,7 +125,10 @@ async function ownModules(reproducible: boolean): Promise<WebAssembly.Module[]> 
 }
 
 /** An engine with workers, or why there is none; neither where one thread was asked for. */
-async function startThreads(options: AttentionOptions): Promise<Engine | string | undefined> {
+async function startThreads(
+  options: AttentionOptions<readonly Extension[]>,
+  extensions: readonly Extension[],
+): Promise<Engine | string | undefined> {
   const { threads: asked = 1, worker } = options;
   if (asked === 1) return undefined;
   if (options.module) return "`module` was given, and threads need builds of their own";
@@ -105,12 +143,23 @@ async function startThreads(options: AttentionOptions): Promise<Engine | string 
     return "memory cannot be shared: there is no SharedArrayBuffer";
   }
   try {
-    const { autoThreads, builds, startPool } = await import("#threads");
+    const { autoThreads, core, startPool } = await import("#threads");
     const threads = asked === "auto" ? autoThreads() : asked;
     if (threads === 1) return "the hardware has one thread";
-    const bytes = builds.map((build) => bestBuild(options.reproducible ?? false, build));
-    const modules = await Promise.all(bytes.map((build) => WebAssembly.compile(build)));
-    const { engine, memory } = load(modules, options, true);
+    const threaded = [
+      { name: "core", builds: core },
+      ...(await Promise.all(
+        extensions.map(async ({ name, threads }) => ({ name, builds: (await threads()).default })),
+      )),
+    ];
+    const builds = await Promise.all(
+      threaded.map(async ({ name, builds }) => ({
+        name,
+        module: await WebAssembly.compile(bestBuild(options.reproducible ?? false, builds)),
+      })),
+    );
+    const { engine, memory } = load(builds, options, true);
+    const modules = builds.map(({ module }) => module);
     engine.pool = await startPool(modules, memory, threads, worker);
     return engine;
   } catch (error) {
@@ -118,21 +167,21 @@ async function startThreads(options: AttentionOptions): Promise<Engine | string 
   }
 }
 
-function checkEngine(options: AttentionOptions): void {
-  checkOptions("createAttention", options);
+/** Gives the extensions that were named. */
+function checkEngine(options: AttentionOptions<readonly Extension[]>): readonly Extension[] {
   if (typeof WebAssembly !== "object") {
     throw new UnsupportedError(
-      "createAttention",
+      NAME,
       "WebAssembly",
       "an engine that has it (some edge platforms and browsers' lockdown modes do not)",
       "none",
     );
   }
   const refuse = (argument: string, expected: string, value: unknown) => {
-    throw new ArgumentError("createAttention", argument, expected, describe(value));
+    throw new ArgumentError(NAME, argument, expected, describe(value));
   };
   const { reproducible, module, threads, worker } = options;
-  checkBoolean("createAttention", "reproducible", reproducible);
+  checkBoolean(NAME, "reproducible", reproducible);
   for (const argument of ["initialMemory", "maximumMemory"] as const) {
     const bytes = options[argument];
     if (bytes === undefined) continue;
@@ -150,12 +199,22 @@ function checkEngine(options: AttentionOptions): void {
   ) {
     refuse("threads", `"auto" or an integer from 1 to ${MOST_THREADS}`, threads);
   }
-  if (worker !== undefined && typeof worker !== "string" && !(worker instanceof URL)) {
+  if (worker !== undefined && typeof worker !== "string" && typeof worker?.href !== "string") {
     refuse("worker", "a URL", worker);
   }
-  if (module !== undefined && !isModule(module)) {
-    refuse("module", "a WebAssembly.Module", module);
-  }
+  const extensions = checkExtensions(NAME, options.extensions);
+  checkModules(module, ["core", ...extensions.map(({ name }) => name)]);
+  return extensions;
+}
+
+/** One is the core's. */
+function checkModules(module: unknown, names: readonly string[]): void {
+  if (module === undefined || isModule(module)) return;
+  const given = Object.entries(typeof module === "object" ? (module ?? {}) : {});
+  const fits = given.every(([name, value]) => names.includes(name) && isModule(value));
+  if (given.length > 0 && fits) return;
+  const expected = `a WebAssembly.Module, or { ${names.join("?, ")}? } of them`;
+  throw new ArgumentError(NAME, "module", expected, describe(module));
 }
 
 /** Also one of another realm. */

@@ -1,6 +1,7 @@
 // Dropout on the weights, checked and made plain for the kernel: see assembly/attend/scores/dropout.ts.
 
 import { ArgumentError, describe } from "./errors";
+import { reader } from "./option-names";
 import type { Dropout } from "./options";
 
 export interface PlacedDropout {
@@ -11,30 +12,22 @@ export interface PlacedDropout {
   readonly seedHigh: number;
 }
 
-/** Of keys that stand apart from a call's own: under the same seed, other random numbers. */
-export class AppendedDropout implements Dropout {
-  readonly probability: number;
-  readonly seed: number;
-
-  constructor({ probability, seed }: Dropout) {
-    this.probability = probability;
-    this.seed = seed;
-  }
-}
+const readDropout = reader<Dropout>({ probability: 1, seed: 1 }, "{ probability, seed }");
 
 /** Set in no seed that a caller gives. */
 const APPENDED_SEED = 2 ** 31;
+
+/** Of keys that stand apart from a call's own: under the same seed, other random numbers. */
+export function dropoutApart(placed: PlacedDropout | undefined): PlacedDropout | undefined {
+  return placed && { ...placed, seedHigh: placed.seedHigh + APPENDED_SEED };
+}
 
 export function checkDropout(
   operation: string,
   dropout: Dropout | undefined,
 ): PlacedDropout | undefined {
   if (dropout === undefined) return undefined;
-  if (typeof dropout !== "object" || dropout === null) {
-    const expected = "{ probability, seed }";
-    throw new ArgumentError(operation, "dropout", expected, describe(dropout));
-  }
-  const { probability, seed } = dropout;
+  const { probability, seed } = readDropout(operation, dropout, "dropout");
   if (!(typeof probability === "number" && probability >= 0 && probability < 1)) {
     const expected = "a number from 0 to less than 1";
     throw new ArgumentError(operation, "dropout.probability", expected, describe(probability));
@@ -49,6 +42,6 @@ export function checkDropout(
     dropped,
     factor: 1 / (1 - probability),
     seedLow: seed % 2 ** 32,
-    seedHigh: Math.floor(seed / 2 ** 32) + (dropout instanceof AppendedDropout ? APPENDED_SEED : 0),
+    seedHigh: Math.floor(seed / 2 ** 32),
   };
 }

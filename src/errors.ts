@@ -2,10 +2,10 @@
 // argument, what was expected and what came, and reads
 // `attend: "key" expected B·Hkv·S·D = 1·2·8·64 = 1024 elements, got 1000`.
 
+import { kindOf, lengthOf } from "./arrays";
+
 /** Root of every error thrown by this package. */
 export class AttentionError extends Error {
-  /** The class's own name, which survives minifiers. */
-  override readonly name: string = "AttentionError";
   /** The argument, option or resource at fault. */
   readonly argument: string;
   /** What would have been right. */
@@ -22,37 +22,54 @@ export class AttentionError extends Error {
 }
 
 /** An argument of the wrong type, shape, size or range, or options that contradict each other. */
-export class ArgumentError extends AttentionError {
-  /** The class's own name, which survives minifiers. */
-  override readonly name: string = "ArgumentError";
-}
+export class ArgumentError extends AttentionError {}
 
 /** Linear memory cannot hold what a call needs. Nothing stays allocated; a smaller call works. */
-export class MemoryError extends AttentionError {
-  /** The class's own name, which survives minifiers. */
-  override readonly name: string = "MemoryError";
-}
+export class MemoryError extends AttentionError {}
 
 /** An engine, tensor, prepared weight or layer used after `dispose()`. */
-export class DisposedError extends AttentionError {
-  /** The class's own name, which survives minifiers. */
-  override readonly name: string = "DisposedError";
-}
+export class DisposedError extends AttentionError {}
 
 /** The engine cannot run the kernels: no WebAssembly, no SIMD, or a module that is not ours. */
-export class UnsupportedError extends AttentionError {
-  /** The class's own name, which survives minifiers. */
-  override readonly name: string = "UnsupportedError";
+export class UnsupportedError extends AttentionError {}
+
+// Whatever a minifier calls them, and before the first of them takes its stack.
+for (const [name, { prototype }] of Object.entries({
+  AttentionError,
+  ArgumentError,
+  MemoryError,
+  DisposedError,
+  UnsupportedError,
+})) {
+  Object.defineProperty(prototype.constructor, "name", { value: name });
+  Object.defineProperty(prototype, "name", { value: name, configurable: true, writable: true });
 }
 
-/** How a value that was refused is named in a message. */
+const MOST_LETTERS = 120;
+
+/** How a value that was refused is named in a message: in a line, whatever it is. */
 export function describe(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
+  let text: string;
+  try {
+    text = named(value, 0);
+  } catch {
+    // A getter, a proxy or a name that throws.
+    text = "an object that cannot be read";
+  }
+  return text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)}…` : text;
+}
+
+function named(value: unknown, depth: number): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, MOST_LETTERS + 1));
   if (typeof value === "function") return "a function";
+  if (typeof value === "bigint") return `${value}n`;
   if (typeof value !== "object" || value === null) return String(value);
-  if (ArrayBuffer.isView(value))
-    return `${value.constructor.name} of ${(value as Float32Array).length ?? value.byteLength}`;
-  if (Array.isArray(value))
-    return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describe).join(", ")}]`;
+  const kind = kindOf(value);
+  if (kind) return `${kind} of ${lengthOf(value as ArrayBufferView)}`;
+  if (Array.isArray(value)) {
+    if (value.length > 8 || depth > 1) return `an array of ${value.length}`;
+    return `[${Array.from(value, (item) => named(item, depth + 1)).join(", ")}]`;
+  }
+  if (value instanceof Promise) return "a Promise that was not awaited";
   return `an object with {${Object.keys(value).slice(0, 8).join(", ")}}`;
 }

@@ -2,12 +2,10 @@
 
 import { ArgumentError, describe } from "./errors";
 
-type Bytes = () => Uint8Array<ArrayBuffer>;
-
 /** The two builds of a module: their bytes or, where the platform compiles files, modules. */
 export interface Builds {
-  readonly portable: Bytes | WebAssembly.Module;
-  readonly relaxed?: Bytes | WebAssembly.Module;
+  readonly portable: () => Uint8Array<ArrayBuffer>;
+  readonly relaxed: () => Uint8Array<ArrayBuffer>;
 }
 
 /**
@@ -20,7 +18,7 @@ export interface Extension<Name extends string = string> {
   /** @internal */
   readonly builds: Builds;
   /** @internal Loaded only where there are threads. */
-  threads(): Promise<{ default: Builds }>;
+  threads(): Promise<{ readonly default: Builds }>;
 }
 
 /** @throws ArgumentError unless all are extensions, each once. */

@@ -1,9 +1,10 @@
 // Frequencies of rotary pairs and the scalings that stretch a model's context, as in
 // transformers' modeling_rope_utils: freq_i = base^(−2i/D).
 
-import { checkBoolean, checkCount, checkOptions } from "./checks";
+import { checkBoolean, checkCount } from "./checks";
 import type { Transcendentals } from "./engine/modules";
 import { ArgumentError, describe } from "./errors";
+import { type Reader, reader } from "./option-names";
 
 /** Names and defaults are those of a model's `rope_scaling`, in camel case. */
 export type RopeScaling =
@@ -80,20 +81,21 @@ export interface RopeFrequencies {
 
 const NAME = "ropeFrequencies";
 
+const read = reader<FrequencyOptions>({ dimensions: 1, base: 1, scaling: 1 });
+
 export function ropeFrequencies(kernels: Transcendentals, options: FrequencyOptions): RopeFrequencies {
-  checkOptions(NAME, options);
-  const { dimensions, base = 10000, scaling } = options;
+  const { dimensions, base = 10000, scaling: given } = read(NAME, options);
   checkCount(NAME, "dimensions", dimensions);
   if (dimensions % 2)
     throw new ArgumentError(NAME, "dimensions", "an even number", `${dimensions}`);
   checkBase(NAME, base);
-  if (scaling === undefined) {
+  if (given === undefined) {
     return {
       frequencies: Float32Array.from(powers(kernels, base, dimensions)),
       attentionFactor: 1,
     };
   }
-  checkScaling(scaling);
+  const scaling = checkScaling(given);
   const { frequencies, attentionFactor } = scaled(kernels, dimensions, base, scaling);
   return { frequencies: Float32Array.from(frequencies), attentionFactor };
 }
@@ -190,16 +192,26 @@ const SCALINGS: Record<RopeScaling["type"], { needs: string[]; may: string[] }> 
   },
 };
 
-function checkScaling(scaling: RopeScaling): void {
-  const type: unknown = scaling?.type;
+/** A reader of what one type of scaling has. */
+function scalingReader(type: RopeScaling["type"]): Reader<Record<string, unknown>> {
+  const { needs, may } = SCALINGS[type];
+  const names = ["type", ...needs, ...may, ...(type === "yarn" ? ["truncate"] : [])];
+  return reader(Object.fromEntries(names.map((name) => [name, 1 as const])));
+}
+
+/** A copy. */
+function checkScaling(given: RopeScaling): RopeScaling {
+  const type: unknown = given?.type;
   if (typeof type !== "string" || !Object.hasOwn(SCALINGS, type)) {
     const expected = '"linear", "dynamic", "yarn" or "llama3"';
     throw new ArgumentError(NAME, "scaling.type", expected, describe(type));
   }
-  const numbers = scaling as unknown as Record<string, unknown>;
-  const { needs, may } = SCALINGS[type as RopeScaling["type"]];
+  const kind = type as RopeScaling["type"];
+  const numbers = { ...scalingReader(kind)(NAME, given, "scaling"), type: kind };
+  const scaling = numbers as RopeScaling;
+  const { needs, may } = SCALINGS[kind];
   for (const name of [...needs, ...may]) {
-    const value = numbers[name];
+    const value: unknown = scaling[name as keyof RopeScaling];
     if (value === undefined && may.includes(name)) continue;
     const single = typeof value === "number" ? Math.fround(value) : Number.NaN;
     if (!(single > 0 && single < Infinity)) {
@@ -207,7 +219,7 @@ function checkScaling(scaling: RopeScaling): void {
       throw new ArgumentError(NAME, `scaling.${name}`, expected, describe(value));
     }
   }
-  checkBoolean(NAME, "scaling.truncate", numbers.truncate);
+  if (scaling.type === "yarn") checkBoolean(NAME, "scaling.truncate", scaling.truncate);
   if (scaling.type === "llama3" && !(scaling.highFreqFactor > scaling.lowFreqFactor)) {
     throw new ArgumentError(
       NAME,
@@ -216,4 +228,5 @@ function checkScaling(scaling: RopeScaling): void {
       describe(scaling.highFreqFactor),
     );
   }
+  return scaling;
 }

@@ -1,6 +1,7 @@
 // Half floats, as real weights arrive: bits in a Uint16Array ↔ Float32Array. Every value is
 // kept exactly on the way up; on the way down it is rounded to the nearest, ties to even.
 
+import { kindOf, lengthOf } from "./arrays";
 import { ArgumentError, describe } from "./errors";
 
 /** float32 bits of a float16's 5 bits of exponent 0 … 31 moved into place: 2^(127 − 15). */
@@ -11,10 +12,10 @@ const REBIAS = 2 ** 112;
  * @throws ArgumentError unless `bits` is a Uint16Array.
  */
 export function fromFloat16(bits: Uint16Array): Float32Array {
-  checkBits("fromFloat16", bits);
-  const words = new Uint32Array(bits.length);
+  const length = checkBits("fromFloat16", bits);
+  const words = new Uint32Array(length);
   const floats = new Float32Array(words.buffer);
-  for (let i = 0; i < bits.length; i++) {
+  for (let i = 0; i < length; i++) {
     const half = bits[i] as number;
     const magnitude = half & 0x7fff;
     const sign = (half & 0x8000) << 16;
@@ -35,13 +36,14 @@ export function fromFloat16(bits: Uint16Array): Float32Array {
  * @throws ArgumentError unless `values` is a Float32Array.
  */
 export function toFloat16(values: Float32Array): Uint16Array {
-  if (!(values instanceof Float32Array)) {
+  if (kindOf(values) !== "Float32Array") {
     throw new ArgumentError("toFloat16", "values", "a Float32Array", describe(values));
   }
-  const bits = new Uint16Array(values.length);
+  const length = lengthOf(values);
+  const bits = new Uint16Array(length);
   const word = new Uint32Array(1);
   const float = new Float32Array(word.buffer);
-  for (let i = 0; i < values.length; i++) {
+  for (let i = 0; i < length; i++) {
     float[0] = values[i] as number;
     const whole = word[0] as number;
     const sign = (whole >>> 16) & 0x8000;
@@ -69,14 +71,13 @@ export function toFloat16(values: Float32Array): Uint16Array {
  * @throws ArgumentError unless `bits` is a Uint16Array.
  */
 export function fromBfloat16(bits: Uint16Array): Float32Array {
-  checkBits("fromBfloat16", bits);
-  const words = new Uint32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) words[i] = (bits[i] as number) << 16;
+  const length = checkBits("fromBfloat16", bits);
+  const words = new Uint32Array(length);
+  for (let i = 0; i < length; i++) words[i] = (bits[i] as number) << 16;
   return new Float32Array(words.buffer);
 }
 
-function checkBits(operation: string, bits: unknown): void {
-  if (!(bits instanceof Uint16Array)) {
-    throw new ArgumentError(operation, "bits", "a Uint16Array", describe(bits));
-  }
+function checkBits(operation: string, bits: unknown): number {
+  if (kindOf(bits) === "Uint16Array") return lengthOf(bits as Uint16Array);
+  throw new ArgumentError(operation, "bits", "a Uint16Array", describe(bits));
 }

@@ -1,5 +1,6 @@
 // Public names only.
 
+export type { AllocatedTensor } from "./allocated";
 export type { AppendedConfig, BiasKeyValue } from "./appended";
 export { Attention } from "./attention";
 export type {
@@ -65,4 +66,5 @@ export type {
   PyTorchWeights,
 } from "./projections";
 export type { RotateOptions } from "./rotary";
-export { type AllocatedTensor, type Tensor, tensor } from "./tensor";
+export type { StateDict } from "./state-dict";
+export { type Tensor, tensor } from "./tensor";

@@ -5,11 +5,12 @@ import { checkCount } from "./checks";
 import { ArgumentError, describe } from "./errors";
 import type { PreparedLinear } from "./linear";
 import type { LayerConfig, LayerOptions } from "./multihead";
+import { isPlain } from "./option-names";
 import type { LayerWeights, Projection } from "./projections";
 import { checkTensor, type Tensor } from "./tensor";
 
 /** A matrix, in the order it was prepared in, and its bias. */
-type Update = Pick<Projection, "weight" | "bias">;
+export type Update = Pick<Projection, "weight" | "bias">;
 
 /** What `update` takes. */
 export type LayerUpdate = { readonly [Name in keyof LayerWeights]?: Update | undefined } & {
@@ -17,28 +18,30 @@ export type LayerUpdate = { readonly [Name in keyof LayerWeights]?: Update | und
   readonly biasKeyValue?: BiasKeyValue | undefined;
 };
 
-const NAME = "MultiHeadAttention";
-
-export function checkHeadCounts(config: LayerConfig): { heads: number; keyValueHeads: number } {
-  checkCount(NAME, "heads", config?.heads);
+export function checkHeadCounts(
+  operation: string,
+  config: LayerConfig,
+): { heads: number; keyValueHeads: number } {
+  checkCount(operation, "heads", config.heads);
   const { heads, keyValueHeads = heads } = config;
-  checkCount(NAME, "keyValueHeads", keyValueHeads);
+  checkCount(operation, "keyValueHeads", keyValueHeads);
   if (heads % keyValueHeads) {
     const expected = `a divisor of heads = ${heads}`;
-    throw new ArgumentError(NAME, "keyValueHeads", expected, describe(keyValueHeads));
+    throw new ArgumentError(operation, "keyValueHeads", expected, describe(keyValueHeads));
   }
   return { heads, keyValueHeads };
 }
 
 /** Whether the matrices fit the heads and each other. */
 export function checkSizes(
+  operation: string,
   { query, key, value, output }: Record<keyof LayerWeights, PreparedLinear>,
   heads: number,
   keyValueHeads: number,
 ): void {
   const size = query.outputSize / heads;
   const expect = (argument: string, expected: string, got: number, fits: boolean) => {
-    if (!fits) throw new ArgumentError(NAME, argument, expected, `${got}`);
+    if (!fits) throw new ArgumentError(operation, argument, expected, `${got}`);
   };
   const into = (rows: string, wanted: number) => `a weight to ${rows} = ${wanted} outputs`;
   expect(
@@ -70,18 +73,30 @@ export function checkSizes(
 
 /** The key is the query unless given, the value is the key unless given. */
 export function checkInputs(
+  operation: string,
   projections: Record<keyof LayerWeights, PreparedLinear>,
   query: Tensor,
   key: Tensor = query,
   value: Tensor = key,
 ): { query: Tensor; key: Tensor; value: Tensor } {
-  const check = (name: "query" | "key" | "value", x: Tensor) => {
-    const { dims } = checkTensor(NAME, name, x);
+  const check = (name: "query" | "key" | "value", given: Tensor) => {
+    if (
+      name !== "query" &&
+      isPlain(given) &&
+      typeof given === "object" &&
+      given &&
+      !("data" in given)
+    ) {
+      const expected = "a tensor { data, dims }, and options as the fourth argument";
+      throw new ArgumentError(operation, name, expected, describe(given));
+    }
+    const x = checkTensor(operation, name, given);
+    const { dims } = x;
     const size = projections[name].inputSize;
     if ((dims.length !== 2 && dims.length !== 3) || dims.at(-1) !== size) {
       const axes = name === "query" ? "L" : "S";
       throw new ArgumentError(
-        NAME,
+        operation,
         `${name}.dims`,
         `[B, ${axes}, ${size}] or [${axes}, ${size}]`,
         describe(dims),
@@ -93,8 +108,13 @@ export function checkInputs(
 }
 
 /** What has no gradient. */
-export function refuseRecord({ scoreMod }: LayerOptions): void {
+export function refuseRecord(operation: string, { scoreMod }: LayerOptions): void {
   if (scoreMod !== undefined) {
-    throw new ArgumentError(NAME, "scoreMod", "no value with record: true", describe(scoreMod));
+    throw new ArgumentError(
+      operation,
+      "scoreMod",
+      "no value with record: true",
+      describe(scoreMod),
+    );
   }
 }

@@ -2,14 +2,21 @@
 
 import { TrainingKernel } from "../assembly/kinds";
 import { LinearFrame } from "../build/frames";
-import { checkAccumulate, checkBoolean, checkOptions } from "./checks";
+import { checkAccumulate, checkBoolean } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
 import { TRAINING } from "./engine/modules";
-import { Staging } from "./engine/staging";
+import { type Output, Staging } from "./engine/staging";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
-import type { PreparedLinear } from "./linear";
-import { allocatePacked, multiply, type Order, type Product, pack, type Target } from "./product";
+import { reader } from "./option-names";
+import {
+  allocatePacked,
+  multiplyIn,
+  type Order,
+  type Product,
+  packing,
+  type Target,
+} from "./product";
 import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
 
 /** Options of `linearBackward`. */
@@ -48,11 +55,21 @@ export interface LinearGradients {
 
 /** A prepared weight, and what only it knows of itself. */
 export interface Prepared {
-  readonly linear: PreparedLinear;
+  readonly inputSize: number;
+  readonly outputSize: number;
+  readonly biased: boolean;
   readonly order: Order;
-  readonly packed: number;
+  /** Its block; throws unless it is in use. */
+  packed(): number;
 }
 
+export const readLinearBackward = reader<LinearBackwardOptions>({
+  gradients: 1,
+  out: 1,
+  accumulate: 1,
+});
+
+/** `options` as they were read. */
 export function* linearBackward(
   engine: Engine,
   operation: string,
@@ -61,9 +78,8 @@ export function* linearBackward(
   prepared: Prepared,
   options: LinearBackwardOptions,
 ): Steps<LinearGradients> {
-  checkOptions(operation, options);
-  const { linear, order } = prepared;
-  const { inputSize, outputSize, weightDims, biasDims } = linear;
+  const { order, inputSize, outputSize, biased } = prepared;
+  prepared.packed();
   const input = checkTensor(operation, "x", x);
   if (input.dims.at(-1) !== inputSize) {
     const expected = `[…, in] with in = ${inputSize}`;
@@ -71,50 +87,82 @@ export function* linearBackward(
   }
   const gradient = checkTensor(operation, "outputGradient", outputGradient);
   checkDimsOf(operation, "outputGradient", gradient, [...input.dims.slice(0, -1), outputSize]);
-  const dims = { input: input.dims, weight: weightDims, bias: biasDims ?? [] };
-  const targets = checkTargets(operation, options, dims, biasDims !== undefined);
+  const [height, columns] = order === "out,in" ? [outputSize, inputSize] : [inputSize, outputSize];
+  const dims = { input: input.dims, weight: [height, columns], bias: [outputSize] };
+  const { wanted, targets } = checkTargets(operation, options, dims, biased);
 
   const rows = elementsOf(input.dims.slice(0, -1));
-  const gradients: Partial<LinearGradients> = {};
-  if (options.gradients?.input !== false) {
-    gradients.inputGradient = yield* withPacked(
-      engine,
-      operation,
-      { name: "outputGradient", x: gradient, rows, depth: outputSize, columns: inputSize },
-      (packed) => transpose(engine, operation, prepared, packed),
-      targets.input,
-    );
+  // Both are brought in once, and no result leaves before all are there: an `out` may be an input.
+  const inputs = new Staging(engine, operation);
+  const placed = {
+    x: inputs.tensor(undefined, "x", input),
+    dy: inputs.tensor(undefined, "outputGradient", gradient),
+  };
+  const stagings = [inputs];
+  const stage = () => {
+    const staging = new Staging(engine, operation, true);
+    stagings.push(staging);
+    return staging;
+  };
+  try {
+    inputs.begin();
+    const [x, dy] = [placed.x.address, placed.dy.address];
+    // [in, out] is xᵀ · dy, [out, in] is dyᵀ · x.
+    const [left, right] = order === "in,out" ? [x, dy] : [dy, x];
+    const results = [
+      yield* withPacked(
+        engine,
+        operation,
+        stage(),
+        { name: "x", x: left, rows: height, depth: rows, columns, transposed: true },
+        (packed) =>
+          packing(engine, operation, packed, {
+            weight: right,
+            order: "in,out",
+            depth: rows,
+            columns,
+          }).pack(),
+        targets.weight,
+      ),
+    ];
+    if (wanted) {
+      const product = {
+        name: "outputGradient",
+        x: dy,
+        rows,
+        depth: outputSize,
+        columns: inputSize,
+      };
+      const fill = (packed: number) => transpose(engine, operation, prepared, packed);
+      results.push(yield* withPacked(engine, operation, stage(), product, fill, targets.input));
+    }
+    if (biased) results.push(yield* sumRows(engine, stage(), dy, rows, targets.bias));
+    const [weightGradient, ...others] = yield* inputs.takeAll(results);
+    const inputGradient = wanted ? others.shift() : undefined;
+    const [biasGradient] = others;
+    return {
+      weightGradient: weightGradient as Tensor,
+      ...(inputGradient && { inputGradient }),
+      ...(biasGradient && { biasGradient }),
+    };
+  } finally {
+    for (const staging of stagings) staging.release();
   }
-  // [in, out] is xᵀ · dy, [out, in] is dyᵀ · x.
-  const [left, right] = order === "in,out" ? [input, gradient] : [gradient, input];
-  const [height = 0, columns = 0] = weightDims;
-  const name = order === "in,out" ? "x" : "outputGradient";
-  const weightGradient = yield* withPacked(
-    engine,
-    operation,
-    { name, x: left, rows: height, depth: rows, columns, transposed: true },
-    (packed) =>
-      pack(engine, operation, packed, { weight: right, order: "in,out", depth: rows, columns }),
-    targets.weight,
-  );
-  if (biasDims) {
-    gradients.biasGradient = yield* sumRows(engine, operation, gradient, rows, targets.bias);
-  }
-  return { ...gradients, weightGradient };
 }
 
 /** A product with a W that `fill` packs, and that goes with it. */
 function* withPacked(
   engine: Engine,
   operation: string,
+  staging: Staging,
   product: Product,
   fill: (packed: number) => void,
   target: Target,
-): Steps<Tensor> {
+): Steps<Output> {
   const packed = allocatePacked(engine, operation, product.depth, product.columns);
   try {
     fill(packed);
-    return yield* multiply(engine, operation, product, packed, target);
+    return yield* multiplyIn(engine, staging, product, packed, target);
   } finally {
     engine.arena.release(packed);
   }
@@ -123,10 +171,10 @@ function* withPacked(
 /** Packs the transpose of a packed weight. */
 function transpose(engine: Engine, operation: string, prepared: Prepared, packed: number): void {
   const words = frameWords(engine);
-  words[LinearFrame.depth] = prepared.linear.inputSize;
-  words[LinearFrame.columns] = prepared.linear.outputSize;
+  words[LinearFrame.depth] = prepared.inputSize;
+  words[LinearFrame.columns] = prepared.outputSize;
   const staging = new Staging(engine, operation);
-  staging.block(LinearFrame.packed, prepared.packed);
+  staging.block(LinearFrame.packed, prepared.packed());
   staging.block(LinearFrame.result, packed);
   try {
     engine.modules[TRAINING].run(TrainingKernel.transposePacked, staging.begin(), 0, 0, 0);
@@ -135,46 +183,45 @@ function transpose(engine: Engine, operation: string, prepared: Prepared, packed
   }
 }
 
-/** [rows × columns] summed to [columns]. */
+/** [rows × columns] at address `x` summed to [columns]. */
 function* sumRows(
   engine: Engine,
-  operation: string,
-  x: Tensor,
+  staging: Staging,
+  x: number,
   rows: number,
   { dims, out, argument, added }: Target,
-): Steps<Tensor> {
+): Steps<Output> {
   const words = frameWords(engine);
   words[LinearFrame.rows] = rows;
   words[LinearFrame.columns] = elementsOf(dims);
-  const staging = new Staging(engine, operation);
-  staging.tensor(LinearFrame.input, "outputGradient", x);
+  staging.block(LinearFrame.input, x);
   const result = staging.output(LinearFrame.result, dims, out, argument, added);
-  try {
-    engine.modules[TRAINING].run(TrainingKernel.sumRows, yield* staging.place(), 0, 0, 0);
-    return yield* staging.take(result, dims);
-  } finally {
-    staging.release();
-  }
+  engine.modules[TRAINING].run(TrainingKernel.sumRows, yield* staging.place(), 0, 0, 0);
+  return result;
 }
 
+const readOut = reader<NonNullable<LinearBackwardOptions["out"]>>({ input: 1, weight: 1, bias: 1 });
+
+const readGradients = reader<NonNullable<LinearBackwardOptions["gradients"]>>({ input: 1 });
+
+/** Where gradients go, and whether that of the input is wanted. */
 function checkTargets(
   operation: string,
-  { out, accumulate, gradients }: LinearBackwardOptions,
+  { out: given, accumulate, gradients }: LinearBackwardOptions,
   dims: Record<"input" | "weight" | "bias", readonly number[]>,
   biased: boolean,
-): Record<"input" | "weight" | "bias", Target> {
-  checkAccumulate(operation, out, accumulate, "{ input?, weight?, bias? }");
-  if (gradients !== undefined) {
-    checkOptions(operation, gradients, "gradients");
-    checkBoolean(operation, "gradients.input", gradients.input);
-  }
-  if (out?.bias !== undefined && !biased) {
-    throw new ArgumentError(operation, "out.bias", "no value without a bias", describe(out.bias));
-  }
+): { targets: Record<"input" | "weight" | "bias", Target>; wanted: boolean } {
+  const out = checkAccumulate(operation, given, accumulate, "{ input?, weight?, bias? }", readOut);
+  const { input } = gradients === undefined ? {} : readGradients(operation, gradients, "gradients");
+  checkBoolean(operation, "gradients.input", input);
   const target = (name: "input" | "weight" | "bias"): Target => {
     const argument = `out.${name}`;
-    checkOut(operation, out?.[name], dims[name], argument);
-    return { dims: dims[name], out: out?.[name], argument, added: accumulate === true };
+    if (name === "bias" && out.bias !== undefined && !biased) {
+      throw new ArgumentError(operation, argument, "no value without a bias", describe(out.bias));
+    }
+    const checked = checkOut(operation, out[name], dims[name], argument);
+    return { dims: dims[name], out: checked, argument, added: accumulate === true };
   };
-  return { input: target("input"), weight: target("weight"), bias: target("bias") };
+  const targets = { input: target("input"), weight: target("weight"), bias: target("bias") };
+  return { targets, wanted: input !== false };
 }

@@ -1,8 +1,7 @@
 // Projections: x · W + bias, with W packed once.
 
-import { checkOptions } from "./checks";
 import { disposeSymbol } from "./disposal";
-import type { Engine } from "./engine/load";
+import { checkIdle, type Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import {
@@ -10,8 +9,10 @@ import {
   type LinearGradients,
   linearBackward,
 } from "./linear-backward";
-import { allocatePacked, multiply, pack } from "./product";
-import { checkData, checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
+import { reader } from "./option-names";
+import { inspected, inspectSymbol } from "./printing";
+import { allocatePacked, multiply, type Packing, packing } from "./product";
+import { checkDimsOf, checkOut, checkTensor, checkVector, elementsOf, type Tensor } from "./tensor";
 
 /** Options of `prepareLinear`. */
 export interface PrepareOptions {
@@ -27,110 +28,139 @@ export interface LinearOptions {
   out?: Float32Array | Tensor | undefined;
 }
 
+export const readPrepare = reader<PrepareOptions>({ order: 1, bias: 1 });
+export const readLinear = reader<LinearOptions>({ out: 1 });
+
 /** A weight matrix packed for `attention.linear`. Made by `attention.prepareLinear`. */
 export class PreparedLinear {
-  /** Size of the last axis of x. */
-  readonly inputSize: number;
-  /** Size of the last axis of the result. */
-  readonly outputSize: number;
+  /** @internal */
+  static readonly name = "PreparedLinear";
   #engine: Engine;
   #order: "out,in" | "in,out";
+  #inputSize: number;
+  #outputSize: number;
   #biased: boolean;
   #packed = 0;
 
-  /** @internal */
-  constructor(engine: Engine, weight: Tensor, options: PrepareOptions) {
-    const operation = "prepareLinear";
-    checkOptions(operation, options);
-    const { order, bias } = options;
+  /** @internal Options as they were read; `of` and a dot come before the names of the arguments. */
+  constructor(
+    engine: Engine,
+    operation: string,
+    weight: Tensor,
+    { order, bias }: PrepareOptions,
+    of = "",
+  ) {
     if (order !== "out,in" && order !== "in,out") {
-      throw new ArgumentError(operation, "order", '"out,in" or "in,out"', describe(order));
+      throw new ArgumentError(operation, `${of}order`, '"out,in" or "in,out"', describe(order));
     }
-    const checked = checkTensor(operation, "weight", weight);
+    const checked = checkTensor(operation, `${of}weight`, weight);
     const [rows = 0, columns = 0] = checked.dims;
     if (checked.dims.length !== 2 || rows < 1 || columns < 1) {
       throw new ArgumentError(
         operation,
-        "weight.dims",
+        `${of}weight.dims`,
         `[${order}], each at least 1`,
         describe(checked.dims),
       );
     }
-    [this.outputSize, this.inputSize] = order === "out,in" ? [rows, columns] : [columns, rows];
-    const biasData = checkBias(operation, bias, this.outputSize);
+    const [outputs, inputs] = order === "out,in" ? [rows, columns] : [columns, rows];
+    this.#outputSize = outputs;
+    this.#inputSize = inputs;
+    const vector = bias === undefined ? bias : checkVector(operation, `${of}bias`, bias, outputs);
 
     this.#engine = engine;
     this.#order = order;
-    this.#biased = biasData !== undefined;
-    const { inputSize, outputSize } = this;
-    const packed = allocatePacked(engine, operation, inputSize, outputSize);
+    this.#biased = vector !== undefined;
+    const packed = allocatePacked(engine, operation, inputs, outputs);
     try {
-      this.#pack(operation, packed, checked, biasData);
+      this.#packing(operation, packed, checked, vector).pack();
       this.#packed = packed;
     } finally {
       if (!this.#packed) engine.arena.release(packed);
     }
   }
 
+  /** @internal The value itself if it is one. */
+  static from(value: unknown): PreparedLinear | undefined {
+    return typeof value === "object" && value !== null && #packed in value ? value : undefined;
+  }
+
+  /** Size of the last axis of x. */
+  get inputSize(): number {
+    return this.#inputSize;
+  }
+
+  /** Size of the last axis of the result. */
+  get outputSize(): number {
+    return this.#outputSize;
+  }
+
   /** Dims of the matrix, as it was given. */
   get weightDims(): readonly number[] {
-    const { inputSize, outputSize } = this;
-    return this.#order === "out,in" ? [outputSize, inputSize] : [inputSize, outputSize];
+    const dims = [this.#outputSize, this.#inputSize];
+    return this.#order === "out,in" ? dims : dims.reverse();
   }
 
   /** [out] where there is a bias. */
   get biasDims(): readonly number[] | undefined {
-    return this.#biased ? [this.outputSize] : undefined;
+    return this.#biased ? [this.#outputSize] : undefined;
   }
 
   /**
    * Packs another weight of the same size and order, and another bias where there is one, in place.
-   * Not while an asynchronous call uses it.
+   * Not while an asynchronous call uses it, nor from inside a scoreMod.
    *
    * @throws ArgumentError, MemoryError, DisposedError as `prepareLinear`; nothing is changed then.
    */
   update(weight: Tensor, bias?: Float32Array | Tensor): void {
-    this.#inUse(this.#engine, "update");
-    const checked = checkTensor("update", "weight", weight);
-    checkDimsOf("update", "weight", checked, this.weightDims);
-    const data = checkBias("update", bias, this.outputSize);
-    if ((data !== undefined) !== this.#biased) {
+    this.updating("update", "", weight, bias).pack();
+  }
+
+  /** @internal What `update` will do, checked; `of` comes before the arguments' names. */
+  updating(operation: string, of: string, weight: unknown, bias: unknown): Packing {
+    this.#inUse(this.#engine, operation);
+    checkIdle(this.#engine, operation);
+    if (this.#engine.arena.isHeld(this.#packed)) {
+      const expected = "a weight that no asynchronous call is using";
+      throw new ArgumentError(operation, "prepared", expected, "one in use");
+    }
+    const checked = checkTensor(operation, `${of}weight`, weight);
+    checkDimsOf(operation, `${of}weight`, checked, this.weightDims);
+    if ((bias !== undefined) !== this.#biased) {
       const expected = this.#biased
         ? "a bias, as prepareLinear had"
         : "no bias, as in prepareLinear";
-      throw new ArgumentError("update", "bias", expected, describe(bias));
+      throw new ArgumentError(operation, `${of}bias`, expected, describe(bias));
     }
-    this.#pack("update", this.#packed, checked, data);
+    const vector = this.#biased
+      ? checkVector(operation, `${of}bias`, bias, this.#outputSize)
+      : undefined;
+    return this.#packing(operation, this.#packed, checked, vector);
   }
 
   /** @internal */
-  *apply(engine: Engine, x: Tensor, options: LinearOptions): Steps<Tensor> {
-    checkOptions("linear", options);
-    const { out } = options;
-    const input = checkTensor("linear", "x", x);
-    this.#inUse(engine, "linear");
-    const size = input.dims.at(-1);
-    if (size !== this.inputSize) {
-      throw new ArgumentError(
-        "linear",
-        "x.dims",
-        `[…, in] with in = ${this.inputSize}`,
-        describe(input.dims),
-      );
+  *apply(
+    engine: Engine,
+    operation: string,
+    x: Tensor,
+    options: LinearOptions,
+    name = "x",
+  ): Steps<Tensor> {
+    const input = checkTensor(operation, name, x);
+    this.#inUse(engine, operation);
+    const [depth, columns] = [this.#inputSize, this.#outputSize];
+    if (input.dims.at(-1) !== depth) {
+      const expected = `[…, in] with in = ${depth}`;
+      throw new ArgumentError(operation, `${name}.dims`, expected, describe(input.dims));
     }
-    const dims = [...input.dims.slice(0, -1), this.outputSize];
-    checkOut("linear", out, dims);
-
-    const { inputSize: depth, outputSize: columns } = this;
+    const dims = [...input.dims.slice(0, -1), columns];
+    const out = checkOut(operation, options.out, dims);
     const rows = elementsOf(dims) / columns;
+    const product = { name, x: input, rows, depth, columns };
+    // What a getter disposed while the arguments were read.
+    this.#inUse(engine, operation);
     const place = { dims, out, argument: "out" };
-    return yield* multiply(
-      engine,
-      "linear",
-      { name: "x", x: input, rows, depth, columns },
-      this.#packed,
-      place,
-    );
+    return yield* multiply(engine, operation, product, this.#packed, place);
   }
 
   /** @internal Gradients of the weight and bias, and of x unless it is not wanted. */
@@ -141,18 +171,33 @@ export class PreparedLinear {
     x: Tensor,
     options: LinearBackwardOptions,
   ): Steps<LinearGradients> {
-    this.#inUse(engine, operation);
-    const prepared = { linear: this, order: this.#order, packed: this.#packed };
-    return yield* linearBackward(engine, operation, outputGradient, x, prepared, options);
+    const prepared = () => {
+      this.#inUse(engine, operation);
+      return this.#packed;
+    };
+    return yield* linearBackward(
+      engine,
+      operation,
+      outputGradient,
+      x,
+      {
+        inputSize: this.#inputSize,
+        outputSize: this.#outputSize,
+        biased: this.#biased,
+        order: this.#order,
+        packed: prepared,
+      },
+      options,
+    );
   }
 
-  #pack(operation: string, packed: number, weight: Tensor, bias?: Float32Array): void {
-    const { inputSize: depth, outputSize: columns } = this;
-    pack(this.#engine, operation, packed, { weight, order: this.#order, depth, columns, bias });
+  #packing(operation: string, packed: number, weight: Tensor, bias?: Tensor): Packing {
+    const [depth, columns, order] = [this.#inputSize, this.#outputSize, this.#order];
+    return packing(this.#engine, operation, packed, { weight, order, depth, columns, bias });
   }
 
   #inUse(engine: Engine, operation: string): void {
-    if (!this.#packed)
+    if (!this.#packed || !this.#engine.arena.reserved)
       throw new DisposedError(operation, "prepared", "a weight in use", "a disposed one");
     if (engine !== this.#engine) {
       throw new ArgumentError(operation, "prepared", "a weight of this engine", "one of another");
@@ -169,23 +214,26 @@ export class PreparedLinear {
   [disposeSymbol](): void {
     this.dispose();
   }
-}
 
-function checkBias(
-  operation: string,
-  bias: Float32Array | Tensor | undefined,
-  size: number,
-): Float32Array | undefined {
-  const data =
-    bias === undefined || bias instanceof Float32Array
-      ? bias
-      : checkTensor(operation, "bias", bias).data;
-  if (data) checkData(operation, "bias", data, [size]);
-  return data;
+  /** Its sizes; the numbers are packed for the kernels. */
+  toJSON(): { inputSize: number; outputSize: number; order: "out,in" | "in,out"; bias: boolean } {
+    return {
+      inputSize: this.#inputSize,
+      outputSize: this.#outputSize,
+      order: this.#order,
+      bias: this.#biased,
+    };
+  }
+
+  /** @internal */
+  [inspectSymbol](_depth: number, options: object, inspect?: never): unknown {
+    return inspected("PreparedLinear", this.toJSON(), options, inspect);
+  }
 }
 
 export function checkPrepared(operation: string, prepared: unknown): PreparedLinear {
-  if (prepared instanceof PreparedLinear) return prepared;
+  const found = PreparedLinear.from(prepared);
+  if (found) return found;
   const expected = "a weight from prepareLinear";
   throw new ArgumentError(operation, "prepared", expected, describe(prepared));
 }

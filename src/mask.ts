@@ -1,11 +1,13 @@
 // Masks of scores, element by element or in blocks, checked and given strides.
 
 import { MaskKind, MOST_MASKS } from "../assembly/kinds";
+import { isFloats, kindOf, lengthOf } from "./arrays";
 import { checkBoolean, checkCount } from "./checks";
 import { ArgumentError, describe } from "./errors";
+import { isPlain, reader } from "./option-names";
 import type { BlockMask, Mask, MaskData } from "./options";
 import type { Shapes } from "./shapes";
-import { checkDims, elementsOf } from "./tensor";
+import { checkDims, elementsOf, received } from "./tensor";
 
 type Four = [number, number, number, number];
 
@@ -21,8 +23,20 @@ export interface PlacedMask {
 
 export interface PlacedBlocks {
   readonly data: Uint8Array;
+  readonly dims: readonly number[];
   readonly size: number;
   readonly strides: Four;
+}
+
+type Fields = Exclude<Mask, MaskData>;
+const readFields = reader<Fields>({ data: 1, dims: 1, shorter: 1 }, "a mask { data, dims }");
+const bareMask = (data: MaskData) => ({ data, dims: [], shorter: false });
+
+/** A tensor of another library may have more fields. */
+function readMask(operation: string, mask: Fields, argument: string) {
+  if (isPlain(mask)) return readFields(operation, mask, argument);
+  const { data, dims, shorter } = mask;
+  return { data, dims, shorter };
 }
 
 export interface PlacedMasks {
@@ -55,7 +69,11 @@ export function checkMasks(
 
 function checkMask(operation: string, argument: string, shapes: Shapes, mask: Mask): PlacedMask {
   const bare = ArrayBuffer.isView(mask);
-  const data = bare ? mask : mask?.data;
+  const {
+    data,
+    dims: given,
+    shorter,
+  } = bare ? bareMask(mask) : readMask(operation, mask, argument);
   if (!isMaskData(data)) {
     throw new ArgumentError(
       operation,
@@ -68,18 +86,17 @@ function checkMask(operation: string, argument: string, shapes: Shapes, mask: Ma
   const full: Four = [batch, heads, queries, keys];
   const dims = bare
     ? bareDims(operation, argument, data, full)
-    : checkDims(operation, `${argument}.dims`, mask.dims);
-  if (data.length !== elementsOf(dims)) {
+    : checkDims(operation, `${argument}.dims`, given);
+  if (lengthOf(data) !== elementsOf(dims)) {
     throw new ArgumentError(
       operation,
       argument,
       `${dims.join("·")} = ${elementsOf(dims)} elements`,
-      `${data.length}`,
+      received(data),
     );
   }
-  if (!bare) checkBoolean(operation, `${argument}.shorter`, mask.shorter);
-  const shorter = !bare && mask.shorter === true;
-  const padded = paddedDims(dims, full, shorter);
+  checkBoolean(operation, `${argument}.shorter`, shorter);
+  const padded = paddedDims(dims, full, shorter === true);
   if (!padded) {
     throw new ArgumentError(
       operation,
@@ -90,10 +107,12 @@ function checkMask(operation: string, argument: string, shapes: Shapes, mask: Ma
   }
   const strides = broadcastStrides(padded);
   const columns = padded[3] === 1 ? keys : padded[3];
-  return data instanceof Float32Array
+  return isFloats(data)
     ? { kind: MaskKind.additive, data, dims, strides, columns }
     : { kind: MaskKind.boolean, data: booleans(data), dims, strides, columns };
 }
+
+const KINDS = ["Uint8Array", "Int32Array", "BigInt64Array"];
 
 /** As [B|1, H|1, L|1, S|1], or undefined if they do not broadcast; [B·H, L, S] is [B, H, L, S]. */
 function paddedDims(dims: readonly number[], full: Four, shorter: boolean): Four | undefined {
@@ -122,16 +141,15 @@ function meant(dims: readonly number[], [batch, , queries, keys]: Four): string 
 }
 
 function isMaskData(data: unknown): data is MaskData {
-  return [Float32Array, Uint8Array, Int32Array, BigInt64Array].some((kind) => data instanceof kind);
+  return isFloats(data) || KINDS.includes(kindOf(data) as string);
 }
 
 function booleans(data: Uint8Array | Int32Array | BigInt64Array): Uint8Array {
-  if (data instanceof Uint8Array) return data;
-  return data instanceof Int32Array
-    ? Uint8Array.from(data, (item) => (item > 0 ? 1 : 0))
-    : Uint8Array.from({ length: data.length }, (_, index) =>
-        (data[index] as bigint) > 0n ? 1 : 0,
-      );
+  if (kindOf(data) === "Uint8Array") return data as Uint8Array;
+  const made = new Uint8Array(lengthOf(data));
+  for (let index = 0; index < made.length; index++)
+    made[index] = (data[index] as number | bigint) > 0 ? 1 : 0;
+  return made;
 }
 
 function bareDims(
@@ -141,15 +159,18 @@ function bareDims(
   full: readonly number[],
 ): readonly number[] {
   const plane = full.slice(2);
-  if (data.length === elementsOf(full)) return full;
-  if (data.length === elementsOf(plane)) return plane;
+  const length = lengthOf(data);
+  if (length === elementsOf(full)) return full;
+  if (length === elementsOf(plane)) return plane;
   throw new ArgumentError(
     operation,
     argument,
     `L·S = ${elementsOf(plane)} or B·H·L·S = ${elementsOf(full)} elements in a bare array`,
-    `${data.length}; give { data, dims } to broadcast`,
+    `${received(data)}; give { data, dims } to broadcast`,
   );
 }
+
+const readBlockMask = reader<BlockMask>({ data: 1, dims: 1, size: 1 }, "{ data, dims, size }");
 
 export function checkBlockMask(
   operation: string,
@@ -158,8 +179,8 @@ export function checkBlockMask(
 ): PlacedBlocks | undefined {
   if (blockMask === undefined) return undefined;
   const { batch, heads, queries, keys } = shapes;
-  const { data, size } = blockMask ?? {};
-  if (!(data instanceof Uint8Array)) {
+  const { data, size, dims: given } = readBlockMask(operation, blockMask, "blockMask");
+  if (kindOf(data) !== "Uint8Array") {
     throw new ArgumentError(
       operation,
       "blockMask.data",
@@ -168,7 +189,7 @@ export function checkBlockMask(
     );
   }
   checkCount(operation, "blockMask.size", size);
-  const dims = checkDims(operation, "blockMask.dims", blockMask.dims);
+  const dims = checkDims(operation, "blockMask.dims", given);
   const full = [batch, heads, Math.ceil(queries / size), Math.ceil(keys / size)];
   const fits =
     dims.length === 4 &&
@@ -181,15 +202,15 @@ export function checkBlockMask(
       describe(dims),
     );
   }
-  if (data.length !== elementsOf(dims)) {
+  if (lengthOf(data) !== elementsOf(dims)) {
     throw new ArgumentError(
       operation,
       "blockMask.data",
       `${dims.join("·")} = ${elementsOf(dims)} elements`,
-      `${data.length}`,
+      received(data),
     );
   }
-  return { data, size, strides: broadcastStrides(dims as Four) };
+  return { data, dims, size, strides: broadcastStrides(dims as Four) };
 }
 
 /** Row-major strides, 0 along axes of one element. */

@@ -2,15 +2,16 @@
 
 import { CoreKernel } from "../assembly/kinds";
 import { MergeFrame } from "../build/frames";
-import { checkOptions } from "./checks";
+import { copyOf } from "./arrays";
 import { type Engine, frameWords } from "./engine/load";
 import { CORE } from "./engine/modules";
 import { Staging } from "./engine/staging";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
+import { reader } from "./option-names";
 import type { Layout } from "./options";
 import { checkHeads, checkLayout, viewOf } from "./shapes";
-import { checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
+import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "./tensor";
 
 /** What `attend` with `logSumExp: true` returns. */
 export interface AttentionState {
@@ -30,31 +31,33 @@ export interface MergeOptions {
   out?: Float32Array | Tensor | undefined;
 }
 
-const NAME = "mergeStates";
+export const readMerge = reader<MergeOptions>({ layout: 1, heads: 1, out: 1 });
 
+/** `options` as they were read. */
 export function* mergeStates(
   engine: Engine,
+  operation: string,
   parts: readonly AttentionState[],
   options: MergeOptions,
 ): Steps<AttentionState> {
-  checkOptions(NAME, options);
-  const layout = checkLayout(NAME, options.layout);
-  const [heads] = checkHeads(NAME, layout, { heads: options.heads });
-  if (!Array.isArray(parts) || parts.length === 0) {
-    throw new ArgumentError(NAME, "parts", "an array of at least one part", describe(parts));
+  const layout = checkLayout(operation, options.layout);
+  const [heads] = checkHeads(operation, layout, { heads: options.heads });
+  const count = Array.isArray(parts) ? parts.length : 0;
+  if (count === 0) {
+    throw new ArgumentError(operation, "parts", "an array of at least one part", describe(parts));
   }
-  const checked = parts.map((part: AttentionState, index) => ({
-    output: checkTensor(NAME, `parts[${index}].output`, part?.output),
-    logSumExp: checkTensor(NAME, `parts[${index}].logSumExp`, part?.logSumExp),
+  const checked = copyOf<AttentionState>(parts, count).map((part, index) => ({
+    output: checkTensor(operation, `parts[${index}].output`, part?.output),
+    logSumExp: checkTensor(operation, `parts[${index}].logSumExp`, part?.logSumExp),
   }));
   const outputDims = (checked[0] as AttentionState).output.dims;
-  const view = viewOf(NAME, "parts[0].output", layout, outputDims, heads);
+  const view = viewOf(operation, "parts[0].output", layout, outputDims, heads);
   const stateDims = [...view.batchDims, ...view.headDims, view.rows];
   for (const [index, part] of checked.entries()) {
-    agree(`parts[${index}].output.dims`, part.output.dims, outputDims);
-    agree(`parts[${index}].logSumExp.dims`, part.logSumExp.dims, stateDims);
+    checkDimsOf(operation, `parts[${index}].output`, part.output, outputDims);
+    checkDimsOf(operation, `parts[${index}].logSumExp`, part.logSumExp, stateDims);
   }
-  checkOut(NAME, options.out, outputDims);
+  const out = checkOut(operation, options.out, outputDims);
 
   const { arena } = engine;
   const words = frameWords(engine);
@@ -64,15 +67,15 @@ export function* mergeStates(
   words[MergeFrame.queries] = view.rows;
   words[MergeFrame.valueSize] = view.size;
   words.set([batch, head, row], MergeFrame.outputBatch);
-  words[MergeFrame.partCount] = parts.length;
+  words[MergeFrame.partCount] = checked.length;
 
-  const staging = new Staging(engine, NAME);
+  const staging = new Staging(engine, operation);
   const places = checked.flatMap(({ output, logSumExp }, index) => [
     staging.tensor(undefined, `parts[${index}].output`, output),
     staging.tensor(undefined, `parts[${index}].logSumExp`, logSumExp),
   ]);
   const table = staging.room(MergeFrame.parts, places.length * 4);
-  const result = staging.output(MergeFrame.output, outputDims, options.out);
+  const result = staging.output(MergeFrame.output, outputDims, out);
   const merged = staging.room(MergeFrame.logSumExp, elementsOf(stateDims) * 4);
   try {
     const call = staging.begin();
@@ -83,14 +86,9 @@ export function* mergeStates(
     engine.modules[CORE].run(CoreKernel.mergeStates, call, 0, 0, 0);
     return {
       logSumExp: { data: yield* staging.copy(merged), dims: stateDims },
-      output: yield* staging.take(result, outputDims),
+      output: yield* staging.take(result),
     };
   } finally {
     staging.release();
   }
-}
-
-function agree(argument: string, dims: readonly number[], wanted: readonly number[]): void {
-  if (dims.length === wanted.length && dims.every((size, axis) => size === wanted[axis])) return;
-  throw new ArgumentError(NAME, argument, `[${wanted.join(", ")}]`, describe(dims));
 }

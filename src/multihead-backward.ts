@@ -1,17 +1,22 @@
 // The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
 
+import { AllocatedTensor } from "./allocated";
 import type { AppendedRows, BiasKeyValue } from "./appended";
 import { type AppendedGradients, attendAppendedBackward } from "./appended-backward";
-import { attendBackward, type BackwardOptions, type GradientOptions } from "./backward";
-import { checkAccumulate, checkOptions } from "./checks";
+import { isFloats } from "./arrays";
+import type { AttendCall } from "./attend";
+import { callBackward, type GradientOptions, gradientFields } from "./backward";
+import { checkAccumulate } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, DisposedError, describe } from "./errors";
 import type { PreparedLinear } from "./linear";
 import type { LinearGradients } from "./linear-backward";
+import { reader } from "./option-names";
+import { GONE, inspected, inspectSymbol } from "./printing";
 import type { LayerWeights } from "./projections";
-import { AllocatedTensor, add, checkDimsOf, checkOut, checkTensor, type Tensor } from "./tensor";
+import { add, checkDimsOf, checkOut, checkTensor, set, type Tensor } from "./tensor";
 
 /** Of a projection. */
 export interface ProjectionGradients {
@@ -80,13 +85,12 @@ export interface Kept {
     readonly key?: Tensor | undefined;
     readonly value?: Tensor | undefined;
   };
-  /** The projected inputs, and what attend made of them. */
-  readonly query: AllocatedTensor;
-  readonly key: AllocatedTensor;
-  readonly value: AllocatedTensor;
+  /** The call of attend with the projected inputs, and what it made of them. */
+  readonly call: AttendCall & {
+    readonly inputs: Record<"query" | "key" | "value", AllocatedTensor>;
+  };
   readonly mixed: AllocatedTensor;
   readonly logSumExp: Tensor;
-  readonly options: BackwardOptions;
   /** Keys and values that every query saw besides. */
   readonly appended: AppendedRows | undefined;
 }
@@ -96,6 +100,8 @@ export interface Kept {
  * it once it has succeeded, `dispose` does so without. The inputs themselves are read by `backward`.
  */
 export class LayerRecord {
+  /** @internal */
+  static readonly name = "LayerRecord";
   #kept: Kept | undefined;
   #layer: object;
 
@@ -103,6 +109,11 @@ export class LayerRecord {
   constructor(layer: object, kept: Kept) {
     this.#layer = layer;
     this.#kept = kept;
+  }
+
+  /** @internal The value itself if it is one. */
+  static from(value: unknown): LayerRecord | undefined {
+    return typeof value === "object" && value !== null && #kept in value ? value : undefined;
   }
 
   /** @internal */
@@ -117,7 +128,8 @@ export class LayerRecord {
   /** Gives the memory back; a second call does nothing. */
   dispose(): void {
     if (!this.#kept) return;
-    const { query, key, value, mixed } = this.#kept;
+    const { mixed, call } = this.#kept;
+    const { query, key, value } = call.inputs;
     for (const tensor of [query, key, value, mixed]) tensor.dispose();
     this.#kept = undefined;
   }
@@ -126,8 +138,17 @@ export class LayerRecord {
   [disposeSymbol](): void {
     this.dispose();
   }
+
+  /** @internal */
+  [inspectSymbol](_depth: number, options: object, inspect?: never): unknown {
+    const shown = this.#kept ? { query: this.#kept.given.query.dims } : GONE;
+    return inspected("LayerRecord", shown, options, inspect);
+  }
 }
 
+export const readLayerBackward = reader<LayerBackwardOptions>(gradientFields);
+
+/** `options` as they were read. */
 export function* layerBackward(
   engine: Engine,
   outputGradient: Tensor,
@@ -135,9 +156,9 @@ export function* layerBackward(
   projections: Record<keyof LayerWeights, PreparedLinear>,
   options: LayerBackwardOptions,
 ): Steps<LayerGradients> {
-  const operation = "MultiHeadAttention";
-  checkOptions(operation, options);
+  const operation = "backward";
   const { given, mixed } = kept;
+  const { inputs } = kept.call;
   const gradient = checkTensor(operation, "outputGradient", outputGradient);
   checkDimsOf(operation, "outputGradient", gradient, [
     ...mixed.dims.slice(0, -1),
@@ -155,13 +176,12 @@ export function* layerBackward(
       projections[name].applyBackward(engine, operation, dy, x, { out: { input } });
     const output = yield* project("output", gradient, mixed, allocate(mixed));
     const out = {
-      query: allocate(kept.query),
-      key: allocate(kept.key),
-      value: allocate(kept.value),
+      query: allocate(inputs.query),
+      key: allocate(inputs.key),
+      value: allocate(inputs.value),
     };
     const { queryGradient, keyGradient, valueGradient, biasKeyValue, ...asked } =
-      yield* attendedBackward(engine, output.inputGradient as Tensor, kept, {
-        ...kept.options,
+      yield* attendedBackward(engine, operation, output.inputGradient as Tensor, kept, {
         gradients: options.gradients,
         out,
       });
@@ -204,14 +224,15 @@ export function* layerBackward(
 /** Back through what lies between the projections. */
 function* attendedBackward(
   engine: Engine,
+  operation: string,
   gradient: Tensor,
-  { query, key, value, mixed, logSumExp, appended }: Kept,
-  options: BackwardOptions,
+  { call: made, mixed, logSumExp, appended }: Kept,
+  options: GradientOptions,
 ): Steps<AppendedGradients> {
+  const call = { ...made, operation };
   const state = { output: mixed, logSumExp };
-  if (!appended) return yield* attendBackward(engine, gradient, query, key, value, state, options);
-  const own = { key, value };
-  return yield* attendAppendedBackward(engine, gradient, query, own, appended, state, options);
+  if (!appended) return yield* callBackward(engine, call, gradient, state, options);
+  return yield* attendAppendedBackward(engine, gradient, call, appended, state, options);
 }
 
 /** Puts a gradient where it was asked to be, by its name. */
@@ -228,52 +249,60 @@ function ofWeights(
   };
 }
 
+type Out = NonNullable<LayerBackwardOptions["out"]>;
+const readOut = reader<Out>({ query: 1, key: 1, value: 1, weights: 1, biasKeyValue: 1 });
+const readOutWeights = reader<NonNullable<Out["weights"]>>({
+  query: 1,
+  key: 1,
+  value: 1,
+  output: 1,
+});
+const readOutBias = reader<NonNullable<Out["biasKeyValue"]>>({ key: 1, value: 1 });
+const readTargets = reader<Targets<ProjectionGradients>>({ weight: 1, bias: 1 });
+
 function checkTargets(
   operation: string,
-  { out, accumulate }: LayerBackwardOptions,
+  { out: wanted, accumulate }: LayerBackwardOptions,
   { given, appended }: Kept,
   projections: Record<keyof LayerWeights, PreparedLinear>,
 ): Deliver {
-  checkAccumulate(operation, out, accumulate, "{ query?, key?, value?, weights?, biasKeyValue? }");
-  const places = new Map<string, Float32Array | Tensor>();
-  const place = (
-    name: string,
-    target: Float32Array | Tensor | undefined,
-    dims: readonly number[] | undefined,
-  ) => {
+  const shape = "{ query?, key?, value?, weights?, biasKeyValue? }";
+  const out = checkAccumulate(operation, wanted, accumulate, shape, readOut);
+  const places = new Map<string, { given: unknown; checked: Tensor }>();
+  const place = (name: string, target: unknown, dims: readonly number[] | undefined) => {
     if (target === undefined) return;
     if (!dims) {
       const expected = "no value without such a gradient";
       throw new ArgumentError(operation, `out.${name}`, expected, describe(target));
     }
-    checkOut(operation, target, dims, `out.${name}`);
-    if (target instanceof AllocatedTensor) target.checkInUse(operation, `out.${name}`);
-    places.set(name, target);
+    const checked = checkOut(operation, target, dims, `out.${name}`) as Tensor;
+    places.set(name, { given: target, checked });
   };
   for (const name of ["query", "key", "value"] as const) {
-    place(name, out?.[name], given[name]?.dims);
+    place(name, out[name], given[name]?.dims);
   }
-  if (out?.weights !== undefined) checkOptions(operation, out.weights, "out.weights");
+  const weights =
+    out.weights === undefined ? {} : readOutWeights(operation, out.weights, "out.weights");
   for (const name of ["query", "key", "value", "output"] as const) {
-    const both = out?.weights?.[name];
-    if (both === undefined) continue;
-    checkOptions(operation, both, `out.weights.${name}`);
+    if (weights[name] === undefined) continue;
+    const both = readTargets(operation, weights[name], `out.weights.${name}`);
     const { weightDims, biasDims } = projections[name];
     place(`weights.${name}.weight`, both.weight, weightDims);
     place(`weights.${name}.bias`, both.bias, biasDims);
   }
-  if (out?.biasKeyValue !== undefined) {
-    checkOptions(operation, out.biasKeyValue, "out.biasKeyValue");
+  if (out.biasKeyValue !== undefined) {
+    const both = readOutBias(operation, out.biasKeyValue, "out.biasKeyValue");
     for (const name of ["key", "value"] as const) {
-      place(`biasKeyValue.${name}`, out.biasKeyValue[name], appended?.biasDims?.[name]);
+      place(`biasKeyValue.${name}`, both[name], appended?.biasDims?.[name]);
     }
   }
   return (name, gradient) => {
     const target = places.get(name);
     if (!target) return gradient;
-    const data = target instanceof Float32Array ? target : target.data;
+    const { given, checked } = target;
+    const { data } = checked;
     if (accumulate) add(data, gradient.data);
-    else data.set(gradient.data);
-    return target instanceof Float32Array ? { data, dims: gradient.dims } : target;
+    else set(data, gradient.data);
+    return isFloats(given) ? { data, dims: gradient.dims } : (given as Tensor);
   };
 }

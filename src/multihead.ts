@@ -5,16 +5,19 @@
 // (Vaswani et al. 2017, section 3.2.2.) Everything between the projections stays in linear
 // memory.
 
+import { AllocatedTensor } from "./allocated";
 import {
   type AppendedConfig,
   type AppendedRows,
   attendAppended,
   checkAppended,
   updateAppended,
+  wantedOfParts,
 } from "./appended";
-import { attend } from "./attend";
+import { type AttendCall, callAttend, checkAttendOf } from "./attend";
 import type { Attention } from "./attention";
-import { checkBoolean, checkOptions } from "./checks";
+import { bindMethods } from "./binding";
+import { checkBoolean } from "./checks";
 import { disposeSymbol } from "./disposal";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
@@ -25,6 +28,7 @@ import {
   checkSizes,
   type LayerUpdate,
   refuseRecord,
+  type Update,
 } from "./layer-shapes";
 import type { PreparedLinear } from "./linear";
 import {
@@ -32,18 +36,23 @@ import {
   type LayerGradients,
   LayerRecord,
   layerBackward,
+  readLayerBackward,
 } from "./multihead-backward";
-import type { Later, ScoreOptions } from "./options";
+import { reader } from "./option-names";
+import { type Later, type ScoreOptions, scoreFields } from "./options";
+import { GONE, inspected, inspectSymbol } from "./printing";
+import type { Packing } from "./product";
 import {
   type KerasWeights,
   type LayerWeights,
   type PlainWeights,
+  type Projection,
   type PyTorchWeights,
   projectionsOfKeras,
   projectionsOfMatrices,
-  projectionsOfPyTorch,
 } from "./projections";
-import { AllocatedTensor, type Tensor } from "./tensor";
+import { projectionsOfStateDict, type StateDict } from "./state-dict";
+import { checkOut, type Tensor } from "./tensor";
 
 /** How many heads a layer has, and what else its keys are. */
 export interface LayerConfig extends AppendedConfig {
@@ -77,16 +86,47 @@ export interface LayerOptions extends ScoreOptions {
 }
 
 const NAME = "MultiHeadAttention";
+const PROJECTIONS = ["query", "key", "value", "output"] as const;
+
+const configFields = { heads: 1, keyValueHeads: 1, biasKeyValue: 1, addZeroAttention: 1 } as const;
+const readConfig = reader<LayerConfig>(configFields);
+const readStateDictConfig = reader<LayerConfig & Prefixed>({ ...configFields, prefix: 1 });
+const readWeights = reader<LayerWeights>({ query: 1, key: 1, value: 1, output: 1 });
+const readProjection = reader<Projection>(
+  { weight: 1, order: 1, bias: 1 },
+  "a projection { weight, order, bias? }",
+);
+const readUpdates = reader<LayerUpdate>({ query: 1, key: 1, value: 1, output: 1, biasKeyValue: 1 });
+const readUpdate = reader<Update>({ weight: 1, bias: 1 }, "{ weight, bias? }");
+
+const layerFields = { ...scoreFields, record: 1 } as const;
+const readForward = reader<LayerOptions>(layerFields);
+const readForwardLater = reader<LayerOptions & Later>({ ...layerFields, signal: 1 });
+
+/** A forward pass that can be made. */
+interface ForwardCall {
+  readonly given: Record<"query" | "key" | "value", Tensor>;
+  readonly asked: { readonly key: boolean; readonly value: boolean };
+  readonly attend: AttendCall;
+  readonly appended: AppendedRows | undefined;
+  readonly options: LayerOptions;
+}
+
+/** Where a layer's weights lie in a state dict. */
+interface Prefixed {
+  /** What the names of this layer's weights begin with, its dot included: `"encoder.self_attn."`. */
+  prefix?: string | undefined;
+}
 
 /**
  * Multi-head attention: projections of query, key and value, `attend`, and the output's projection.
  * Self-attention and cross-attention, grouped heads, own sizes of every input and of the output.
  */
 export class MultiHeadAttention {
-  /** Query heads H. */
-  readonly heads: number;
-  /** Key and value heads Hkv, a divisor of `heads`. */
-  readonly keyValueHeads: number;
+  /** @internal */
+  static readonly name = "MultiHeadAttention";
+  #heads: number;
+  #keyValueHeads: number;
   #attention: Attention;
   /** Keys and values that every query sees besides the inputs' own. */
   #appended: AppendedRows | undefined;
@@ -96,30 +136,35 @@ export class MultiHeadAttention {
    * @throws ArgumentError if sizes do not fit the heads or each other.
    * @throws MemoryError, DisposedError as `prepareLinear`; nothing stays allocated then.
    */
-  constructor(attention: Attention, config: LayerConfig, weights: LayerWeights) {
-    const { heads, keyValueHeads } = checkHeadCounts(config);
-    this.heads = heads;
-    this.keyValueHeads = keyValueHeads;
+  constructor(attention: Attention, config: LayerConfig, weights: LayerWeights);
+  /** @internal `operation` is what the caller called. */
+  constructor(attention: Attention, config: LayerConfig, weights: LayerWeights, operation?: string);
+  constructor(
+    attention: Attention,
+    config: LayerConfig,
+    weights: LayerWeights,
+    operation: string = NAME,
+  ) {
+    checkEngine(operation, attention);
+    const read = readConfig(operation, config, "config");
+    const { heads, keyValueHeads } = checkHeadCounts(operation, read);
+    const given = readWeights(operation, weights, "weights");
+    this.#heads = heads;
+    this.#keyValueHeads = keyValueHeads;
     this.#attention = attention;
+    bindMethods(this, MultiHeadAttention.prototype);
 
     const prepared: Partial<Record<keyof LayerWeights, PreparedLinear>> = {};
     try {
-      for (const name of ["query", "key", "value", "output"] as const) {
-        const projection = weights?.[name];
-        if (typeof projection !== "object" || projection === null) {
-          throw new ArgumentError(
-            NAME,
-            name,
-            "a projection { weight, order, bias? }",
-            describe(projection),
-          );
-        }
-        prepared[name] = attention.prepareLinear(projection.weight, projection);
+      for (const name of PROJECTIONS) {
+        const projection = readProjection(operation, given[name], name);
+        prepared[name] = attention.prepare(operation, projection.weight, projection, `${name}.`);
       }
       const projections = prepared as Record<keyof LayerWeights, PreparedLinear>;
-      checkSizes(projections, heads, keyValueHeads);
+      checkSizes(operation, projections, heads, keyValueHeads);
       this.#appended = checkAppended(
-        config,
+        operation,
+        read,
         projections.key.outputSize,
         projections.value.outputSize,
       );
@@ -130,22 +175,49 @@ export class MultiHeadAttention {
     }
   }
 
-  /** From PyTorch's `nn.MultiheadAttention`: `in_proj_weight` packed, or the three separate matrices. */
+  /** Query heads H. */
+  get heads(): number {
+    return this.#heads;
+  }
+
+  /** Key and value heads Hkv, a divisor of `heads`. */
+  get keyValueHeads(): number {
+    return this.#keyValueHeads;
+  }
+
+  /**
+   * From a state dict of PyTorch, in an object or a Map: `nn.MultiheadAttention`'s (`in_proj_weight`
+   * packed, or the three separate matrices), transformers' (`q_proj`, `k_proj`, `v_proj` and `o_proj` or
+   * `out_proj`; `query`, `key`, `value` and `dense`), lucidrains' (`to_qkv` or `to_q`, `to_k`, `to_v`,
+   * and `to_out`), timm's (`qkv`, `proj`). Names outside `prefix` are left alone.
+   *
+   * @throws ArgumentError for a weight that is missing, or that the layer has no place for.
+   */
   static fromPyTorch(
     attention: Attention,
-    weights: PyTorchWeights,
-    config: LayerConfig,
+    weights: PyTorchWeights | StateDict,
+    config: LayerConfig & Prefixed,
   ): MultiHeadAttention {
-    const { bias_k, bias_v } = weights;
-    const biasKeyValue = bias_k || bias_v ? { key: bias_k, value: bias_v } : config?.biasKeyValue;
-    const whole = { ...config, biasKeyValue } as LayerConfig;
-    return new MultiHeadAttention(attention, whole, projectionsOfPyTorch(weights));
+    const name = "fromPyTorch";
+    checkEngine(name, attention);
+    const { prefix = "", ...read } = readStateDictConfig(name, config, "config");
+    const { heads, keyValueHeads } = checkHeadCounts(name, read);
+    const { biasKeyValue = read.biasKeyValue, ...projections } = projectionsOfStateDict(
+      name,
+      weights,
+      prefix,
+      heads,
+      keyValueHeads,
+    );
+    return new MultiHeadAttention(attention, { ...read, biasKeyValue }, projections, name);
   }
 
   /** From Keras's `MultiHeadAttention` or `GroupedQueryAttention`; the heads are read from the kernels. */
   static fromKeras(attention: Attention, weights: KerasWeights): MultiHeadAttention {
-    const projections = projectionsOfKeras(weights);
-    return new MultiHeadAttention(attention, projections, projections);
+    const name = "fromKeras";
+    checkEngine(name, attention);
+    const { heads, keyValueHeads, ...projections } = projectionsOfKeras(name, weights);
+    return new MultiHeadAttention(attention, { heads, keyValueHeads }, projections, name);
   }
 
   /** From four plain matrices of x·W: the layer every tutorial shows. */
@@ -154,7 +226,9 @@ export class MultiHeadAttention {
     weights: PlainWeights,
     config: LayerConfig,
   ): MultiHeadAttention {
-    return new MultiHeadAttention(attention, config, projectionsOfMatrices(weights));
+    const name = "fromMatrices";
+    checkEngine(name, attention);
+    return new MultiHeadAttention(attention, config, projectionsOfMatrices(name, weights), name);
   }
 
   /**
@@ -164,7 +238,11 @@ export class MultiHeadAttention {
    * @throws ArgumentError, MemoryError, DisposedError as `attend`.
    */
   forward(query: Tensor, key?: Tensor, value?: Tensor, options: LayerOptions = {}): LayerResult {
-    return this.#attention.now(NAME, (engine) => this.#steps(engine, query, key, value, options));
+    const name = "forward";
+    return this.#attention.now(name, (engine) => {
+      const read = readForward(name, options);
+      return this.#steps(engine, this.#checkForward(name, query, key, value, read));
+    });
   }
 
   /**
@@ -178,23 +256,54 @@ export class MultiHeadAttention {
     value?: Tensor,
     options: LayerOptions & Later = {},
   ): Promise<LayerResult> {
-    return this.#attention.later(NAME, options, (engine) =>
-      this.#steps(engine, query, key, value, options),
-    );
+    const name = "forwardAsync";
+    return this.#attention.later(name, () => {
+      const { signal, ...read } = readForwardLater(name, options);
+      const call = this.#checkForward(name, query, key, value, read);
+      return { signal, steps: (engine) => this.#steps(engine, call) };
+    });
   }
 
-  *#steps(
-    engine: Engine,
+  #checkForward(
+    operation: string,
     query: Tensor,
     key: Tensor | undefined,
     value: Tensor | undefined,
     options: LayerOptions,
+  ): ForwardCall {
+    const [heads, keyValueHeads] = [this.#heads, this.#keyValueHeads];
+    const { out, record = false, logSumExp, ...score } = options;
+    checkBoolean(operation, "record", record);
+    checkBoolean(operation, "logSumExp", logSumExp);
+    if (record) refuseRecord(operation, options);
+    const projections = this.#inUse(operation);
+    const given = checkInputs(operation, projections, query, key, value);
+    const dims = [...given.query.dims.slice(0, -1), projections.output.outputSize];
+    const target = checkOut(operation, out, dims);
+    // The projections are not made yet, only their sizes are known.
+    const projected = (name: "query" | "key" | "value"): Tensor => ({
+      data: new Float32Array(0),
+      dims: [...given[name].dims.slice(0, -1), projections[name].outputSize],
+    });
+    const inputs = {
+      query: projected("query"),
+      key: projected("key"),
+      value: projected("value"),
+    };
+    const wanted = this.#appended ? wantedOfParts(options) : { logSumExp: record || logSumExp };
+    const inside = { ...score, ...wanted, heads, keyValueHeads };
+    const attend = checkAttendOf(operation, inputs, "BLE", inside);
+    const asked = { key: key !== undefined, value: value !== undefined };
+    return { given, asked, attend, appended: this.#appended, options: { ...options, out: target } };
+  }
+
+  *#steps(
+    engine: Engine,
+    { given, asked, attend, appended, options }: ForwardCall,
   ): Steps<LayerResult> {
-    checkOptions(NAME, options);
-    const { out, record = false, ...score } = options;
-    checkBoolean(NAME, "record", record);
-    if (record) refuseRecord(options);
-    const projections = this.#inUse();
+    const { operation } = attend;
+    const { out, record = false, logSumExp: wanted } = options;
+    const projections = this.#inUse(operation);
     let kept: LayerRecord | undefined;
     const temporaries: AllocatedTensor[] = [];
     const allocate = (dims: readonly number[]) => {
@@ -203,35 +312,39 @@ export class MultiHeadAttention {
       return made;
     };
     try {
-      const inputs = checkInputs(projections, query, key, value);
-      function* project(name: keyof LayerWeights, x: Tensor): Steps<AllocatedTensor> {
+      function* project(name: "query" | "key" | "value"): Steps<AllocatedTensor> {
+        const x = given[name];
         const target = allocate([...x.dims.slice(0, -1), projections[name].outputSize]);
-        yield* projections[name].apply(engine, x, { out: target });
+        yield* projections[name].apply(engine, operation, x, { out: target }, name);
         return target;
       }
-      const q = yield* project("query", inputs.query);
-      const k = yield* project("key", inputs.key);
-      const v = yield* project("value", inputs.value);
-      const { heads, keyValueHeads } = this;
-      const mixed = allocate([...q.dims.slice(0, -1), projections.output.inputSize]);
-      const wanted = { ...score, logSumExp: record || score.logSumExp };
-      const inside = { ...wanted, layout: "BLE", heads, keyValueHeads, out: mixed } as const;
-      const appended = this.#appended;
+      const query = yield* project("query");
+      const key = yield* project("key");
+      const value = yield* project("value");
+      const mixed = allocate([...query.dims.slice(0, -1), projections.output.inputSize]);
+      const call = { ...attend, inputs: { query, key, value } };
+      const [heads, keyValueHeads] = [this.#heads, this.#keyValueHeads];
+      const whole = { ...options, logSumExp: record || wanted, out: mixed };
+      const inside = { ...whole, layout: "BLE", heads, keyValueHeads } as const;
       const { weights, scores, logSumExp } = appended
-        ? yield* attendAppended(engine, q, { key: k, value: v }, appended, inside)
-        : yield* attend(engine, q, k, v, inside);
-      const output = yield* projections.output.apply(engine, mixed, { out });
+        ? yield* attendAppended(engine, call, appended, inside)
+        : yield* callAttend(engine, { ...call, out: mixed });
+      const output = yield* projections.output.apply(engine, operation, mixed, { out });
       if (record && logSumExp) {
-        const given = { query: inputs.query, key, value };
-        const options = { ...score, heads, keyValueHeads, layout: "BLE" } as const;
-        const tensors = { query: q, key: k, value: v, mixed };
-        kept = new LayerRecord(this, { given, ...tensors, logSumExp, options, appended });
+        const inputs = {
+          query: given.query,
+          key: asked.key ? given.key : undefined,
+          value: asked.value ? given.value : undefined,
+        };
+        // The caller may write into what is returned.
+        const own = wanted ? { ...logSumExp, data: logSumExp.data.slice() } : logSumExp;
+        kept = new LayerRecord(this, { given: inputs, call, mixed, logSumExp: own, appended });
       }
       return {
         output,
         ...(weights && { weights }),
         ...(scores && { scores }),
-        ...(score.logSumExp && logSumExp && { logSumExp }),
+        ...(wanted && logSumExp && { logSumExp }),
         ...(kept && { record: kept }),
       };
     } finally {
@@ -250,8 +363,9 @@ export class MultiHeadAttention {
     record: LayerRecord,
     options: LayerBackwardOptions = {},
   ): LayerGradients {
-    return this.#attention.now(NAME, (engine) =>
-      this.#backwardSteps(engine, outputGradient, record, options),
+    const name = "backward";
+    return this.#attention.now(name, (engine) =>
+      this.#backwardSteps(engine, outputGradient, record, readLayerBackward(name, options)),
     );
   }
 
@@ -261,14 +375,16 @@ export class MultiHeadAttention {
     record: LayerRecord,
     options: LayerBackwardOptions,
   ): Steps<LayerGradients> {
-    const projections = this.#inUse();
-    if (!(record instanceof LayerRecord)) {
+    const operation = "backward";
+    const projections = this.#inUse(operation);
+    const own = LayerRecord.from(record);
+    if (!own) {
       const expected = "a record from forward with record: true";
-      throw new ArgumentError(NAME, "record", expected, describe(record));
+      throw new ArgumentError(operation, "record", expected, describe(record));
     }
-    const kept = record.keptBy(this, NAME);
+    const kept = own.keptBy(this, operation);
     const gradients = yield* layerBackward(engine, outputGradient, kept, projections, options);
-    record.dispose();
+    own.dispose();
     return gradients;
   }
 
@@ -276,25 +392,49 @@ export class MultiHeadAttention {
    * Packs other weights of the same sizes and orders in place, with biases where there are some;
    * what is left out stays as it is.
    *
-   * @throws ArgumentError, MemoryError, DisposedError as the constructor.
+   * @throws ArgumentError, MemoryError, DisposedError as the constructor; nothing is changed then.
    */
   update(weights: LayerUpdate): void {
-    const projections = this.#inUse();
-    checkOptions(NAME, weights, "weights");
-    const { biasKeyValue } = weights;
+    const operation = "update";
+    const projections = this.#inUse(operation);
+    const { biasKeyValue, ...given } = readUpdates(operation, weights, "weights");
     const appended =
-      biasKeyValue === undefined ? this.#appended : updateAppended(this.#appended, biasKeyValue);
-    for (const name of ["query", "key", "value", "output"] as const) {
-      const next = weights[name];
-      if (next) projections[name].update(next.weight, next.bias);
+      biasKeyValue === undefined
+        ? this.#appended
+        : updateAppended(operation, this.#appended, biasKeyValue);
+    const packings: Packing[] = [];
+    for (const name of PROJECTIONS) {
+      if (given[name] === undefined) continue;
+      const { weight, bias } = readUpdate(operation, given[name], name);
+      packings.push(projections[name].updating(operation, `${name}.`, weight, bias));
     }
+    // The one that takes the most room comes first: where it finds it, so do the others.
+    packings.sort((a, b) => b.bytes - a.bytes);
+    for (const packing of packings) packing.pack();
     this.#appended = appended;
   }
 
-  #inUse(): Record<keyof LayerWeights, PreparedLinear> {
+  #inUse(operation: string): Record<keyof LayerWeights, PreparedLinear> {
     if (!this.#projections)
-      throw new DisposedError(NAME, "layer", "a layer in use", "a disposed one");
+      throw new DisposedError(operation, "layer", "a layer in use", "a disposed one");
     return this.#projections;
+  }
+
+  /** Heads and sizes; the weights are packed for the kernels. */
+  toJSON(): object {
+    const projections = this.#projections;
+    const sizes = projections && {
+      query: projections.query.toJSON(),
+      key: projections.key.toJSON(),
+      value: projections.value.toJSON(),
+      output: projections.output.toJSON(),
+    };
+    return { heads: this.#heads, keyValueHeads: this.#keyValueHeads, ...(sizes ?? GONE) };
+  }
+
+  /** @internal */
+  [inspectSymbol](_depth: number, options: object, inspect?: never): unknown {
+    return inspected(NAME, this.toJSON(), options, inspect);
   }
 
   /** Gives the prepared weights back; a second call does nothing. */
@@ -308,4 +448,11 @@ export class MultiHeadAttention {
   [disposeSymbol](): void {
     this.dispose();
   }
+}
+
+/** @throws ArgumentError for an engine that was forgotten, or not waited for. */
+function checkEngine(operation: string, attention: unknown): void {
+  if (typeof (attention as Partial<Attention> | undefined)?.prepare === "function") return;
+  const expected = "an engine, await createAttention(), as the first argument";
+  throw new ArgumentError(operation, "attention", expected, describe(attention));
 }

@@ -1,5 +1,6 @@
-// The options of attend, as a caller writes them.
+// The options of attend, as a caller writes them, and the readers of them.
 
+import { reader } from "./option-names";
 import type { Tensor } from "./tensor";
 
 /**
@@ -177,3 +178,30 @@ export interface Later {
   /** Ends the call before its result: the promise rejects with `signal.reason`. */
   signal?: AbortSignal | undefined;
 }
+
+/** Every option that says which scores are computed. */
+export const scoreFields = {
+  scale: 1,
+  causal: 1,
+  queryOffset: 1,
+  mask: 1,
+  blockMask: 1,
+  window: 1,
+  softcap: 1,
+  alibi: 1,
+  sinks: 1,
+  scoreMod: 1,
+  dropout: 1,
+  keyLengths: 1,
+  queryLengths: 1,
+  weights: 1,
+  logSumExp: 1,
+  scores: 1,
+  out: 1,
+} as const;
+
+export const attendFields = { ...scoreFields, layout: 1, heads: 1, keyValueHeads: 1 } as const;
+
+export const readAttend = reader<AttendOptions>(attendFields);
+
+export const readAttendLater = reader<AttendOptions & Later>({ ...attendFields, signal: 1 });

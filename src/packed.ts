@@ -1,18 +1,21 @@
 // attend over sequences laid end to end: the same kernel, with a start for each sequence.
 
 import { Sequence } from "../build/frames";
-import { callAttend } from "./attend";
+import { type AttendCall, checkCall } from "./attend";
 import {
   type AttendGradients,
   type AttendState,
   callBackward,
+  forwardOptions,
   type GradientOptions,
+  gradientFields,
 } from "./backward";
-import { checkOptions } from "./checks";
+import { numbersOf } from "./checks";
 import type { Engine } from "./engine/load";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
-import type { AttendResult, ScoreOptions } from "./options";
+import { reader } from "./option-names";
+import { type ScoreOptions, scoreFields } from "./options";
 import { checkInputs, checkShapes, type Inputs, type Shapes } from "./shapes";
 import type { Tensor } from "./tensor";
 import { checkVisibility, type Visibility } from "./visibility";
@@ -29,16 +32,27 @@ export interface PackedOptions
 /** Options of `attendPackedBackward`. */
 export type PackedBackwardOptions = Omit<PackedOptions, "out" | "scoreMod"> & GradientOptions;
 
-export function* attendPacked(
-  engine: Engine,
+/** Those without a meaning are read too, to be refused. */
+type Fields = ScoreOptions & Pick<PackedOptions, "cumulativeQueries" | "cumulativeKeys">;
+
+const packedFields = { ...scoreFields, cumulativeQueries: 1, cumulativeKeys: 1 } as const;
+
+const readPacked = reader<Fields>(packedFields);
+const readBackward = reader<Omit<Fields, "out"> & GradientOptions>({
+  ...packedFields,
+  ...gradientFields,
+});
+
+export function checkAttendPacked(
   query: Tensor,
   key: Tensor,
   value: Tensor,
-  options: PackedOptions,
-): Steps<AttendResult> {
+  given: PackedOptions,
+): AttendCall {
   const name = "attendPacked";
+  const options = readPacked(name, given);
   const { inputs, shapes, visibility } = checkPacked(name, query, key, value, options);
-  return yield* callAttend(engine, name, inputs, shapes, visibility, options);
+  return checkCall(name, inputs, shapes, visibility, options);
 }
 
 export function* attendPackedBackward(
@@ -48,26 +62,14 @@ export function* attendPackedBackward(
   key: Tensor,
   value: Tensor,
   state: AttendState,
-  options: PackedBackwardOptions,
+  given: PackedBackwardOptions,
 ): Steps<AttendGradients> {
   const name = "attendPackedBackward";
-  const { inputs, shapes, visibility } = checkPacked(
-    name,
-    query,
-    key,
-    value,
-    options as PackedOptions,
-  );
-  return yield* callBackward(
-    engine,
-    name,
-    outputGradient,
-    inputs,
-    state,
-    shapes,
-    visibility,
-    options,
-  );
+  const options = readBackward(name, given);
+  const forward = forwardOptions(name, options) as Fields;
+  const { inputs, shapes, visibility } = checkPacked(name, query, key, value, forward);
+  const call = checkCall(name, inputs, shapes, visibility, forward);
+  return yield* callBackward(engine, call, outputGradient, state, options);
 }
 
 function checkPacked(
@@ -75,9 +77,8 @@ function checkPacked(
   query: Tensor,
   key: Tensor,
   value: Tensor,
-  options: PackedOptions,
+  options: Fields,
 ): { inputs: Inputs; shapes: Shapes; visibility: Visibility } {
-  checkOptions(name, options);
   refuseBatchOptions(name, options);
   const inputs = checkInputs(name, query, key, value, "BLHD");
   if (inputs.query.dims.length !== 3) {
@@ -132,21 +133,20 @@ function checkPacked(
 
 /** Starts and lengths of the sequences. */
 function checkOffsets(name: string, argument: string, offsets: ArrayLike<number>, tokens: number) {
-  const given: unknown = offsets;
-  if (typeof given !== "object" || given === null || !(offsets.length >= 1)) {
+  const numbers = numbersOf(offsets);
+  if (!numbers?.length) {
     throw new ArgumentError(
       name,
       argument,
       "offsets from 0, one more than sequences",
-      describe(given),
+      describe(offsets),
     );
   }
   const starts: number[] = [];
   const lengths: number[] = [];
   let before = 0;
-  for (let index = 0; index < offsets.length; index++) {
-    const offset = offsets[index] as number;
-    const last = index === offsets.length - 1;
+  for (const [index, offset] of numbers.entries()) {
+    const last = index === numbers.length - 1;
     const wanted =
       index === 0
         ? last
@@ -171,9 +171,9 @@ function checkOffsets(name: string, argument: string, offsets: ArrayLike<number>
 }
 
 /** Options that have no meaning without a batch axis must not pass unheard. */
-function refuseBatchOptions(operation: string, options: PackedOptions): void {
+function refuseBatchOptions(operation: string, options: ScoreOptions): void {
   for (const name of ["queryLengths", "keyLengths", "weights", "scores"] as const) {
-    const given = (options as ScoreOptions)[name];
+    const given = options[name];
     if (given === undefined || given === false) continue;
     throw new ArgumentError(
       operation,

@@ -1,10 +1,11 @@
 // Positions other than rotary ones: sinusoidal tables to add to embeddings, and biases to
 // add to scores.
 
-import { checkBoolean, checkCount, checkOptions } from "./checks";
+import { checkBoolean, checkCount, numbersOf } from "./checks";
 import type { Transcendentals } from "./engine/modules";
 import { ArgumentError, describe } from "./errors";
 import { checkBase, powers } from "./frequencies";
+import { reader } from "./option-names";
 import { checkTensor, elementsOf, type Tensor } from "./tensor";
 
 /** Options of `sinusoidalPositions`. */
@@ -17,7 +18,7 @@ export interface SinusoidalOptions {
   base?: number | undefined;
   /**
    * `"interleaved"` (default; Vaswani et al. 2017, Keras): sine, cosine, sine, …;
-   * `"concatenated"` (tensor2tensor, fairseq): all sines, then all cosines, for an even size.
+   * `"concatenated"` (Marian): all sines, then all cosines, for an even size.
    */
   order?: "interleaved" | "concatenated" | undefined;
 }
@@ -34,12 +35,27 @@ export interface RelativeBiasOptions {
   maxDistance?: number | undefined;
   /** Position of the first query among the keys; 0 by default. */
   queryOffset?: number | undefined;
+  /** What the rows of the table are: buckets (default; transformers) or heads (t5x). */
+  order?: "buckets,heads" | "heads,buckets" | undefined;
 }
+
+const readSinusoidal = reader<SinusoidalOptions>({ positions: 1, size: 1, base: 1, order: 1 });
+
+const readSlopes = reader<{ maxBias?: number | undefined }>({ maxBias: 1 });
+
+const readBias = reader<RelativeBiasOptions>({
+  queries: 1,
+  keys: 1,
+  bidirectional: 1,
+  maxDistance: 1,
+  queryOffset: 1,
+  order: 1,
+});
 
 export function sinusoidalPositions(kernels: Transcendentals, options: SinusoidalOptions): Tensor {
   const name = "sinusoidalPositions";
-  checkOptions(name, options);
-  const { positions, size, base = 10000, order = "interleaved" } = options;
+  const given = readSinusoidal(name, options);
+  const { positions, size, base = 10000, order = "interleaved" } = given;
   checkCount(name, "size", size);
   checkBase(name, base);
   if (order !== "interleaved" && order !== "concatenated") {
@@ -73,18 +89,17 @@ function checkRows(name: string, positions: number | ArrayLike<number>): ArrayLi
     }
     return Int32Array.from({ length: positions }, (_, position) => position);
   }
-  const given: unknown = positions;
-  if (typeof given !== "object" || given === null || !Number.isInteger(positions.length)) {
-    throw new ArgumentError(name, "positions", "a number or an array of them", describe(given));
+  const numbers = numbersOf(positions);
+  if (!numbers) {
+    throw new ArgumentError(name, "positions", "a number or an array of them", describe(positions));
   }
-  for (let index = 0; index < positions.length; index++) {
-    const position = positions[index] as number;
+  for (const [index, position] of numbers.entries()) {
     if (typeof position !== "number" || !(Math.abs(position) <= 2 ** 24)) {
       const expected = "a number from −2²⁴ to 2²⁴";
       throw new ArgumentError(name, `positions[${index}]`, expected, describe(position));
     }
   }
-  return positions;
+  return numbers;
 }
 
 /**
@@ -96,8 +111,7 @@ export function alibiSlopes(
   heads: number,
   options: { maxBias?: number | undefined } = {},
 ): Float32Array {
-  checkOptions("alibiSlopes", options);
-  const { maxBias = 8 } = options;
+  const { maxBias = 8 } = readSlopes("alibiSlopes", options);
   checkCount("alibiSlopes", "heads", heads);
   if (heads > 2 ** 16) {
     throw new ArgumentError("alibiSlopes", "heads", "an integer up to 2¹⁶", describe(heads));
@@ -132,15 +146,21 @@ export function alibiSlopes(
 export function relativePositionBias(table: Tensor, options: RelativeBiasOptions): Tensor {
   const name = "relativePositionBias";
   const { data, dims } = checkTensor(name, "table", table);
-  checkOptions(name, options);
-  const { queries, keys, bidirectional = true, maxDistance = 128, queryOffset = 0 } = options;
+  const given = readBias(name, options);
+  const { queries, keys, bidirectional = true, maxDistance = 128, queryOffset = 0 } = given;
+  const { order = "buckets,heads" } = given;
   checkBoolean(name, "bidirectional", bidirectional);
-  const [buckets = 0, heads = 0] = dims;
+  if (order !== "buckets,heads" && order !== "heads,buckets") {
+    const expected = '"buckets,heads" or "heads,buckets"';
+    throw new ArgumentError(name, "order", expected, describe(order));
+  }
+  const byBucket = order === "buckets,heads";
+  const [rows = 0, columns = 0] = dims;
+  const [buckets, heads] = byBucket ? [rows, columns] : [columns, rows];
   const sides = bidirectional ? 2 : 1;
   if (dims.length !== 2 || heads < 1 || buckets < 2 * sides || buckets % sides) {
-    const expected = bidirectional
-      ? "[buckets, H] with even buckets from 4"
-      : "[buckets, H] with buckets from 2";
+    const axes = byBucket ? "[buckets, H]" : "[H, buckets]";
+    const expected = `${axes} with ${bidirectional ? "even buckets from 4" : "buckets from 2"}`;
     throw new ArgumentError(name, "table.dims", expected, describe(dims));
   }
   for (const [argument, size] of Object.entries({ queries, keys })) {
@@ -169,8 +189,13 @@ export function relativePositionBias(table: Tensor, options: RelativeBiasOptions
     const after = bidirectional && distance > 0 ? perSide : 0;
     const far = bidirectional ? Math.abs(distance) : Math.max(-distance, 0);
     if (far < exact) return after + far;
-    let bucket = exact;
-    while (bucket + 1 < perSide && far >= (starts[bucket + 1] as number)) bucket++;
+    // The last bucket that starts by then.
+    let [bucket, end] = [exact, perSide];
+    while (end - bucket > 1) {
+      const middle = (bucket + end) >> 1;
+      if (far >= (starts[middle] as number)) bucket = middle;
+      else end = middle;
+    }
     return after + bucket;
   };
   // One bucket for each distance, from the last query's first key to the first query's last.
@@ -187,25 +212,27 @@ export function relativePositionBias(table: Tensor, options: RelativeBiasOptions
     for (let i = 0; i < queries; i++)
       for (let j = 0; j < keys; j++) {
         const bucket = found[j - i + queries - 1] as number;
-        bias.data[index++] = data[bucket * heads + h] as number;
+        bias.data[index++] = data[byBucket ? bucket * heads + h : h * buckets + bucket] as number;
       }
   return bias;
 }
 
 /**
  * First distance of each bucket b ≥ exact: the least r with
- * ln(r / exact) / ln(maxDistance / exact) · (buckets − exact) ≥ b − exact. In whole numbers,
- * r^n ≥ maxDistance^k · exact^(n − k), so that no logarithm rounds a distance into the wrong bucket.
+ * ln(r / exact) / ln(maxDistance / exact) · (buckets − exact) ≥ b − exact. Where float64 comes near a
+ * whole number, whole numbers decide, r^n ≥ maxDistance^k · exact^(n − k), so that no rounding puts a
+ * distance into the wrong bucket.
  */
 function bucketStarts(buckets: number, exact: number, maxDistance: number): number[] {
-  const n = BigInt(buckets - exact);
+  const n = buckets - exact;
   const starts: number[] = [];
-  let distance = exact;
-  for (let bucket = exact; bucket < buckets; bucket++) {
-    const k = BigInt(bucket - exact);
-    const bound = BigInt(maxDistance) ** k * BigInt(exact) ** (n - k);
-    while (BigInt(distance) ** n < bound) distance++;
-    starts[bucket] = distance;
+  for (let k = 0; k < n; k++) {
+    const near = exact * (maxDistance / exact) ** (k / n);
+    const whole = Math.round(near);
+    const sure = Math.abs(near - whole) > 1e-12 * near;
+    const power = (base: number, exponent: number) => BigInt(base) ** BigInt(exponent);
+    const reached = () => power(whole, n) >= power(maxDistance, k) * power(exact, n - k);
+    starts[exact + k] = sure ? Math.ceil(near) : reached() ? whole : whole + 1;
   }
   return starts;
 }

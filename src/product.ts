@@ -4,7 +4,7 @@ import { CoreKernel } from "../assembly/kinds";
 import { LinearFrame } from "../build/frames";
 import { type Engine, frameWords } from "./engine/load";
 import { CORE } from "./engine/modules";
-import { Staging } from "./engine/staging";
+import { type Output, Staging } from "./engine/staging";
 import { type Steps, threadsFor } from "./engine/work";
 import type { Tensor } from "./tensor";
 
@@ -14,7 +14,8 @@ export type Order = "out,in" | "in,out";
 export interface Product {
   /** What it is called in messages. */
   readonly name: string;
-  readonly x: Tensor;
+  /** Checked, or its address in linear memory. */
+  readonly x: Tensor | number;
   readonly rows: number;
   readonly depth: number;
   readonly columns: number;
@@ -22,10 +23,10 @@ export interface Product {
   readonly transposed?: boolean;
 }
 
-/** Where a result goes. */
+/** Where a result goes, checked. */
 export interface Target {
   readonly dims: readonly number[];
-  readonly out: Float32Array | Tensor | undefined;
+  readonly out: Tensor | undefined;
   readonly argument: string;
   /** Whether it is added to what is in `out`. */
   readonly added?: boolean;
@@ -46,45 +47,74 @@ export function allocatePacked(
 
 /** The right side: W [depth × columns], or in order "out,in" [columns × depth]. */
 export interface Weight {
-  readonly weight: Tensor;
+  /** Checked, or its address in linear memory. */
+  readonly weight: Tensor | number;
   readonly order: Order;
   readonly depth: number;
   readonly columns: number;
-  readonly bias?: Float32Array | undefined;
+  readonly bias?: Tensor | undefined;
+}
+
+/** W and a bias on their way into a block. */
+export interface Packing {
+  /** Room that `pack` takes for as long as it runs; with it given, nothing can fail. */
+  readonly bytes: number;
+  pack(): void;
 }
 
 /** Packs W and a bias into the block `packed`. */
-export function pack(
+export function packing(
   engine: Engine,
   operation: string,
   packed: number,
   { weight, order, depth, columns, bias }: Weight,
-): void {
-  const words = frameWords(engine);
-  words[LinearFrame.depth] = depth;
-  words[LinearFrame.columns] = columns;
-  words[LinearFrame.outputIsRow] = order === "out,in" ? 1 : 0;
+): Packing {
   const staging = new Staging(engine, operation);
   staging.block(LinearFrame.packed, packed);
   staging.tensor(LinearFrame.weight, "weight", weight);
-  if (bias) staging.data(LinearFrame.bias, bias);
-  try {
-    engine.modules[CORE].run(CoreKernel.packLinear, staging.begin(), 0, 0, 0);
-  } finally {
-    staging.release();
-  }
+  if (bias) staging.tensor(LinearFrame.bias, "bias", bias);
+  const pack = () => {
+    const words = frameWords(engine);
+    words[LinearFrame.depth] = depth;
+    words[LinearFrame.columns] = columns;
+    words[LinearFrame.outputIsRow] = order === "out,in" ? 1 : 0;
+    try {
+      engine.modules[CORE].run(CoreKernel.packLinear, staging.begin(), 0, 0, 0);
+    } finally {
+      staging.release();
+    }
+  };
+  return { bytes: staging.bytes, pack };
 }
 
 /** x · W + bias with the W of block `packed`. */
 export function* multiply(
   engine: Engine,
   operation: string,
+  product: Product,
+  packed: number,
+  target: Target,
+): Steps<Tensor> {
+  const { rows, depth, columns } = product;
+  const threads = threadsFor(engine, rows * depth * columns);
+  const staging = new Staging(engine, operation, engine.shared || threads > 1);
+  try {
+    const result = yield* multiplyIn(engine, staging, product, packed, target);
+    return yield* staging.take(result);
+  } finally {
+    staging.release();
+  }
+}
+
+/** The same, with the result in `staging` until it is taken. */
+export function* multiplyIn(
+  engine: Engine,
+  staging: Staging,
   { name, x, rows, depth, columns, transposed }: Product,
   packed: number,
   { dims, out, argument, added }: Target,
-): Steps<Tensor> {
-  const { frame } = engine;
-  const [core] = engine.modules;
+): Steps<Output> {
+  const { frame, kernels } = engine;
   const words = frameWords(engine);
   const threads = threadsFor(engine, rows * depth * columns);
   words[LinearFrame.threads] = threads;
@@ -92,17 +122,11 @@ export function* multiply(
   words[LinearFrame.depth] = depth;
   words[LinearFrame.columns] = columns;
   words[LinearFrame.inputTransposed] = transposed ? 1 : 0;
-  const staging = new Staging(engine, operation, engine.shared || threads > 1);
   staging.block(LinearFrame.packed, packed);
   staging.tensor(LinearFrame.input, name, x);
   const result = staging.output(LinearFrame.result, dims, out, argument, added);
-  staging.room(LinearFrame.scratch, core.scratchBytes(CoreKernel.linear, frame));
-  try {
-    const call = yield* staging.place();
-    const items = core.items(CoreKernel.linear, call);
-    yield staging.work({ module: CORE, kernel: CoreKernel.linear, items, threads });
-    return yield* staging.take(result, dims);
-  } finally {
-    staging.release();
-  }
+  staging.room(LinearFrame.scratch, kernels.linearScratchBytes(frame));
+  const call = yield* staging.place();
+  yield staging.work({ kernel: Kernel.linear, items: kernels.linearItems(call), threads });
+  return result;
 }

@@ -1,6 +1,10 @@
-// Weights as other libraries keep them, made into the four projections of the layer.
+// Weights as other libraries keep them, made into the four projections of the layer; PyTorch's in
+// state-dict.ts.
 
+import { AllocatedTensor } from "./allocated";
+import { isFloats } from "./arrays";
 import { ArgumentError, describe } from "./errors";
+import { reader } from "./option-names";
 import { checkTensor, type Tensor } from "./tensor";
 
 /** One projection: a matrix and what its rows are. */
@@ -73,98 +77,101 @@ export interface PlainWeights {
   readonly denseBias?: Tensor | Float32Array | undefined;
 }
 
-const NAME = "MultiHeadAttention";
-
-export function projectionsOfPyTorch(weights: PyTorchWeights): LayerWeights {
-  const packed =
-    weights.in_proj_weight && checkTensor(NAME, "in_proj_weight", weights.in_proj_weight);
-  if (packed && (packed.dims.length !== 2 || packed.dims[0] % 3)) {
-    throw new ArgumentError(NAME, "in_proj_weight.dims", "[3·E, E]", describe(packed.dims));
-  }
-  const bias = weights.in_proj_bias;
-  const biases =
-    bias && !(bias instanceof Float32Array) ? checkTensor(NAME, "in_proj_bias", bias).data : bias;
-  if (biases && biases.length % 3) {
-    throw new ArgumentError(NAME, "in_proj_bias", "3·E elements", `${biases.length}`);
-  }
-  const projection = (index: number, separate: Tensor | undefined): Projection => ({
-    weight: packed
-      ? { data: third(packed.data, index), dims: [packed.dims[0] / 3, packed.dims[1]] }
-      : (separate as Tensor),
-    order: "out,in",
-    bias: biases && third(biases, index),
-  });
-  return {
-    query: projection(0, weights.q_proj_weight),
-    key: projection(1, weights.k_proj_weight),
-    value: projection(2, weights.v_proj_weight),
-    output: { weight: weights["out_proj.weight"], order: "out,in", bias: weights["out_proj.bias"] },
-  };
-}
-
-/** Part `index` of three equal ones laid end to end. */
-function third(data: Float32Array, index: number): Float32Array {
-  const length = data.length / 3;
-  return data.subarray(index * length, (index + 1) * length);
-}
-
 /** The heads are read from the kernels' dims. */
-export function projectionsOfKeras(weights: KerasWeights): LayerWeights & {
+export function projectionsOfKeras(
+  operation: string,
+  weights: KerasWeights,
+): LayerWeights & {
   heads: number;
   keyValueHeads: number;
 } {
   if (!Array.isArray(weights) || (weights.length !== 8 && weights.length !== 4)) {
     throw new ArgumentError(
-      NAME,
+      operation,
       "weights",
       "4 kernels, or 4 kernels each with its bias",
       describe(weights),
     );
   }
-  const step = weights.length / 4;
+  const given: unknown[] = [...weights];
+  const step = given.length / 4;
+  const tensorAt = (index: number) => checkTensor(operation, `weights[${index}]`, given[index]);
   const kernel = (index: number, expected: string) => {
-    const argument = `weights[${index * step}]`;
-    const checked = checkTensor(NAME, argument, weights[index * step]);
-    if (checked.dims.length !== 3) {
-      throw new ArgumentError(NAME, `${argument}.dims`, expected, describe(checked.dims));
+    const checked = tensorAt(index * step);
+    const { dims } = checked;
+    if (dims.length !== 3) {
+      throw new ArgumentError(operation, `weights[${index * step}].dims`, expected, describe(dims));
     }
-    return checked;
+    return { data: lastingData(checked), dims: dims as readonly [number, number, number] };
   };
-  const bias = (index: number) =>
-    step === 2
-      ? checkTensor(NAME, `weights[${2 * index + 1}]`, weights[2 * index + 1]).data
-      : undefined;
-  const input = (index: number): Projection => {
-    const { data, dims } = kernel(index, "[in, heads, size]");
-    return {
-      weight: { data, dims: [dims[0], dims[1] * dims[2]] },
-      order: "in,out",
-      bias: bias(index),
-    };
-  };
-  const [query, key, value] = [input(0), input(1), input(2)];
+  const bias = (index: number) => (step === 2 ? tensorAt(2 * index + 1) : undefined);
+  const [query, key, value] = [0, 1, 2].map((index) => kernel(index, "[in, heads, size]")) as [
+    Kernel,
+    Kernel,
+    Kernel,
+  ];
   const output = kernel(3, "[heads, size, out]");
+  const input = ({ data, dims: [inputs, heads, size] }: Kernel, index: number): Projection => ({
+    weight: { data, dims: [inputs, heads * size] },
+    order: "in,out",
+    bias: flat(bias(index)),
+  });
+  const [heads, size, outputs] = output.dims;
   return {
-    query,
-    key,
-    value,
+    query: input(query, 0),
+    key: input(key, 1),
+    value: input(value, 2),
     output: {
-      weight: { data: output.data, dims: [output.dims[0] * output.dims[1], output.dims[2]] },
+      weight: { data: output.data, dims: [heads * size, outputs] },
       order: "in,out",
-      bias: bias(3),
+      bias: flat(bias(3)),
     },
-    heads: kernel(0, "[in, heads, size]").dims[1],
-    keyValueHeads: kernel(1, "[in, heads, size]").dims[1],
+    heads: query.dims[1],
+    keyValueHeads: key.dims[1],
   };
 }
 
-export function projectionsOfMatrices(weights: PlainWeights): LayerWeights {
-  const { wq, wk, wv, dense, bq, bk, bv, denseBias } = weights;
-  const order = "in,out";
+interface Kernel {
+  readonly data: Float32Array;
+  readonly dims: readonly [number, number, number];
+}
+
+/** A bias [heads, size] as the list of numbers that it is. */
+const flat = (bias: Tensor | undefined) => bias && lastingData(bias);
+
+/** The elements, in an array that stays when linear memory grows. */
+export function lastingData(x: Tensor): Float32Array {
+  return AllocatedTensor.from(x) ? x.data.slice() : x.data;
+}
+
+const readMatrices = reader<PlainWeights>({
+  wq: 1,
+  wk: 1,
+  wv: 1,
+  dense: 1,
+  bq: 1,
+  bk: 1,
+  bv: 1,
+  denseBias: 1,
+});
+
+export function projectionsOfMatrices(operation: string, weights: PlainWeights): LayerWeights {
+  const read = readMatrices(operation, weights, "weights");
+  const projection = (
+    weight: "wq" | "wk" | "wv" | "dense",
+    bias: "bq" | "bk" | "bv" | "denseBias",
+  ): Projection => {
+    const given = read[bias];
+    return {
+      weight: checkTensor(operation, weight, read[weight]),
+      order: "in,out",
+      bias: given && !isFloats(given) ? checkTensor(operation, bias, given) : given,
+    };
+  };
   return {
-    query: { weight: wq, order, bias: bq },
-    key: { weight: wk, order, bias: bk },
-    value: { weight: wv, order, bias: bv },
-    output: { weight: dense, order, bias: denseBias },
+    query: projection("wq", "bq"),
+    key: projection("wk", "bk"),
+    value: projection("wv", "bv"),
+    output: projection("dense", "denseBias"),
   };
 }

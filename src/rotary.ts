@@ -2,13 +2,15 @@
 
 import { PositionsKernel } from "../assembly/kinds";
 import { RotaryFrame } from "../build/frames";
-import { checkBoolean, checkCount, checkOptions } from "./checks";
+import { isFloats, lengthOf } from "./arrays";
+import { checkBoolean, checkCount, numbersOf } from "./checks";
 import { type Engine, frameWords } from "./engine/load";
 import { POSITIONS } from "./engine/modules";
 import { Staging } from "./engine/staging";
 import type { Steps } from "./engine/work";
 import { ArgumentError, describe } from "./errors";
 import { checkBase, powers } from "./frequencies";
+import { reader } from "./option-names";
 import type { Layout } from "./options";
 import { checkHeads, checkLayout, type View, viewOf } from "./shapes";
 import { checkData, checkOut, checkTensor, type Tensor } from "./tensor";
@@ -24,8 +26,10 @@ export interface RotateOptions {
   /** Dimensions that are rotated, even, at most D; the rest is copied. D, or what the tables say. */
   dimensions?: number | undefined;
   /**
-   * Position of the first row (0 by default), or of each: [L] or [B, L]; with `sections`
-   * [axes, L] or [axes, B, L]. From −2²⁴ to 2²⁴; with caches, rows of the cache.
+   * Position of the first row (0 by default), or of each batch's first row, [B]; or of each row, [L]
+   * or [B, L]. With `sections` [axes, B], [axes, L] or [axes, B, L]. Where B = L are more than 1, as
+   * many numbers may mean either, and are refused: give [B, L]. From −2²⁴ to 2²⁴; with caches, rows of
+   * the cache.
    */
   positions?: number | ArrayLike<number> | undefined;
   /**
@@ -44,7 +48,7 @@ export interface RotateOptions {
   cos?: Tensor | undefined;
   /** The sines, of the same dims as `cos`. */
   sin?: Tensor | undefined;
-  /** Or radians a position of each pair, see `ropeFrequencies`. */
+  /** Or radians a position of each pair, see `ropeFrequencies`; no angle may pass 2²⁶. */
   frequencies?: Float32Array | undefined;
   /** Or their base, for frequencies base^(−2i/dimensions); 10000 by default. */
   base?: number | undefined;
@@ -59,14 +63,37 @@ export interface RotateOptions {
 const NAME = "rotate";
 /** Up to here a float32 holds every integer. */
 const FARTHEST = 2 ** 24;
+/** Up to here sine and cosine of a float32 are exact to float32. */
+const LARGEST_ANGLE = 2 ** 26;
 
-export function* rotate(engine: Engine, x: Tensor, options: RotateOptions): Steps<Tensor> {
-  checkOptions(NAME, options);
+const read = reader<RotateOptions>({
+  layout: 1,
+  heads: 1,
+  pairing: 1,
+  dimensions: 1,
+  positions: 1,
+  sections: 1,
+  cos: 1,
+  sin: 1,
+  frequencies: 1,
+  base: 1,
+  attentionFactor: 1,
+  outOfRange: 1,
+  out: 1,
+});
+
+const readSections = reader<NonNullable<RotateOptions["sections"]>>(
+  { sizes: 1, interleaved: 1 },
+  "{ sizes, interleaved? }",
+);
+
+export function* rotate(engine: Engine, x: Tensor, given: RotateOptions): Steps<Tensor> {
+  const options = read(NAME, given);
   const layout = checkLayout(NAME, options.layout);
   const [heads] = checkHeads(NAME, layout, { heads: options.heads });
   const input = checkTensor(NAME, "x", x);
   const view = viewOf(NAME, "x", layout, input.dims, heads);
-  const { pairing = "half", attentionFactor = 1, out } = options;
+  const { pairing = "half", attentionFactor = 1 } = options;
   if (pairing !== "half" && pairing !== "interleaved") {
     throw new ArgumentError(NAME, "pairing", '"half" or "interleaved"', describe(pairing));
   }
@@ -76,7 +103,8 @@ export function* rotate(engine: Engine, x: Tensor, options: RotateOptions): Step
   const tables = checkTables(engine, view, options);
   const { axes, count } = checkSections(tables.pairs, options.sections);
   const positions = checkPositions(view, count, tables, options);
-  checkOut(NAME, out, input.dims);
+  if ("frequencies" in tables) checkAngles(tables.frequencies, positions);
+  const out = checkOut(NAME, options.out, input.dims);
 
   const { arena, frame } = engine;
   const words = frameWords(engine);
@@ -92,19 +120,19 @@ export function* rotate(engine: Engine, x: Tensor, options: RotateOptions): Step
 
   const staging = new Staging(engine, NAME);
   staging.tensor(RotaryFrame.input, "x", input);
-  staging.data(RotaryFrame.positions, positions);
-  staging.data(RotaryFrame.axes, axes);
+  staging.data(RotaryFrame.positions, "positions", positions, positions.length);
+  staging.data(RotaryFrame.axes, "sections", axes, axes.length);
   if ("cos" in tables) {
     staging.tensor(RotaryFrame.cosines, "cos", tables.cos);
     staging.tensor(RotaryFrame.sines, "sin", tables.sin);
   } else {
-    staging.data(RotaryFrame.frequencies, tables.frequencies);
+    staging.data(RotaryFrame.frequencies, "frequencies", tables.frequencies, tables.pairs);
   }
   staging.room(RotaryFrame.angles, 2 * tables.pairs * 4);
   const result = staging.output(RotaryFrame.result, input.dims, out);
   try {
     engine.modules[POSITIONS].run(PositionsKernel.rotate, staging.begin(), 0, 0, 0);
-    return yield* staging.take(result, input.dims);
+    return yield* staging.take(result);
   } finally {
     staging.release();
   }
@@ -136,12 +164,12 @@ function checkTables(engine: Engine, view: View, options: RotateOptions): Tables
     }
   }
   if (cos !== undefined || sin !== undefined) return checkCaches(view, options);
-  const wanted =
-    dimensions ?? (frequencies instanceof Float32Array ? 2 * frequencies.length : view.size);
+  const wanted = dimensions ?? (isFloats(frequencies) ? 2 * lengthOf(frequencies) : view.size);
   if (frequencies !== undefined) {
-    checkData(NAME, "frequencies", frequencies, [wanted / 2], "dimensions / 2");
-    checkPairs("frequencies", frequencies.length, view, dimensions);
-    return { pairs: frequencies.length, frequencies };
+    const pairs = wanted / 2;
+    checkData(NAME, "frequencies", frequencies, [pairs], "dimensions / 2");
+    checkPairs("frequencies", pairs, view, dimensions);
+    return { pairs, frequencies };
   }
   if (wanted % 2) {
     throw new ArgumentError(
@@ -201,11 +229,12 @@ function checkPairs(argument: string, pairs: number, view: View, dimensions?: nu
 /** The axis of each pair, and how many axes there are. */
 function checkSections(pairs: number, sections: RotateOptions["sections"]) {
   if (sections === undefined) return { axes: new Uint8Array(pairs), count: 1 };
-  const sizes: unknown = sections?.sizes;
-  if (!Array.isArray(sizes) || sizes.length < 1 || sizes.length > 255) {
-    throw new ArgumentError(NAME, "sections.sizes", "an array of 1 to 255 sizes", describe(sizes));
+  const { sizes: given, interleaved } = readSections(NAME, sections, "sections");
+  const sizes = numbersOf(given) ?? [];
+  if (sizes.length < 1 || sizes.length > 255) {
+    throw new ArgumentError(NAME, "sections.sizes", "an array of 1 to 255 sizes", describe(given));
   }
-  checkBoolean(NAME, "sections.interleaved", sections.interleaved);
+  checkBoolean(NAME, "sections.interleaved", interleaved);
   let total = 0;
   for (const [axis, size] of sizes.entries()) {
     if (!Number.isInteger(size) || size < 0) {
@@ -217,12 +246,12 @@ function checkSections(pairs: number, sections: RotateOptions["sections"]) {
     throw new ArgumentError(NAME, "sections.sizes", `${pairs} pairs together`, `${total}`);
   }
   const count = sizes.length;
-  const axes = sections.interleaved
+  const axes = interleaved
     ? Uint8Array.from({ length: pairs }, (_, pair) => {
         const axis = pair % count;
-        return pair < count * sizes[axis] ? axis : 0;
+        return pair < count * (sizes[axis] as number) ? axis : 0;
       })
-    : Uint8Array.from(sizes.flatMap((size: number, axis) => new Array(size).fill(axis)));
+    : Uint8Array.from(sizes.flatMap((size, axis) => new Array(size).fill(axis)));
   return { axes, count };
 }
 
@@ -264,27 +293,38 @@ function checkPositions(
 
 /** From an index into [axes][B][L] to its position, and the name of the argument it came from. */
 function positionOf({ batch, rows }: View, axes: number, positions: number | ArrayLike<number>) {
+  const offset = (index: number) => index % Math.max(rows, 1);
   if (typeof positions === "number") {
-    return (index: number) => ({
-      argument: "positions",
-      position: positions + (index % Math.max(rows, 1)),
-    });
+    return (index: number) => ({ argument: "positions", position: positions + offset(index) });
   }
-  const given: unknown = positions;
-  const counts = [axes * batch * rows, axes * rows];
-  if (typeof given !== "object" || given === null || !counts.includes(positions.length)) {
-    const leading = axes > 1 ? `[${axes}, ` : "[";
-    throw new ArgumentError(
-      NAME,
-      "positions",
-      `a number, or ${leading}B, L] = ${counts[0]} or ${leading}L] = ${counts[1]} integers`,
-      describe(positions),
-    );
+  const numbers = numbersOf(positions, [axes * batch, axes * rows, axes * batch * rows]);
+  const counted = numbers?.length === axes * batch * rows;
+  if (!numbers || (batch === rows && !counted)) {
+    const leading = axes > 1 ? `${axes}, ` : "";
+    const expected = numbers
+      ? `[${leading}B, L] = ${axes * batch * rows} integers, as B = L = ${rows} leaves open which axis they follow`
+      : `a number, or [${leading}B] = ${axes * batch}, [${leading}L] = ${axes * rows} or ` +
+        `[${leading}B, L] = ${axes * batch * rows} integers`;
+    throw new ArgumentError(NAME, "positions", expected, describe(positions));
   }
-  const shared = positions.length !== counts[0];
+  const perBatch = !counted && numbers.length === axes * batch;
   return (index: number) => {
     const axis = Math.floor(index / (batch * rows));
-    const from = shared ? axis * rows + (index % rows) : index;
-    return { argument: `positions[${from}]`, position: positions[from] as number };
+    const shared = perBatch ? Math.floor(index / rows) : axis * rows + offset(index);
+    const from = counted ? index : shared;
+    const further = perBatch ? offset(index) : 0;
+    const position = numbers[from];
+    const sum = typeof position === "number" ? position + further : position;
+    return { argument: `positions[${from}]`, position: sum as number };
   };
+}
+
+function checkAngles(frequencies: Float32Array, positions: Int32Array): void {
+  let farthest = 0;
+  for (const position of positions) farthest = Math.max(farthest, Math.abs(position));
+  for (const [pair, frequency] of frequencies.entries()) {
+    if (Math.abs(frequency) * farthest <= LARGEST_ANGLE) continue;
+    const expected = `a frequency of angles up to 2²⁶ at position ${farthest}`;
+    throw new ArgumentError(NAME, `frequencies[${pair}]`, expected, describe(frequency));
+  }
 }

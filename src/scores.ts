@@ -2,7 +2,9 @@
 // and made plain for the kernel.
 
 import { AlibiDistance, ScoresKind, WeightsKind } from "../assembly/kinds";
+import { numbersOf } from "./checks";
 import { ArgumentError, describe } from "./errors";
+import { reader } from "./option-names";
 import type { Alibi, ScoreOptions } from "./options";
 import type { Shapes } from "./shapes";
 
@@ -76,11 +78,10 @@ export function checkScoring(operation: string, shapes: Shapes, options: ScoreOp
   };
 }
 
+const readAlibi = reader<Alibi>({ slopes: 1, distance: 1 }, "{ slopes, distance? }");
+
 function checkAlibi(operation: string, { batch, heads }: Shapes, alibi: Alibi) {
-  if (typeof alibi !== "object" || alibi === null) {
-    throw new ArgumentError(operation, "alibi", "{ slopes, distance? }", describe(alibi));
-  }
-  const { slopes, distance = "absolute" } = alibi;
+  const { slopes, distance = "absolute" } = readAlibi(operation, alibi, "alibi");
   if (!Object.hasOwn(DISTANCES, distance)) {
     const expected = '"absolute", "signed" or "key"';
     throw new ArgumentError(operation, "alibi.distance", expected, describe(distance));
@@ -109,8 +110,8 @@ function perHead(
   expected: string,
   fits: (value: number) => boolean,
 ): Float32Array {
-  const given: unknown = values;
-  if (typeof given !== "object" || given === null || !counts.includes(values.length)) {
+  const numbers = numbersOf(values, counts);
+  if (!numbers) {
     const wanted = [...new Set(counts)].join(" or ");
     throw new ArgumentError(
       operation,
@@ -119,9 +120,8 @@ function perHead(
       describe(values),
     );
   }
-  const checked = new Float32Array(values.length);
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index];
+  const checked = new Float32Array(numbers.length);
+  for (const [index, value] of numbers.entries()) {
     checked[index] = typeof value === "number" ? value : Number.NaN;
     if (!fits(checked[index] as number)) {
       throw new ArgumentError(operation, `${argument}[${index}]`, expected, describe(value));

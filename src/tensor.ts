@@ -1,9 +1,9 @@
-// Tensors: anything with float32 data and dims. Those that the engine allocates lie in
-// linear memory, so that a call with them copies nothing.
+// Tensors: anything with float32 data and dims. What a caller hands over is read once, at the door,
+// and then only the checked copy is used. AllocatedTensor, in allocated.ts, lies in linear memory.
 
-import { disposeSymbol } from "./disposal";
-import type { Arena } from "./engine/arena";
-import { ArgumentError, DisposedError, describe } from "./errors";
+import { AllocatedTensor } from "./allocated";
+import { copyOf, isDetached, isFloats, lengthOf } from "./arrays";
+import { ArgumentError, describe } from "./errors";
 
 /** Float32 data in row-major order with its dims; onnxruntime's and transformers.js's tensors fit. */
 export interface Tensor {
@@ -14,6 +14,7 @@ export interface Tensor {
 }
 
 const MOST_ELEMENTS = 2 ** 31 - 1;
+const MOST_AXES = 64;
 
 /**
  * Checks that `data` holds as many elements as `dims` says and wraps both; nothing is copied.
@@ -25,61 +26,11 @@ export function tensor(data: Float32Array, dims: readonly number[]): Tensor {
   return { data, dims: checked };
 }
 
-/**
- * A tensor in linear memory, from `attention.allocate(dims)`. `data` is a view taken anew on
- * each access: growing memory detaches old views, so do not keep it across calls.
- */
-export class AllocatedTensor implements Tensor {
-  /** The size of each axis. */
-  readonly dims: readonly number[];
-  #arena: Arena;
-  #address: number;
-  #elements: number;
-  #data: Float32Array | undefined;
+const setFloats = Float32Array.prototype.set;
 
-  /** @internal */
-  constructor(arena: Arena, dims: readonly number[]) {
-    this.dims = dims;
-    this.#arena = arena;
-    this.#elements = elementsOf(dims);
-    this.#address = arena.allocate("allocate", this.#elements * 4);
-  }
-
-  /**
-   * The elements, in linear memory; not initialised.
-   * @throws DisposedError after `dispose()`.
-   */
-  get data(): Float32Array {
-    const address = this.addressIn(this.#arena, "allocate", "tensor");
-    const buffer = this.#arena.buffer;
-    if (this.#data?.buffer !== buffer)
-      this.#data = new Float32Array(buffer, address, this.#elements);
-    return this.#data;
-  }
-
-  /** Gives the memory back; a second call does nothing. */
-  dispose(): void {
-    if (this.#address) this.#arena.release(this.#address);
-    this.#address = 0;
-    this.#data = undefined;
-  }
-
-  /** As `dispose()`, at the end of a `using` declaration's block. */
-  [disposeSymbol](): void {
-    this.dispose();
-  }
-
-  /** @internal */
-  checkInUse(operation: string, argument: string): void {
-    this.addressIn(this.#arena, operation, argument);
-  }
-
-  /** @internal Byte address if this tensor lies in `arena`, else 0. */
-  addressIn(arena: Arena, operation: string, argument: string): number {
-    if (!this.#address || !this.#arena.reserved)
-      throw new DisposedError(operation, argument, "a tensor in use", "a disposed one");
-    return arena === this.#arena ? this.#address : 0;
-  }
+/** x into `target`, whatever class it says it is of; as many elements in both. */
+export function set(target: Float32Array, x: Float32Array): void {
+  setFloats.call(target, x);
 }
 
 /** target + x, in place; as many elements in both. */
@@ -94,19 +45,24 @@ export function elementsOf(dims: readonly number[]): number {
 }
 
 /** A copy of dims, each an integer from 0, with fewer than 2³¹ elements together. */
-export function checkDims(operation: string, argument: string, dims: unknown): readonly number[] {
-  if (!Array.isArray(dims)) {
-    throw new ArgumentError(operation, argument, "an array of sizes", describe(dims));
-  }
+export function checkDims(operation: string, argument: string, given: unknown): readonly number[] {
+  const refuse = (expected: string, received: unknown): never => {
+    throw new ArgumentError(operation, argument, expected, describe(received));
+  };
+  if (!Array.isArray(given)) return refuse("an array of sizes", given);
+  const rank = given.length;
+  if (rank > MOST_AXES) return refuse(`up to ${MOST_AXES} sizes`, given);
+  const dims = copyOf<number>(given, rank);
+  let elements = 1;
   for (const size of dims) {
     if (!Number.isInteger(size) || size < 0 || size > MOST_ELEMENTS) {
-      throw new ArgumentError(operation, argument, "sizes from 0 to 2³¹ − 1", describe(dims));
+      const numbers = typeof size === "bigint" ? "numbers, not BigInts, " : "";
+      return refuse(`${numbers || "sizes "}from 0 to 2³¹ − 1`, dims);
     }
+    elements *= size;
   }
-  if (elementsOf(dims) > MOST_ELEMENTS) {
-    throw new ArgumentError(operation, argument, "fewer than 2³¹ elements", describe(dims));
-  }
-  return [...dims];
+  if (elements > MOST_ELEMENTS) return refuse("fewer than 2³¹ elements", dims);
+  return dims;
 }
 
 /** `axes` names the dims in the message: "B·H·L·D = 1·2·3·8 = 48 elements". */
@@ -117,36 +73,66 @@ export function checkData(
   dims: readonly number[],
   axes?: string,
 ): asserts data is Float32Array {
-  if (!(data instanceof Float32Array)) {
+  if (!isFloats(data)) {
     throw new ArgumentError(operation, argument, "a Float32Array", describe(data));
   }
   const elements = elementsOf(dims);
-  if (data.length !== elements) {
-    const product = dims.length > 1 ? `${dims.join("·")} = ` : "";
-    const named = axes ? `${axes} = ` : "";
-    throw new ArgumentError(
-      operation,
-      argument,
-      `${named}${product}${elements} elements`,
-      `${data.length}`,
-    );
-  }
+  const given = lengthOf(data);
+  if (given === elements) return;
+  const product = dims.length > 1 ? `${dims.join("·")} = ` : "";
+  const named = axes ? `${axes} = ` : "";
+  throw new ArgumentError(
+    operation,
+    argument,
+    `${named}${product}${elements} elements`,
+    received(data),
+  );
 }
 
-/** Checks an argument that should be a tensor; does not touch the data of an allocated one. */
+/** How many elements, or why there are none: growing memory detaches old views. */
+export function received(data: ArrayBufferView): string {
+  return isDetached(data) ? "0 (detached: take .data anew)" : `${lengthOf(data)}`;
+}
+
+/**
+ * The tensor that `value` is, each property of it read once; an allocated one is itself, its data not
+ * touched.
+ *
+ * @throws DisposedError, ArgumentError.
+ */
 export function checkTensor(
   operation: string,
   argument: string,
   value: unknown,
   axesOf?: (rank: number) => string,
 ): Tensor {
-  if (value instanceof AllocatedTensor) return value;
-  if (typeof value !== "object" || value === null || !("data" in value) || !("dims" in value)) {
-    throw new ArgumentError(operation, argument, "a tensor { data, dims }", describe(value));
+  if (typeof value === "object" && value !== null) {
+    const allocated = AllocatedTensor.from(value);
+    if (allocated) {
+      allocated.address(operation, argument);
+      return allocated;
+    }
+    const { data, dims: given } = value as Partial<Tensor>;
+    if (data !== undefined && given !== undefined) {
+      const dims = checkDims(operation, `${argument}.dims`, given);
+      checkData(operation, argument, data, dims, axesOf?.(dims.length));
+      return { data, dims };
+    }
   }
-  const dims = checkDims(operation, `${argument}.dims`, value.dims);
-  checkData(operation, argument, value.data, dims, axesOf?.(dims.length));
-  return { data: value.data, dims };
+  throw new ArgumentError(operation, argument, "a tensor { data, dims }", describe(value));
+}
+
+/** A Float32Array or a tensor of any dims with so many elements, as a tensor. */
+export function checkVector(
+  operation: string,
+  argument: string,
+  value: unknown,
+  size: number,
+): Tensor {
+  const dims = [size];
+  const checked = isFloats(value) ? { data: value, dims } : checkTensor(operation, argument, value);
+  checkData(operation, argument, checked.data, dims);
+  return checked;
 }
 
 /** @throws ArgumentError unless the tensor has these dims. */
@@ -166,17 +152,19 @@ export function checkDimsOf(
   );
 }
 
-/** Checks `out`: as many elements as the result, and the same dims if it has any. */
+/** What `out` is, read once: as many elements as the result, and the same dims if it has any. */
 export function checkOut(
   operation: string,
   out: unknown,
   dims: readonly number[],
   argument = "out",
-): asserts out is Float32Array | Tensor | undefined {
-  if (out === undefined) return;
-  if (out instanceof Float32Array) {
+): Tensor | undefined {
+  if (out === undefined) return undefined;
+  if (isFloats(out)) {
     checkData(operation, argument, out, dims);
-    return;
+    return { data: out, dims };
   }
-  checkDimsOf(operation, argument, checkTensor(operation, argument, out), dims);
+  const checked = checkTensor(operation, argument, out);
+  checkDimsOf(operation, argument, checked, dims);
+  return checked;
 }

@@ -2,23 +2,15 @@
 // own beside the default entry.
 
 import { enlist, hardwareThreads } from "#worker";
-import portable from "../build/core.portable-threads.wasm";
-import relaxed from "../build/core.relaxed-threads.wasm";
-import portablePositions from "../build/positions.portable-threads.wasm";
-import relaxedPositions from "../build/positions.relaxed-threads.wasm";
-import portableTraining from "../build/training.portable-threads.wasm";
-import relaxedTraining from "../build/training.relaxed-threads.wasm";
+import core from "builds:core?threads";
 import { Control } from "./engine/control";
 import { Pool } from "./engine/pool";
 
 /** More than so many do not pay: they wait for memory, and for each other's packed panels. */
 const MOST_AUTO = 16;
 
-export const builds = [
-  { portable, relaxed },
-  { portable: portableTraining, relaxed: relaxedTraining },
-  { portable: portablePositions, relaxed: relaxedPositions },
-];
+/** The core's threaded builds. */
+export { core };
 
 /** What `threads: "auto"` means here. */
 export function autoThreads(): number {

@@ -2,7 +2,9 @@
 // checked and made plain for the kernel.
 
 import { UNLIMITED } from "../assembly/kinds";
+import { numbersOf } from "./checks";
 import { ArgumentError, describe } from "./errors";
+import { reader } from "./option-names";
 import type { ScoreOptions } from "./options";
 import type { Shapes } from "./shapes";
 
@@ -66,12 +68,16 @@ export function checkVisibility(
   return { left, right: causal ? 0 : right, sequences };
 }
 
-function checkWindow(operation: string, window: ScoreOptions["window"] = {}) {
-  if (typeof window !== "object" || window === null) {
-    throw new ArgumentError(operation, "window", "{ left?, right? }", describe(window));
-  }
+const readWindow = reader<NonNullable<ScoreOptions["window"]>>(
+  { left: 1, right: 1 },
+  "{ left?, right? }",
+);
+
+function checkWindow(operation: string, window: ScoreOptions["window"]) {
+  if (window === undefined) return { left: UNLIMITED, right: UNLIMITED };
+  const sides = readWindow(operation, window, "window");
   const side = (name: "left" | "right") => {
-    const keys = window[name];
+    const keys = sides[name];
     if (keys === undefined) return UNLIMITED;
     if (!Number.isInteger(keys) || keys < 0 || keys > FARTHEST) {
       throw new ArgumentError(
@@ -93,10 +99,10 @@ function perBatch(
   batch: number,
   least: number,
   most: number,
-): ArrayLike<number> | undefined {
+): readonly number[] | undefined {
   if (values === undefined) return undefined;
-  const given: unknown = values;
-  if (typeof given !== "object" || given === null || values.length !== batch) {
+  const numbers = numbersOf(values, [batch]);
+  if (!numbers) {
     throw new ArgumentError(
       operation,
       argument,
@@ -105,7 +111,7 @@ function perBatch(
     );
   }
   for (let b = 0; b < batch; b++) {
-    const value = values[b] as number;
+    const value = numbers[b] as number;
     if (!Number.isInteger(value) || value < least || value > most) {
       throw new ArgumentError(
         operation,
@@ -115,5 +121,5 @@ function perBatch(
       );
     }
   }
-  return values;
+  return numbers;
 }

@@ -30,6 +30,7 @@ for (const variant of variants) {
     };
     const x = tensor(randomArray(B * L * E, 5), [B, L, E]);
     const y = tensor(randomArray(B * S * E, 6), [B, S, E]);
+    const logits = { scale: 0.7, softcap: 1.5 };
     const mask = {
       data: Uint8Array.from({ length: L * S }, (_, k) => (k % 3 ? 1 : 0)),
       dims: [L, S],
@@ -51,6 +52,7 @@ for (const variant of variants) {
       );
       const { used } = attention.memory;
       const got = layer.forward(x, y, y, {
+        ...logits,
         mask,
         causal: true,
         weights: true,
@@ -77,6 +79,7 @@ for (const variant of variants) {
         longer(project(y, 1), bias.bias_k),
         longer(project(y, 2), bias.bias_v),
         {
+          ...logits,
           layout: "BLE",
           heads,
           mask: { data: padded, dims: [L, S + extra] },
@@ -98,7 +101,8 @@ for (const variant of variants) {
       near(got.weights!, mixed.weights!);
       near(got.scores!, mixed.scores!);
       near(got.logSumExp!, mixed.logSumExp!);
-      const mean = layer.forward(x, y, y, { mask, causal: true, weights: "mean" }).weights!;
+      const asked = { ...logits, mask, causal: true, weights: "mean" } as const;
+      const mean = layer.forward(x, y, y, asked).weights!;
       assert.deepEqual(mean.dims, [B, L, S + extra]);
       close(
         mean.data,
@@ -112,9 +116,45 @@ for (const variant of variants) {
         tensor(x.data.slice(0, L * E), [L, E]),
         tensor(y.data.slice(0, S * E), [S, E]),
         undefined,
-        { mask, causal: true, scores: "biased" },
+        { ...logits, mask, causal: true, scores: "biased" },
       );
       assert.deepEqual(one.output.data, got.output.data.slice(0, L * E));
     }
   });
 }
+
+test("rows past queryLengths see no appended key either", async () => {
+  const attention = await engine("portable");
+  const [heads, D, L, B] = [2, 3, 4, 2];
+  const E = heads * D;
+  const weights = {
+    in_proj_weight: tensor(randomArray(3 * E * E, 1), [3 * E, E]),
+    "out_proj.weight": tensor(randomArray(E * E, 2), [E, E]),
+    bias_k: tensor(randomArray(E, 3), [1, 1, E]),
+    bias_v: tensor(randomArray(E, 4), [1, 1, E]),
+  };
+  const x = tensor(randomArray(B * L * E, 5), [B, L, E]);
+  for (const addZeroAttention of [false, true]) {
+    using layer = MultiHeadAttention.fromPyTorch(attention, weights, { heads, addZeroAttention });
+    const queryLengths = [1, 3];
+    const asked = { weights: true, logSumExp: true };
+    const whole = layer.forward(x, undefined, undefined, asked);
+    const got = layer.forward(x, undefined, undefined, { ...asked, queryLengths });
+    const columns = L + 1 + Number(addZeroAttention);
+    for (let b = 0; b < B; b++) {
+      for (let row = 0; row < L; row++) {
+        const seen = row < queryLengths[b];
+        const of = ({ data }: Tensor, at: number, size: number) => data.slice(at, at + size);
+        const output = of(got.output, (b * L + row) * E, E);
+        const expected = of(whole.output, (b * L + row) * E, E);
+        assert.deepEqual(output, seen ? expected : new Float32Array(E));
+        for (let h = 0; h < heads; h++) {
+          const at = (b * heads + h) * L + row;
+          const sum = of(got.weights!, at * columns, columns).reduce((a, w) => a + w, 0);
+          assert.ok(Math.abs(sum - (seen ? 1 : 0)) < 1e-6, `weights of row ${row} sum to ${sum}`);
+          assert.equal(got.logSumExp!.data[at], seen ? whole.logSumExp!.data[at] : -Infinity);
+        }
+      }
+    }
+  }
+});

@@ -14,8 +14,11 @@ test("the battery's digests", async () => {
     const reproducible = await runBattery(wasmAttention, { reproducible: true, threads });
     assert.equal(reproducible.threads, threads, reproducible.threadsFallback);
     assert.equal(reproducible.digest, expected.portable);
+    assert.equal(reproducible.trainingDigest, expected.training.portable);
     const usual = await runBattery(wasmAttention, { threads });
     assert.equal(usual.variant, "relaxed");
-    assert.equal(usual.digest, usual.fused ? expected.fused : expected.portable);
+    const { fused, portable, training } = expected;
+    assert.equal(usual.digest, usual.fused ? fused : portable);
+    assert.equal(usual.trainingDigest, usual.fused ? training.fused : training.portable);
   }
 });

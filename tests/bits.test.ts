@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { type AttendState, createAttention, tensor } from "wasm-attention";
-import { Slot } from "../assembly/kinds";
+import * as frame from "../assembly/kinds";
+import { digestOfTexts } from "./battery/digest";
 import { engine, randomArray, variants } from "./engines";
 
 const dims = [1, 3, 150, 40];
@@ -88,10 +89,16 @@ for (const variant of variants) {
     const memory = new WebAssembly.Memory({ initial: 1 });
     const caller = { scoreMod() {} };
     const { exports } = new WebAssembly.Instance(module, { env: { memory }, caller });
-    assert.equal((exports.frameSlots as () => number)(), Slot.count);
-    assert.equal(Object.keys(Slot).length / 2 - 1, Slot.count);
+    assert.equal((exports.frameLayout as () => number)(), frame.LAYOUT);
   });
 }
+
+test("the call frame's layout is the one its digest is of", () => {
+  const { LAYOUT, ...rest } = frame;
+  // Every enum and constant, by name: what is moved, renamed or added gives another digest.
+  const digest = digestOfTexts([JSON.stringify(Object.entries(rest).sort())]);
+  assert.equal(LAYOUT.toString(16).padStart(7, "0"), digest.slice(1, 8));
+});
 
 test("a module given by the caller is the one that runs", async () => {
   for (const variant of variants) {

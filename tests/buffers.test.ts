@@ -114,7 +114,8 @@ test("scoreMod may take the out away; the call says so and the next is right", a
     if (out.length) structuredClone(out, { transfer: [out.buffer] });
   };
   assert.throws(() => attention.attend(x, x, x, { out, scoreMod }), {
-    message: 'attend: "out" expected 24 elements, got 0',
+    message:
+      'attend: "out" expected 24 elements until the call ends, got 0 (detached: take .data anew)',
   });
   const allocated = attention.allocate(dims);
   const dispose = () => allocated.dispose();

@@ -5,10 +5,17 @@ import { test } from "node:test";
 import { checkCode, checkLinks } from "./page";
 
 const root = new URL("..", import.meta.url);
-const pages = readdirSync(new URL("docs", root)).filter((name) => name.endsWith(".md"));
+const pages = ["", "semantics/"].flatMap((folder) =>
+  readdirSync(new URL(`docs/${folder}`, root))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => folder + name),
+);
+// A page of links; what needs TensorFlow.js or one platform runs there: tests/tfjs/docs.test.ts and
+// whatever uses tests/platform-lines.ts.
+const withoutCode = ["semantics.md", "tfjs.md", "platforms.md"];
 
 for (const page of pages) {
-  // What needs TensorFlow.js runs beside it: tests/tfjs/docs.test.ts.
-  if (page !== "tfjs.md") test(`docs/${page}`, () => checkCode(page, new URL("build/", root)));
+  if (!withoutCode.includes(page))
+    test(`docs/${page}`, () => checkCode(page, new URL("build/", root)));
   test(`docs/${page}: its links lead somewhere`, () => checkLinks(page));
 }

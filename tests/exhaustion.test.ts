@@ -3,9 +3,6 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
-import type * as package_ from "wasm-attention";
 import {
   type AllocatedTensor,
   type AttendState,
@@ -14,10 +11,8 @@ import {
   MultiHeadAttention,
   tensor,
 } from "wasm-attention";
-import { hexWasm } from "../scripts/hex-wasm.mjs";
-import { workerSource } from "../scripts/worker-source.mjs";
-import type { Arena } from "../src/engine/arena";
 import { engine, randomArray } from "./engines";
+import { instrumented } from "./instrumented";
 
 const x = tensor(randomArray(2 * 2 * 5 * 4, 1), [2, 2, 5, 4]);
 const packed = tensor(x.data, [20, 1, 4]);
@@ -95,7 +90,7 @@ const calls: [
   ],
   [
     "linearBackward",
-    9,
+    10,
     (a) => {
       using weight = a.prepareLinear(eye.weight, { ...eye, bias: new Float32Array(4) });
       return a.linearBackward(rows, rows, weight);
@@ -112,7 +107,7 @@ const calls: [
   ],
   [
     "backward",
-    46,
+    50,
     (a, Layer) => {
       using layer = new Layer(a, { heads: 2 }, eyes);
       const { record } = layer.forward(rows, undefined, undefined, { record: true });
@@ -140,30 +135,7 @@ const calls: [
   ],
 ];
 
-/** The package bundled with its arena in reach, to fail an allocation that would succeed. */
-async function instrumented() {
-  const outfile = fileURLToPath(new URL("../build/tests/arena.mjs", import.meta.url));
-  await build({
-    stdin: {
-      contents: 'export * from "./src/index"; export { Arena } from "./src/engine/arena";',
-      resolveDir: fileURLToPath(new URL("..", import.meta.url)),
-    },
-    bundle: true,
-    outfile,
-    target: "es2022",
-    format: "esm",
-    platform: "neutral",
-    conditions: ["node"],
-    mainFields: ["module", "main"],
-    external: ["node:*"],
-    plugins: [hexWasm, workerSource],
-  });
-  return (await import(outfile)) as typeof package_ & {
-    Arena: typeof Arena;
-  };
-}
-
-const wasm = await instrumented();
+const wasm = await instrumented("exhaustion");
 const allocate = wasm.Arena.prototype.allocate;
 /** Fails the allocation after so many more. */
 let remaining = Number.POSITIVE_INFINITY;

@@ -2,7 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ArgumentError, type AttendState, createAttention, tensor } from "wasm-attention";
+import {
+  ArgumentError,
+  type AttendState,
+  createAttention,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
 import { randomArray } from "./engines";
 
 const FAR = 2 ** 30;
@@ -18,7 +24,9 @@ for (const rows of [1, 3, 70]) {
     const run = (options: object) => {
       const state = attention.attend(q, k, v, { ...options, logSumExp: true }) as AttendState;
       const backward = attention.attendBackward(dy, q, k, v, state, options);
-      return [state.output, state.logSumExp, ...Object.values(backward)].map(({ data }) => data);
+      return [state.output, state.logSumExp, ...(Object.values(backward) as Tensor[])].map(
+        ({ data }) => data,
+      );
     };
     // Query 0 stands at 2³⁰ and sees every key from 0 on; query i from i on.
     assert.deepEqual(
@@ -33,7 +41,7 @@ for (const rows of [1, 3, 70]) {
       run({ causal: true }),
     );
     const none = run({ queryOffset: FAR, window: { left: 9, right: FAR } });
-    assert.ok(none.every((data, i) => data.every((x) => x === (i === 1 ? -Infinity : 0))));
+    assert.ok(none.every((data, i) => data.every((x: number) => x === (i === 1 ? -Infinity : 0))));
   });
 }
 

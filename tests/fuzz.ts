@@ -8,10 +8,14 @@ import fc from "fast-check";
 import { type AllocatedTensor, type Attention, type PreparedLinear, tensor } from "wasm-attention";
 import { checkAttend } from "./checks/attend";
 import { backwardProblems, checkBackward } from "./checks/backward";
+import { checkHostile, hostileProblems } from "./checks/hostile";
 import { checkMerge, mergeProblems } from "./checks/merge";
 import { checkPacked, packedProblems } from "./checks/packed";
 import { problems } from "./checks/problems";
+import { failureOf } from "./checks/property";
+import { checkResized, resizes } from "./checks/resized";
 import { checkRotate, rotaryProblems } from "./checks/rotary";
+import { enginesAtTheEnd } from "./ends";
 import { engine, randomArray, variants } from "./engines";
 
 /** What lies in linear memory between the calls. */
@@ -30,6 +34,8 @@ const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ backward: backwardProblems }) },
   { weight: 1, arbitrary: fc.record({ merge: mergeProblems }) },
   { weight: 2, arbitrary: fc.record({ rotate: rotaryProblems }) },
+  { weight: 2, arbitrary: fc.record({ hostile: hostileProblems }) },
+  { weight: 1, arbitrary: fc.record({ resize: resizes }) },
   { weight: 3, arbitrary: fc.record({ allocate: size }) },
   { weight: 2, arbitrary: fc.record({ prepare: fc.tuple(index, index) }) },
   { weight: 3, arbitrary: fc.record({ dispose: index }) },
@@ -37,12 +43,18 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-function take(attention: Attention, held: Held, step: Step): void {
+/** Where the blocks of a history lie: up to the end of so many bytes, or with 0 from the beginning on. */
+const memory = fc.constantFrom(0, 0, 2 ** 25, 2 ** 32);
+const history = fc.record({ memory, steps: fc.array(step, { maxLength: 12 }) });
+
+async function take(attention: Attention, held: Held, step: Step): Promise<void> {
   if ("attend" in step) checkAttend(attention, step.attend);
   else if ("backward" in step) checkBackward(attention, step.backward);
   else if ("packed" in step) checkPacked(attention, step.packed);
   else if ("merge" in step) checkMerge(attention, step.merge);
   else if ("rotate" in step) checkRotate(attention, step.rotate);
+  else if ("hostile" in step) checkHostile(attention, step.hostile);
+  else if ("resize" in step) await checkResized(attention, step.resize);
   else if ("allocate" in step) {
     const made = attention.allocate([step.allocate]);
     made.data.fill(NaN);
@@ -72,26 +84,27 @@ if (builds.length === 0) throw new Error(`no build named ${values.build}`);
 const minutes = Number(values.minutes);
 if (!(minutes > 0)) throw new Error("--minutes takes a number above 0");
 
+const atTheEnd = await enginesAtTheEnd();
 for (const build of builds) {
   let seed = Number(values.seed);
   let calls = 0;
   const end = Date.now() + minutes * 60_000;
   for (; Date.now() < end; seed++) {
-    const property = fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (history) => {
-      const attention = await engine(build);
+    const property = fc.asyncProperty(history, async ({ memory, steps }) => {
+      const attention = await (memory ? atTheEnd(build, memory) : engine(build));
       const { used } = attention.memory;
       const held: Held = { tensors: [], weights: [] };
-      for (const next of history) {
-        take(attention, held, next);
+      for (const next of steps) {
+        await take(attention, held, next);
         calls++;
       }
       for (const kept of [...held.tensors, ...held.weights]) kept.dispose();
       assert.equal(attention.memory.used, used);
       attention.dispose();
     });
-    const result = await fc.check(property, { seed, numRuns: 50, includeErrorInReport: true });
-    if (result.failed) {
-      console.log(`${build}: failed with --seed ${seed}\n${fc.defaultReportMessage(result)}`);
+    const failure = await failureOf(property, seed, 50);
+    if (failure !== undefined) {
+      console.log(`${build}: failed with --seed ${seed}\n${failure}`);
       process.exit(1);
     }
   }

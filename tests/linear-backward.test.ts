@@ -3,7 +3,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { tensor } from "wasm-attention";
+import {
+  type Attention,
+  createAttention,
+  DisposedError,
+  MemoryError,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
 import { engine, randomArray, variants } from "./engines";
 import { linear, shareOfTolerance } from "./reference";
 
@@ -123,3 +130,97 @@ for (const variant of variants) {
     }
   });
 }
+
+/** Where the arguments of a call may lie. */
+const places = {
+  plain: (_: Attention, data: Float32Array, dims: number[]) => tensor(data.slice(), dims),
+  allocated: (attention: Attention, data: Float32Array, dims: number[]) => {
+    const made = attention.allocate(dims);
+    made.data.set(data);
+    return made;
+  },
+  "a view": (attention: Attention, data: Float32Array, dims: number[]) => {
+    const made = attention.allocate([data.length + 3]).view(3, dims);
+    made.data.set(data);
+    return made;
+  },
+};
+
+for (const [kind, place] of Object.entries(places)) {
+  test(`results over inputs: all are read before any is written, ${kind}`, async () => {
+    const attention = await engine("portable");
+    const dims = [40, 40];
+    const [w, xs, dys] = [1, 2, 3].map((seed) => randomArray(1600, seed)) as Float32Array[];
+    using prepared = attention.prepareLinear(tensor(w, dims), {
+      order: "in,out",
+      bias: randomArray(40, 4),
+    });
+    const want = attention.linearBackward(tensor(dys, dims), tensor(xs, dims), prepared);
+    for (const order of [0, 1]) {
+      for (const accumulate of [false, true]) {
+        const [x, dy] = [place(attention, xs, dims), place(attention, dys, dims)];
+        const before = [x, dy].map(({ data }) => data.slice()) as [Float32Array, Float32Array];
+        const out = order ? { input: x, weight: dy } : { input: dy, weight: x };
+        const got = attention.linearBackward(dy, x, prepared, { out, accumulate });
+        const sum = (gradient: Tensor | undefined, index: number) =>
+          gradient?.data.map((g, i) => (accumulate ? (before[index]?.[i] as number) + g : g));
+        assert.deepEqual(got.inputGradient?.data, sum(want.inputGradient, order ? 0 : 1));
+        assert.deepEqual(got.weightGradient.data, sum(want.weightGradient, order ? 1 : 0));
+        assert.deepEqual(got.biasGradient, want.biasGradient);
+      }
+    }
+  });
+}
+
+test("linearBackward that fails has written and added nothing", async () => {
+  const [ins, outs, rows] = [8, 256, 1000];
+  const x = tensor(randomArray(rows * ins, 1), [rows, ins]);
+  const dy = tensor(randomArray(rows * outs, 2), [rows, outs]);
+  const weight = tensor(randomArray(ins * outs, 3), [ins, outs]);
+  let failed = 0;
+  for (let kilobytes = 256; ; kilobytes += 64) {
+    const attention = await createAttention({
+      reproducible: true,
+      maximumMemory: kilobytes * 1024,
+    });
+    using prepared = attention.prepareLinear(weight, {
+      order: "in,out",
+      bias: new Float32Array(outs),
+    });
+    const out = {
+      input: new Float32Array(rows * ins).fill(1),
+      weight: new Float32Array(ins * outs).fill(1),
+      bias: new Float32Array(outs).fill(1),
+    };
+    const { used } = attention.memory;
+    try {
+      attention.linearBackward(dy, x, prepared, { out, accumulate: true });
+      break;
+    } catch (error) {
+      assert.ok(error instanceof MemoryError, String(error));
+      for (const target of Object.values(out)) assert.ok(target.every((number) => number === 1));
+      assert.equal(attention.memory.used, used);
+      failed++;
+    }
+  }
+  assert.ok(failed > 10, "at every block in turn");
+});
+
+test("a weight is not updated when it is disposed, in use, or from inside a scoreMod", async () => {
+  const attention = await engine("portable");
+  const weight = tensor(randomArray(16, 1), [4, 4]);
+  const x = tensor(randomArray(8, 2), [2, 4]);
+  using prepared = attention.prepareLinear(weight, { order: "in,out" });
+  const want = attention.linear(x, prepared);
+  const update = () => prepared.update(tensor(randomArray(16, 3), [4, 4]));
+  assert.throws(() => attention.attend(x, x, x, { scoreMod: update }), {
+    message:
+      'update: "attention" expected an engine that is not running a scoreMod, got a call from inside it',
+  });
+  assert.deepEqual(attention.linear(x, prepared), want);
+  prepared.dispose();
+  assert.throws(update, DisposedError);
+  const other = attention.prepareLinear(weight, { order: "in,out" });
+  attention.dispose();
+  assert.throws(() => other.update(weight), DisposedError);
+});

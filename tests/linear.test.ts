@@ -85,3 +85,21 @@ for (const variant of variants) {
     }
   });
 }
+
+for (const variant of variants) {
+  test(`every part of a wide result begins with its own bias, ${variant}`, async () => {
+    for (const threads of [1, 2]) {
+      using attention = await engine(variant, { threads });
+      const [depth, columns, rows] = [600, 1700, 65];
+      const bias = randomArray(columns, 3);
+      const weight = tensor(randomArray(depth * columns, 1), [depth, columns]);
+      using prepared = attention.prepareLinear(weight, { order: "in,out", bias });
+      const { data } = attention.linear(
+        tensor(new Float32Array(rows * depth), [rows, depth]),
+        prepared,
+      );
+      for (let row = 0; row < rows; row++)
+        assert.deepEqual(data.slice(row * columns, (row + 1) * columns), bias);
+    }
+  });
+}

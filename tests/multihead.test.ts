@@ -232,6 +232,25 @@ for (const variant of variants) {
       assert.deepEqual(MultiHeadAttention.fromKeras(attention, keras).forward(x).output, plain);
     }
   });
+
+  test(`Keras's grouped heads are read from the kernels, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const s = { ...cross, keyValueHeads: 2, queryInput: 30, keyInput: 30, valueInput: 30 };
+    const w = weightsOf(s, 600, false);
+    const x = inputsOf(s, 700)[0];
+    const config = { heads: s.heads, keyValueHeads: 2 };
+    const plain = MultiHeadAttention.fromMatrices(attention, w, config).forward(x).output;
+    const split = ({ data, dims }: Tensor, heads: number) =>
+      tensor(data, [dims[0], heads, dims[1] / heads]);
+    const layer = MultiHeadAttention.fromKeras(attention, [
+      split(w.wq, s.heads),
+      split(w.wk, 2),
+      split(w.wv, 2),
+      tensor(w.dense.data, [s.heads, s.valueSize, s.outputSize]),
+    ]);
+    assert.deepEqual([layer.heads, layer.keyValueHeads], [s.heads, 2]);
+    assert.deepEqual(layer.forward(x).output, plain);
+  });
 }
 
 function transpose({ data, dims: [rows, columns] }: Tensor): Tensor {

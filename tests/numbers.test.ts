@@ -193,6 +193,21 @@ for (const variant of variants) {
       }
   });
 
+  test(`NaN in any one column of a masked key or value stays there, ${variant}`, async () => {
+    const attention = await engine(variant);
+    for (const rows of [1, 3, 65])
+      for (let column = 0; column < 43; column++) {
+        const of = (n: number, seed: number) => tensor(randomArray(n * 43, seed), [n, 43]);
+        const [q, k, v] = [of(rows, 1), of(140, 2), of(140, 3)];
+        const mask = { data: new Uint8Array(140).fill(1, 0, 139), dims: [140] };
+        const want = attention.attend(q, k, v, { mask }).output.data;
+        for (const { data } of [k, v]) data[139 * 43 + column] = NaN;
+        const got = attention.attend(q, k, v, { mask }).output.data;
+        const where = `column ${column} of ${rows} rows`;
+        for (const [i, x] of got.entries()) assert.ok(Math.abs(x - want[i]) < 1e-5, where);
+      }
+  });
+
   // What float32 holds, as the options' and semantics.md's words have it.
   test(`scale · query and sums of values are float32 numbers, ${variant}`, async () => {
     const near = (got: number, want: number) =>

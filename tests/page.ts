@@ -22,7 +22,7 @@ export function checkCode(page: string, folder: URL): void {
     "every line that prints says what",
   );
   mkdirSync(folder, { recursive: true });
-  const file = fileURLToPath(new URL(`docs-${page}.ts`, folder));
+  const file = fileURLToPath(new URL(`docs-${page.replace("/", "-")}.ts`, folder));
   writeFileSync(file, code);
   const printed = execFileSync(process.execPath, ["--import", "tsx", file], { encoding: "utf8" });
   assert.deepEqual(printed.trimEnd().split("\n"), said);
@@ -30,6 +30,6 @@ export function checkCode(page: string, folder: URL): void {
 
 export function checkLinks(page: string): void {
   for (const [, target] of pageText(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
-    assert.ok(readFileSync(new URL(target, docs)).length, target);
+    assert.ok(readFileSync(new URL(target, new URL(page, docs))).length, target);
   }
 }

@@ -98,3 +98,70 @@ for (const variant of variants) {
       }
   });
 }
+
+test("relativePositionBias: any maxDistance and number of buckets within a second, exactly", () => {
+  /** The least r with r^n ≥ maxDistance^k · exact^(n − k), by halving. */
+  const startOf = (exact: number, n: number, k: number, maxDistance: number) => {
+    const bound = BigInt(maxDistance) ** BigInt(k) * BigInt(exact) ** BigInt(n - k);
+    let [low, high] = [exact, maxDistance];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (BigInt(middle) ** BigInt(n) >= bound) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  };
+  for (const [buckets, maxDistance] of [
+    [32, 128],
+    [32, 2 ** 30],
+    [7, 2 ** 30],
+    [64, 33],
+    [18, 3 ** 18],
+    [256, 1000],
+  ]) {
+    const table = tensor(
+      Float32Array.from({ length: buckets }, (_, b) => b),
+      [buckets, 1],
+    );
+    const exact = Math.floor(buckets / 2);
+    const bucketAt = (distance: number) =>
+      relativePositionBias(table, {
+        queries: 1,
+        keys: 1,
+        bidirectional: false,
+        maxDistance,
+        queryOffset: distance,
+      }).data[0];
+    for (let bucket = exact + 1; bucket < buckets; bucket++) {
+      const start = startOf(exact, buckets - exact, bucket - exact, maxDistance);
+      assert.ok(bucketAt(start) >= bucket, `bucket ${bucket} of ${buckets} starts at ${start}`);
+      assert.ok(bucketAt(start - 1) < bucket, `bucket ${bucket} of ${buckets} starts at ${start}`);
+    }
+  }
+  const start = performance.now();
+  const many = tensor(new Float32Array(20000), [20000, 1]);
+  relativePositionBias(many, { queries: 2000, keys: 2000, maxDistance: 2 ** 30 });
+  relativePositionBias(many, { queries: 1, keys: 1, bidirectional: false, maxDistance: 20000 });
+  assert.ok(performance.now() - start < 5000);
+});
+
+test("relativePositionBias: a table in t5x's order", () => {
+  const [buckets, heads] = [8, 3];
+  const table = tensor(randomArray(buckets * heads, 1), [buckets, heads]);
+  const turned = tensor(
+    table.data.map((_, k) => table.data[(k % buckets) * heads + Math.floor(k / buckets)]),
+    [heads, buckets],
+  );
+  const sizes = { queries: 5, keys: 7, maxDistance: 6 };
+  assert.deepEqual(
+    relativePositionBias(turned, { ...sizes, order: "heads,buckets" }),
+    relativePositionBias(table, sizes),
+  );
+  assert.throws(() => relativePositionBias(turned, { ...sizes, order: "t5x" as never }), {
+    message: 'relativePositionBias: "order" expected "buckets,heads" or "heads,buckets", got "t5x"',
+  });
+  assert.throws(() => relativePositionBias(turned, { ...sizes, bidirectional: true }), {
+    message:
+      'relativePositionBias: "table.dims" expected [buckets, H] with even buckets from 4, got [3, 8]',
+  });
+});

@@ -130,3 +130,51 @@ for (const variant of variants) {
     }
   });
 }
+
+test("positions: one for each batch's first row, and sizes that may mean either are refused", async () => {
+  const attention = await engine("portable");
+  const [batch, heads, rows, size] = [3, 2, 4, 8];
+  const x = tensor(randomArray(batch * heads * rows * size, 1), [batch, heads, rows, size]);
+  const starts = [5, 0, -7];
+  const each = starts.flatMap((start) => [0, 1, 2, 3].map((row) => start + row));
+  assert.deepEqual(
+    attention.rotate(x, { positions: starts }),
+    attention.rotate(x, { positions: each }),
+  );
+  const sections = { sizes: [1, 3] };
+  assert.deepEqual(
+    attention.rotate(x, { positions: [...starts, 9, 9, 9], sections }),
+    attention.rotate(x, { positions: [...each, ...each.map((_, k) => 9 + (k % rows))], sections }),
+  );
+  const square = tensor(x.data.slice(0, 3 * 3 * size), [3, 1, 3, size]);
+  assert.throws(() => attention.rotate(square, { positions: starts }), {
+    message:
+      'rotate: "positions" expected [B, L] = 9 integers, as B = L = 3 leaves open which axis they follow, got [5, 0, -7]',
+  });
+  const whole = starts.flatMap((start) => [start, start + 1, start + 2]);
+  assert.deepEqual(attention.rotate(square, { positions: whole }).dims, square.dims);
+});
+
+test("angles are exact to float32 up to 2²⁶, and refused past it", async () => {
+  const attention = await engine("portable");
+  const x = tensor(Float32Array.of(1, 0), [1, 2]);
+  const turn = (frequency: number, positions = 1) =>
+    attention.rotate(x, { frequencies: Float32Array.of(frequency), positions }).data;
+  // In whole numbers: π to 59 decimals.
+  const [pi, one] = [314159265358979323846264338327950288419716939937510582097494n, 10n ** 59n];
+  for (let angle = 2 ** 26; angle > 2 ** 20; angle = Math.fround(Math.floor(angle * 0.97))) {
+    const turned = Number((BigInt(angle) * one) % (2n * pi)) / 1e59;
+    const [cosine, sine] = turn(angle);
+    assert.ok(Math.abs(cosine - Math.cos(turned)) < 6e-8, `cosine of ${angle}`);
+    assert.ok(Math.abs(sine - Math.sin(turned)) < 6e-8, `sine of ${angle}`);
+  }
+  const refused = (frequency: number, at: number) => {
+    assert.throws(() => turn(frequency, at), {
+      message: `rotate: "frequencies[0]" expected a frequency of angles up to 2²⁶ at position ${Math.abs(at)}, got ${frequency}`,
+    });
+  };
+  refused(2 ** 26 + 8, 1);
+  refused(8, 2 ** 24);
+  refused(8, -(2 ** 24));
+  for (const wrong of [NaN, Infinity, -Infinity]) for (const at of [0, 1]) refused(wrong, at);
+});

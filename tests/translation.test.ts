@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Adam } from "../examples/training/block";
 import { seeded } from "../examples/training/random";
-import { numberPair, numbers, pairsOf } from "../examples/translation/corpus";
+import { decoded, numberPair, numbers, pairsOf } from "../examples/translation/corpus";
 import { picture } from "../examples/translation/picture";
 import { Pieces, UNKNOWN } from "../examples/translation/pieces";
 import { bar, curve } from "../examples/translation/progress";
@@ -59,8 +59,35 @@ test("pairs from a text: a source on one side only, lines without a tab refused"
     /line 2 is not source, tab, target: no tab/,
   );
   assert.throws(() => pairsOf("a\tb\n\n \tb", seeded(3)), /line 3/);
+  const words = "word ".repeat(20_000);
+  const some = ["a\tb", `${words}\tc`, "d\te", `f\t${words}`].join("\n");
+  const kept = pairsOf(some, seeded(3));
+  assert.deepEqual(kept.leftOut, [2, 4]);
+  assert.equal(kept.training.length + kept.heldOut.length, 2);
+  assert.throws(
+    () => pairsOf(`a\tb\n${words}\tc`, seeded(3)),
+    /at least two different sources are needed; left out as longer than 400 letters: line 2$/,
+  );
+  assert.throws(() => pairsOf(words, seeded(3)), /^CorpusError: line 1 is not .{0,100}…$/);
   assert.throws(() => pairsOf("", seeded(3)), /at least two/);
   assert.throws(() => pairsOf("a\tb\na\tc", seeded(3)), /at least two/);
+});
+
+test("a file is UTF-8, with a mark or without; UTF-16 and others are named", () => {
+  const text = "één\teins\n";
+  const utf8 = Buffer.from(text);
+  const utf16 = Buffer.from(text, "utf16le");
+  assert.equal(decoded("pairs.tsv", utf8), text);
+  assert.equal(decoded("pairs.tsv", Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), utf8])), text);
+  const refused = (bytes: Uint8Array, message: RegExp) =>
+    assert.throws(() => decoded("pairs.tsv", bytes), { name: "CorpusError", message });
+  refused(
+    Buffer.concat([Buffer.from([0xff, 0xfe]), utf16]),
+    /^pairs.tsv is UTF-16 .* save it as UTF-8/,
+  );
+  refused(Buffer.concat([Buffer.from([0xfe, 0xff]), Buffer.from(utf16).swap16()]), /is UTF-16/);
+  refused(utf16, /is UTF-16/);
+  refused(Buffer.from(text, "latin1"), /^pairs.tsv is not UTF-8/);
 });
 
 test("the whole model's gradient, along random directions", async () => {
@@ -199,13 +226,20 @@ test("the script on any tab-separated corpus", () => {
     writeFileSync(file, "no tab here");
     const refused = demo("--pairs", file);
     assert.equal(refused.status, 2);
-    assert.match(refused.stderr, /^line 1 is not source, tab, target: no tab here\n/);
+    assert.match(refused.stderr, /^line 1 is not source, tab, target: no tab here\n$/);
+    writeFileSync(file, pairs.join("\n"), "utf16le");
+    const other = demo("--pairs", file);
+    assert.equal(other.status, 2);
+    assert.match(other.stderr, /^.*pairs.tsv is UTF-16 \(or no text\): save it as UTF-8\n$/);
+    const long = `${"word ".repeat(20_000)}\tlong`;
+    writeFileSync(file, [long, ...pairs].join("\n"));
+    const told = demo("--pairs", file, "--steps", "2");
+    assert.equal(told.status, 0, told.stderr);
+    assert.match(told.stdout, /left out as longer than 400 letters: line 1\n/);
   } finally {
     rmSync(folder, { recursive: true });
   }
   assert.match(demo("--pairs", file).stderr, /^ENOENT/);
-  assert.match(demo("--steps", "x").stderr, /^--steps .* whole numbers/);
-  assert.match(demo("--foo").stderr, /^Unknown option '--foo'/);
 });
 
 test("the bar and the curve", () => {

@@ -100,7 +100,7 @@ await draw("online-softmax", {
       mark: { type: "point", filled: true, color: "#999" },
       encoding: {
         x: { field: "keys", type: "quantitative", title: "keys seen" },
-        y: { field: "value", type: "quantitative", title: null },
+        y: { field: "value", type: "quantitative", title: "score (grey: of each key)" },
       },
     },
     {

@@ -3,33 +3,66 @@
 // run on all the hardware's threads, and the server answers others meanwhile.
 
 import { createAttention, tensor } from "wasm-attention";
+import { Memory } from "./memory";
+import { settings } from "./settings";
 
-const SIZE = Number(process.env.SIZE ?? 64);
+const { SIZE, PORT, MOST } = settings(process.env);
+const MOST_BYTES = 2 ** 24;
+/** Vectors of one question: the work of one request. */
+const MOST_ASKED = 256;
+/** Questions that wait for an answer. */
+const MOST_WAITING = 64;
+
 const attention = await createAttention({ threads: "auto" });
-let memory = new Float32Array(0);
+const memory = new Memory(SIZE, MOST);
+let waiting = 0;
+
+const refuse = (status: number, word: string, headers = {}) =>
+  new Response(`${word}\n`, { status, headers });
 
 const server = Bun.serve({
-  port: Number(process.env.PORT ?? 3000),
+  port: PORT,
   hostname: "127.0.0.1",
+  maxRequestBodySize: MOST_BYTES,
   async fetch(request) {
-    const body = await request.arrayBuffer();
-    if (body.byteLength === 0 || body.byteLength % (4 * SIZE)) {
-      return new Response(`expected vectors of ${SIZE} float32\n`, { status: 400 });
+    if (request.method !== "PUT" && request.method !== "POST") {
+      return refuse(405, "PUT or POST", { allow: "PUT, POST" });
     }
-    const vectors = new Float32Array(body);
-    if (request.method === "PUT") {
-      const all = new Float32Array(memory.length + vectors.length);
-      all.set(memory);
-      all.set(vectors, memory.length);
-      memory = all;
-      return new Response(`${memory.length / SIZE}\n`);
+    if (waiting >= MOST_WAITING) return refuse(503, "too many at once", { "retry-after": "1" });
+    waiting++;
+    try {
+      const body = await request.arrayBuffer();
+      if (body.byteLength === 0 || body.byteLength % (4 * SIZE)) {
+        return refuse(400, `expected vectors of ${SIZE} float32`);
+      }
+      const vectors = new Float32Array(body);
+      if (!memory.takes(vectors)) return refuse(400, `expected numbers up to ${memory.largest}`);
+      return request.method === "PUT" ? remember(vectors) : await answer(vectors, request.signal);
+    } finally {
+      waiting--;
     }
-    if (request.method !== "POST") return new Response("PUT or POST\n", { status: 405 });
-    if (memory.length === 0) return new Response("nothing to remember yet\n", { status: 409 });
-    const asked = tensor(vectors, [vectors.length / SIZE, SIZE]);
-    const known = tensor(memory, [memory.length / SIZE, SIZE]);
-    const { output } = await attention.attendAsync(asked, known, known);
-    return new Response(output.data);
   },
 });
+
+function remember(vectors: Float32Array): Response {
+  if (!memory.add(vectors)) return refuse(507, `full: at most ${MOST} vectors`);
+  return new Response(`${memory.count}\n`);
+}
+
+async function answer(vectors: Float32Array, signal: AbortSignal): Promise<Response> {
+  const count = vectors.length / SIZE;
+  if (count > MOST_ASKED) return refuse(413, `at most ${MOST_ASKED} vectors at once`);
+  if (memory.count === 0) return refuse(409, "nothing to remember yet");
+  const known = tensor(memory.vectors, [memory.count, SIZE]);
+  try {
+    const asked = tensor(vectors, [count, SIZE]);
+    const { output } = await attention.attendAsync(asked, known, known, { signal });
+    return new Response(output.data);
+  } catch (error) {
+    // Whoever asked has gone: nothing more is computed, and nobody reads this.
+    if (signal.aborted) return new Response(null, { status: 499 });
+    throw error;
+  }
+}
+
 console.log(`http://127.0.0.1:${server.port} with ${attention.threads} threads`);

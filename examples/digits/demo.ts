@@ -3,9 +3,9 @@
 // looks at and which images it takes to be alike.
 
 import { mkdir, writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
+import { commandLine, wholeNumber } from "../arguments";
 import { seeded } from "../training/random";
 import { attentionGallery, drawLook, firstOfEach, neighbourGallery } from "./gallery";
 import { readDigits } from "./images";
@@ -14,12 +14,8 @@ import { nearest } from "./nearest";
 import { terminalLines } from "./picture";
 import { recognise, represent, train } from "./training";
 
-const { values } = parseArgs({ options: { steps: { type: "string", default: "3000" } } });
-const steps = Number(values.steps);
-if (!Number.isInteger(steps) || steps < 1) {
-  console.error(`--steps expected an integer from 1, got ${JSON.stringify(values.steps)}`);
-  process.exit(1);
-}
+const { values } = commandLine({ options: { steps: { type: "string", default: "3000" } } });
+const steps = wholeNumber("steps", values.steps);
 const COURSE = { steps, batch: 64, rate: 5e-3 };
 const SEED = 2026;
 const BAR = 40;

@@ -1,7 +1,7 @@
 // Digits, and attention over digits, as pixels: for the terminal, and as PNG inside an SVG.
 
 import { PNG } from "pngjs";
-import { heat } from "../semantic-search/heatmap";
+import { heat } from "../heat";
 import { PATCH_SIDE, SIDE } from "./images";
 
 const ACROSS = SIDE / PATCH_SIDE;

@@ -4,11 +4,13 @@
 import { createRequire } from "node:module";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
+import { commandLine } from "../arguments";
 import { EMBEDDING_SIZE, SentenceEncoder, similarity } from "./encoder";
 import { readModelFile, readSentences } from "./files";
 import { heatmap } from "./heatmap";
 
-const question = process.argv.slice(2).join(" ") || "How do I get my money back?";
+const { positionals } = commandLine({ allowPositionals: true, options: {} });
+const question = positionals.join(" ") || "How do I get my money back?";
 const SHOWN = 8;
 const ROUNDS = 5;
 

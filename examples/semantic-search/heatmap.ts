@@ -1,26 +1,9 @@
 // Attention weights as coloured cells in the terminal: a row for each piece that attends, a column
 // for each piece attended to.
 
-/** From nothing to everything: dark blue over red to pale yellow, in 24-bit colours. */
-const STOPS = [
-  [12, 8, 38],
-  [87, 16, 110],
-  [188, 55, 84],
-  [249, 142, 9],
-  [252, 255, 164],
-];
-const SHADES = [" ", "░", "▒", "▓", "█"];
+import { heat } from "../heat";
 
-/** A weight's share of the largest one → [red, green, blue]. */
-export function heat(share: number): [number, number, number] {
-  const place = Math.min(Math.max(share, 0), 1) * (STOPS.length - 1);
-  const below = Math.min(Math.floor(place), STOPS.length - 2);
-  const mix = (channel: number) =>
-    Math.round(
-      STOPS[below][channel] + (STOPS[below + 1][channel] - STOPS[below][channel]) * (place - below),
-    );
-  return [mix(0), mix(1), mix(2)];
-}
+const SHADES = [" ", "░", "▒", "▓", "█"];
 
 /** Lines of text; weights [rows, columns]. Without colour, shades of a block. */
 export function heatmap(

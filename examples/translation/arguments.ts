@@ -1,12 +1,22 @@
-// What the command line asks for; what cannot be done ends the process with one line.
+// What the command line asks for.
 
 import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { commandLine, orEnd, wholeNumber } from "../arguments";
 import { seeded } from "../training/random";
-import { numbers, pairsOf } from "./corpus";
+import { type Corpus, decoded, numbers, pairsOf } from "./corpus";
 
-function parse() {
-  const { values } = parseArgs({
+interface Arguments {
+  readonly title: string;
+  readonly corpus: Corpus;
+  /** Texts whose translation is shown. */
+  readonly shown: readonly string[];
+  readonly steps: number;
+  readonly seed: number;
+  readonly fast: boolean;
+}
+
+export function readArguments(): Arguments {
+  const { values } = commandLine({
     options: {
       /** Lines of source, tab, target. */
       pairs: { type: "string" },
@@ -17,10 +27,7 @@ function parse() {
     },
   });
   const { pairs, fast } = values;
-  const [steps, seed] = [Number(values.steps), Number(values.seed)];
-  if (!(Number.isInteger(steps) && steps > 0 && Number.isInteger(seed) && seed > 0)) {
-    throw new Error("--steps and --seed are whole numbers from 1");
-  }
+  const [steps, seed] = [wholeNumber("steps", values.steps), wholeNumber("seed", values.seed)];
   if (pairs === undefined) {
     const shown = [
       "twenty-one",
@@ -30,16 +37,7 @@ function parse() {
     const corpus = numbers(seeded(seed));
     return { title: "English → German number words", corpus, shown, steps, seed, fast };
   }
-  const corpus = pairsOf(readFileSync(pairs, "utf8"), seeded(seed));
+  const corpus = orEnd(() => pairsOf(decoded(pairs, readFileSync(pairs)), seeded(seed)));
   const shown = corpus.heldOut.slice(0, 3).map(({ source }) => source);
   return { title: pairs, corpus, shown, steps, seed, fast };
-}
-
-export function readArguments(): ReturnType<typeof parse> {
-  try {
-    return parse();
-  } catch (error) {
-    console.error((error as Error).message);
-    process.exit(2);
-  }
 }

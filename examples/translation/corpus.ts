@@ -13,7 +13,17 @@ export interface Corpus {
   readonly training: readonly Pair[];
   /** Never trained on. */
   readonly heldOut: readonly Pair[];
+  /** Lines that are too long to be learnt from. */
+  readonly leftOut?: readonly number[];
 }
+
+/** A corpus that cannot be read; `message` is one line for whoever wrote it. */
+export class CorpusError extends Error {
+  override readonly name = "CorpusError";
+}
+
+/** Of a source or target: its piece-by-piece attention is quadratic, and the model is made for words. */
+export const LONGEST = 400;
 
 export const MOST = 999_999;
 const BOUNDS = [10, 100, 1000, 10_000, 100_000, MOST + 1];
@@ -48,13 +58,43 @@ export function numbers(random: Random, training = 20_000, heldOut = 1000): Corp
   };
 }
 
-/** Lines of source, tab, target; further columns are left out. A twentieth is held out, at most 1,000. */
+/**
+ * A file's text.
+ *
+ * @throws CorpusError for a file that is not UTF-8, and names UTF-16.
+ */
+export function decoded(name: string, bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  const mark = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+  // Latin letters have a zero in each pair of bytes, which no text in UTF-8 has.
+  if (mark || bytes.subarray(0, 1000).includes(0)) {
+    throw new CorpusError(`${name} is UTF-16 (or no text): save it as UTF-8`);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new CorpusError(`${name} is not UTF-8: save it as UTF-8`);
+  }
+}
+
+/**
+ * Lines of source, tab, target; further columns are left out, and so are lines of more than LONGEST
+ * letters. A twentieth is held out, at most 1,000.
+ *
+ * @throws CorpusError for a line that is none, and fewer than two sources.
+ */
 export function pairsOf(text: string, random: Random): Corpus {
+  const leftOut: number[] = [];
   const pairs = text.split(/\r?\n/u).flatMap((line, index): Pair[] => {
     if (line.trim() === "") return [];
     const [source, target] = line.split("\t");
     if (!source.trim() || !target?.trim()) {
-      throw new Error(`line ${index + 1} is not source, tab, target: ${line}`);
+      const start = line.length > 60 ? `${line.slice(0, 60)}…` : line;
+      throw new CorpusError(`line ${index + 1} is not source, tab, target: ${start}`);
+    }
+    if (Math.max(source.length, target.length) > LONGEST) {
+      leftOut.push(index + 1);
+      return [];
     }
     return [{ source, target }];
   });
@@ -62,6 +102,16 @@ export function pairsOf(text: string, random: Random): Corpus {
   const sources = shuffle([...new Set(pairs.map(({ source }) => source))], random);
   const apart = new Set(sources.slice(0, Math.min(1000, Math.ceil(sources.length / 20))));
   const training = pairs.filter(({ source }) => !apart.has(source));
-  if (training.length === 0) throw new Error("at least two different sources are needed");
-  return { training, heldOut: pairs.filter(({ source }) => apart.has(source)).slice(0, 1000) };
+  if (training.length === 0) {
+    const long = leftOut.length ? `; ${tooLong(leftOut)}` : "";
+    throw new CorpusError(`at least two different sources are needed${long}`);
+  }
+  const heldOut = pairs.filter(({ source }) => apart.has(source)).slice(0, 1000);
+  return { training, heldOut, leftOut };
+}
+
+/** What a person is told of the lines that were left out. */
+export function tooLong(lines: readonly number[]): string {
+  const which = lines.slice(0, 5).join(", ") + (lines.length > 5 ? ", …" : "");
+  return `left out as longer than ${LONGEST} letters: line ${which}`;
 }

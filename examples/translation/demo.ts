@@ -7,6 +7,7 @@ import pc from "picocolors";
 import { createAttention } from "wasm-attention";
 import { heatmap } from "../semantic-search/heatmap";
 import { readArguments } from "./arguments";
+import { tooLong } from "./corpus";
 import { picture } from "./picture";
 import { bar, curve } from "./progress";
 import { Training } from "./train";
@@ -30,6 +31,7 @@ ${pc.bold(title)}
   ${cut(source, example.source)} → ${cut(target, example.target)}
   ${count(training.parameterCount)} parameters, ${attention.variant} build${fast ? "" : ", reproducible"}, Node ${process.versions.node}
 `);
+if (corpus.leftOut?.length) console.log(`  ${tooLong(corpus.leftOut)}\n`);
 
 const losses: number[] = [];
 const begin = performance.now();

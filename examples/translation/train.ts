@@ -16,8 +16,14 @@ export interface Alignment {
   readonly source: readonly string[];
   /** What was written, and the end. */
   readonly target: readonly string[];
-  /** [target, source] */
+  /** [target, source], the mean over the heads. */
   readonly weights: Tensor;
+  /** [target, source] of each head. */
+  readonly heads: readonly Float32Array[];
+}
+
+export interface Written extends Alignment {
+  readonly text: string;
 }
 
 export class Training {
@@ -64,7 +70,7 @@ export class Training {
       const longest = Math.max(...batch.map((i) => sources[i].length));
       const written = this.translator.translate(
         batch.map((i) => sources[i]),
-        2 * longest + 10,
+        mostPieces(longest),
       );
       batch.forEach((i, b) => {
         translations[i] = this.target.decode(written[b]);
@@ -76,21 +82,49 @@ export class Training {
   /** The share of pairs translated without any difference. */
   exactMatch(pairs: readonly Pair[]): number {
     const got = this.translate(pairs.map(({ source }) => source));
-    return got.filter((text, i) => text === this.#plain(pairs[i].target)).length / pairs.length;
+    return got.filter((text, i) => this.isRight(text, pairs[i])).length / pairs.length;
   }
 
   /** How the model looks at `source` while it writes `target`, or what it would write itself. */
   align(source: string, target: string = this.translate([source])[0]): Alignment {
-    const [from, to] = [this.source.encode(source), this.target.encode(target)];
-    return {
-      source: from.map((id) => this.source.name(id)),
-      target: [...to.map((id) => this.target.name(id)), "end"],
-      weights: this.translator.align(from, to),
-    };
+    return this.#aligned(this.source.encode(source), this.target.encode(target), true);
+  }
+
+  /** What the model writes, piece by piece, and how it looks at `source` meanwhile. */
+  write(source: string): Written {
+    const from = this.source.encode(source);
+    const most = mostPieces(from.length);
+    const [to] = this.translator.translate([from], most);
+    return { text: this.target.decode(to), ...this.#aligned(from, to, to.length < most) };
+  }
+
+  /** Whether a text is that pair's target. */
+  isRight(text: string, { target }: Pair): boolean {
+    return text === this.#plain(target);
   }
 
   dispose(): void {
     this.translator.dispose();
+  }
+
+  /** A text that did not come to its end has no row for it. */
+  #aligned(from: readonly number[], to: readonly number[], ended: boolean): Alignment {
+    const { data, dims } = this.translator.align(from, to);
+    const target = [...to.map((id) => this.target.name(id)), ...(ended ? ["end"] : [])];
+    const size = target.length * from.length;
+    const heads = Array.from({ length: dims[0] }, (_, head) => {
+      const begin = head * dims[1] * dims[2];
+      return data.subarray(begin, begin + size);
+    });
+    const mean = Float32Array.from({ length: size }, (_, at) => {
+      return heads.reduce((sum, weights) => sum + weights[at], 0) / heads.length;
+    });
+    return {
+      source: from.map((id) => this.source.name(id)),
+      target,
+      weights: { data: mean, dims: [target.length, from.length] },
+      heads,
+    };
   }
 
   /** As the pieces can write it: single spaces. */
@@ -123,6 +157,9 @@ export class Training {
     }
   }
 }
+
+/** For a source of so many pieces; what is longer has lost its way. */
+const mostPieces = (source: number) => 2 * source + 10;
 
 interface Batch {
   readonly sources: number[][];

@@ -103,13 +103,13 @@ export class Translator {
     });
   }
 
-  /** How the decoder looks at a source while it writes a target: [target + end, source]. */
+  /** How each head of the decoder looks at a source while it writes a target: [heads, target + end, source]. */
   align(source: readonly number[], target: readonly number[]): Tensor {
     const from = pad([[...source]]);
     const memory = this.#encode(from, false);
     const rows = pad([[BEGIN, ...target]]);
-    const { weights } = this.#decode(rows, memory, from.lengths, { weights: "mean" });
-    return { data: (weights as Tensor).data, dims: [target.length + 1, source.length] };
+    const { weights } = this.#decode(rows, memory, from.lengths, { weights: true });
+    return { data: (weights as Tensor).data, dims: [HEADS, target.length + 1, source.length] };
   }
 
   #encode({ ids, lengths }: Rows, record: boolean): Tensor {
@@ -123,7 +123,7 @@ export class Translator {
     { ids, lengths }: Rows,
     memory: Tensor,
     keyLengths: readonly number[],
-    { record = false, weights = false }: { record?: boolean; weights?: false | "mean" } = {},
+    { record = false, weights = false }: { record?: boolean; weights?: boolean } = {},
   ) {
     const y = this.#embedTarget.forward(ids, lengths.length, this.#positions(ids, lengths));
     const inside = { causal: true, keyLengths: lengths, queryLengths: lengths, record };

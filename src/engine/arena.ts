@@ -35,6 +35,7 @@ export class Arena {
   readonly maximum: number;
   /** Bytes in blocks. */
   used = 0;
+  readonly #heapBase: number;
   #memory: WebAssembly.Memory | undefined;
   #free: Range[];
   #blocks = new Map<number, number>();
@@ -49,6 +50,7 @@ export class Arena {
   constructor(memory: WebAssembly.Memory, heapBase: number, maximum: number) {
     this.#memory = memory;
     this.maximum = maximum;
+    this.#heapBase = heapBase;
     this.#buffer = memory.buffer;
     this.#retake(memory.buffer);
     this.#free = [{ start: align(heapBase), end: this.reserved }];
@@ -118,6 +120,24 @@ export class Arena {
     } else if (joinsBefore) before.end = end;
     else if (joinsAfter) after.start = address;
     else this.#free.splice(next, 0, { start: address, end });
+  }
+
+  /** Whether all of [start, end) lies in blocks: nothing else may be read or written in place. */
+  inUse(start: number, end: number): boolean {
+    if (start < this.#heapBase || end > this.reserved) return false;
+    return this.#free.every((range) => range.end <= start || end <= range.start);
+  }
+
+  /** Address of the block that holds `address`. */
+  blockOf(address: number): number {
+    for (const [start, size] of this.#blocks)
+      if (start <= address && address < start + size) return start;
+    return 0;
+  }
+
+  /** Whether a call in flight uses the block. */
+  isHeld(address: number): boolean {
+    return this.#held.has(address);
   }
 
   /** Keeps a block from others until `letGo`, even if it is released before. */

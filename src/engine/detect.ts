@@ -37,7 +37,7 @@ export function bestBuild(
   throw new UnsupportedError(
     "createAttention",
     "WebAssembly",
-    "an engine with WebAssembly SIMD (Node 16, Chrome 91, Firefox 89, Safari 16.4 or newer)",
+    "an engine with WebAssembly SIMD (Node 16, Chrome 91, Firefox 90, Safari 16.4 or newer)",
     "one that refuses SIMD",
   );
 }

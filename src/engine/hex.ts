@@ -1,7 +1,8 @@
 // The modules inside the bundle, see scripts/hex-wasm.mjs.
 
-/** Bytes from lower-case hexadecimal digits. */
-export function fromHex(digits: string): Uint8Array<ArrayBuffer> {
+/** Bytes from lower-case hexadecimal digits, in lines. */
+export function fromHex(lines: string): Uint8Array<ArrayBuffer> {
+  const digits = lines.replaceAll("\n", "");
   const bytes = new Uint8Array(digits.length / 2);
   // "0" to "9" are 0x30 to 0x39, "a" to "f" 0x61 to 0x66.
   const value = (code: number) => (code & 15) + (code >> 6) * 9;

@@ -4,11 +4,11 @@ import { instantiateSync } from "@assemblyscript/loader";
 import { MOST_MASKS } from "../../assembly/kinds";
 import { BackwardFrame, Mask, Tile } from "../../build/frames";
 import { LAYOUT } from "../../build/layout";
-import { AttentionError, MemoryError, UnsupportedError } from "../errors";
+import { ArgumentError, AttentionError, MemoryError, UnsupportedError } from "../errors";
 import type { ScoreTile } from "../options";
 import { Arena } from "./arena";
 import { probe, type Variant } from "./detect";
-import { CORE, type Module, type Modules } from "./modules";
+import { type Build, CORE, type Module, type Modules } from "./modules";
 import type { Pool } from "./pool";
 
 const PAGE = 65536;
@@ -22,12 +22,14 @@ export const FRAME_WORDS = MASKS_AT + MOST_MASKS * Mask.words;
 
 export interface Engine {
   readonly modules: Modules;
+  /** What each of them is called. */
+  readonly names: readonly string[];
   readonly arena: Arena;
   readonly variant: Variant;
   readonly fused: boolean;
   /** Byte address of the call frame. */
   readonly frame: number;
-  /** Its slots as integers and as float32, see frameWords. */
+  /** Its words as integers and as float32, see frameWords. */
   words: Int32Array;
   floats: Float32Array;
   /** What the call that runs does to its scores. */
@@ -47,7 +49,7 @@ export interface MemoryOptions {
 
 /** Instantiates plain builds, or threaded ones on memory that can be shared. */
 export function load(
-  builds: readonly WebAssembly.Module[],
+  builds: readonly Build[],
   options: MemoryOptions,
   threaded = false,
 ): { engine: Engine; memory: WebAssembly.Memory } {
@@ -68,11 +70,13 @@ export function load(
       columns,
     });
   };
-  const modules = instantiate(builds, { env: { memory }, caller: { scoreMod } });
+  const imports = { env: { memory }, caller: { scoreMod } };
+  const modules = builds.map((build) => instantiate(build, imports)) as unknown as Modules;
   const heapBase = Math.max(...modules.map((module) => module.heapBase()));
   const arena = new Arena(memory, heapBase, maximum * PAGE);
   const engine: Engine = {
     modules,
+    names: builds.map(({ name }) => name),
     arena,
     frame: arena.allocate("createAttention", FRAME_WORDS * 4),
     words: new Int32Array(0),
@@ -85,27 +89,23 @@ export function load(
   return { engine, memory };
 }
 
-function instantiate(
-  builds: readonly WebAssembly.Module[],
-  imports: Record<string, Record<string, unknown>>,
-): Modules {
+function instantiate({ name, module }: Build, imports: WebAssembly.Imports): Module {
+  const argument = name === "core" ? "module" : `module.${name}`;
   try {
-    return builds.map((module) => {
-      // The loader asks by instanceof, which a module of another realm (an edge sandbox) does not pass.
-      if (!(module instanceof WebAssembly.Module)) {
-        Object.setPrototypeOf(module, WebAssembly.Module.prototype);
-      }
-      const { instance } = instantiateSync(module, imports);
-      // The instance's own functions: the loader's are wrappers that cost three times the call.
-      const exports = instance.exports as unknown as Module;
-      if (exports.layout?.() === LAYOUT) return exports;
-      throw new UnsupportedError(
-        "createAttention",
-        "module",
-        "a build of this package and version",
-        "a module of another package or version",
-      );
-    }) as unknown as Modules;
+    // The loader asks by instanceof, which a module of another realm (an edge sandbox) does not pass.
+    if (!(module instanceof WebAssembly.Module)) {
+      Object.setPrototypeOf(module, WebAssembly.Module.prototype);
+    }
+    const { instance } = instantiateSync(module, imports as never);
+    // The instance's own functions: the loader's are wrappers that cost three times the call.
+    const exports = instance.exports as unknown as Module;
+    if (exports.layout?.() === LAYOUT) return exports;
+    throw new UnsupportedError(
+      "createAttention",
+      argument,
+      "a build of this version",
+      "a module of another package or version",
+    );
   } catch (error) {
     if (error instanceof AttentionError) throw error;
     if (error instanceof WebAssembly.CompileError) {
@@ -119,7 +119,7 @@ function instantiate(
     }
     throw new UnsupportedError(
       "createAttention",
-      "module",
+      argument,
       "a wasm-attention build that this engine can instantiate",
       String(error),
     );
@@ -146,7 +146,14 @@ function reserve(options: MemoryOptions, shared: boolean) {
   }
 }
 
-/** The call frame, all slots 0. Valid until the next allocation. */
+/** A call from inside scoreMod would move the memory under the call that is running. */
+export function checkIdle({ scoreMod }: Engine, operation: string): void {
+  if (!scoreMod) return;
+  const expected = "an engine that is not running a scoreMod";
+  throw new ArgumentError(operation, "attention", expected, "a call from inside it");
+}
+
+/** The call frame, all words 0. Valid until the next allocation. */
 export function frameWords(engine: Engine): Int32Array {
   const { arena, frame } = engine;
   if (engine.words.buffer !== arena.buffer) {

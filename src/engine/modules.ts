@@ -1,9 +1,17 @@
-// The modules on one linear memory, by number: the core first, then the extensions. Each knows its
-// operations by number too, and does them all by one protocol; see assembly/core.ts.
+// The modules on one linear memory, by number: the core's is 0, then those of the extensions in the order
+// they were named. Each knows its operations by number too, and does them all by one protocol; see
+// assembly/core.ts.
+
+import { ArgumentError } from "../errors";
+import type { Engine } from "./load";
 
 export const CORE = 0;
-export const TRAINING = 1;
-export const POSITIONS = 2;
+
+/** A compiled module and what it is called. */
+export interface Build {
+  readonly name: string;
+  readonly module: WebAssembly.Module;
+}
 
 /** What every module exports. Frames are byte addresses. */
 export interface Module {
@@ -21,12 +29,16 @@ export interface CoreModule extends Module {
   fusedMultiplyAdd(): number;
 }
 
-/** Functions of float64, the same bits on every engine. */
-export interface Transcendentals {
-  sine(x: number): number;
-  cosine(x: number): number;
-  exponential(x: number): number;
-  logarithm(x: number): number;
-}
+export type Modules = readonly [CoreModule, ...Module[]];
 
-export type Modules = readonly [CoreModule, Module, Module & Transcendentals];
+/**
+ * The number of an extension's module.
+ *
+ * @throws ArgumentError where the engine was made without it.
+ */
+export function moduleOf({ names }: Engine, operation: string, name: string): number {
+  const index = names.indexOf(name);
+  if (index >= 0) return index;
+  const expected = `an engine with it: createAttention({ extensions: [${name}] }), see wasm-attention/${name}`;
+  throw new ArgumentError(operation, "attention", expected, `one with [${names.slice(1).join(", ")}]`);
+}

@@ -4,11 +4,13 @@
 //   const staging = new Staging(engine, "attend");
 //   staging.tensor(AttendFrame.query, "query", query);          // note what is needed
 //   const output = staging.output(AttendFrame.output, dims, out);
-//   try { kernel(staging.begin()); return yield* staging.take(output, dims); }
+//   try { kernel(staging.begin()); return yield* staging.take(output); }
 //   finally { staging.release(); }
 
-import { ArgumentError } from "../errors";
-import { AllocatedTensor, add, elementsOf, type Tensor } from "../tensor";
+import { AllocatedTensor } from "../allocated";
+import { bufferOf, byteOffsetOf, kindOf, lengthOf, part } from "../arrays";
+import { ArgumentError, DisposedError } from "../errors";
+import { add, elementsOf, received, set, type Tensor } from "../tensor";
 import { align } from "./arena";
 import { type Engine, FRAME_WORDS } from "./load";
 import type { Steps, Work } from "./work";
@@ -28,22 +30,24 @@ export interface Place {
   /** Where the frame wants the address, if it does. */
   readonly slot: number | undefined;
   readonly bytes: number;
+  /** 0 until it has one in the call's block. */
   address: number;
 }
 
 interface Copy {
   readonly place: Place;
-  readonly data: Data;
-  /** A view of this very memory, which growth may detach: its offset is what counts. */
-  readonly own: boolean;
-  readonly offset: number;
+  readonly argument: string;
+  /** Another engine's tensor is asked for its data anew after every pause. */
+  readonly from: Data | AllocatedTensor;
 }
 
 export interface Output {
   readonly place: Place;
-  readonly out: Float32Array | Tensor | undefined;
-  /** Offset of `out` where it is a view of this very memory, else −1. */
-  readonly own: number;
+  readonly dims: readonly number[];
+  readonly argument: string;
+  readonly out: Tensor | undefined;
+  /** Of `out` where it lies in this very memory, else 0. */
+  readonly address: number;
   /** Whether the result is added to what is in `out`. */
   readonly added: boolean;
 }
@@ -53,39 +57,44 @@ export class Staging {
   readonly #operation: string;
   readonly #places: Place[] = [];
   readonly #copies: Copy[] = [];
-  /** Addresses of allocated tensors that are read while others may use the engine. */
+  /** Blocks that are read or written to while others may use the engine. */
   readonly #held: number[] = [];
   readonly #apart: boolean;
   #block = 0;
   #blockBytes = 0;
   #begun = false;
 
-  /** `apart`: an allocated `out` is not written before `take`. */
+  /** `apart`: an `out` in this memory is not written before `take`. */
   constructor(engine: Engine, operation: string, apart = engine.shared) {
     this.#engine = engine;
     this.#operation = operation;
     this.#apart = apart;
   }
 
-  /** A tensor to read: in place if this engine allocated it, else copied in. */
-  tensor(slot: number | undefined, argument: string, value: Tensor): Place {
-    const address = this.#addressOf(argument, value);
-    if (!address) return this.data(slot, value.data);
-    return this.#read(slot, elementsOf(value.dims) * 4, address);
+  /** Bytes that are missing in this memory. */
+  get bytes(): number {
+    let bytes = FRAME_BYTES;
+    for (const place of this.#places) if (place.address === 0) bytes += align(place.bytes);
+    return bytes;
+  }
+
+  /** A checked tensor to read: in place if it lies in this memory, else copied in; or its address. */
+  tensor(slot: number | undefined, argument: string, value: Tensor | number): Place {
+    if (typeof value === "number") return this.block(slot, value);
+    const bytes = elementsOf(value.dims) * 4;
+    const from = value instanceof AllocatedTensor ? value : value.data;
+    return this.#read(slot, argument, from, bytes);
   }
 
   /** A block of the arena's to read. */
-  block(slot: number, address: number): void {
-    this.#read(slot, 0, address);
+  block(slot: number | undefined, address: number): Place {
+    this.#hold(address);
+    return this.#place(slot, 0, address);
   }
 
-  /** Plain data to read. */
-  data(slot: number | undefined, data: Data): Place {
-    const view = ArrayBuffer.isView(data);
-    const place = this.#place(slot, view ? data.byteLength : data.length * 4, 0);
-    const own = view && data.buffer === this.#engine.arena.buffer;
-    this.#copies.push({ place, data, own, offset: own ? data.byteOffset : 0 });
-    return place;
+  /** Plain data to read, of as many elements as were checked. */
+  data(slot: number, argument: string, data: Data, elements: number): void {
+    this.#read(slot, argument, data, elements * (kindOf(data) === "Uint8Array" ? 1 : 4));
   }
 
   /** Room for what the kernel writes; `copy` gives it back. */
@@ -94,27 +103,29 @@ export class Staging {
   }
 
   /**
-   * Room for a result; an allocated `out` is written in place unless it overlaps an input or the
+   * Room for a result; an `out` in this memory is written in place unless it overlaps an input or the
    * result is to be kept apart, or added to what is in it.
    */
   output(
     slot: number,
     dims: readonly number[],
-    out: Float32Array | Tensor | undefined,
+    out: Tensor | undefined,
     argument = "out",
     added = false,
   ): Output {
     const bytes = elementsOf(dims) * 4;
-    const address = this.#addressOf(argument, out);
-    const overlaps = this.#places.some(
-      // An address of 0 is not known yet, and will be apart.
-      (input) =>
-        input.address && input.address < address + bytes && address < input.address + input.bytes,
-    );
-    const data = out instanceof Float32Array ? out : out && !address ? out.data : undefined;
-    const own = data?.buffer === this.#engine.arena.buffer ? data.byteOffset : -1;
-    const apart = overlaps || added || this.#apart;
-    return { place: this.#place(slot, bytes, apart ? 0 : address), out, own, added };
+    const to = out instanceof AllocatedTensor ? out : out?.data;
+    const address = to ? this.#addressOf(argument, to, bytes) : 0;
+    const end = address + bytes;
+    const apart =
+      added ||
+      this.#apart ||
+      this.#places.some(
+        (input) => input.address && input.address < end && address < input.address + input.bytes,
+      );
+    if (address && apart) this.#hold(address);
+    const place = this.#place(slot, bytes, apart ? 0 : address);
+    return { place, dims, argument, out, address, added };
   }
 
   /**
@@ -132,8 +143,10 @@ export class Staging {
     if (!this.#engine.shared) return this.begin();
     this.#allocate();
     for (const copy of this.#copies) {
-      for (let at = 0; at < copy.place.bytes; at += PAUSE_BYTES) {
-        this.#copyIn(copy, at, Math.min(at + PAUSE_BYTES, copy.place.bytes));
+      const { bytes } = copy.place;
+      const piece = Array.isArray(copy.from) ? bytes : PAUSE_BYTES;
+      for (let at = 0; at < bytes; at += piece) {
+        this.#copyIn(copy, at, Math.min(at + piece, bytes));
         yield;
       }
     }
@@ -188,32 +201,40 @@ export class Staging {
     return data;
   }
 
+  /** The results: those without an `out` first, so that a call that fails has written nothing. */
+  *takeAll(outputs: readonly Output[]): Steps<Tensor[]> {
+    const taken: Tensor[] = [];
+    for (const given of [false, true]) {
+      for (const [index, output] of outputs.entries()) {
+        if ((output.out !== undefined) === given) taken[index] = yield* this.take(output);
+      }
+    }
+    return taken;
+  }
+
   /** The result: in `out` where one was given, all of it at once. */
-  *take({ place, out, own, added }: Output, dims: readonly number[]): Steps<Tensor> {
-    if (!out) return { data: yield* this.copy(place), dims };
-    const { bytes, floats } = this.#engine.arena;
-    const address = this.#addressOf("out", out);
+  *take({ place, dims, argument, out, address, added }: Output): Steps<Tensor> {
+    if (!out) return { data: yield* this.copy(place), dims: dims.slice() };
+    const { buffer, bytes, floats } = this.#engine.arena;
     const length = place.bytes / 4;
     const result = floats.subarray(place.address / 4, place.address / 4 + length);
-    if (address && out instanceof AllocatedTensor) {
+    const allocated = out instanceof AllocatedTensor;
+    // What scoreMod threw away while the call ran.
+    if (allocated) out.address(this.#operation, argument);
+    if (address) {
       if (added) add(floats.subarray(address / 4, address / 4 + length), result);
       else if (address !== place.address)
         bytes.copyWithin(address, place.address, place.address + place.bytes);
-      return out;
+      if (allocated) return out;
+      const stale = bufferOf(out.data) !== buffer;
+      const data = stale ? floats.subarray(address / 4, address / 4 + length) : out.data;
+      return { data, dims: dims.slice() };
     }
-    const target =
-      own >= 0
-        ? floats.subarray(own / 4, own / 4 + length)
-        : out instanceof Float32Array
-          ? out
-          : out.data;
-    if (target.length !== length) {
-      // What scoreMod threw away while the call ran.
-      throw new ArgumentError(this.#operation, "out", `${length} elements`, `${target.length}`);
-    }
+    const target = out.data;
+    if (lengthOf(target) !== length) throw this.#changed(argument, target, length);
     if (added) add(target, result);
-    else target.set(result);
-    return { data: target, dims };
+    else set(target, result);
+    return { data: target, dims: dims.slice() };
   }
 
   release(): void {
@@ -226,10 +247,8 @@ export class Staging {
 
   #allocate(): void {
     const { arena, frame } = this.#engine;
-    let bytes = FRAME_BYTES;
-    for (const place of this.#places) if (place.address === 0) bytes += align(place.bytes);
-    this.#blockBytes = bytes;
-    this.#block = arena.allocate(this.#operation, bytes);
+    this.#blockBytes = this.bytes;
+    this.#block = arena.allocate(this.#operation, this.#blockBytes);
     for (const address of this.#held) arena.hold(address);
     this.#begun = true;
     let next = this.#block + FRAME_BYTES;
@@ -243,20 +262,29 @@ export class Staging {
   }
 
   /** All of it, or bytes [from, to), multiples of four. */
-  #copyIn({ place, data, own, offset }: Copy, from = 0, to = place.bytes): void {
+  #copyIn({ place, argument, from }: Copy, start = 0, end = place.bytes): void {
     const { bytes, floats, words } = this.#engine.arena;
-    const at = place.address + from;
-    if (own) {
-      bytes.copyWithin(at, offset + from, offset + to);
+    const at = place.address + start;
+    if (Array.isArray(from)) {
+      words.set(from, at / 4);
       return;
     }
-    const size = data instanceof Uint8Array ? 1 : 4;
-    const whole = to - from === place.bytes;
+    const data = (from instanceof AllocatedTensor ? from.data : from) as Float32Array;
+    const kind = kindOf(data);
+    const size = kind === "Uint8Array" ? 1 : 4;
+    const elements = place.bytes / size;
+    if (lengthOf(data) !== elements) throw this.#changed(argument, data, elements);
+    const whole = end - start === place.bytes && !("growable" in bufferOf(data));
     // No view where none is needed: it costs more than the copy of a small tensor.
-    const part = whole ? data : pieceOf(data, from / size, to / size);
-    if (part instanceof Float32Array) floats.set(part, at / 4);
-    else if (part instanceof Uint8Array) bytes.set(part, at);
-    else words.set(part, at / 4);
+    const piece = whole ? data : part(data, start / size, (end - start) / size);
+    if (size === 1) bytes.set(piece, at);
+    else (kind === "Int32Array" ? words : floats).set(piece, at / 4);
+  }
+
+  /** The buffer of an argument was resized or transferred while the call went on. */
+  #changed(argument: string, data: ArrayBufferView, elements: number): ArgumentError {
+    const expected = `${elements} elements until the call ends`;
+    return new ArgumentError(this.#operation, argument, expected, received(data));
   }
 
   #writeAddresses(): void {
@@ -266,10 +294,17 @@ export class Staging {
     }
   }
 
-  /** What lies in a block of its own, which others must not get before the call ends. */
-  #read(slot: number | undefined, bytes: number, address: number): Place {
-    if (this.#engine.shared) this.#held.push(address);
-    return this.#place(slot, bytes, address);
+  /** Keeps a block from others until the call ends. */
+  #hold(address: number): void {
+    if (this.#engine.shared) this.#held.push(this.#engine.arena.blockOf(address));
+  }
+
+  #read(slot: number | undefined, argument: string, given: Copy["from"], bytes: number): Place {
+    const address = this.#addressOf(argument, given, bytes);
+    const place = this.#place(slot, bytes, address);
+    if (address) this.#hold(address);
+    else this.#copies.push({ place, argument, from: given });
+    return place;
   }
 
   #place(slot: number | undefined, bytes: number, address: number): Place {
@@ -278,13 +313,21 @@ export class Staging {
     return place;
   }
 
-  #addressOf(argument: string, value: Float32Array | Tensor | undefined): number {
-    return value instanceof AllocatedTensor
-      ? value.addressIn(this.#engine.arena, this.#operation, argument)
-      : 0;
+  /** Where it lies in this memory, an allocated tensor or a view of one; else 0. */
+  #addressOf(argument: string, given: Copy["from"], bytes: number): number {
+    const { arena } = this.#engine;
+    if (given instanceof AllocatedTensor) {
+      const address = given.address(this.#operation, argument);
+      return given.isIn(arena) ? address : 0;
+    }
+    if (Array.isArray(given) || bytes === 0) return 0;
+    const view = given as Float32Array;
+    if (bufferOf(view) !== arena.buffer) return 0;
+    const [kind, address] = [kindOf(view), byteOffsetOf(view)];
+    if (kind === "Float16Array")
+      throw new ArgumentError(this.#operation, argument, "float32 in linear memory", kind);
+    if (arena.inUse(address, address + bytes)) return address;
+    const received = "a view of a disposed tensor";
+    throw new DisposedError(this.#operation, argument, "memory in use", received);
   }
-}
-
-function pieceOf(data: Data, from: number, to: number): Data {
-  return ArrayBuffer.isView(data) ? data.subarray(from, to) : data.slice(from, to);
 }

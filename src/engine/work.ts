@@ -73,7 +73,7 @@ export async function runLater<Result>(
   signal?: AbortSignal,
 ): Promise<Result> {
   const check = () => {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     if (engine.arena.reserved) return;
     throw new DisposedError(operation, "attention", "an engine in use", "a disposed one");
   };
@@ -112,10 +112,17 @@ export async function runLater<Result>(
 /** An aborted call does not begin. */
 export function checkSignal(operation: string, signal: unknown): void {
   if (signal === undefined) return;
-  if (!(signal instanceof AbortSignal)) {
+  const given = signal as AbortSignal | null;
+  // Of any realm, and of a page that a test runner makes up.
+  if (typeof given !== "object" || typeof given?.aborted !== "boolean") {
     throw new ArgumentError(operation, "signal", "an AbortSignal", describe(signal));
   }
-  signal.throwIfAborted();
+  throwIfAborted(given);
+}
+
+/** Older made-up signals lack the method of this name. */
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw signal.reason;
 }
 
 /** Whether the workers have done it, or would have but for `signal`. */

@@ -2,8 +2,8 @@
 // service workers do not follow a separate one; compiled without holding the main thread.
 
 import { bestBuild } from "../engine/detect";
-import { builds } from "./builds";
+import type { Builds } from "../extension";
 
-export async function loadModules(reproducible: boolean): Promise<WebAssembly.Module[]> {
-  return Promise.all(builds.map((build) => WebAssembly.compile(bestBuild(reproducible, build))));
+export async function compile(builds: Builds, reproducible: boolean): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(bestBuild(reproducible, builds));
 }

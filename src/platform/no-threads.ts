@@ -4,5 +4,5 @@ function none(): never {
   throw new Error("this platform has no workers");
 }
 
-export const builds = { portable: none, relaxed: none };
+export const core = { portable: none, relaxed: none };
 export { none as autoThreads, none as startPool };

@@ -1,8 +1,8 @@
 // Node: the modules are inside this file, and compiling them at once is quicker than waiting.
 
 import { bestBuild } from "../engine/detect";
-import { builds } from "./builds";
+import type { Builds } from "../extension";
 
-export async function loadModules(reproducible: boolean): Promise<WebAssembly.Module[]> {
-  return builds.map((build) => new WebAssembly.Module(bestBuild(reproducible, build)));
+export async function compile(builds: Builds, reproducible: boolean): Promise<WebAssembly.Module> {
+  return new WebAssembly.Module(bestBuild(reproducible, builds));
 }

@@ -1,12 +1,7 @@
-declare module "*.wasm" {
-  /** The module's bytes, decoded anew. */
-  export default function bytes(): Uint8Array<ArrayBuffer>;
-}
-
-declare module "*.wasm?module" {
-  /** The file beside the bundle, compiled by the platform. */
-  const module: WebAssembly.Module;
-  export default module;
+declare module "builds:*" {
+  /** What this platform holds of a wasm module; see scripts/builds.mjs. */
+  const builds: import("../extension").Builds;
+  export default builds;
 }
 
 declare module "worker-source" {

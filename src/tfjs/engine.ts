@@ -8,15 +8,28 @@ import {
   type Tensor,
   engine as tensorflow,
 } from "@tensorflow/tfjs-core";
-import { ArgumentError, type Attention, UnsupportedError } from "wasm-attention";
+import { ArgumentError, type Attention, AttentionError, UnsupportedError } from "wasm-attention";
 import { describe } from "../errors";
 
 export const backends: readonly string[] = ["cpu", "wasm"];
 
 let current: Attention | undefined;
 
-export function changeEngine(attention: Attention): void {
+/** @throws DisposedError for an engine that is. */
+export function changeEngine(operation: string, attention: Attention): void {
+  naming(operation, () => attention.memory);
   current = attention;
+}
+
+/** What `run` gives; an error of ours names the operation that the caller called. */
+function naming<Result>(operation: string, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof AttentionError)) throw error;
+    const { argument, expected, received } = error;
+    throw new (error.constructor as typeof AttentionError)(operation, argument, expected, received);
+  }
 }
 
 /** @throws ArgumentError before `registerAttention`. */
@@ -29,7 +42,8 @@ export function runningEngine(operation: string): Attention {
 /**
  * Runs a kernel of ours on tensors and records it for their gradients.
  *
- * @throws ArgumentError before `registerAttention`; UnsupportedError on other backends.
+ * @throws ArgumentError before `registerAttention`; DisposedError after the engine's `dispose`;
+ * UnsupportedError on other backends.
  */
 export function runKernel(
   operation: string,
@@ -45,6 +59,6 @@ export function runKernel(
   }
   // A list, as ConcatV2 has: kernels whose number of inputs varies save all of them.
   const list = inputs as unknown as NamedTensorMap;
-  const outputs: unknown = tensorflow().runKernel(kernel, list, attributes as NamedAttrMap);
-  return outputs as Tensor[];
+  const run = () => tensorflow().runKernel(kernel, list, attributes as NamedAttrMap);
+  return naming<unknown>(operation, run) as Tensor[];
 }

@@ -21,10 +21,11 @@ type Input = [...Place, Json?];
 /**
  * Where a model of Keras is loaded from, its `MultiHeadAttention` layers made ready for
  * TensorFlow.js: `loadLayersModel(fromKeras("https://…/model.json"))`. Models written by tf.keras
- * (Keras 2), by tensorflowjs_converter or as `model.to_json()` with weights.
+ * (Keras 2), by tensorflowjs_converter or as `model.to_json()` with weights; one that TensorFlow.js has
+ * saved is loaded as it is.
  *
- * @throws ArgumentError, from loading, for a call that TensorFlow.js cannot express: a layer called
- * with different keywords, or with training fixed.
+ * @throws ArgumentError, from loading, for a call that TensorFlow.js cannot express (a layer called
+ * with different keywords, or with training fixed) and for the format of Keras 3.
  */
 export function fromKeras(source: string | io.IOHandler): io.IOHandler {
   const handler = typeof source === "string" ? handlerOf(source) : source;
@@ -35,10 +36,20 @@ export function fromKeras(source: string | io.IOHandler): io.IOHandler {
     async load() {
       const artifacts = await (handler as Required<io.IOHandler>).load();
       const modelTopology = structuredClone(artifacts.modelTopology) as Json;
+      if (/^[3-9]\./.test(`${modelTopology.keras_version}`)) {
+        refuseFormat(`of Keras ${modelTopology.keras_version}`);
+      }
       visit(modelTopology.model_config ?? modelTopology);
       return { ...artifacts, modelTopology };
     },
   };
+}
+
+function refuseFormat(received: string): never {
+  const expected =
+    "the format of Keras 2, the only one that TensorFlow.js reads: build and save the model with" +
+    " tf_keras (pip install tf_keras, TF_USE_LEGACY_KERAS=1)";
+  throw new ArgumentError(NAME, "source", expected, `one ${received}`);
 }
 
 function handlerOf(url: string): io.IOHandler {
@@ -50,6 +61,8 @@ function visit(model: unknown): void {
   const config = (model as { config?: Json } | null)?.config;
   if (!config || !Array.isArray(config.layers)) return;
   for (const layer of config.layers as Json[]) {
+    const nodes = layer.inbound_nodes;
+    if (Array.isArray(nodes) && !nodes.every(Array.isArray)) refuseFormat("of Keras 3");
     if (layer.class_name === "MultiHeadAttention") rewrite(layer);
     else visit(layer);
   }
@@ -59,43 +72,51 @@ function rewrite(layer: Json): void {
   const config = layer.config as Json;
   const nodes = (layer.inbound_nodes ?? []) as Input[][];
   let first: string | undefined;
+  let found: Json = {};
   for (const [index, node] of nodes.entries()) {
     const keywords = node[0]?.[3] ?? {};
-    const { inputs, settings } = inputsOf(node, keywords, `${config.name}`);
+    const { inputs, settings } = inputsOf(node, keywords, config);
     nodes[index] = inputs.map(([name, at, tensor]) => [name, at, tensor, {}]);
-    const written = JSON.stringify(settings);
+    const written = JSON.stringify({ ...byDefault, ...config, ...settings });
     first ??= written;
     if (first !== written) {
       const expected = "the same keywords at every call";
-      throw new ArgumentError(NAME, `${config.name}`, expected, `${first} and ${written}`);
+      throw new ArgumentError(NAME, `${config.name}`, expected, "others at another");
     }
-    Object.assign(config, settings);
+    found = settings;
   }
+  Object.assign(config, found);
 }
 
-function inputsOf(node: Input[], keywords: Json, layer: string) {
+/** What a call without keywords means. */
+const byDefault = { use_causal_mask: false, return_attention_scores: false, attention_mask: false };
+
+/** What one call's keywords say: its inputs, and arguments of the constructor. */
+function inputsOf(node: Input[], keywords: Json, config: Json) {
   const { value, key, attention_mask, use_causal_mask, return_attention_scores, ...rest } =
     keywords;
+  const refuse = (name: string, expected: string, given: unknown) => {
+    throw new ArgumentError(NAME, `${config.name}: ${name}`, expected, describe(given));
+  };
   for (const [name, given] of Object.entries(rest)) {
-    if (given === null) continue;
-    const expected = "no such keyword";
-    throw new ArgumentError(NAME, `${layer}: ${name}`, expected, describe(given));
+    if (given !== null) refuse(name, "no such keyword", given);
   }
   const inputs: Input[] = [...node];
   for (const [name, place] of Object.entries({ value, key, attention_mask })) {
     if (place === undefined || place === null) continue;
-    if (!isPlace(place)) {
-      const expected = "[layer, node, tensor]";
-      throw new ArgumentError(NAME, `${layer}: ${name}`, expected, describe(place));
-    }
-    inputs.push(place);
+    if (!isPlace(place)) refuse(name, "[layer, node, tensor]", place);
+    // TensorFlow.js's own: the last input is the mask already.
+    if (config.attention_mask) refuse(name, "no keyword beside attention_mask: true", place);
+    inputs.push(place as Place);
   }
-  const settings = {
-    use_causal_mask: use_causal_mask ?? false,
-    return_attention_scores: return_attention_scores ?? false,
-    attention_mask: (attention_mask ?? null) !== null,
+  const flags = Object.entries({ use_causal_mask, return_attention_scores });
+  const settings = Object.fromEntries(flags.filter(([, flag]) => (flag ?? null) !== null));
+  // Keras's calls have a value; what TensorFlow.js has saved, or this function made, has none.
+  const isKeras = (value ?? null) !== null;
+  return {
+    inputs,
+    settings: isKeras ? { ...settings, attention_mask: Boolean(attention_mask) } : settings,
   };
-  return { inputs, settings };
 }
 
 function isPlace(value: unknown): value is Place {

@@ -4,6 +4,8 @@
 import type { layers } from "@tensorflow/tfjs-layers";
 import { ArgumentError } from "wasm-attention";
 import { describe } from "../errors";
+import { type MaskForm, maskForms } from "./layer-mask";
+import { unknownName } from "./suggestion";
 
 type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
 type DenseArgs = Parameters<typeof layers.dense>[0];
@@ -40,8 +42,12 @@ export interface MultiHeadAttentionArgs extends LayerArgs, WeightArgs {
   useCausalMask?: boolean | null | undefined;
   /** Return the weights beside the output; false by default. Keras's `return_attention_scores`. */
   returnAttentionScores?: boolean | null | undefined;
-  /** The last input is a mask; false by default. Keras's `attention_mask`. */
-  attentionMask?: boolean | null | undefined;
+  /**
+   * The last input is a mask, Keras's `attention_mask`: `true`, or for one of two axes `"keys"`, [B, S],
+   * or `"pairs"`, [L, S], which has to be said where B = L. `false` says that a third input is a key
+   * although it looks like a mask.
+   */
+  attentionMask?: boolean | MaskForm | null | undefined;
 }
 
 type Snake<Name extends string> = Name extends `${infer Head}${infer Tail}`
@@ -54,6 +60,10 @@ export type KerasArguments = {
 };
 
 const NAME = "MultiHeadAttention";
+
+/** Whom errors name: the class, and which of its layers. */
+export const operationOf = (name: unknown): string =>
+  typeof name === "string" ? `${NAME} ${describe(name)}` : NAME;
 
 const ours = [
   "numHeads",
@@ -107,7 +117,7 @@ export interface LayerSettings {
   readonly attentionAxes: readonly number[] | null;
   readonly useCausalMask: boolean;
   readonly returnAttentionScores: boolean;
-  readonly attentionMask: boolean;
+  readonly attentionMask: boolean | MaskForm | null;
 }
 
 type Given = Record<string, unknown>;
@@ -119,63 +129,95 @@ export function camelCase(args: unknown): Given {
   }
   const camel = (name: string) => name.replace(/_+(\w)/g, (_, letter) => letter.toUpperCase());
   const given = Object.entries(args).filter(([, value]) => value !== null && value !== undefined);
-  return Object.fromEntries(given.map(([name, value]) => [camel(name), value]));
+  const named = Object.fromEntries(given.map(([name, value]) => [camel(name), value]));
+  for (const [name, value] of given) {
+    if (named[camel(name)] === value) continue;
+    throw new ArgumentError(operationOf(named.name), name, `one value with ${camel(name)}`, "two");
+  }
+  return named;
 }
 
 /** @throws ArgumentError for an argument that is unknown, of the wrong type or out of range. */
 export function checkSettings(given: Given): LayerSettings {
+  const operation = operationOf(given.name);
   const known: readonly string[] = [...ours, ...ofWeights, ...ofLayers, ...passedOver];
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     if (refused.includes(name)) {
       if (given[name] === false) continue;
-      throw new ArgumentError(NAME, name, "no value: it is not supported", describe(given[name]));
+      throw new ArgumentError(
+        operation,
+        name,
+        "no value: it is not supported",
+        describe(given[name]),
+      );
     }
-    throw new ArgumentError(NAME, "args", "Keras's arguments", describe(name));
+    throw unknownName(operation, name, [...ours, ...ofWeights, ...ofLayers]);
   }
   const { dropout = 0, seed = null } = given;
   if (!(typeof dropout === "number" && dropout >= 0 && dropout < 1)) {
     const expected = "a number from 0 to less than 1";
-    throw new ArgumentError(NAME, "dropout", expected, describe(dropout));
+    throw new ArgumentError(operation, "dropout", expected, describe(dropout));
   }
   if (seed !== null && !(Number.isInteger(seed) && isIn(seed as number, 0, 2 ** 32))) {
     const expected = "an integer from 0 to 2³² − 1";
-    throw new ArgumentError(NAME, "seed", expected, describe(seed));
+    throw new ArgumentError(operation, "seed", expected, describe(seed));
   }
-  const keyDim = checkSize("keyDim", given.keyDim);
+  const keyDim = checkSize(operation, "keyDim", given.keyDim);
   return {
-    numHeads: checkSize("numHeads", given.numHeads),
+    numHeads: checkSize(operation, "numHeads", given.numHeads),
     keyDim,
-    valueDim: checkSize("valueDim", given.valueDim ?? keyDim),
+    valueDim: checkSize(operation, "valueDim", given.valueDim ?? keyDim),
     dropout,
     seed: seed as number | null,
-    useBias: checkBoolean("useBias", given.useBias, true),
-    outputShape: checkList("outputShape", given.outputShape, (size) => size >= 1),
-    attentionAxes: checkList("attentionAxes", given.attentionAxes, () => true),
-    useCausalMask: checkBoolean("useCausalMask", given.useCausalMask, false),
+    useBias: checkBoolean(operation, "useBias", given.useBias, true),
+    outputShape: checkList(operation, "outputShape", given.outputShape, (size) => size >= 1),
+    attentionAxes: checkList(operation, "attentionAxes", given.attentionAxes, () => true),
+    useCausalMask: checkBoolean(operation, "useCausalMask", given.useCausalMask, false),
     returnAttentionScores: checkBoolean(
+      operation,
       "returnAttentionScores",
       given.returnAttentionScores,
       false,
     ),
-    attentionMask: checkBoolean("attentionMask", given.attentionMask, false),
+    attentionMask: checkMaskForm(operation, given.attentionMask),
   };
+}
+
+/** @throws ArgumentError unless TensorFlow.js, or who calls the layer, says so by a boolean. */
+export function isTraining(operation: string, training: unknown): boolean {
+  return checkBoolean(operation, "training", training ?? undefined, false);
 }
 
 const isIn = (value: number, from: number, end: number) => value >= from && value < end;
 
-function checkSize(argument: string, value: unknown): number {
+function checkSize(operation: string, argument: string, value: unknown): number {
   if (Number.isInteger(value) && isIn(value as number, 1, 2 ** 31)) return value as number;
-  throw new ArgumentError(NAME, argument, "an integer from 1", describe(value));
+  throw new ArgumentError(operation, argument, "an integer from 1", describe(value));
 }
 
-function checkBoolean(argument: string, value: unknown, byDefault: boolean): boolean {
+function checkBoolean(
+  operation: string,
+  argument: string,
+  value: unknown,
+  byDefault: boolean,
+): boolean {
   if (value === undefined) return byDefault;
   if (typeof value === "boolean") return value;
-  throw new ArgumentError(NAME, argument, "a boolean", describe(value));
+  throw new ArgumentError(operation, argument, "a boolean", describe(value));
+}
+
+function checkMaskForm(operation: string, value: unknown): boolean | MaskForm | null {
+  if (value === undefined) return null;
+  if (typeof value === "boolean" || maskForms.includes(value as MaskForm)) {
+    return value as boolean | MaskForm;
+  }
+  const expected = `a boolean or one of ${maskForms.join(", ")}`;
+  throw new ArgumentError(operation, "attentionMask", expected, describe(value));
 }
 
 function checkList(
+  operation: string,
   argument: string,
   value: unknown,
   fits: (size: number) => boolean,
@@ -185,5 +227,5 @@ function checkList(
   if (list.length > 0 && list.every((size) => Number.isInteger(size) && fits(size as number))) {
     return list as number[];
   }
-  throw new ArgumentError(NAME, argument, "an integer or a list of them", describe(value));
+  throw new ArgumentError(operation, argument, "an integer or a list of them", describe(value));
 }

@@ -6,27 +6,33 @@
 // The weights are Keras's, in its order: query/kernel [Eq, H, D], query/bias [H, D], key, value
 // [Ev, H, Dv], attention_output/kernel [H, Dv, E] and its bias [E].
 
-import {
-  cast,
-  notEqual,
-  reshape,
-  type serialization,
-  type Tensor,
-  tidy,
-} from "@tensorflow/tfjs-core";
+import { reshape, type serialization, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { type LayerVariable, layers, type SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { ArgumentError } from "wasm-attention";
 import { describe } from "../errors";
-import { batchAxes, checkShapes, foldedDims, type Shape } from "./layer-axes";
+import {
+  batchAxes,
+  checkKey,
+  checkShapes,
+  checkTypes,
+  foldedDims,
+  type Inputs,
+  inputsOf,
+  isSymbolic,
+  type Shape,
+} from "./layer-axes";
 import {
   camelCase,
   checkSettings,
+  isTraining,
   type KerasArguments,
   type LayerSettings,
   type MultiHeadAttentionArgs,
   ofWeights,
+  operationOf,
 } from "./layer-config";
-import { linear } from "./linear";
+import { foldMask, maskShape, type ScoreAxes } from "./layer-mask";
+import { multiply } from "./linear";
 import { attendTensors } from "./scaled-dot-product";
 
 const NAME = "MultiHeadAttention";
@@ -34,14 +40,6 @@ const NAME = "MultiHeadAttention";
 type TensorflowShape = (number | null)[];
 type Keywords = Record<string, unknown>;
 type Projection = "query" | "key" | "value" | "attention_output";
-
-/** What an input is. */
-interface Inputs<T> {
-  readonly query: T;
-  readonly value: T;
-  readonly key: T;
-  readonly mask: T | undefined;
-}
 
 /**
  * Keras's `MultiHeadAttention` as a layer of TensorFlow.js: query [B, L, Eq], value [B, S, Ev] and key
@@ -81,11 +79,17 @@ export class MultiHeadAttention extends layers.Layer {
   override build(inputShape: TensorflowShape | TensorflowShape[]): void {
     const { query, value, key, mask } = this.#inputs(shapesOf(inputShape));
     const { numHeads, keyDim, valueDim } = this.#settings;
-    this.#checkShapes({ query, value, key, mask });
+    const axes = this.#axes({ query, value, key, mask });
+    if (mask) maskShape(this.#operation, this.#maskForm, mask, axes);
     const features = (argument: string, shape: Shape) => {
       const size = shape.at(-1);
       if (size) return size;
-      throw new ArgumentError(NAME, `${argument}.shape`, "a known last axis", describe(shape));
+      throw new ArgumentError(
+        this.#operation,
+        `${argument}.shape`,
+        "a known last axis",
+        describe(shape),
+      );
     };
     this.#add("query", [features("query", query), numHeads, keyDim], 1);
     this.#add("key", [features("key", key), numHeads, keyDim], 1);
@@ -122,8 +126,9 @@ export class MultiHeadAttention extends layers.Layer {
     inputs: Tensor | Tensor[] | SymbolicTensor | SymbolicTensor[],
     kwargs?: Keywords | null,
   ): Tensor | Tensor[] | SymbolicTensor | SymbolicTensor[] {
-    const first = Array.isArray(inputs) ? inputs[0] : inputs;
-    const symbolic = typeof first === "object" && first !== null && "sourceLayer" in first;
+    const list: readonly unknown[] = Array.isArray(inputs) ? inputs : [inputs];
+    const symbolic = list.some(isSymbolic);
+    if (symbolic) checkTypes(this.#operation, inputsOf(this.#operation, list, this.#masked));
     // A model hands down its own keywords; its mask may be that of an earlier layer.
     const known = symbolic ? [] : ["training", "mask"];
     for (const [name, value] of Object.entries(kwargs ?? {})) {
@@ -131,7 +136,7 @@ export class MultiHeadAttention extends layers.Layer {
       const expected =
         "no keyword: value, key and mask are inputs, the rest arguments of the constructor" +
         " (a model of Keras is loaded through fromKeras)";
-      throw new ArgumentError(NAME, name, expected, describe(value));
+      throw new ArgumentError(this.#operation, name, expected, describe(value));
     }
     return super.apply(inputs, kwargs ?? {});
   }
@@ -139,27 +144,38 @@ export class MultiHeadAttention extends layers.Layer {
   /**
    * query [B, L, Eq], value [B, S, Ev] and key [B, S, Ek] → [B, L, E], and with
    * `returnAttentionScores` the weights [B, H, L, S] (after dropout) beside it. The value is the query
-   * unless given, the key is the value unless given. With `attentionMask` the last input is a mask:
-   * [B, S] for the keys, [B, L, S] or [B, H, L, S]; what is not 0 takes part. A query that sees no key
-   * gets the bias of the output.
+   * unless given, the key is the value unless given. With `attentionMask` the last input is a mask,
+   * broadcast over the weights: [B, S] for the keys, [L, S], [B, L, S] or [B, H, L, S]; what is not 0
+   * takes part. A query that sees no key gets the bias of the output.
    *
-   * @throws ArgumentError for inputs that do not fit, and before `registerAttention`.
+   * Inputs of more axes are [B, …free, …attended, E], weights [B, …free, H, …L, …S]; with
+   * `useCausalMask` what comes before is what lies before in the order of the elements.
+   *
+   * @throws ArgumentError for inputs that do not fit, before `build` and before `registerAttention`;
+   * DisposedError after the engine's `dispose`.
    */
   override call(inputs: Tensor | Tensor[], kwargs?: Keywords | null): Tensor | Tensor[] {
-    const { query, value, key, mask } = this.#inputs(Array.isArray(inputs) ? inputs : [inputs]);
-    const batches = this.#checkShapes({
-      query: query.shape,
-      value: value.shape,
-      key: key.shape,
-      mask: mask?.shape,
-    });
+    const operation = this.#operation;
+    const list = Array.isArray(inputs) ? inputs : [inputs];
+    const { query, value, key, mask } = inputsOf(operation, list, this.#masked);
+    checkTypes(operation, { query, value, key, mask });
+    if (!this.built) {
+      const expected = "build(shapes) beforehand, or apply(inputs), which builds";
+      throw new ArgumentError(operation, "weights", expected, "none");
+    }
+    const shapes = { query: query.shape, value: value.shape, key: key.shape, mask: mask?.shape };
+    const axes = this.#axes(shapes);
     for (const [name, x] of Object.entries({ query, key, value })) this.#checkFeatures(name, x);
     const { numHeads, dropout, useCausalMask, returnAttentionScores } = this.#settings;
-    const drops = kwargs?.training === true && dropout > 0;
+    if (this.#settings.attentionMask === null) checkKey(operation, { query, value, key, mask });
+    const drops = isTraining(operation, kwargs?.training) && dropout > 0;
+    const seen = mask && maskShape(operation, this.#maskForm, mask.shape, axes);
+    const batches = axes.batches.length;
     return tidy(() => {
       const heads = (name: Projection, x: Tensor) =>
         this.#project(name, reshape(x, foldedDims(x.shape, batches)), 1);
       const [mixed, , weights] = attendTensors(
+        operation,
         heads("query", query),
         heads("key", key),
         heads("value", value),
@@ -167,7 +183,7 @@ export class MultiHeadAttention extends layers.Layer {
           layout: "BLE",
           heads: numHeads,
           causal: useCausalMask,
-          ...(mask && { mask: boolean(mask) }),
+          ...(mask && { mask: foldMask(mask, seen as number[], axes) }),
           ...(drops && { dropout: { probability: dropout, seed: this.#nextSeed() } }),
         },
         returnAttentionScores,
@@ -175,19 +191,27 @@ export class MultiHeadAttention extends layers.Layer {
       const output = this.#project("attention_output", mixed as Tensor, 2);
       const sizes = this.#projections.attention_output?.kernel.shape.slice(2) as number[];
       const whole = reshape(output, [...query.shape.slice(0, -1), ...sizes]);
-      return weights ? [whole, weights] : whole;
+      return weights ? [whole, reshape(weights, scoresShape(axes) as number[])] : whole;
     });
+  }
+
+  get #operation(): string {
+    return operationOf(this.name);
+  }
+
+  get #masked(): boolean {
+    return Boolean(this.#settings.attentionMask);
+  }
+
+  get #maskForm() {
+    return this.#settings.attentionMask || true;
   }
 
   #checkFeatures(name: string, { shape }: Tensor): void {
     const [features] = this.#projections[name as Projection]?.kernel.shape ?? [];
     if (shape.at(-1) === features) return;
-    throw new ArgumentError(
-      NAME,
-      `${name}.shape`,
-      `[B, …, L, E] with E = ${features}`,
-      describe(shape),
-    );
+    const expected = `[B, …, L, E] with E = ${features}`;
+    throw new ArgumentError(this.#operation, `${name}.shape`, expected, describe(shape));
   }
 
   #project(name: Projection, x: Tensor, contracted: number): Tensor {
@@ -197,7 +221,7 @@ export class MultiHeadAttention extends layers.Layer {
     };
     const inputs = kernel.shape.slice(0, contracted).reduce((a, b) => (a ?? 1) * (b ?? 1), 1);
     const matrix = reshape(kernel.read(), [inputs as number, -1]);
-    return linear(x, matrix, bias && reshape(bias.read(), [-1]));
+    return multiply(this.#operation, x, matrix, bias && reshape(bias.read(), [-1]));
   }
 
   /** The generator mixes well: neighbouring seeds drop weights that have nothing in common. */
@@ -208,11 +232,11 @@ export class MultiHeadAttention extends layers.Layer {
   override computeOutputShape(
     inputShape: TensorflowShape | TensorflowShape[],
   ): TensorflowShape | TensorflowShape[] {
-    const { query, value } = this.#inputs(shapesOf(inputShape));
-    const { outputShape, returnAttentionScores, numHeads } = this.#settings;
+    const inputs = this.#inputs(shapesOf(inputShape));
+    const { outputShape, returnAttentionScores } = this.#settings;
+    const { query } = inputs;
     const output = outputShape ? [...query.slice(0, -1), ...outputShape] : [...query];
-    if (!returnAttentionScores) return output;
-    return [output, [query[0] ?? null, numHeads, query[1] ?? null, value[1] ?? null]];
+    return returnAttentionScores ? [output, scoresShape(this.#axes(inputs))] : output;
   }
 
   /**
@@ -227,7 +251,7 @@ export class MultiHeadAttention extends layers.Layer {
     if (given >= 0) {
       const expected =
         "no mask from an earlier layer: give it as the last input, with attentionMask: true";
-      throw new ArgumentError(NAME, "mask", expected, `one of input ${given}`);
+      throw new ArgumentError(this.#operation, "mask", expected, `one of input ${given}`);
     }
     const none = null as unknown as Tensor;
     return this.#settings.returnAttentionScores ? [none, none] : none;
@@ -246,42 +270,27 @@ export class MultiHeadAttention extends layers.Layer {
     };
   }
 
-  #inputs<T>(list: readonly T[]): Inputs<T> {
-    const { attentionMask } = this.#settings;
-    const tensors = attentionMask ? list.slice(0, -1) : list;
-    if (tensors.length < 1 || tensors.length > 3) {
-      const expected = `query, value and key${attentionMask ? ", and a mask" : ""}`;
-      throw new ArgumentError(NAME, "inputs", expected, `${list.length} inputs`);
-    }
-    const [query, value = query, key = value] = tensors as [T, T?, T?];
-    return { query, value, key, mask: attentionMask ? list.at(-1) : undefined };
+  #inputs(list: readonly TensorflowShape[]): Inputs<TensorflowShape> {
+    return inputsOf(this.#operation, list, this.#masked);
   }
 
-  /** @returns How many axes are batches. */
-  #checkShapes({ query, value, key, mask }: Inputs<Shape>): number {
-    const { attentionAxes, useCausalMask, returnAttentionScores } = this.#settings;
-    const batches = batchAxes(query.length, attentionAxes);
-    checkShapes(query, value, key, batches);
-    const two = { useCausalMask, returnAttentionScores, attentionMask: mask !== undefined };
-    for (const [name, wanted] of Object.entries(two)) {
-      if (!wanted || query.length === 3) continue;
-      throw new ArgumentError(NAME, name, "false for more axes than [B, L, E]", "true");
-    }
-    if (mask && (mask.length < 2 || mask.length > 4)) {
-      const expected = "[B, S], [B, L, S] or [B, H, L, S]";
-      throw new ArgumentError(NAME, "mask.shape", expected, describe(mask));
-    }
-    return batches;
+  /** The axes of the scores. */
+  #axes({ query, value, key, mask }: Inputs<Shape>): ScoreAxes {
+    const batches = batchAxes(this.#operation, query.length, this.#settings.attentionAxes);
+    checkShapes(this.#operation, { query, value, key, mask }, batches);
+    return {
+      batches: query.slice(0, batches),
+      heads: this.#settings.numHeads,
+      queries: query.slice(batches, -1),
+      keys: value.slice(batches, -1),
+    };
   }
+}
+
+function scoresShape({ batches, heads, queries, keys }: ScoreAxes): TensorflowShape {
+  return [...batches, heads, ...queries, ...keys];
 }
 
 function shapesOf(shape: TensorflowShape | TensorflowShape[]): TensorflowShape[] {
   return Array.isArray(shape[0]) ? (shape as TensorflowShape[]) : [shape as TensorflowShape];
-}
-
-/** [B, S], [B, L, S] or [B, H, L, S] as [B, H|1, L|1, S], in one byte each. */
-function boolean(mask: Tensor): Tensor {
-  const [batch, ...rest] = mask.shape as [number, ...number[]];
-  const whole = reshape(mask, [batch, ...Array<number>(3 - rest.length).fill(1), ...rest]);
-  return whole.dtype === "bool" ? whole : notEqual(cast(whole, "float32"), 0);
 }

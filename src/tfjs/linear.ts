@@ -17,7 +17,10 @@ const NAME = "linear";
 const FORWARD = "WasmAttentionLinear";
 const BACKWARD = "WasmAttentionLinearBackward";
 
-type Attributes = Pick<PrepareOptions, "order">;
+interface Attributes extends Pick<PrepareOptions, "order"> {
+  /** Whom errors name. */
+  readonly operation: string;
+}
 
 /**
  * x · kernel + bias over the last axis, on tensors of TensorFlow.js, with gradients of all three:
@@ -27,18 +30,24 @@ type Attributes = Pick<PrepareOptions, "order">;
  * memory cannot hold the call; UnsupportedError on backends other than cpu and wasm.
  */
 export function linear(x: Tensor, kernel: Tensor, bias?: Tensor): Tensor {
-  checkTensor(NAME, "x", x);
-  checkTensor(NAME, "kernel", kernel);
-  if (bias) checkTensor(NAME, "bias", bias);
+  return multiply(NAME, x, kernel, bias);
+}
+
+/** The same for an operation that is built of it. */
+export function multiply(operation: string, x: Tensor, kernel: Tensor, bias?: Tensor): Tensor {
+  checkTensor(operation, "x", x);
+  checkTensor(operation, "kernel", kernel);
+  if (bias) checkTensor(operation, "bias", bias);
   const [size, outputs] = kernel.shape;
   if (kernel.rank !== 2 || x.shape.at(-1) !== size) {
     const expected = `[in, out] with in = ${x.shape.at(-1)}`;
-    throw new ArgumentError(NAME, "kernel.shape", expected, describe(kernel.shape));
+    throw new ArgumentError(operation, "kernel.shape", expected, describe(kernel.shape));
   }
   return tidy(() => {
     const rows = reshape(x, [-1, size]);
     const inputs = bias ? [rows, kernel, bias] : [rows, kernel];
-    const [y] = runKernel(NAME, FORWARD, inputs, { order: "in,out" } satisfies Attributes);
+    const attributes: Attributes = { order: "in,out", operation };
+    const [y] = runKernel(operation, FORWARD, inputs, attributes);
     return reshape(y, [...x.shape.slice(0, -1), outputs]);
   });
 }
@@ -88,14 +97,15 @@ export const linearGradient: GradConfig = {
   kernelName: FORWARD,
   saveAllInputs: true,
   gradFunc: (dy, saved, attributes) => {
-    const { order } = attributes as unknown as Attributes;
+    const { order, operation } = attributes as unknown as Attributes;
     const gradient = dy as Tensor;
     const [, weight] = saved as [Tensor, Tensor];
     // Weights nearly always learn, but the input of a model's first layer does not.
-    const ofWeights = runKernel(NAME, BACKWARD, [gradient, ...saved], { order });
+    const ofWeights = runKernel(operation, BACKWARD, [gradient, ...saved], { order, operation });
     const turned = order === "in,out" ? "out,in" : "in,out";
+    const ofInput: Attributes = { order: turned, operation };
     return {
-      0: () => runKernel(NAME, FORWARD, [gradient, weight], { order: turned })[0],
+      0: () => runKernel(operation, FORWARD, [gradient, weight], ofInput)[0],
       1: () => ofWeights[0],
       2: () => ofWeights[1],
     };

@@ -23,14 +23,14 @@ import type { Kernel } from "./values";
  * tells TensorFlow.js of their kernels, gradients and class. To be called before one of them runs or a
  * model with such a layer is loaded; called again, it changes the engine.
  *
- * @throws ArgumentError unless `attention` comes from `createAttention`.
+ * @throws ArgumentError unless `attention` comes from `createAttention`; DisposedError after its `dispose`.
  */
 export function registerAttention(attention: Attention): void {
   if (!(attention instanceof Attention)) {
     const expected = "an engine from createAttention";
     throw new ArgumentError("registerAttention", "attention", expected, describe(attention));
   }
-  changeEngine(attention);
+  changeEngine("registerAttention", attention);
   for (const kernel of [...attendKernels, ...linearKernels]) {
     for (const backend of backends) registerOn(backend, kernel);
   }

@@ -5,6 +5,7 @@ import { type GradConfig, type Tensor, type TensorInfo, tidy } from "@tensorflow
 import { type Alibi, ArgumentError, type AttendOptions } from "wasm-attention";
 import { describe } from "../errors";
 import { runKernel } from "./engine";
+import { unknownName } from "./suggestion";
 import { type Backend, checkTensor, type Kernel, read, readMask, write } from "./values";
 
 const NAME = "scaledDotProductAttention";
@@ -59,6 +60,8 @@ interface Attributes {
   readonly learning: readonly Further[];
   /** Whether the weights are a third output. */
   readonly weights: boolean;
+  /** Whom errors name. */
+  readonly operation: string;
 }
 
 /**
@@ -80,30 +83,30 @@ export function scaledDotProductAttention(
   value: Tensor,
   options: ScaledDotProductOptions = {},
 ): Tensor {
-  return tidy(() => attendTensors(query, key, value, options, false)[0]);
+  return tidy(() => attendTensors(NAME, query, key, value, options, false)[0]);
 }
 
 /** → output, logSumExp and, where they are wanted, weights. */
 export function attendTensors(
+  operation: string,
   query: Tensor,
   key: Tensor,
   value: Tensor,
   options: ScaledDotProductOptions,
   weights: boolean,
 ): Tensor[] {
-  for (const [name, x] of Object.entries({ query, key, value })) checkTensor(NAME, name, x);
+  for (const [name, x] of Object.entries({ query, key, value })) checkTensor(operation, name, x);
   if (typeof options !== "object" || options === null) {
-    throw new ArgumentError(NAME, "options", "an object", describe(options));
+    throw new ArgumentError(operation, "options", "an object", describe(options));
   }
   const { mask, alibi, sinks, gradients, ...rest } = options;
   for (const name of Object.keys(rest)) {
     if (plain.includes(name as Plain)) continue;
-    const expected = `one of ${[...plain, ...further, "gradients"].join(", ")}`;
-    throw new ArgumentError(NAME, "options", expected, describe(name));
+    throw unknownName(operation, name, [...plain, ...further, "gradients"]);
   }
-  if (mask !== undefined) checkTensor(NAME, "mask", mask, ["bool", "int32", "float32"]);
-  if (alibi !== undefined) checkTensor(NAME, "alibi.slopes", alibi?.slopes);
-  if (sinks !== undefined) checkTensor(NAME, "sinks", sinks);
+  if (mask !== undefined) checkTensor(operation, "mask", mask, ["bool", "int32", "float32"]);
+  if (alibi !== undefined) checkTensor(operation, "alibi.slopes", alibi?.slopes);
+  if (sinks !== undefined) checkTensor(operation, "sinks", sinks);
   const tensors = { mask, alibi: alibi?.slopes, sinks };
   const given = further.filter((name) => tensors[name] !== undefined);
   const attributes: Attributes = {
@@ -112,9 +115,10 @@ export function attendTensors(
     given,
     learning: checkLearning(gradients, given),
     weights,
+    operation,
   };
   const inputs = [query, key, value, ...given.map((name) => tensors[name] as Tensor)];
-  return runKernel(NAME, FORWARD, inputs, attributes);
+  return runKernel(operation, FORWARD, inputs, attributes);
 }
 
 function checkLearning(gradients: unknown, given: readonly Further[]): readonly Further[] {
@@ -196,21 +200,21 @@ export const attendGradient: GradConfig = {
   saveAllInputs: true,
   outputsToSave: [true, true, false],
   gradFunc: (gradients, saved, attributes) => {
-    const { given, learning } = attributes as unknown as Attributes;
+    const { given, learning, operation } = attributes as unknown as Attributes;
     const [gradient, ...others] = gradients as Tensor[];
     for (const [index, other] of others.entries()) {
       // TensorFlow.js hands zeros for an output that nothing depends on.
       if (other.dataSync().every((x) => x === 0)) continue;
       const name = index === 0 ? "logSumExp" : "weights";
       const expected = "no loss that depends on them: only the output has gradients";
-      throw new ArgumentError(NAME, name, expected, "one that does");
+      throw new ArgumentError(operation, name, expected, "one that does");
     }
-    const made = runKernel(NAME, BACKWARD, [...saved, gradient], attributes as object);
+    const made = runKernel(operation, BACKWARD, [...saved, gradient], attributes as object);
     const of = (name: Further) => () => {
       const index = learning.indexOf(name);
       if (index >= 0) return made[3 + index];
       const expected = "true where it learns";
-      throw new ArgumentError(NAME, `gradients.${name}`, expected, "none");
+      throw new ArgumentError(operation, `gradients.${name}`, expected, "none");
     };
     return {
       0: () => made[0],

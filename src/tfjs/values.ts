@@ -50,6 +50,16 @@ export function checkTensor(
     const expected = "a tensor of TensorFlow.js";
     throw new ArgumentError(operation, argument, expected, describe(value));
   }
-  if (types.includes(given.dtype as DataType)) return;
-  throw new ArgumentError(operation, `${argument}.dtype`, types.join(" or "), `${given.dtype}`);
+  checkType(operation, argument, given, types);
+}
+
+/** The same of a tensor, or of one that a model has yet to make. */
+export function checkType(
+  operation: string,
+  argument: string,
+  { dtype }: { dtype?: DataType },
+  types: readonly DataType[],
+): void {
+  if (types.includes(dtype as DataType)) return;
+  throw new ArgumentError(operation, `${argument}.dtype`, types.join(" or "), `${dtype}`);
 }

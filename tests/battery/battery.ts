@@ -7,6 +7,7 @@ import { type AttendCase, attendCases } from "./attend";
 import { digestOf, digestOfTexts } from "./digest";
 import { elements, filled } from "./numbers";
 import { type Operation, operations } from "./operations";
+import { training } from "./training";
 
 export interface Report {
   variant: Package.Variant;
@@ -15,8 +16,10 @@ export interface Report {
   threadsFallback: string | undefined;
   /** How many cases ran. */
   cases: number;
-  /** SHA-256 over the digests of all cases. */
+  /** SHA-256 over the digests of all cases but those of training. */
   digest: string;
+  /** And over those. */
+  trainingDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -40,12 +43,18 @@ export async function runBattery(
   const coldStartMs = performance.now() - start;
 
   const each: Record<string, string> = {};
-  for (const [name, run] of [...attendCases.map(asOperation), ...operations]) {
-    if (each[name]) throw new Error(`two cases are called ${name}`);
-    const results = (await run(attention, wasmAttention)).filter((result) => result !== undefined);
-    if (results.length === 0) throw new Error(`${name} returned nothing`);
-    each[name] = digestOf(results.map((result) => ("data" in result ? result.data : result)));
-  }
+  const digestOfAll = async (cases: readonly Operation[]) => {
+    for (const [name, run] of cases) {
+      if (each[name]) throw new Error(`two cases are called ${name}`);
+      const all = await run(attention, wasmAttention);
+      const results = all.filter((result) => result !== undefined);
+      if (results.length === 0) throw new Error(`${name} returned nothing`);
+      each[name] = digestOf(results.map((result) => ("data" in result ? result.data : result)));
+    }
+    return digestOfTexts(cases.map(([name]) => each[name] as string));
+  };
+  const digest = await digestOfAll([...attendCases.map(asOperation), ...operations]);
+  const trainingDigest = await digestOfAll(training);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -54,7 +63,8 @@ export async function runBattery(
     threads,
     threadsFallback,
     cases: Object.keys(each).length,
-    digest: digestOfTexts(Object.values(each)),
+    digest,
+    trainingDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

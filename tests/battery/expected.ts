@@ -2,7 +2,13 @@
 // from one engine to another.
 
 /** With `reproducible: true`, and wherever the portable build is the one picked. */
-export const portable = "49ca8e7a9b86e2a766ed43959d87a8d479dca910abee6e21382a1d54fa23d952";
+export const portable = "a15cee7423855a4b2e218a2e8b68cc595bed14e8d61c560d26dd887fe6f229b3";
 
 /** Of the relaxed build where a multiply-add rounds once (`attention.fused`). */
-export const fused = "77433f6c8b2ed21408595021b2631d59e40efa29f7377a6d9c565b0d25658451";
+export const fused = "9cfc51bdb6bf05f4a64eddfca00269849e67ebaada93593c140c28b0e0ba6cb4";
+
+/** The cases of training, likewise. */
+export const training = {
+  portable: "5d3170094e2c8459d024e56d941245bdc53eb0d33b8071f31a5e18873fbf71d1",
+  fused: "f1a95df1d7a79f93ddd9b4e2eefd1c7beb4de6a826e51558e87bb3eb43a9559f",
+};

@@ -2,12 +2,13 @@
 // setting whose headers every file in it has, the workers' too; and the place where reports come in.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { build, type Plugin } from "esbuild";
 import sirv from "sirv";
+import { pack } from "../../scripts/pack.mjs";
 import { root } from "./chromium";
 import type { Browser } from "./launch";
 
@@ -83,11 +84,7 @@ export async function reports(settings: Record<string, Record<string, string>>):
 async function prepare(): Promise<string> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const pack = ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder];
-  execFileSync("npm", pack, { cwd: root });
-  const archives = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
-  if (archives.length !== 1) throw new Error(`npm pack made ${archives}`);
-  execFileSync("tar", ["-xzf", archives[0]], { cwd: folder });
+  execFileSync("tar", ["-xzf", pack(folder).tarball], { cwd: folder });
 
   const pages = new URL("pages/", import.meta.url).pathname;
   const packed = (path: string, external: boolean): Plugin => ({

@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
+import { assertAccessible, assertFits } from "./accessible";
 import { root, type Served, serve } from "./chromium";
 
 const shots = `${root}build/screenshots`;
@@ -18,9 +19,14 @@ before(async () => {
 
 after(() => served?.close());
 
-async function open(width: number, height: number, colorScheme: "light" | "dark"): Promise<Page> {
+async function visit(width: number, height: number, colorScheme: "light" | "dark"): Promise<Page> {
   const page = await served.browser.newPage({ viewport: { width, height }, colorScheme });
   page.on("pageerror", (error) => assert.fail(error));
+  return page;
+}
+
+async function open(width = 800, height = 600, colorScheme: "light" | "dark" = "light") {
+  const page = await visit(width, height, colorScheme);
   await page.goto(served.address);
   await page.waitForSelector("body.ready", { timeout: 60_000 });
   return page;
@@ -31,29 +37,164 @@ async function ask(page: Page, question: string) {
   await page.waitForSelector(`body[data-answered="${question}"]`);
 }
 
+const text = async (page: Page, selector: string) => (await page.textContent(selector)) ?? "";
+
 for (const [name, width, height, scheme] of [
-  ["desktop", 1200, 800, "light"],
+  ["desktop", 1400, 900, "light"],
+  ["desktop-dark", 1400, 900, "dark"],
   ["phone", 390, 844, "dark"],
+  ["phone-light", 390, 844, "light"],
 ] as const) {
   test(`a question typed is ranked and drawn, ${name}`, async () => {
     const page = await open(width, height, scheme);
-    assert.match((await page.textContent("#ranking li")) ?? "", /refund/);
+    await page.waitForSelector("#ranking li");
+    assert.match(await text(page, "#ranking li"), /refund/);
     await ask(page, "Which animals sleep through the winter?");
-    assert.match((await page.textContent("#ranking li")) ?? "", /hibernation/);
+    assert.match(await text(page, "#ranking li.hit"), /hibernation/);
     assert.equal(await page.locator("#ranking li").count(), 8);
+    assert.match(await text(page, "#summary"), /^1 close of 48 sentences, the best with 0\.57$/);
+    assert.match(await text(page, "#time"), /^[\d.]+ ms · relaxed build/);
     assert.equal(await page.locator("#map .cell").count(), 7 * 7);
-    assert.match((await page.textContent("#status")) ?? "", /48 sentences · relaxed build/);
-    await page.selectOption("#heads", "1,3");
-    assert.equal(await page.locator("#map .cell").count(), 7 * 7);
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.ok(overflow <= 0, `the page is ${overflow} px wider than the screen`);
+    await assertFits(page);
+    await assertAccessible(page);
     await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
     await page.close();
   });
 }
 
+test("an emptied question empties the results, and late answers stay away", async () => {
+  const page = await open();
+  await page.waitForSelector("#ranking li");
+  await page.fill("#question", "Can I bring my dog?");
+  await page.keyboard.press("Enter");
+  await page.fill("#question", "");
+  await page.waitForTimeout(500);
+  assert.equal(await page.locator("#ranking li").count(), 0);
+  assert.equal(await page.locator("#map table").isVisible(), false);
+  assert.equal(await text(page, "#time"), "");
+  assert.match(await text(page, "#summary"), /^48 sentences are ready to be asked\.$/);
+  await assertAccessible(page);
+  await page.close();
+});
+
+test("example questions are clicked; a weak best hit is not shown as one", async () => {
+  const page = await open();
+  await page.click("text=Can I bring my dog?");
+  await page.waitForSelector('body[data-answered="Can I bring my dog?"]');
+  assert.match(await text(page, "#ranking li.hit"), /Dogs are welcome/);
+  assert.equal(await page.locator("#weak").isVisible(), false);
+  await page.click("text=Who won the football match?");
+  await page.waitForSelector('body[data-answered="Who won the football match?"]');
+  assert.ok(await page.locator("#weak").isVisible());
+  assert.equal(await page.locator("#ranking li.hit").count(), 0);
+  assert.match(await text(page, "#summary"), /^Nothing close among 48 sentences$/);
+  await page.close();
+});
+
+test("own sentences are searched, and the example's again", async () => {
+  const page = await open();
+  await page.click("#own summary");
+  await page.fill("#sentences", "The cat sat on the mat.\n\n  Stocks fell sharply today. \n");
+  await page.click("#use");
+  await ask(page, "What happened on the stock market?");
+  await page.waitForFunction(() => document.querySelectorAll("#ranking li").length === 2);
+  assert.match(await text(page, "#ranking li"), /^Stocks fell sharply today\./);
+  assert.match(await text(page, "#summary"), /of 2 sentences/);
+  await assertAccessible(page);
+  await page.click("#reset");
+  await page.waitForFunction(() => document.querySelectorAll("#ranking li").length === 8);
+  await page.close();
+});
+
+test("the heat map: axes, values by pointer, touch and keys, every head, the colours of the scheme", async () => {
+  const page = await open();
+  await ask(page, "Incomprehensibilities of hedgehogs");
+  assert.match(await text(page, "#map .across"), /^word attended to/);
+  assert.match(await text(page, "#map .down"), /^word that attends/);
+  const clipped = await page.$$eval("#map th span", (words) =>
+    words.filter((word) => word.scrollWidth > word.clientWidth + 1).map((word) => word.textContent),
+  );
+  assert.deepEqual(clipped, []);
+  const [table, scale] = await Promise.all(
+    ["#map table", "#map .scale"].map((selector) => page.locator(selector).boundingBox()),
+  );
+  assert.ok(Math.abs(table!.width - scale!.width) < 2, `${table!.width} and ${scale!.width}`);
+
+  const value = /^\S+ → \S+: \d+\.\d %$/;
+  await page.locator("#map .cell").nth(1).hover();
+  const first = await text(page, "#map .value");
+  assert.match(first, value);
+  await page.locator("#map .cell").first().focus();
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await text(page, "#map .value"), first);
+  assert.equal(await page.locator("#map .cell:focus").getAttribute("aria-label"), first);
+  await page.keyboard.press("End");
+  await page.keyboard.press("ArrowDown");
+  assert.notEqual(await text(page, "#map .value"), first);
+  assert.match(await text(page, "#map .value"), value);
+
+  // The numbers are the head's own: each row sums to 1.
+  const sums = await page.$$eval("#map tbody tr", (rows) =>
+    rows.map((row) =>
+      [...row.querySelectorAll<HTMLElement>(".cell")].reduce(
+        (sum, x) => sum + Number(x.dataset.weight),
+        0,
+      ),
+    ),
+  );
+  for (const sum of sums) assert.ok(Math.abs(sum - 1) < 1e-5, `${sum}`);
+  const colours = () =>
+    page.$$eval("#map .cell", (cells) =>
+      cells.map((cell) => (cell as HTMLElement).style.background),
+    );
+  const one = await colours();
+  assert.equal(await page.locator("#map canvas").count(), 8);
+  await page.click("text=layer 2, head 3");
+  const other = await colours();
+  assert.notDeepEqual(other, one);
+  const brightness = (rgb: string[]) =>
+    rgb.flatMap((colour) => (colour.match(/\d+/g) ?? []).map(Number)).reduce((a, b) => a + b, 0);
+  await page.emulateMedia({ colorScheme: "dark" });
+  const dark = await colours();
+  assert.ok(brightness(dark) < brightness(other), "much of a map is near 0, and dark in the dark");
+  await page.close();
+});
+
+test("only a summary is read aloud", async () => {
+  const page = await open();
+  const live = await page.$$eval("[aria-live], [role=status], [role=alert]", (all) =>
+    all.map(({ id }) => id),
+  );
+  assert.deepEqual(live, ["failure", "summary"]);
+  await page.close();
+});
+
+test("a file that is missing, or a network that is, is said, and tried again", async () => {
+  const page = await visit(800, 600, "light");
+  await page.context().route("**/model/vocab.json", (route) => route.fulfill({ status: 404 }));
+  await page.goto(served.address);
+  await page.waitForSelector("body.failed");
+  assert.equal(
+    await text(page, "#reason"),
+    "model/vocab.json did not come: the server answers 404.",
+  );
+  await assertAccessible(page);
+  await page.context().unroute("**/model/vocab.json");
+
+  await page.context().setOffline(true);
+  await page.click("#again");
+  await page.waitForSelector("body.failed");
+  assert.match(await text(page, "#reason"), /^\S+ did not come: this device is offline\.$/);
+  await page.context().setOffline(false);
+  await page.click("#again");
+  await page.waitForSelector("body.ready", { timeout: 60_000 });
+  await page.waitForSelector("#ranking li");
+  assert.equal(await page.locator("#failure").isVisible(), false);
+  await page.close();
+});
+
 test("frames go on while the worker thinks", async () => {
-  const page = await open(800, 600, "light");
+  const page = await open();
   const { gaps, thinking } = await page.evaluate(async () => {
     const input = document.querySelector<HTMLInputElement>("#question")!;
     input.value = "word ".repeat(120);

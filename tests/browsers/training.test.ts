@@ -5,10 +5,12 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
+import { assertAccessible, assertFits } from "./accessible";
 import { root, type Served, serve } from "./chromium";
 
 const shots = `${root}build/screenshots`;
-const TRAINED = 400_000;
+/** A minute or two, but for a machine that has much else to do. */
+const TRAINED = 900_000;
 let served: Served;
 
 before(async () => {
@@ -37,16 +39,21 @@ const reach = (page: Page, step: number) =>
 const lossOf = async (page: Page) => Number(await page.textContent("#loss"));
 
 /** For each written piece the shares of the source pieces, read off the cells. */
-async function weightsOf(page: Page): Promise<number[][]> {
-  const titles = await page.$$eval("#map .cell", (cells) =>
-    cells.map((cell) => (cell as HTMLElement).title),
+const weightsOf = (page: Page) =>
+  page.$$eval("#map tbody tr", (rows) =>
+    rows.map((row) =>
+      [...row.querySelectorAll<HTMLElement>(".cell")].map(({ dataset }) => Number(dataset.weight)),
+    ),
   );
-  const columns = await page.locator("#map .to").count();
-  const shares = titles.map((title) => Number.parseFloat(title.slice(title.lastIndexOf(":") + 1)));
-  return Array.from({ length: titles.length / columns }, (_, row) =>
-    shares.slice(row * columns, (row + 1) * columns),
+
+/** The written pieces, put together; without the end, which a text that lost its way has not. */
+const rowsOf = (page: Page) =>
+  page.$$eval("#map tbody th", (words) =>
+    words
+      .map((word) => word.textContent)
+      .filter((word) => word !== "end")
+      .join(""),
   );
-}
 
 /** Frames in two seconds. */
 const framesOf = (page: Page) =>
@@ -57,17 +64,21 @@ const framesOf = (page: Page) =>
     return frames;
   });
 
-async function assertFits(page: Page) {
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  assert.ok(overflow <= 0, `the page is ${overflow} px wider than the screen`);
-}
-
 test("a translator is trained to the end, desktop", async () => {
-  const page = await open(1200, 800, "light");
+  const page = await open(1400, 900, "light");
   await reach(page, 5);
-  const early = await lossOf(page);
-  assert.ok(early > 1.5, `${early} after ${await stepOf(page)} steps`);
+  const first = await lossOf(page);
+  assert.ok(first > 1.5, `${first} after ${await stepOf(page)} steps`);
   await page.waitForSelector("#map .cell");
+  assert.match((await page.textContent("#left")) ?? "", /^\d+ (s|min)$/);
+  // Rows are what it writes, long before that is right, and the verdict is about the same.
+  await page.click("#toggle");
+  await page.waitForSelector("body[data-state=paused]");
+  await page.waitForTimeout(1000);
+  const writing = await page.textContent("#written");
+  assert.equal(await rowsOf(page), writing === "nothing yet" ? "" : writing?.replaceAll(" ", ""));
+  assert.match((await page.textContent("#verdict")) ?? "", /^not yet: viertausend/);
+  await page.click("#toggle");
   await reach(page, 150);
   await page.screenshot({ path: `${shots}/training-middle.png`, fullPage: true });
   await page.waitForSelector("body[data-state=done]", { timeout: TRAINED });
@@ -100,9 +111,23 @@ test("a translator is trained to the end, desktop", async () => {
     await page.textContent("#written"),
     "achtundneunzigtausendsiebenhundertfünfundsechzig",
   );
-  await page.fill("#number", "many");
+  assert.equal(await rowsOf(page), await page.textContent("#written"));
+  assert.match((await page.textContent("#status")) ?? "", /^Trained\. Now translate a number/);
+  await assertAccessible(page);
+  await page.click("text=777777");
+  await page.waitForFunction(() =>
+    document.querySelector("#source")?.textContent?.startsWith("seven"),
+  );
+  await page.fill("#number", "abc");
   assert.equal(await page.getAttribute("#number", "aria-invalid"), "true");
-  assert.match((await page.textContent("#source")) ?? "", /^ninety-eight/);
+  assert.match(
+    (await page.textContent("#range")) ?? "",
+    /^“abc” is no whole number from 0 to 999,999/,
+  );
+  assert.equal(await page.locator("#result").isVisible(), false);
+  await page.fill("#number", "");
+  assert.equal(await page.textContent("#range"), "A whole number from 0 to 999,999.");
+  assert.equal(await page.locator("#result").isVisible(), false);
   await assertFits(page);
   await page.click("#restart");
   await page.waitForFunction(() => Number(document.body.dataset.step) < 100);
@@ -129,8 +154,40 @@ test("pause stops it, frames go on while it trains, phone", async () => {
     `${training} frames while training, ${idle} in as long a pause`,
   );
   await assertFits(page);
+  await assertAccessible(page);
   await page.screenshot({ path: `${shots}/training-phone.png`, fullPage: true });
   await page.click("#toggle");
   await reach(page, stopped + 5);
+  await page.close();
+});
+
+test("the chart has axes and a legend; every head is there; only a summary is read aloud", async () => {
+  const page = await open(390, 844, "light");
+  await reach(page, 3);
+  await page.waitForSelector("#map canvas");
+  const drawn = await page.$$eval("#chart text", (texts) => texts.map((text) => text.textContent));
+  for (const label of ["step", "loss, in nats a piece", "each step", "running mean"])
+    assert.ok(drawn.includes(label), label);
+  const heads = await page.$$eval("#map label", (labels) =>
+    labels.map((label) => label.textContent),
+  );
+  assert.deepEqual(heads, ["mean", "head 1", "head 2", "head 3", "head 4"]);
+  const live = await page.$$eval("[aria-live], [role=status], [role=alert]", (all) =>
+    all.map(({ id }) => id),
+  );
+  assert.deepEqual(live, ["status", "failure"]);
+  await assertAccessible(page);
+  await page.close();
+});
+
+test("a worker that does not come is said, and tried again", async () => {
+  const page = await served.browser.newPage();
+  await page.route("**/worker.js*", (route) => route.abort());
+  await page.goto(served.address);
+  await page.waitForSelector("body.failed");
+  assert.match((await page.textContent("#reason")) ?? "", /^worker\.js did not come: the server/);
+  await page.unroute("**/worker.js*");
+  await page.click("#again");
+  await page.waitForSelector("body.ready", { timeout: 60_000 });
   await page.close();
 });

@@ -1,8 +1,9 @@
 // A drawn problem put to attend and held against the reference.
 
 import assert from "node:assert/strict";
-import { type Attention, type Tensor, tensor } from "wasm-attention";
+import type { Attention, Tensor } from "wasm-attention";
 import { attend, naiveDraws, type Solution, shareOfDraws } from "../reference";
+import { arrayIn, tensorIn } from "./buffers";
 import { arrange, type Drawn, dimsOf, pose } from "./problems";
 
 /** The mean over heads of [B, H, n]. */
@@ -24,8 +25,12 @@ export function checkAttend(attention: Attention, drawn: Drawn) {
   const before = attention.memory.used;
   const release: { dispose(): void }[] = [];
   const place = (data: Float32Array, dims: number[]): Tensor => {
-    // A copy, since the call may write into the query.
-    if (!drawn.allocated) return tensor(data.slice(), dims);
+    if (!drawn.allocated) {
+      // A copy, since the call may write into the query.
+      const [copy, whole] = tensorIn(drawn.buffers, attention, data, dims);
+      if (whole) release.push(whole);
+      return copy;
+    }
     const allocated = attention.allocate(dims);
     allocated.data.set(data);
     release.push(allocated);
@@ -44,7 +49,8 @@ export function checkAttend(attention: Attention, drawn: Drawn) {
     dimsOf(layout, rank, batch, keyValueHeads, keys, valueSize),
   );
   const outDims = dimsOf(layout, rank, batch, heads, queries, valueSize);
-  if (drawn.out === "plain") options.out = new Float32Array(batch * heads * queries * valueSize);
+  if (drawn.out === "plain")
+    options.out = arrayIn(drawn.buffers, batch * heads * queries * valueSize);
   if (drawn.out === "allocated")
     options.out = place(new Float32Array(batch * heads * queries * valueSize), outDims);
   if (drawn.out === "query" && headSize === valueSize) options.out = query;
@@ -64,6 +70,7 @@ export function checkAttend(attention: Attention, drawn: Drawn) {
   };
   assert.deepEqual(got.output.dims, outDims);
   if (options.out instanceof Float32Array) assert.equal(got.output.data, options.out);
+  else if (options.out && release.length > 0) assert.deepEqual(got.output.data, options.out.data);
   else if (options.out) assert.equal(got.output.data, options.out.data);
   const output =
     layout === "BHLD"

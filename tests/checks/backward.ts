@@ -18,6 +18,7 @@ import {
   type BackwardSolution,
   type Gradients,
 } from "../reference-backward";
+import { tensorIn } from "./buffers";
 import { arrange, type Drawn, dimsOf, pose, problems, spoil } from "./problems";
 
 export const backwardProblems = fc.record({
@@ -53,8 +54,16 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
     release.push(made);
     return made;
   };
-  const laid = (data: Float32Array, h: number, rows: number, size: number) =>
-    place(arrange(data, h, rows, size, layout), dimsOf(layout, rank, batch, h, rows, size));
+  const laid = (data: Float32Array, h: number, rows: number, size: number) => {
+    const [arranged, dims] = [
+      arrange(data, h, rows, size, layout),
+      dimsOf(layout, rank, batch, h, rows, size),
+    ];
+    if (drawn.allocated) return place(arranged, dims);
+    const [copy, whole] = tensorIn(drawn.buffers, attention, arranged, dims);
+    if (whole) release.push(whole);
+    return copy;
+  };
   const query = laid(problem.query, heads, queries, headSize);
   const key = laid(problem.key, keyValueHeads, keys, headSize);
   const value = laid(problem.value, keyValueHeads, keys, valueSize);

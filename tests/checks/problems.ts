@@ -6,6 +6,7 @@ import type { AttendOptions, Layout, ScoreTile } from "wasm-attention";
 import { random, randomArray } from "../engines";
 import { dropoutFactors } from "../philox";
 import type { Problem } from "../reference";
+import { buffers } from "./buffers";
 import { type DrawnMask, drawnMask, poseMask } from "./masks";
 
 const sizes = fc.constantFrom<number>(1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31);
@@ -79,6 +80,7 @@ export const problems = fc.record({
   logSumExp: fc.boolean(),
   poison: fc.constantFrom(undefined, NaN, Infinity),
   allocated: fc.boolean(),
+  buffers,
   out: fc.constantFrom("none", "plain", "allocated", "query"),
 });
 export type Drawn = typeof problems extends fc.Arbitrary<infer T> ? T : never;

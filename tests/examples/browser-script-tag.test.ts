@@ -31,6 +31,19 @@ test("it draws what is typed", async () => {
         return weights.map((weight) => 255 * Math.sqrt(weight / total));
       });
       assertNear(await opacities(page), rows.flat(), 1);
+
+      await page.fill("#text", "");
+      await page.waitForSelector("[data-drawn='']");
+      assert.match((await page.textContent("#status")) ?? "", /^No letters yet/);
+      await page.fill("#text", "x".repeat(40_000));
+      await page.waitForFunction(() =>
+        /^the first/.test(document.querySelector("#status")?.textContent ?? ""),
+      );
+      const said = (await page.textContent("#status")) ?? "";
+      assert.match(said, /^the first 1024 of 40000 letters, the relaxed build$/);
+      await page.fill("#text", "aba");
+      await page.waitForSelector("[data-drawn=aba]");
+      assertNear(await opacities(page), rows.flat(), 1);
     });
   } finally {
     await browser.close();

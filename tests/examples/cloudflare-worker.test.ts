@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { serving } from "../serving";
 import { assertNear, example, installed, output, post } from "./example";
+import { endless, never, refuses, type Send } from "./hostile";
 
 const node = installed("node-24/bin/node");
 const wrangler = installed("wrangler/bin/wrangler.js");
@@ -65,17 +66,61 @@ test("it scores texts and vectors, and says what is wrong with others", async ()
       1e-6,
     );
 
+    const send: Send = async (body, method = "POST") => {
+      // A server that has heard enough may close while it is still spoken to.
+      const stream = typeof body !== "string" && { duplex: "half" };
+      const response = await fetch(address, { method, body, ...stream } as RequestInit);
+      return { status: response.status, text: await response.text() };
+    };
+    for (const body of never) await refuses(send, body, 400);
+    const long = Array.from({ length: 130_000 }, () => 1);
     for (const [wrong, said] of [
-      [{ query: "a" }, /expected { query, documents }/],
+      [{ query: "a" }, /documents: Invalid key/],
+      [{ query: "a", documents: [] }, /documents: .*length/],
+      [{ query: "a", documents: "b" }, /documents: .*Array/],
+      [{ query: "a", documents: ["b"], sharpnes: 2 }, /sharpnes/],
+      [{ query: "", documents: [[1]] }, /texts alone, or vectors alone/],
       [{ query: [1], documents: [[1, 2]] }, /vectors of one size/],
       [{ query: "a", documents: [null] }, /texts, or vectors/],
-      [{ query: "a", documents: ["b"], sharpness: "very" }, /"scale" expected/],
-      ["{", /JSON/],
+      [{ query: [1, null], documents: [[1, 2]] }, /texts, or vectors/],
+      [{ query: [], documents: [[]] }, /query: .*length/],
+      [{ query: long, documents: [long] }, /texts, or vectors|length/],
+      ['{"query": [1e39], "documents": [[1]]}', /texts, or vectors/],
+      ['{"query": [1], "documents": [[1e400]]}', /texts, or vectors/],
+      [{ query: "a", documents: ["b"], sharpness: "very" }, /sharpness: .*number/],
+      [{ query: "a", documents: ["b"], sharpness: 0 }, /sharpness: .*>=/],
+      [{ query: "a", documents: ["b"], sharpness: 1e38 }, /sharpness: .*<=/],
+      [{ query: { length: 2e8 }, documents: ["b"] }, /texts, or vectors/],
     ] as const) {
-      const { status, answer } = await post(address, wrong);
-      assert.equal(status, 400, JSON.stringify(answer));
-      assert.match(answer.error, said);
+      await refuses(send, wrong, 400, said);
     }
-    assert.equal((await fetch(address)).status, 405);
+    await refuses(send, `"${"a".repeat(2 ** 21)}"`, 413, /at most 1048576 bytes/);
+    const streamed = await send(endless(55e6)).catch((error: Error) => error);
+    if (!(streamed instanceof Error)) assert.equal(streamed.status, 413);
+    for (const method of ["GET", "PUT", "DELETE"]) {
+      const response = await fetch(address, { method });
+      assert.equal(response.status, 405, method);
+      assert.equal(response.headers.get("allow"), "POST");
+    }
+    // The largest it takes: every number float32 has, and a text of a megabyte.
+    const extreme = {
+      query: [3e38, -3e38],
+      documents: [
+        [3e38, -3e38],
+        [1e-45, 0],
+      ],
+      sharpness: 1000,
+    };
+    const most = await post(address, extreme);
+    assert.equal(most.status, 200);
+    for (const { similarity, weight } of most.answer.ranking) {
+      assert.ok(
+        Number.isFinite(similarity) && Number.isFinite(weight),
+        JSON.stringify(most.answer),
+      );
+    }
+    const words = "refund ".repeat(140_000);
+    assert.equal((await post(address, { query: "refund", documents: [words] })).status, 200);
+    assert.deepEqual((await post(address, vectors)).answer, answer);
   });
 });

@@ -1,6 +1,5 @@
-// CommonJS: `require` where Node loads ES modules by it. Where it does not, Node's own message says
-// what to do; a `require` condition that said it better would also refuse every bundler, runtime and
-// test runner that could have loaded the module.
+// CommonJS by `require`: the ES module where Node loads one so, else a build of its own. Either way
+// there is one copy of the package, however it is asked for: its errors and tensors are the same.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -31,12 +30,28 @@ const sources = {
   "import.mjs": `
     import { createAttention, tensor } from "wasm-attention";
     const attention = await createAttention({ threads: 2 });${attend}`,
-  "refused.cjs": `
-    try {
-      require("wasm-attention");
-    } catch ({ code, message }) {
-      console.log(JSON.stringify({ code, message }));
-    }`,
+  "both.cjs": `
+    const required = require("wasm-attention");
+    import("wasm-attention").then(async (imported) => {
+      for (const [name, value] of Object.entries(imported)) {
+        if (name !== "default" && name !== "module.exports" && value !== required[name]) {
+          console.log(name + " differs");
+        }
+      }
+      const attention = await required.createAttention();
+      const kept = attention.allocate([2, 2]);
+      kept.data.set([1, 0, 0, 1]);
+      const prepared = attention.prepareLinear(kept, { order: "out,in" });
+      const weights = { wq: kept, wk: kept, wv: kept, dense: kept };
+      const layer = imported.MultiHeadAttention.fromMatrices(attention, weights, { heads: 1 });
+      layer.forward({ data: new Float32Array(4), dims: [1, 2, 2] });
+      attention.dispose();
+      try {
+        attention.attend(kept, kept, kept);
+      } catch (error) {
+        console.log(error instanceof imported.DisposedError, error instanceof required.DisposedError);
+      }
+    });`,
 };
 const computed = "2 1,1,3,4 0,1,2,3\n";
 
@@ -46,8 +61,11 @@ before(() => {
   for (const [name, source] of Object.entries(sources)) writeFileSync(join(folder, name), source);
 });
 
-function run(node: string, file: string): string {
-  const { status, stdout, stderr } = spawnSync(node, [file], { cwd: folder, encoding: "utf8" });
+function run(node: string, file: string, ...flags: string[]): string {
+  const { status, stdout, stderr } = spawnSync(node, [...flags, file], {
+    cwd: folder,
+    encoding: "utf8",
+  });
   assert.equal(status, 0, stderr);
   return stdout;
 }
@@ -58,14 +76,15 @@ for (const [version, node] of Object.entries(nodes)) {
     assert.equal(run(node, "import.cjs"), computed);
   });
 
-  if (version === "20.18") {
-    test(`require, Node ${version}: what to do instead`, () => {
-      const { code, message } = JSON.parse(run(node, "refused.cjs"));
-      assert.equal(code, "ERR_REQUIRE_ESM");
-      assert.match(message, /wasm-attention\/dist\/node\.js from .*refused\.cjs not supported/);
-      assert.match(message, /a dynamic import\(\) which is available in all CommonJS modules/);
-    });
-  } else {
-    test(`require, Node ${version}`, () => assert.equal(run(node, "require.cjs"), computed));
-  }
+  test(`require, Node ${version}`, () => assert.equal(run(node, "require.cjs"), computed));
+
+  test(`require beside import, Node ${version}`, () =>
+    assert.equal(run(node, "both.cjs"), "true true\n"));
 }
+
+test("require, where Node is told to load no ES module by it", () => {
+  const node = nodes[process.versions.node];
+  const flag = "--no-experimental-require-module";
+  for (const file of ["require.cjs", "import.mjs"]) assert.equal(run(node, file, flag), computed);
+  assert.equal(run(node, "both.cjs", flag), "true true\n");
+});

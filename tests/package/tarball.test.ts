@@ -34,22 +34,34 @@ const declarations = [
   "values",
 ];
 
+/** By `require`, see scripts/bundle.mjs; and what makes one copy of both. */
+const required = ["browser", "browser-threads", "node", "node-threads", "tfjs"];
+const pages = ["attention", "engines", "platforms", "semantics", "tfjs"];
+
 test("npm pack holds what a user needs, and nothing else", () => {
   assert.deepEqual(
     files,
     [
       "CHANGELOG.md",
       "LICENSE",
+      "NOTICES.md",
       "README.md",
       "package.json",
       ...bundles.flatMap((name) => [`dist/${name}.js`, `dist/${name}.js.map`]),
+      ...required.map((name) => `dist/${name}.cjs`),
+      "dist/index.d.cts",
       "dist/index.d.ts",
       "dist/module.d.ts",
+      "dist/node.mjs",
       "dist/portable.wasm",
       "dist/relaxed.wasm",
       "dist/worker.d.ts",
       "dist/worker.js",
-      ...declarations.map((name) => `dist/tfjs/${name}.d.ts`),
+      "dist/tfjs.mjs",
+      "dist/tfjs/index.d.ts",
+      ...declarations.map((name) => `dist/tfjs/${name}.d.cts`),
+      ...pages.map((name) => `docs/${name}.md`),
+      ...["masks", "memory", "online-softmax"].map((name) => `docs/pictures/${name}.svg`),
     ].sort(),
   );
 });
@@ -57,7 +69,7 @@ test("npm pack holds what a user needs, and nothing else", () => {
 test("every file that is run has a budget", () => {
   const budgets = JSON.parse(readFileSync(join(root, ".size-limit.json"), "utf8"));
   const limited = new Set(budgets.map(({ path }: { path: string }) => path));
-  const run = files.filter((path) => /\.(js|wasm)$/.test(path));
+  const run = files.filter((path) => /\.([cm]?js|wasm)$/.test(path));
   assert.deepEqual(
     run.filter((path) => !limited.has(path)),
     [],
@@ -87,7 +99,7 @@ test("publint", async () => {
   );
 });
 
-test("the types of every entry, for those who import: bundlers and node16", async () => {
+test("the types of every entry, by import and by require", async () => {
   const packed = createPackageFromTarballData(readFileSync(tarball));
   const result = await checkPackage(packed);
   assert.ok(result.types, "types are found");
@@ -100,11 +112,15 @@ test("the types of every entry, for those who import: bundlers and node16", asyn
       assert.match(types, /\/dist\/(tfjs\/)?\w+\.d\.ts$/, entry);
     }
   }
-  // By `require` the package is an ES module all the same, and node10 knows no exports.
-  const known = ["node10", "node16-cjs"];
-  const problems = result.problems.filter(
-    (problem) => !("resolutionKind" in problem && known.includes(problem.resolutionKind)),
-  );
+  // The raw modules and the worker are nothing to require, and node10 knows no exports: it finds the
+  // main entry alone.
+  const problems = result.problems.filter((problem) => {
+    if (!("entrypoint" in problem)) return true;
+    const { entrypoint, resolutionKind } = problem;
+    const code = entrypoint === "." || entrypoint === "./tfjs";
+    if (resolutionKind === "node10") return entrypoint === ".";
+    return code || resolutionKind !== "node16-cjs";
+  });
   assert.deepEqual(problems, []);
 });
 
@@ -138,5 +154,47 @@ test("source maps", () => {
     const file = join(root, "dist", found.originalSource);
     assert.ok(existsSync(file), file);
     assert.equal(readFileSync(file, "utf8"), source);
+  }
+});
+
+const installed = (name: string) => join(project(name), "node_modules", manifest.name);
+
+test("the manifest: addresses from one place, and nothing that runs or builds here", () => {
+  const published = JSON.parse(readFileSync(join(installed("manifest"), "package.json"), "utf8"));
+  const address = `https://github.com/${manifest.repository.replace("github:", "")}`;
+  assert.deepEqual(published.repository, { type: "git", url: `git+${address}.git` });
+  assert.equal(published.homepage, `${address}#readme`);
+  assert.deepEqual(published.bugs, { url: `${address}/issues` });
+  for (const name of ["scripts", "devDependencies", "imports"]) {
+    assert.ok(manifest[name] && !(name in published), name);
+  }
+  for (const name of ["name", "version", "license", "exports", "main", "types", "engines"]) {
+    assert.deepEqual(published[name], manifest[name], name);
+  }
+});
+
+test("every link of the pages inside leads to a file inside, or to one of the repository", () => {
+  const folder = installed("pages");
+  const address = `https://github.com/${manifest.repository.replace("github:", "")}/`;
+  let absolute = 0;
+  for (const page of files.filter((path) => path.endsWith(".md"))) {
+    const text = readFileSync(join(folder, page), "utf8");
+    for (const [, target] of text.matchAll(/\]\(([^)#\s]+)/g)) {
+      if (target.startsWith(address)) {
+        const [, path] = /^(?:blob|raw)\/v[^/]+\/(.+)$/.exec(target.slice(address.length)) ?? [];
+        assert.ok(existsSync(join(root, path)), target);
+        absolute++;
+      } else if (!/^\w+:/.test(target)) {
+        assert.ok(existsSync(join(folder, page, "..", target)), `${page}: ${target}`);
+      }
+    }
+  }
+  assert.ok(absolute > 10, `${absolute}`);
+});
+
+test("the notices name whatever the sources say is another's", () => {
+  const text = readFileSync(join(installed("notices"), "NOTICES.md"), "utf8");
+  for (const name of ["@assemblyscript/loader", "msun", "Cephes", "Apache License"]) {
+    assert.ok(text.includes(name), name);
   }
 });

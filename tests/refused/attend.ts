@@ -154,12 +154,9 @@ export const attendRefused: Refusal[] = [
     'attend: "mask" expected at most 8 masks in a list, got 9',
     attend({ mask: Array(9).fill(new Uint8Array(16)) }),
   ],
+  ['attend: "mask[0]" expected a mask { data, dims }, got true', attend({ mask: [true, false] })],
   [
-    'attend: "mask[0].data" expected a Float32Array (additive), or a Uint8Array, Int32Array or BigInt64Array (1 takes part), got undefined',
-    attend({ mask: [true, false] }),
-  ],
-  [
-    'attend: "mask[1].data" expected a Float32Array (additive), or a Uint8Array, Int32Array or BigInt64Array (1 takes part), got undefined',
+    'attend: "mask[1]" expected a mask { data, dims }, got undefined',
     attend({ mask: [new Uint8Array(16), undefined] }),
   ],
   [
@@ -225,9 +222,10 @@ export const attendRefused: Refusal[] = [
     attend({ scores: "probabilities", weights: "mean" }),
   ],
   ['attend: "logSumExp" expected a boolean, got 1', attend({ logSumExp: 1 })],
+  ['attend: "blockMask" expected { data, dims, size }, got 3', attend({ blockMask: 3 })],
   [
     'attend: "blockMask.data" expected a Uint8Array (1 takes part), got undefined',
-    attend({ blockMask: 3 }),
+    attend({ blockMask: {} }),
   ],
   [
     'attend: "blockMask.size" expected an integer from 1, got 0',

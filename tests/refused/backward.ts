@@ -200,11 +200,11 @@ const biased = { biasKeyValue: { key: zeros(8), value: zeros(8) } };
 const record = { record: true };
 const layerBackwardRefused: Refusal[] = [
   [
-    'MultiHeadAttention: "record" expected a boolean, got 1',
+    'forward: "record" expected a boolean, got 1',
     layer((made) => made.forward(zeros(4, 8), undefined, undefined, { record: 1 as never })),
   ],
   [
-    'attend: "dropout.probability" expected a number from 0 to less than 1, got 1',
+    'forward: "dropout.probability" expected a number from 0 to less than 1, got 1',
     layer(
       (made) => {
         const dropout = { probability: 1, seed: 0 };
@@ -214,18 +214,18 @@ const layerBackwardRefused: Refusal[] = [
     ),
   ],
   [
-    'MultiHeadAttention: "scoreMod" expected no value with record: true, got a function',
+    'forward: "scoreMod" expected no value with record: true, got a function',
     layer((made) => {
       const scoreMod = () => undefined;
       return made.forward(zeros(4, 8), undefined, undefined, { ...record, scoreMod });
     }),
   ],
   [
-    'MultiHeadAttention: "record" expected a record from forward with record: true, got undefined',
+    'backward: "record" expected a record from forward with record: true, got undefined',
     layer((made) => made.backward(zeros(4, 8), undefined as never)),
   ],
   [
-    'MultiHeadAttention: "record" expected a record of this layer, got one of another',
+    'backward: "record" expected a record of this layer, got one of another',
     layer((made, attention) => {
       using other = new MultiHeadAttention(attention, { heads: 2 }, eyes as never);
       const result = other.forward(zeros(4, 8), undefined, undefined, record);
@@ -233,75 +233,72 @@ const layerBackwardRefused: Refusal[] = [
       return made.backward(zeros(4, 8), kept);
     }),
   ],
-  ['MultiHeadAttention: "outputGradient.dims" expected [4, 8], got [8, 4]', back({}, zeros(8, 4))],
-  ['MultiHeadAttention: "options" expected an object, got 1', back(1 as never)],
+  ['backward: "outputGradient.dims" expected [4, 8], got [8, 4]', back({}, zeros(8, 4))],
+  ['backward: "options" expected an object, got 1', back(1 as never)],
   [
-    'MultiHeadAttention: "out" expected { query?, key?, value?, weights?, biasKeyValue? }, got undefined',
+    'backward: "out" expected { query?, key?, value?, weights?, biasKeyValue? }, got undefined',
     back({ accumulate: true }),
   ],
   [
-    'MultiHeadAttention: "out.query" expected 4·8 = 32 elements, got 8',
+    'backward: "out.query" expected 4·8 = 32 elements, got 8',
     back({ out: { query: new Float32Array(8) } }),
   ],
   [
-    'MultiHeadAttention: "out.key" expected no value without such a gradient, got Float32Array of 32',
+    'backward: "out.key" expected no value without such a gradient, got Float32Array of 32',
     back({ out: { key: new Float32Array(32) } }),
   ],
-  ['MultiHeadAttention: "out.weights" expected an object, got 1', back({ out: { weights: 1 } })],
+  ['backward: "out.weights" expected an object, got 1', back({ out: { weights: 1 } })],
   [
-    'MultiHeadAttention: "out.weights.query" expected an object, got 1',
+    'backward: "out.weights.query" expected an object, got 1',
     back({ out: { weights: { query: 1 } } }),
   ],
   [
-    'MultiHeadAttention: "out.weights.value.weight" expected 8·8 = 64 elements, got 8',
+    'backward: "out.weights.value.weight" expected 8·8 = 64 elements, got 8',
     back({ out: { weights: { value: { weight: new Float32Array(8) } } } }),
   ],
+  ['backward: "out.biasKeyValue" expected an object, got 1', back({ out: { biasKeyValue: 1 } })],
   [
-    'MultiHeadAttention: "out.biasKeyValue" expected an object, got 1',
-    back({ out: { biasKeyValue: 1 } }),
-  ],
-  [
-    'MultiHeadAttention: "out.biasKeyValue.key" expected no value without such a gradient, got Float32Array of 8',
+    'backward: "out.biasKeyValue.key" expected no value without such a gradient, got Float32Array of 8',
     back({ out: { biasKeyValue: { key: new Float32Array(8) } } }),
   ],
   [
-    'MultiHeadAttention: "out.biasKeyValue.value" expected 8 elements, got 7',
+    'backward: "out.biasKeyValue.value" expected 8 elements, got 7',
     back({ out: { biasKeyValue: { value: new Float32Array(7) } } }, undefined, biased),
   ],
   [
-    'attendBackward: "gradients.sinks" expected `sinks` to be given, got true without',
+    'backward: "gradients.sinks" expected `sinks` to be given, got true without',
     back({ gradients: { sinks: true } }),
   ],
   [
-    'attendBackward: "gradients.sinks" expected `sinks` to be given, got true without',
+    'backward: "gradients.sinks" expected `sinks` to be given, got true without',
     back({ gradients: { sinks: true } }, undefined, biased),
   ],
   [
-    'attendBackward: "gradients.sinks" expected a boolean, got 1',
+    'backward: "gradients.sinks" expected a boolean, got 1',
     back({ gradients: { sinks: 1 } }, undefined, biased),
   ],
   [
-    'attendBackward: "gradients" expected { mask?, alibi?, sinks? }, got null',
+    'backward: "gradients" expected { mask?, alibi?, sinks? }, got null',
     back({ gradients: null }, undefined, biased),
   ],
   [
-    'MultiHeadAttention: "weights" expected an object, got undefined',
+    'update: "weights" expected an object, got undefined',
     layer((made) => made.update(undefined as never)),
   ],
   [
-    'update: "weight.dims" expected [8, 8], got [4, 8]',
+    'MultiHeadAttention: "key.weight.dims" expected [8, 8], got [4, 8]',
     layer((made) => made.update({ key: { weight: zeros(4, 8) } })),
   ],
   [
-    'MultiHeadAttention: "biasKeyValue" expected no value for a layer without one, got an object with {key, value}',
+    'update: "biasKeyValue" expected no value for a layer without one, got an object with {key, value}',
     layer((made) => made.update(biased), { addZeroAttention: true }),
   ],
   [
-    'MultiHeadAttention: "biasKeyValue" expected an object, got null',
+    'update: "biasKeyValue" expected an object, got null',
     layer((made) => made.update({ biasKeyValue: null as never }), biased),
   ],
   [
-    'MultiHeadAttention: "biasKeyValue.key" expected 8 elements, got 7',
+    'update: "biasKeyValue.key" expected 8 elements, got 7',
     layer((made) => made.update({ biasKeyValue: { key: zeros(7), value: zeros(8) } }), biased),
   ],
 ];

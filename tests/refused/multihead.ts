@@ -35,22 +35,22 @@ export const multiheadRefused: Refusal[] = [
     layer({ heads: 2 }, { ...eyes, output: { ...eye, weight: zeros(7, 8) } }),
   ],
   [
-    'MultiHeadAttention: "key.dims" expected [B, S, 8] or [S, 8], got [4, 7]',
+    'forward: "key.dims" expected [B, S, 8] or [S, 8], got [4, 7]',
     (a) => {
       using made = new MultiHeadAttention(a, { heads: 2 }, eyes as never);
       return made.forward(zeros(4, 8), zeros(4, 7));
     },
   ],
   [
-    'MultiHeadAttention: "weights" expected 4 kernels, or 4 kernels each with its bias, got []',
+    'fromKeras: "weights" expected 4 kernels, or 4 kernels each with its bias, got []',
     (a) => MultiHeadAttention.fromKeras(a, []),
   ],
   [
-    'MultiHeadAttention: "weights[0].dims" expected [in, heads, size], got [8, 8]',
+    'fromKeras: "weights[0].dims" expected [in, heads, size], got [8, 8]',
     (a) => MultiHeadAttention.fromKeras(a, new Array(4).fill(zeros(8, 8))),
   ],
   [
-    'MultiHeadAttention: "in_proj_weight.dims" expected [3·E, E], got [8, 8]',
+    'fromPyTorch: "in_proj_weight.dims" expected [3·E, E], got [8, 8]',
     (a) =>
       MultiHeadAttention.fromPyTorch(
         a,
@@ -59,7 +59,7 @@ export const multiheadRefused: Refusal[] = [
       ),
   ],
   [
-    'MultiHeadAttention: "in_proj_bias" expected 3·E elements, got 8',
+    'fromPyTorch: "in_proj_bias" expected 3·E elements, got 8',
     (a) =>
       MultiHeadAttention.fromPyTorch(
         a,

@@ -71,11 +71,11 @@ export const rotaryRefused: Refusal[] = [
     rotate({ cos: zeros(1, 4, 4), sin: zeros(1, 4, 4), positions: 0 }),
   ],
   [
-    'rotate: "positions" expected a number, or [B, L] = 4 or [L] = 4 integers, got [1, 2, 3]',
+    'rotate: "positions" expected a number, or [B] = 1, [L] = 4 or [B, L] = 4 integers, got [1, 2, 3]',
     rotate({ positions: [1, 2, 3] }),
   ],
   [
-    'rotate: "positions" expected a number, or [2, B, L] = 8 or [2, L] = 8 integers, got [0, 1, 2, 3]',
+    'rotate: "positions" expected a number, or [2, B] = 2, [2, L] = 8 or [2, B, L] = 8 integers, got [0, 1, 2, 3]',
     rotate({ positions: [0, 1, 2, 3], sections: { sizes: [2, 2] } }),
   ],
   [

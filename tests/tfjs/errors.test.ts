@@ -4,7 +4,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as tf from "@tensorflow/tfjs-core";
 import { input, layers, model, type SymbolicTensor } from "@tensorflow/tfjs-layers";
-import { ArgumentError, type Attention, UnsupportedError } from "wasm-attention";
+import {
+  ArgumentError,
+  type Attention,
+  createAttention,
+  DisposedError,
+  UnsupportedError,
+} from "wasm-attention";
 import {
   linear,
   MultiHeadAttention,
@@ -46,7 +52,13 @@ test("tensors", async () => {
   refuses(() => scaledDotProductAttention(x, x, numbers([S, E], 1)), "value.dims");
   const ask = (options: object) => () => scaledDotProductAttention(x, x, x, options);
   refuses(ask(null as never), "options");
-  refuses(ask({ weights: true }), "options", /one of layout, .*, got "weights"/);
+  refuses(
+    ask({ weights: true }),
+    "weights",
+    /one of layout, .*, got an option that does not exist/,
+  );
+  refuses(ask({ is_causal: true }), "is_causal", /the name "causal"/);
+  refuses(ask({ keyLength: [1] }), "keyLength", /the name "keyLengths"/);
   refuses(ask({ mask: [1] }), "mask");
   refuses(ask({ mask: tf.complex([1], [1]) }), "mask.dtype", /bool or int32 or float32/);
   refuses(ask({ alibi: { slopes: [1] } }), "alibi.slopes");
@@ -96,7 +108,20 @@ test("constructor arguments", () => {
   const make = (more: object) => () =>
     new MultiHeadAttention({ ...args, ...more } as MultiHeadAttentionArgs);
   refuses(() => new MultiHeadAttention(undefined as never), "args");
-  refuses(make({ numHead: 2 }), "args", /Keras's arguments, got "numHead"/);
+  refuses(
+    make({ numHead: 2 }),
+    "numHead",
+    /the name "numHeads", got an option that does not exist/,
+  );
+  refuses(make({ causalMask: true }), "causalMask", /the name "useCausalMask"/);
+  refuses(make({ returnAttentionScore: true }), "returnAttentionScore", /"returnAttentionScores"/);
+  refuses(make({ zzz: true }), "zzz", /expected one of numHeads, keyDim, /);
+  refuses(make({ useBias: true, use_bias: false }), "useBias", /one value with useBias, got two/);
+  refuses(
+    make({ name: "mine", numHeads: 0 }),
+    "numHeads",
+    /^MultiHeadAttention "mine": "numHeads"/,
+  );
   refuses(make({ numHeads: 0 }), "numHeads");
   refuses(make({ keyDim: 1.5 }), "keyDim");
   refuses(make({ valueDim: "3" }), "valueDim");
@@ -108,6 +133,7 @@ test("constructor arguments", () => {
   refuses(make({ useCausalMask: "yes" }), "useCausalMask");
   refuses(make({ returnAttentionScores: 1 }), "returnAttentionScores");
   refuses(make({ attentionMask: 1 }), "attentionMask");
+  refuses(make({ attentionMask: "BT" }), "attentionMask", /a boolean or one of keys, pairs/);
   refuses(make({ activityRegularizer: "l1l2" }), "activityRegularizer", /not supported/);
   refuses(make({ use_gate: true }), "useGate");
   assert.throws(make({ kernelInitializer: "nobody" }), /Unknown initializer/);
@@ -124,20 +150,165 @@ test("inputs", async () => {
   refuses(on({}, [L, null]), "query.shape", /a known last axis/);
   refuses(on({}, [L, E], [E]), "value.shape");
   refuses(on({}, [L, E], [S, E], [S + 1, E]), "key.shape");
-  refuses(on({}, [L, E], [L, E], [L, E], [L, E]), "inputs", /query, value and key, got 4 inputs/);
+  refuses(
+    on({}, [L, E], [L, E], [L, E], [L, E]),
+    "inputs",
+    /a mask is one more, with attentionMask: true\), got 4 inputs/,
+  );
   refuses(on({ attentionMask: true }, [L, E]), "inputs", /and a mask, got 1 inputs/);
   refuses(on({ attentionMask: true }, [L, E], []), "mask.shape");
   refuses(on({ attentionAxes: 1 }, [L, S, E]), "attentionAxes", /last axes before the features/);
   refuses(on({ attentionAxes: [1, 3] }, [2, 2, 2, E]), "attentionAxes");
-  refuses(on({ useCausalMask: true }, [L, S, E]), "useCausalMask");
-  refuses(on({ returnAttentionScores: true }, [L, S, E]), "returnAttentionScores");
-  refuses(on({ attentionMask: true }, [L, S, E], [L, S]), "attentionMask");
+  // B, L and S of [B, 2, 3, E] on itself, attended over two axes: no mask has seven axes, or L = 4.
+  const image = (mask: number[]) => on({ attentionMask: true }, [2, 3, E], mask);
+  refuses(image([2, 3, 2, 3, 1, 1]), "mask.shape", /in the order of the input's axes/);
+  refuses(image([4, 3, 2, 3]), "mask.shape", /= \[null, 2, 2, 3, 2, 3\], got \[null, 4, 3, 2, 3\]/);
+  refuses(
+    on({ attentionMask: "keys" }, [L, E], [L, S]),
+    "mask.shape",
+    /2 axes for \[B, S\], got \[null, 5, 4\]/,
+  );
   const layer = new MultiHeadAttention(args);
   layer.apply(x);
   refuses(
     () => layer.apply(numbers([1, L, E + 1], 1)),
     "query.shape",
     /with E = 6, got \[1, 5, 7\]/,
+  );
+});
+
+test("each names the layer and the input", async () => {
+  await use("cpu");
+  const layer = new MultiHeadAttention({ ...args, name: "mine" });
+  const x = numbers([2, L, E], 1);
+  const of = (argument: string) => new RegExp(`^MultiHeadAttention "mine": "${argument}"`);
+  // Called before it has weights.
+  refuses(
+    () => layer.call(x),
+    "weights",
+    /"mine": .* build\(shapes\) beforehand, or apply\(inputs\)/,
+  );
+  layer.apply(x);
+  const ints = tf.zeros([2, L, E], "int32");
+  refuses(() => layer.apply(ints), "query.dtype", of("query.dtype"));
+  refuses(() => layer.call([x, ints]), "value.dtype", of("value.dtype"));
+  refuses(() => layer.apply([x, x, ints]), "key.dtype", of("key.dtype"));
+  refuses(() => layer.apply(input({ shape: [L, E], dtype: "int32" })), "query.dtype", /got int32/);
+  refuses(() => layer.apply([x, [1] as never]), "value", /a tensor of TensorFlow.js/);
+  refuses(() => layer.call(x, { training: 1 }), "training", /a boolean, got 1/);
+  refuses(() => layer.apply(x, { training: "yes" }), "training", of("training"));
+  refuses(() => layer.apply([x, numbers([1, S, E + 1], 1)]), "value.shape", of("value.shape"));
+  const masked = new MultiHeadAttention({ ...args, name: "mine", attentionMask: true });
+  masked.apply([x, tf.ones([2, L, L])]);
+  refuses(() => masked.apply([x, tf.ones([2, L, S])]), "mask.shape", of("mask.shape"));
+  refuses(() => masked.apply([x, tf.complex([1], [1])]), "mask.dtype", of("mask.dtype"));
+});
+
+test("a mask of two axes: by its sizes, and where they leave it open by its name", async () => {
+  await use("cpu");
+  const x = numbers([L, L, E], 1); // as many batches as queries
+  const mask = tf.cast(tf.greater(numbers([L, L], 8), 0), "float32");
+  const open = new MultiHeadAttention({ ...args, attentionMask: true });
+  refuses(
+    () => open.apply([x, mask]),
+    "mask.shape",
+    /"keys" .* or "pairs" .*, since B = L = 5 leaves open/,
+  );
+  const apply = (
+    form: MultiHeadAttentionArgs["attentionMask"],
+    of: tf.Tensor,
+    given: tf.Tensor,
+  ) => {
+    const made = new MultiHeadAttention({ ...args, attentionMask: form });
+    made.build([of.shape, given.shape]);
+    made.setWeights(made.weights.map(({ shape }, at) => numbers(shape as number[], at + 20)));
+    return (made.apply([of, given]) as tf.Tensor).dataSync();
+  };
+  const run = (form: MultiHeadAttentionArgs["attentionMask"], given: tf.Tensor) =>
+    apply(form, x, given);
+  const whole = [L, L, L];
+  assert.deepEqual(run("keys", mask), run(true, tf.broadcastTo(tf.expandDims(mask, 1), whole)));
+  assert.deepEqual(run("pairs", mask), run(true, tf.broadcastTo(tf.expandDims(mask, 0), whole)));
+  assert.notDeepEqual(run("keys", mask), run("pairs", mask));
+  // One row is both.
+  const row = tf.slice(mask, [0, 0], [1, L]);
+  assert.deepEqual(run(true, row), run("pairs", row));
+  // Two batches of five queries: the sizes tell.
+  const two = tf.slice(x, [0, 0, 0], [2, L, E]);
+  const of = (form: MultiHeadAttentionArgs["attentionMask"], given: tf.Tensor) =>
+    apply(form, two, given);
+  assert.deepEqual(of(true, mask), of("pairs", mask));
+  const keys = tf.slice(mask, [0, 0], [2, L]);
+  assert.deepEqual(of(true, keys), of("keys", keys));
+});
+
+test("a third input that is a mask is no key", async () => {
+  await use("cpu");
+  const x = numbers([2, L, E], 1);
+  const mask = tf.cast(tf.greater(numbers([2, L, L], 8), 0), "float32");
+  const layer = new MultiHeadAttention({ ...args, name: "mine" });
+  const guide = /"mine": "key" expected a key: attentionMask: true .* \[2, 5, 5\] of nothing but/;
+  refuses(() => layer.apply([x, x, mask]), "key", guide);
+  refuses(() => layer.apply([x, x, tf.mul(mask, -1e9)]), "key", guide);
+  refuses(() => layer.apply([x, x, tf.ones([2, L])]), "key.shape", /attentionMask: true if it is/);
+  // In a model too, whose shapes alone do not tell.
+  const [a, b] = [input({ shape: [L, E] }), input({ shape: [L, L] })];
+  const outputs = new MultiHeadAttention(args).apply([a, a, b]) as SymbolicTensor;
+  refuses(() => model({ inputs: [a, b], outputs }).predict([x, mask]), "key");
+  // A key of that shape is taken, and one of ones where the caller says so.
+  layer.apply([x, x, numbers([2, L, L], 3)]);
+  const named = new MultiHeadAttention({ ...args, attentionMask: false });
+  named.apply([x, x, mask]);
+});
+
+test("a disposed engine", async () => {
+  await use("cpu");
+  const x = numbers([1, L, E], 1);
+  const layer = new MultiHeadAttention({ ...args, name: "mine" });
+  layer.apply(x);
+  const gone = await createAttention();
+  registerAttention(gone);
+  gone.dispose();
+  const disposed = (call: () => unknown, name: string) =>
+    assert.throws(call, (error) => {
+      assert.ok(error instanceof DisposedError, `${error}`);
+      assert.equal(error.argument, "attention");
+      assert.ok(
+        error.message.startsWith(`${name}: "attention" expected an engine in use`),
+        error.message,
+      );
+      return true;
+    });
+  disposed(() => layer.apply(x), 'MultiHeadAttention "mine"');
+  disposed(() => scaledDotProductAttention(x, x, x), "scaledDotProductAttention");
+  disposed(() => linear(x, numbers([E, S], 1)), "linear");
+  await use("cpu");
+  disposed(() => registerAttention(gone), "registerAttention");
+  layer.apply(x); // the engine before is still the one
+});
+
+test("what the kernels refuse names the operation that was called", async () => {
+  await use("cpu");
+  const x = numbers([L, E], 1);
+  const said = (call: () => unknown) => {
+    try {
+      call();
+    } catch (error) {
+      return String(error);
+    }
+    return "nothing";
+  };
+  assert.match(
+    said(() => scaledDotProductAttention(x, numbers([S, E + 1], 1), x)),
+    /scaledDotProductAttention: /,
+  );
+  assert.match(
+    said(() => scaledDotProductAttention(x, x, x, { casual: true } as never)),
+    /"casual" expected the name "causal"/,
+  );
+  assert.match(
+    said(() => linear(x, numbers([E, S], 1), numbers([L], 1))),
+    /ArgumentError: linear: "bias/,
   );
 });
 

@@ -92,7 +92,7 @@ test("what is written down: Keras's class and names", async () => {
     attention_axes: null,
     use_causal_mask: false,
     return_attention_scores: false,
-    attention_mask: false,
+    attention_mask: null,
     kernel_initializer: {
       class_name: "VarianceScaling",
       config: { scale: 1, mode: "fan_avg", distribution: "uniform", seed: null },
@@ -262,9 +262,96 @@ test("a model of Keras as its converter writes it: what float64 gives", async ()
   );
   close(output, expected.data, 1e-6);
 
-  // Loaded once, it is a model of TensorFlow.js: saved and loaded without any more ado.
-  const again = await loadLayersModel(tf.io.fromMemory(await saved(made)));
-  assert.deepEqual((again.predict([x, memory, mask]) as tf.Tensor).dataSync(), output.dataSync());
+  // Loaded once, it is a model of TensorFlow.js: saved and loaded without any more ado, through
+  // fromKeras too, which is no change to what it has made itself.
+  const own = await saved(made);
+  for (const source of [
+    tf.io.fromMemory(own),
+    fromKeras(tf.io.fromMemory(own)),
+    fromKeras(fromKeras(tf.io.fromMemory(artifacts))),
+    fromKeras(fromKeras(fromKeras(tf.io.fromMemory(own)))),
+  ]) {
+    const again = await loadLayersModel(source);
+    assert.deepEqual((again.predict([x, memory, mask]) as tf.Tensor).dataSync(), output.dataSync());
+  }
+});
+
+test("a model that TensorFlow.js has saved, through fromKeras: every argument is kept", async () => {
+  await use("cpu");
+  const [x, memory, mask] = [
+    input({ shape: [L, E] }),
+    input({ shape: [S, F] }),
+    input({ shape: [S] }),
+  ];
+  const all = { numHeads, keyDim, returnAttentionScores: true };
+  const self = new MultiHeadAttention({ ...all, useCausalMask: true, name: "self" });
+  const cross = new MultiHeadAttention({ ...all, attentionMask: "keys", name: "cross" });
+  const [inner] = self.apply(x) as SymbolicTensor[];
+  const outputs = cross.apply([inner, memory, mask]) as SymbolicTensor[];
+  const made = model({ inputs: [x, memory, mask], outputs });
+  const artifacts = await saved(made);
+  const again = await loadLayersModel(fromKeras(tf.io.fromMemory(structuredClone(artifacts))));
+  for (const name of ["self", "cross"]) {
+    assert.deepEqual(again.getLayer(name).getConfig(), made.getLayer(name).getConfig());
+  }
+  const given = [
+    numbers([B, L, E], 1),
+    numbers([B, S, F], 2),
+    tf.tensor2d([
+      [1, 0, 1, 1],
+      [0, 1, 1, 0],
+    ]),
+  ];
+  const predict = (of: LayersModel) => (of.predict(given) as tf.Tensor[]).map((y) => y.dataSync());
+  assert.deepEqual(predict(again), predict(made));
+});
+
+test("the format of Keras 3 is named", async () => {
+  await use("cpu");
+  const history = (name: string) => ({
+    class_name: "__keras_tensor__",
+    config: { shape: [null, L, E], dtype: "float32", keras_history: [name, 0, 0] },
+  });
+  // As Keras 3's to_json gives it, and as its model.json has it.
+  const written = {
+    module: "keras.src.models.functional",
+    class_name: "Functional",
+    config: {
+      name: "functional",
+      trainable: true,
+      layers: [
+        {
+          class_name: "InputLayer",
+          config: { batch_shape: [null, L, E], name: "x" },
+          name: "x",
+          inbound_nodes: [],
+        },
+        {
+          class_name: "MultiHeadAttention",
+          config: { name: "mha", num_heads: numHeads, key_dim: keyDim },
+          name: "mha",
+          inbound_nodes: [
+            { args: [history("x"), history("x")], kwargs: { use_causal_mask: true } },
+          ],
+        },
+      ],
+      input_layers: [["x", 0, 0]],
+      output_layers: [["mha", 0, 0]],
+    },
+  };
+  const sequential = { class_name: "Sequential", config: { name: "s", layers: [] } };
+  for (const modelTopology of [
+    written,
+    { keras_version: "3.9.2", backend: "tensorflow", model_config: written },
+    { keras_version: "3.0.0", backend: "tensorflow", model_config: sequential },
+    { ...written, config: { ...written.config, layers: [{ ...written, inbound_nodes: [] }] } },
+  ]) {
+    await assert.rejects(loadLayersModel(fromKeras(tf.io.fromMemory({ modelTopology }))), {
+      name: "ArgumentError",
+      argument: "source",
+      message: /^fromKeras: .*format of Keras 2.*tf_keras.* got one of Keras 3/,
+    });
+  }
 });
 
 test("a model of Keras at a URL", async (t) => {
@@ -352,6 +439,18 @@ test("Keras's calls that TensorFlow.js cannot express", async () => {
   await assert.rejects(
     load((made) => Object.assign(nodes(made)[0][0][3] as object, { key: 3 })),
     { name: "ArgumentError", argument: "multi_head_attention: key" },
+  );
+  await assert.rejects(
+    load((made) => Object.assign(nodes(made)[0][0][3] as object, { training: 1 })),
+    { name: "ArgumentError", argument: "multi_head_attention: training" },
+  );
+  // Two readings of one layer: a mask among its inputs already, and one by keyword.
+  await assert.rejects(
+    load((made) => {
+      const [, , , , layer] = made.model_config.config.layers;
+      Object.assign(layer.config, { attention_mask: true });
+    }),
+    { name: "ArgumentError", argument: /multi_head_attention_1: / as never },
   );
   assert.throws(() => fromKeras({}), { name: "ArgumentError", argument: "source" });
   // Without fromKeras it is refused, and not computed otherwise.

@@ -33,6 +33,6 @@ function fnv1a(text) {
 }
 
 export function normalised(vector) {
-  const length = Math.hypot(...vector);
+  const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
   return length ? vector.map((x) => x / length) : vector;
 }

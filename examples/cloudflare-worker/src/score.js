@@ -4,17 +4,10 @@
 import { tensor } from "wasm-attention";
 import { embed, normalised } from "./embed.js";
 
-const SHARPNESS = 16;
-
-export function score(attention, { query, documents, sharpness = SHARPNESS } = {}) {
-  if (query === undefined || !Array.isArray(documents) || documents.length === 0) {
-    throw new SyntaxError("expected { query, documents }, with at least one document");
-  }
+/** The request as `request.js` has found it right. */
+export function score(attention, { query, documents, sharpness }) {
   const vectors = [query, ...documents].map(vectorOf);
   const size = vectors[0].length;
-  if (size === 0 || vectors.some((vector) => vector.length !== size)) {
-    throw new SyntaxError(`expected vectors of one size, got ${vectors.map((v) => v.length)}`);
-  }
   const keys = new Float32Array(documents.length * size);
   for (const [i, vector] of vectors.slice(1).entries()) keys.set(vector, i * size);
   const q = tensor(vectors[0], [1, size]);
@@ -36,8 +29,5 @@ export function score(attention, { query, documents, sharpness = SHARPNESS } = {
 }
 
 function vectorOf(value) {
-  if (typeof value === "string") return embed(value);
-  const isVector = Array.isArray(value) && value.every(Number.isFinite);
-  if (!isVector) throw new SyntaxError("expected texts, or vectors of finite numbers");
-  return normalised(Float32Array.from(value));
+  return typeof value === "string" ? embed(value) : normalised(Float32Array.from(value));
 }

@@ -14,7 +14,9 @@ const files = readdirSync(model).filter((name) => /\.json$|shard/.test(name));
 
 mkdirSync(join(target, "model"), { recursive: true });
 for (const name of files) copyFileSync(join(model, name), join(target, "model", name));
-for (const name of ["index.html", "style.css"]) copyFileSync(join(here, name), join(target, name));
+for (const name of ["index.html", "search.css"]) copyFileSync(join(here, name), join(target, name));
+for (const name of ["style.css", "attention-map.css"])
+  copyFileSync(join(here, "../../page", name), join(target, name));
 copyFileSync(join(here, "../sentences.txt"), join(target, "sentences.txt"));
 
 await build({

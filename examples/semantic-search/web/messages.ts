@@ -2,19 +2,28 @@
 
 import type { Inspection } from "../encoder";
 
-export interface Question {
-  readonly id: number;
-  readonly text: string;
+/** To the worker. */
+export type Wish =
+  | { readonly type: "question"; readonly id: number; readonly text: string }
+  /** Sentences to search in instead, or the example's own again. */
+  | { readonly type: "sentences"; readonly sentences: readonly string[] | undefined };
+
+export interface Ranked {
+  readonly sentence: string;
+  /** From −1 to 1, 1 for the same meaning. */
+  readonly score: number;
 }
 
-export type Message =
+/** From the worker. */
+export type News =
   | { readonly type: "progress"; readonly share: number }
   | { readonly type: "ready"; readonly build: string; readonly sentences: number }
-  | { readonly type: "failed"; readonly reason: string }
+  /** So many sentences have been read. */
+  | { readonly type: "sentences"; readonly count: number }
   | {
       readonly type: "answer";
       readonly id: number;
-      readonly ranking: readonly { sentence: string; score: number }[];
+      readonly ranking: readonly Ranked[];
       readonly inspection: Inspection;
       readonly milliseconds: number;
     };

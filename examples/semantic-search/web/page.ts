@@ -1,122 +1,129 @@
 // The page: a question in, a ranking and a heat map out. All thinking happens in the worker.
 
+import { AttentionMap } from "../../page/attention-map";
+import { find, make, suggest, write } from "../../page/elements";
+import { Work } from "../../page/work";
 import type { Inspection } from "../encoder";
-import { heat } from "../heatmap";
-import type { Message, Question } from "./messages";
+import type { News, Ranked, Wish } from "./messages";
 
-const find = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
+const EXAMPLES = [
+  "Which animals sleep through the winter?",
+  "I forgot my password",
+  "Can I bring my dog?",
+  "Is it going to rain?",
+  "Who won the football match?",
+];
+/** Of what the model finds below this, little has to do with the question. */
+const CLOSE = 0.43;
+const MOST_SENTENCES = 1000;
+
 const question = find<HTMLInputElement>("question");
-const progress = find<HTMLProgressElement>("progress");
-const status = find("status");
-const ranking = find("ranking");
-const heads = find<HTMLSelectElement>("heads");
-const map = find("map");
+const own = find<HTMLTextAreaElement>("sentences");
+const buttons = [find<HTMLButtonElement>("use"), find<HTMLButtonElement>("reset")];
+const map = new AttentionMap(find("map"), {
+  rows: "word that attends",
+  columns: "word attended to",
+  first: 1,
+});
 
-const worker = new Worker("worker.js", { type: "module" });
 let asked = 0;
-let shown: Inspection | undefined;
-
-function ask() {
-  const text = question.value.trim();
-  if (text === "") return;
-  asked++;
-  worker.postMessage({ id: asked, text } satisfies Question);
-}
-
-worker.addEventListener("message", ({ data }: MessageEvent<Message>) => {
-  if (data.type === "progress") {
-    progress.value = data.share;
-    status.textContent = `Loading the model, ${Math.round(data.share * 100)} %`;
-  } else if (data.type === "ready") {
-    document.body.classList.add("ready");
-    status.textContent = `${data.sentences} sentences · ${data.build}`;
-    question.disabled = false;
-    question.focus();
-    ask();
-  } else if (data.type === "failed") {
-    document.body.classList.add("failed");
-    status.textContent = `This did not work: ${data.reason}`;
-  } else if (data.id === asked) {
-    showRanking(data.ranking);
-    showHeads(data.inspection);
-    find("time").textContent = `${data.milliseconds.toFixed(1)} ms`;
+let sentences = 0;
+let build = "";
+const work = new Work<News, Wish>((news) => {
+  if (news.type === "progress") {
+    find<HTMLProgressElement>("progress").value = news.share;
+    write("loaded", `Loading the model, ${Math.round(news.share * 100)} %`);
+  } else if (news.type === "ready") {
+    build = news.build;
+    for (const control of [question, ...buttons]) control.disabled = false;
+    searchIn(news.sentences);
+    if (document.activeElement === document.body) question.focus();
+  } else if (news.type === "sentences") {
+    searchIn(news.count);
+  } else if (news.id === asked) {
+    showRanking(news.ranking);
+    showMap(news.inspection);
+    write("time", `${news.milliseconds.toFixed(1)} ms · ${build}`);
     document.body.dataset.answered = question.value.trim();
   }
 });
-worker.addEventListener("error", (event) => {
-  document.body.classList.add("failed");
-  status.textContent = `This did not work: ${event.message || "the worker could not start"}`;
-});
 
-function showRanking(rows: readonly { sentence: string; score: number }[]) {
-  ranking.replaceChildren(
-    ...rows.map(({ sentence, score }) => {
-      const item = document.createElement("li");
-      const text = document.createElement("span");
-      text.textContent = sentence;
-      const bar = document.createElement("span");
-      bar.className = "bar";
-      bar.style.setProperty("--share", String(Math.max(0, score)));
-      const number = document.createElement("span");
-      number.className = "score";
-      number.textContent = score.toFixed(3);
-      item.append(text, bar, number);
-      return item;
+function searchIn(count: number) {
+  sentences = count;
+  ask();
+}
+
+function ask() {
+  // What is still being answered is no longer wanted.
+  asked++;
+  const text = question.value.trim();
+  if (text === "") clear();
+  else work.wish({ type: "question", id: asked, text });
+}
+
+function clear() {
+  delete document.body.dataset.answered;
+  find("ranking").replaceChildren();
+  find("weak").hidden = true;
+  find("none").hidden = false;
+  map.clear();
+  write("summary", `${sentences} sentences are ready to be asked.`);
+  write("time", "");
+}
+
+function showRanking(ranking: readonly Ranked[]) {
+  const close = ranking.filter(({ score }) => score >= CLOSE).length;
+  find("weak").hidden = close > 0;
+  const best = ranking[0]?.score.toFixed(2);
+  write(
+    "summary",
+    close > 0
+      ? `${close} close of ${sentences} sentences, the best with ${best}`
+      : `Nothing close among ${sentences} sentences`,
+  );
+  find("ranking").replaceChildren(
+    ...ranking.map(({ sentence, score }) => {
+      const bar = make("span", { className: "bar" });
+      bar.style.setProperty("--share", `${Math.max(0, score)}`);
+      const number = make("span", { className: "score", textContent: score.toFixed(2) });
+      const className = score >= CLOSE ? "hit" : "";
+      return make("li", { className }, make("span", {}, sentence), bar, number);
     }),
   );
 }
 
-function showHeads(inspection: Inspection) {
-  shown = inspection;
-  const kept = heads.value;
-  heads.replaceChildren(
-    ...inspection.weights.flatMap(({ dims: [count] }, layer) =>
-      Array.from({ length: count }, (_, head) => {
-        const name = `layer ${layer + 1}, head ${head + 1}`;
-        return new Option(name, `${layer},${head}`);
-      }),
-    ),
+function showMap({ pieces, weights }: Inspection) {
+  find("none").hidden = true;
+  const heads = weights.flatMap(({ data, dims: [count] }, layer) =>
+    Array.from({ length: count }, (_, head) => ({
+      name: `layer ${layer + 1}, head ${head + 1}`,
+      weights: data.subarray(head * pieces.length ** 2, (head + 1) * pieces.length ** 2),
+    })),
   );
-  heads.value = kept || "0,1";
-  showMap();
-}
-
-function showMap() {
-  if (!shown) return;
-  const { pieces, weights } = shown;
-  const [layer, head] = heads.value.split(",").map(Number);
-  const size = pieces.length ** 2;
-  const values = weights[layer].data.subarray(head * size, (head + 1) * size);
-  const largest = Math.max(...values);
-  map.style.setProperty("--pieces", String(pieces.length));
-  const label = (text: string, kind: string) => {
-    const cell = document.createElement("span");
-    cell.className = kind;
-    cell.textContent = text;
-    return cell;
-  };
-  const cells: HTMLElement[] = [label("", "corner"), ...pieces.map((piece) => label(piece, "to"))];
-  pieces.forEach((piece, i) => {
-    cells.push(label(piece, "from"));
-    pieces.forEach((other, j) => {
-      const weight = values[i * pieces.length + j];
-      const cell = label("", "cell");
-      const [red, green, blue] = heat(weight / largest);
-      cell.style.background = `rgb(${red}, ${green}, ${blue})`;
-      cell.title = `${piece} → ${other}: ${(weight * 100).toFixed(1)} %`;
-      cells.push(cell);
-    });
-  });
-  map.replaceChildren(...cells);
+  map.show({ rows: pieces, columns: pieces, heads });
 }
 
 let waiting: ReturnType<typeof setTimeout> | undefined;
 question.addEventListener("input", () => {
   clearTimeout(waiting);
-  waiting = setTimeout(ask, 120);
+  if (question.value.trim() === "") ask();
+  else waiting = setTimeout(ask, 120);
 });
-find<HTMLFormElement>("form").addEventListener("submit", (event) => {
+find("form").addEventListener("submit", (event) => {
   event.preventDefault();
   ask();
 });
-heads.addEventListener("change", showMap);
+suggest(find("examples"), EXAMPLES, (text) => {
+  question.value = text;
+  ask();
+});
+find("use").addEventListener("click", () => {
+  const lines = own.value.split("\n").map((line) => line.trim());
+  const given = lines.filter((line) => line !== "").slice(0, MOST_SENTENCES);
+  if (given.length === 0) return own.focus();
+  write("summary", `Reading ${given.length} sentences`);
+  work.wish({ type: "sentences", sentences: given });
+});
+find("reset").addEventListener("click", () =>
+  work.wish({ type: "sentences", sentences: undefined }),
+);

@@ -1,49 +1,69 @@
 // The engine and the model, off the page's thread.
 
 import { createAttention } from "wasm-attention";
+import { failedBy, unreached } from "../../page/work";
 import { SentenceEncoder, similarity } from "../encoder";
-import type { Message, Question } from "./messages";
+import type { News, Wish } from "./messages";
 
 /** Bytes of all model files; set by build.mjs. */
 declare const MODEL_BYTES: number;
+const SHOWN = 8;
 
-const say = (message: Message) => postMessage(message);
-let loaded = 0;
+const say = (news: News) => postMessage(news);
 
-async function readModelFile(name: string): Promise<Uint8Array> {
-  const response = await fetch(`model/${name}`);
-  if (!response.ok || !response.body) throw new Error(`model/${name}: ${response.status}`);
+async function download(file: string, arrived = (_bytes: number) => {}): Promise<Uint8Array> {
+  const response = await fetch(file).catch(() => undefined);
+  if (response && !response.ok)
+    throw new Error(`${file} did not come: the server answers ${response.status}.`);
+  if (!response?.body) throw new Error(unreached(file));
   const counted = response.body.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {
-        loaded += chunk.length;
-        say({ type: "progress", share: loaded / MODEL_BYTES });
+        arrived(chunk.length);
         controller.enqueue(chunk);
       },
     }),
   );
-  return new Uint8Array(await new Response(counted).arrayBuffer());
+  try {
+    return new Uint8Array(await new Response(counted).arrayBuffer());
+  } catch {
+    throw new Error(`Only a part of ${file} came: the connection broke.`);
+  }
 }
 
 async function start() {
   const attention = await createAttention();
-  const encoder = await SentenceEncoder.load(attention, readModelFile);
-  const text = await (await fetch("sentences.txt")).text();
-  const sentences = text.split("\n").filter((line) => line !== "");
-  const embeddings = encoder.encode(sentences);
+  let loaded = 0;
+  const encoder = await SentenceEncoder.load(attention, (name) =>
+    download(`model/${name}`, (bytes) => {
+      loaded += bytes;
+      say({ type: "progress", share: loaded / MODEL_BYTES });
+    }),
+  );
+  const text = new TextDecoder().decode(await download("sentences.txt"));
+  const examples = text.split("\n").filter((line) => line !== "");
+  let sentences: readonly string[] = examples;
+  let embeddings = encoder.encode(sentences);
   const build = `${attention.variant} build${attention.fused ? ", fused multiply-add" : ""}`;
-  say({ type: "ready", build, sentences: sentences.length });
 
-  addEventListener("message", ({ data: { id, text } }: MessageEvent<Question>) => {
+  addEventListener("message", ({ data }: MessageEvent<Wish>) => {
+    if (data.type === "sentences") {
+      sentences = data.sentences ?? examples;
+      embeddings = encoder.encode(sentences);
+      say({ type: "sentences", count: sentences.length });
+      return;
+    }
     const begin = performance.now();
-    const [asked] = encoder.encode([text]);
+    const [asked] = encoder.encode([data.text]);
     const ranking = sentences
       .map((sentence, i) => ({ sentence, score: similarity(asked, embeddings[i]) }))
       .sort((a, b) => b.score - a.score)
-      .slice(0, 8);
+      .slice(0, SHOWN);
     const milliseconds = performance.now() - begin;
-    say({ type: "answer", id, ranking, inspection: encoder.inspect(text), milliseconds });
+    const inspection = encoder.inspect(data.text);
+    say({ type: "answer", id: data.id, ranking, inspection, milliseconds });
   });
+  say({ type: "ready", build, sentences: sentences.length });
 }
 
-start().catch((error) => say({ type: "failed", reason: String(error) }));
+start().catch((error) => postMessage(failedBy(error)));

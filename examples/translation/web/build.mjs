@@ -11,7 +11,8 @@ const target = join(here, "../../../build/translation-page");
 mkdirSync(target, { recursive: true });
 for (const name of ["index.html", "training.css"])
   copyFileSync(join(here, name), join(target, name));
-copyFileSync(join(here, "../../semantic-search/web/style.css"), join(target, "style.css"));
+for (const name of ["style.css", "attention-map.css"])
+  copyFileSync(join(here, "../../page", name), join(target, name));
 
 await build({
   entryPoints: [join(here, "page.ts"), join(here, "worker.ts")],

@@ -1,9 +1,9 @@
 // The loss of every step on a logarithmic axis, drawn in the pixels there are.
 
-const LEFT = 56;
-const RIGHT = 10;
-const TOP = 10;
-const BOTTOM = 24;
+const LEFT = 72;
+const RIGHT = 12;
+const TOP = 28;
+const BOTTOM = 44;
 /** Powers of ten of the axis. */
 const HIGH = 1;
 const LOW = -4;
@@ -23,8 +23,15 @@ export function drawLosses(svg: SVGSVGElement, losses: readonly number[], total:
   });
   for (let step = 0; step <= total; step += total / 4) {
     const anchor = step === 0 ? "start" : step === total ? "end" : "middle";
-    parts.push(`<text x="${x(step)}" y="${height - 4}" text-anchor="${anchor}">${step}</text>`);
+    parts.push(`<text x="${x(step)}" y="${height - 26}" text-anchor="${anchor}">${step}</text>`);
   }
+  const middle = (TOP + height - BOTTOM) / 2;
+  parts.push(
+    `<text x="${(LEFT + width - RIGHT) / 2}" y="${height - 6}" text-anchor="middle">step</text>`,
+    `<text transform="translate(14 ${middle}) rotate(-90)" text-anchor="middle">loss, in nats a piece</text>`,
+    `<path class="each" d="M${LEFT} 12h0m6 0h0m6 0h0"/><text x="${LEFT + 20}" y="16">each step</text>`,
+    `<path class="curve" d="M${LEFT + 100} 12h16"/><text x="${LEFT + 122}" y="16">running mean</text>`,
+  );
   if (losses.length > 0) {
     const points = smooth(losses).map((loss, i) => `${x(i + 1).toFixed(1)} ${y(loss).toFixed(1)}`);
     const each = losses.map((loss, i) => `M${x(i + 1).toFixed(1)} ${y(loss).toFixed(1)}h0`);

@@ -1,6 +1,6 @@
 // What the page and its worker say to each other.
 
-import type { Alignment } from "../train";
+import type { Written } from "../train";
 
 /** To the worker. */
 export type Wish =
@@ -29,12 +29,11 @@ export type News =
       readonly type: "look";
       readonly number: number;
       readonly source: string;
-      /** What is right, and what the model writes. */
+      /** What the model writes, and whether it is `target`. */
+      readonly written: Written;
+      readonly right: boolean;
       readonly target: string;
-      readonly written: string;
-      readonly alignment: Alignment;
     }
   /** Of so many held-out numbers, those exactly right. */
   | { readonly type: "match"; readonly right: number; readonly of: number }
-  | { readonly type: "done" }
-  | { readonly type: "failed"; readonly reason: string };
+  | { readonly type: "done" };

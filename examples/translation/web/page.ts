@@ -1,146 +1,152 @@
 // The page: a loss that falls, a matrix that sharpens. All learning happens in the worker.
 
-import { heat } from "../../semantic-search/heatmap";
-import type { Alignment } from "../train";
+import { AttentionMap } from "../../page/attention-map";
+import { find, suggest, write } from "../../page/elements";
+import { Work } from "../../page/work";
 import { drawLosses } from "./chart";
 import type { News, Wish } from "./messages";
 
-const find = <T extends Element>(id: string) => document.getElementById(id) as unknown as T;
-const status = find<HTMLElement>("status");
+const MOST = 999_999;
+const RANDOM = "any number";
+const EXAMPLES = ["21", "777777", "100001", RANDOM];
+
 const progress = find<HTMLProgressElement>("progress");
 const toggle = find<HTMLButtonElement>("toggle");
 const restart = find<HTMLButtonElement>("restart");
 const number = find<HTMLInputElement>("number");
 const chart = find<SVGSVGElement>("chart");
-const map = find<HTMLElement>("map");
-const set = (id: string, text: string) => {
-  find<HTMLElement>(id).textContent = text;
-};
+const map = new AttentionMap(find("map"), {
+  rows: "piece written",
+  columns: "piece looked at",
+  first: 0,
+  most: 1,
+});
 
-const worker = new Worker("worker.js", { type: "module" });
-const wish = (wish: Wish) => worker.postMessage(wish);
 let losses: number[] = [];
 let total = 1;
-let running = true;
 let round = 0;
+let milliseconds = 0;
 let frame = 0;
+let state: "running" | "paused" | "done" = "running";
+const work = new Work<News, Wish>(hear);
 
-worker.addEventListener("message", ({ data }: MessageEvent<News>) => {
-  switch (data.type) {
+function hear(news: News) {
+  switch (news.type) {
     case "ready":
-      document.body.classList.add("ready");
-      total = data.steps;
+      losses = [];
+      round = 0;
+      total = news.steps;
       for (const control of [toggle, restart, number]) control.disabled = false;
-      set(
+      write(
         "about",
-        `${data.parameters.toLocaleString("en")} parameters · ${data.pairs.toLocaleString("en")} pairs · ${data.build}`,
+        `${news.parameters.toLocaleString("en")} parameters · ${news.pairs.toLocaleString("en")} pairs · ${news.build}`,
       );
-      show();
+      become("running");
+      ask();
       break;
     case "progress":
-      if (data.round !== round) break;
-      losses.push(...data.losses);
-      set("pace", `${data.milliseconds.toFixed(0)} ms`);
+      if (news.round !== round) break;
+      losses.push(...news.losses);
+      // A mean of the last ones: a single step says little of how long the rest takes.
+      milliseconds += (news.milliseconds - milliseconds) * (milliseconds ? 0.1 : 1);
       show();
       break;
     case "look":
-      if (data.number !== asked()) break;
-      set("source", data.source);
-      showWritten(data.written, data.target);
-      showMap(data.alignment);
+      if (news.number === asked()) showWritten(news);
       break;
     case "match":
-      set("match", `${((data.right / data.of) * 100).toFixed(data.of < 1000 ? 0 : 1)} %`);
-      set("tested", `of ${data.of.toLocaleString("en")} held-out numbers`);
+      write("match", `${((news.right / news.of) * 100).toFixed(news.of < 1000 ? 0 : 1)} %`);
+      write("tested", `of ${news.of.toLocaleString("en")} held-out numbers`);
       break;
     case "done":
-      document.body.dataset.state = "done";
-      status.textContent = "Trained";
-      toggle.disabled = true;
-      break;
-    case "failed":
-      fail(data.reason);
+      become("done");
   }
-});
-worker.addEventListener("error", ({ message }) => fail(message || "the worker could not start"));
+}
 
-function fail(reason: string) {
-  document.body.classList.add("failed");
-  status.textContent = `This did not work: ${reason}`;
-  for (const control of [toggle, restart, number]) control.disabled = true;
+const SAID = {
+  running: "Training in this page",
+  paused: "Paused",
+  done: "Trained. Now translate a number of your own: it has seen 2 in 100 of them.",
+};
+
+/** The only place that is read aloud. */
+function become(now: typeof state) {
+  state = now;
+  document.body.dataset.state = state;
+  write("status", SAID[state]);
+  toggle.textContent = state === "paused" ? "Go on" : "Pause";
+  toggle.disabled = state === "done";
+  if (state === "done") number.select();
+  show();
 }
 
 function show() {
   const recent = losses.slice(-10);
   const loss = recent.reduce((a, b) => a + b, 0) / recent.length;
-  set("loss", losses.length ? loss.toPrecision(2) : "–");
-  set("step", `${losses.length}`);
-  set("total", `of ${total} steps`);
+  write("loss", losses.length ? loss.toPrecision(2) : "–");
+  write("step", `${losses.length}`);
+  write("total", `of ${total} steps`);
+  write("left", timeLeft());
+  if (losses.length) write("pace", `${milliseconds.toFixed(0)} ms a step of 64 pairs`);
   progress.value = losses.length / total;
   document.body.dataset.step = `${losses.length}`;
-  document.body.dataset.state = running ? "running" : "paused";
-  status.textContent = running ? "Training in this page" : "Paused";
-  toggle.textContent = running ? "Pause" : "Go on";
   cancelAnimationFrame(frame);
   frame = requestAnimationFrame(() => drawLosses(chart, losses, total));
 }
 
-function showWritten(written: string, target: string) {
-  const element = find<HTMLElement>("written");
-  element.textContent = written || "nothing yet";
-  element.className = written === target ? "right" : "wrong";
-  set("verdict", written === target ? "✓ right" : `not yet: ${target}`);
+function timeLeft(): string {
+  if (state === "done") return "none";
+  if (losses.length === 0) return "–";
+  const seconds = Math.ceil(((total - losses.length) * milliseconds) / 1000);
+  return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }
 
-/** Cells stay as long as the words do, so that their colours move. */
-function showMap({ source, target, weights }: Alignment) {
-  const words = JSON.stringify([source, target]);
-  if (map.dataset.words !== words) {
-    map.dataset.words = words;
-    map.style.setProperty("--pieces", `${source.length}`);
-    const label = (text: string, kind: string) => {
-      const cell = document.createElement("span");
-      cell.className = kind;
-      cell.textContent = text;
-      return cell;
-    };
-    map.replaceChildren(
-      label("", "corner"),
-      ...source.map((piece) => label(piece, "to")),
-      ...target.flatMap((piece) => [label(piece, "from"), ...source.map(() => label("", "cell"))]),
-    );
-  }
-  map.querySelectorAll<HTMLElement>(".cell").forEach((cell, i) => {
-    const weight = weights.data[i];
-    cell.style.background = `rgb(${heat(weight).join(" ")})`;
-    const [from, to] = [target[Math.floor(i / source.length)], source[i % source.length]];
-    cell.title = `${from} → ${to}: ${(weight * 100).toFixed(1)} %`;
-  });
+function showWritten({ source, target, written, right }: Extract<News, { type: "look" }>) {
+  find("result").hidden = false;
+  write("source", source);
+  write("written", written.text || "nothing yet");
+  find("written").className = right ? "right" : "wrong";
+  write("verdict", right ? "✓ right" : `not yet: ${target}`);
+  const { source: columns, target: rows, weights, heads } = written;
+  const each = heads.map((weights, index) => ({ name: `head ${index + 1}`, weights }));
+  map.show({ rows, columns, heads: [{ name: "mean", weights: weights.data }, ...each] });
 }
 
 /** The number in the field, or NaN. */
 function asked(): number {
-  return /^\d{1,6}$/u.test(number.value.trim()) ? Number(number.value) : Number.NaN;
+  const digits = number.value.trim().replaceAll(",", "");
+  return /^\d{1,6}$/u.test(digits) ? Number(digits) : Number.NaN;
 }
 
-number.addEventListener("input", () => {
+function ask() {
+  const empty = number.value.trim() === "";
   const valid = !Number.isNaN(asked());
-  number.setAttribute("aria-invalid", `${!valid}`);
-  if (valid) wish({ type: "look", number: asked() });
+  number.setAttribute("aria-invalid", `${!valid && !empty}`);
+  write(
+    "range",
+    valid || empty
+      ? "A whole number from 0 to 999,999."
+      : `“${number.value.trim()}” is no whole number from 0 to 999,999, in digits.`,
+  );
+  if (valid) work.wish({ type: "look", number: asked() });
+  else find("result").hidden = true;
+}
+
+number.addEventListener("input", ask);
+suggest(find("examples"), EXAMPLES, (text) => {
+  number.value = text === RANDOM ? `${Math.floor(Math.random() * (MOST + 1))}` : text;
+  ask();
 });
 toggle.addEventListener("click", () => {
-  running = !running;
-  wish({ type: "run", running });
-  show();
+  become(state === "running" ? "paused" : "running");
+  work.wish({ type: "run", running: state === "running" });
 });
 restart.addEventListener("click", () => {
   losses = [];
   round++;
-  running = true;
-  toggle.disabled = false;
-  set("match", "–");
-  set("tested", "of held-out numbers");
-  wish({ type: "restart" });
-  show();
+  write("match", "–");
+  write("tested", "of held-out numbers");
+  work.wish({ type: "restart" });
+  become("running");
 });
 new ResizeObserver(() => drawLosses(chart, losses, total)).observe(chart);

@@ -1,6 +1,7 @@
 // The engine and the training, off the page's thread. Between two steps the page's wishes are heard.
 
 import { createAttention } from "wasm-attention";
+import { failedBy } from "../../page/work";
 import { seeded } from "../../training/random";
 import { numberPair, numbers } from "../corpus";
 import { Training } from "../train";
@@ -32,16 +33,9 @@ async function start() {
   say({ type: "ready", build, parameters, pairs: corpus.training.length, steps: SCHEDULE.steps });
 
   const look = () => {
-    const { source, target } = numberPair(number);
-    const [written] = training.translate([source]);
-    say({
-      type: "look",
-      number,
-      source,
-      target,
-      written,
-      alignment: training.align(source, target),
-    });
+    const pair = numberPair(number);
+    const written = training.write(pair.source);
+    say({ type: "look", number, ...pair, written, right: training.isRight(written.text, pair) });
   };
   const test = (count: number) => {
     const share = training.exactMatch(corpus.heldOut.slice(0, count));
@@ -107,4 +101,4 @@ function woken(): Promise<void> {
   });
 }
 
-start().catch((error) => say({ type: "failed", reason: String(error) }));
+start().catch((error) => postMessage(failedBy(error)));

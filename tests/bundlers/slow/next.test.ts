@@ -3,9 +3,10 @@
 // reads), so that it is given the two components only.
 
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { linesFor } from "../../platform-lines";
 import { assertComputes, launch } from "../page";
 import { bundle, project, serving } from "../project";
 
@@ -22,11 +23,12 @@ test("Next.js by webpack: client component, server component", () => {
 async function built(bundler: string, look?: (address: string) => Promise<void>): Promise<void> {
   const folder = project("next");
   rmSync(join(folder, ".next"), { recursive: true, force: true });
+  writeFileSync(join(folder, "next.config.mjs"), linesFor("next.config.mjs"));
   bundle(folder, "next", "build", bundler);
   const browser = await launch();
   try {
     await serving(folder, ["next", "start", "-H", "127.0.0.1", "-p", "0"], async (address) => {
-      await assertComputes(browser, address);
+      await assertComputes(browser, address, false);
       const page = await (await fetch(address)).text();
       const [, said] = /<p id="server">(.*?)<\/p>/.exec(page) ?? [];
       assertSmall(JSON.parse(said.replaceAll("&quot;", '"')), 2);

@@ -17,8 +17,11 @@ const battery :Workerd.Worker = (
     (name = "worker.mjs", esModule = embed "worker.mjs"),
     (name = "battery.js", esModule = embed "battery.js"),
     (name = "wasm-attention", esModule = embed "node_modules/wasm-attention/dist/workerd.js"),
-    (name = "portable.wasm", wasm = embed "node_modules/wasm-attention/dist/portable.wasm"),
-    (name = "relaxed.wasm", wasm = embed "node_modules/wasm-attention/dist/relaxed.wasm"),
+    (
+      name = "portable.wasm?module",
+      wasm = embed "node_modules/wasm-attention/dist/portable.wasm"
+    ),
+    (name = "relaxed.wasm?module", wasm = embed "node_modules/wasm-attention/dist/relaxed.wasm"),
   ],
 );
 

@@ -9,7 +9,7 @@ const x = tensor(
 );
 
 async function compute(threads) {
-  const attention = await createAttention({ threads });
+  const attention = await createAttention({ threads, worker: globalThis.worker });
   const { output } = attention.attend(x, x, x, { causal: true });
   const { variant, threads: used, threadsFallback } = attention;
   attention.dispose();

@@ -1,0 +1,27 @@
+// What a demo's command line asks for. What cannot be done ends the process with one line and code 2.
+
+import { type ParseArgsConfig, parseArgs } from "node:util";
+
+export function commandLine<const Config extends ParseArgsConfig>(config: Config) {
+  return orEnd(() => parseArgs(config));
+}
+
+/** A whole number from 1, as an option's text gives it. */
+export function wholeNumber(option: string, text: string): number {
+  return orEnd(() => {
+    if (/^[0-9]+$/u.test(text) && Number(text) >= 1 && Number.isSafeInteger(Number(text))) {
+      return Number(text);
+    }
+    throw new Error(`--${option} expected a whole number from 1, got ${JSON.stringify(text)}`);
+  });
+}
+
+export function orEnd<Result>(run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    const [line] = (error as Error).message.split("\n");
+    console.error(line);
+    process.exit(2);
+  }
+}

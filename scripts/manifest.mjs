@@ -1,0 +1,34 @@
+// The package.json that is published: without what only this repository needs, and with the addresses
+// that follow from `repository`, the one place that a fork changes.
+
+/** What is of use here alone: `prepare` would build from sources that are not in the tarball. */
+const OWN = ["scripts", "imports", "devDependencies", "overrides", "prettier", "files"];
+
+export function published(manifest) {
+  const entries = Object.entries(manifest).filter(([name]) => !OWN.includes(name));
+  const address = addressOf(manifest);
+  return {
+    ...Object.fromEntries(entries),
+    repository: { type: "git", url: `git+${address}.git` },
+    homepage: `${address}#readme`,
+    bugs: { url: `${address}/issues` },
+  };
+}
+
+/** Where the repository is, without a slash at the end. */
+export function addressOf({ repository }) {
+  const [, path] = /^github:([^/]+\/[^/]+)$/.exec(repository) ?? [];
+  if (!path) throw new Error(`repository: expected "github:owner/name", got ${repository}`);
+  return `https://github.com/${path}`;
+}
+
+/** A page whose links stay right where only `shipped` files are: the others become absolute. */
+export function absoluteLinks(page, text, shipped, manifest) {
+  const folder = `https://x/${page}`;
+  return text.replace(/\]\((?!\w+:|#)([^)#\s]+)(#[^)]*)?\)/g, (link, target, anchor = "") => {
+    const path = new URL(target, folder).pathname.slice(1);
+    if (shipped.includes(path)) return link;
+    const kind = /\.(svg|png)$/.test(path) ? "raw" : "blob";
+    return `](${addressOf(manifest)}/${kind}/v${manifest.version}/${path}${anchor})`;
+  });
+}

@@ -1,0 +1,48 @@
+// Engines whose blocks lie at the end of memory: the first ends with its last byte, the next ends where
+// that begins. What reads or writes past a block's end traps, or meets the block behind it.
+
+import type { Attention } from "wasm-attention";
+import type { Arena } from "../src/engine/arena";
+import type { Variant } from "./engines";
+import { instrumented } from "./instrumented";
+
+/** Blocks of an arena by address. */
+const blocks = new WeakMap<Arena, Map<number, number>>();
+
+export async function enginesAtTheEnd() {
+  const wasm = await instrumented("ends");
+  const { allocate, release } = wasm.Arena.prototype;
+  wasm.Arena.prototype.allocate = function (operation, bytes) {
+    const held = blocks.get(this) ?? new Map<number, number>();
+    blocks.set(this, held);
+    // The call frame, at the beginning.
+    if (held.size === 0) {
+      const frame = allocate.call(this, operation, bytes);
+      held.set(frame, bytes);
+      return frame;
+    }
+    const size = Math.max(Math.ceil(bytes / 64) * 64, 64);
+    const [frame, ...others] = [...held.keys()].sort((a, b) => a - b) as [number, ...number[]];
+    const low = frame + Math.ceil((held.get(frame) as number) / 64) * 64;
+    const gap = (others[0] ?? this.maximum) - low - size;
+    // What is free below is taken for as long as it takes to place the block behind it.
+    const filler = gap > 0 ? allocate.call(this, operation, gap) : undefined;
+    try {
+      const block = allocate.call(this, operation, bytes);
+      held.set(block, bytes);
+      return block;
+    } finally {
+      if (filler !== undefined) release.call(this, filler);
+    }
+  };
+  wasm.Arena.prototype.release = function (address) {
+    const { used } = this;
+    release.call(this, address);
+    // A block that a call still reads stays.
+    if (this.used !== used) blocks.get(this)?.delete(address);
+  };
+  return async (variant: Variant, maximumMemory: number): Promise<Attention> => {
+    const options = { initialMemory: maximumMemory, maximumMemory };
+    return wasm.createAttention({ ...options, reproducible: variant === "portable" });
+  };
+}

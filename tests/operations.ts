@@ -1,0 +1,172 @@
+// Every operation that takes tensors, as a function of numbers made in a realm, and of where they lie.
+
+import { type Attention, MultiHeadAttention, type Tensor } from "wasm-attention";
+
+/** How the arrays of a call are made. */
+export interface Makes {
+  floats(numbers: ArrayLike<number>): Float32Array;
+  bytes(numbers: ArrayLike<number>): Uint8Array;
+  words(numbers: ArrayLike<number>): Int32Array;
+  bits(numbers: ArrayLike<number>): BigInt64Array;
+  list(numbers: ArrayLike<number>): number[];
+  object<Value extends object>(value: Value): Value;
+}
+
+/** Numbers that are never the same twice. */
+const numbers = (count: number, seed: number) =>
+  Float32Array.from({ length: count }, (_, index) => Math.sin(seed * 100 + index));
+
+/** All results of each operation. */
+export const operations: Record<string, (attention: Attention, make: Makes) => Tensor[]> = {
+  attend(attention, make) {
+    const x = tensorOf(make);
+    const { output, logSumExp, weights } = attention.attend(x(1), x(2), x(3), {
+      mask: make.object({ data: make.floats(numbers(9, 4)), dims: make.list([3, 3]) }),
+      alibi: make.object({ slopes: make.list([1, 0.5]) }),
+      sinks: make.floats([0, 1]),
+      keyLengths: make.words([2]),
+      queryLengths: make.list([3]),
+      queryOffset: make.words([1]),
+      blockMask: make.object({ data: make.bytes([1]), dims: make.list([1, 1, 1, 1]), size: 3 }),
+      weights: true,
+      logSumExp: true,
+    });
+    return [output, logSumExp as Tensor, weights as Tensor];
+  },
+  "attend with an out": (attention, make) => {
+    const x = tensorOf(make);
+    const out = make.floats(new Float32Array(24));
+    attention.attend(x(1), x(2), x(3), { out });
+    return [{ data: out, dims: [1, 2, 3, 4] }];
+  },
+  "attend with whole numbers as masks": (attention, make) => {
+    const x = tensorOf(make);
+    const plane = [1, 0, 2, 1, 1, 0, 0, 1, 1];
+    return [
+      make.words(plane),
+      make.bits(plane),
+      make.bytes(plane.map((item) => Math.min(item, 1))),
+    ].map((mask) => attention.attend(x(1), x(2), x(3), { mask }).output);
+  },
+  attendBackward(attention, make) {
+    const x = tensorOf(make);
+    const mask = make.object({ data: make.floats(numbers(9, 4)), dims: make.list([3, 3]) });
+    const { output, logSumExp } = attention.attend(x(1), x(2), x(3), { mask, logSumExp: true });
+    const state = {
+      output: make.object({ data: make.floats(output.data), dims: make.list(output.dims) }),
+      logSumExp: logSumExp as Tensor,
+    };
+    const out = make.floats(new Float32Array(24));
+    const gradients = attention.attendBackward(x(5), x(1), x(2), x(3), state, {
+      mask,
+      gradients: { mask: true },
+      out: make.object({ key: out }),
+    });
+    const { queryGradient, keyGradient, valueGradient, maskGradient } = gradients;
+    return [queryGradient, keyGradient, valueGradient, maskGradient as Tensor];
+  },
+  attendPacked(attention, make) {
+    const x = tensorOf(make, [4, 2, 3]);
+    const options = { cumulativeQueries: make.words([0, 1, 4]), logSumExp: true };
+    const { output, logSumExp } = attention.attendPacked(x(1), x(2), x(3), options);
+    const state = { output, logSumExp: logSumExp as Tensor };
+    const gradients = attention.attendPackedBackward(x(4), x(1), x(2), x(3), state, options);
+    return [output, gradients.queryGradient, gradients.keyGradient, gradients.valueGradient];
+  },
+  mergeStates(attention, make) {
+    const part = (seed: number) => ({
+      output: tensorOf(make)(seed),
+      logSumExp: tensorOf(make, [1, 2, 3])(seed + 1),
+    });
+    const { output, logSumExp } = attention.mergeStates([part(1), part(3)]);
+    return [output, logSumExp];
+  },
+  rotate(attention, make) {
+    const x = tensorOf(make);
+    const cache = tensorOf(make, [9, 2]);
+    return [
+      attention.rotate(x(1), { positions: make.words([1, 2, 5]) }),
+      attention.rotate(x(1), { cos: cache(2), sin: cache(3), positions: make.list([1, 2, 5]) }),
+      attention.rotate(x(1), { frequencies: make.floats([1, 0.5]) }),
+      attention.rotate(x(1), {
+        sections: make.object({ sizes: make.list([1, 1]) }),
+        positions: make.words([1, 2, 3, 4, 5, 6]),
+      }),
+    ];
+  },
+  linear(attention, make) {
+    const [x, square] = [tensorOf(make), tensorOf(make, [4, 4])];
+    const bias = make.floats(numbers(4, 3));
+    using weight = attention.prepareLinear(square(1), { order: "out,in", bias });
+    const y = attention.linear(x(2), weight);
+    const gradients = attention.linearBackward(x(4), x(2), weight);
+    weight.update(square(5), make.object({ data: bias, dims: make.list([4]) }));
+    const { inputGradient, weightGradient, biasGradient } = gradients;
+    const results = [
+      y,
+      inputGradient,
+      weightGradient,
+      biasGradient,
+      attention.linear(x(2), weight),
+    ];
+    return results as Tensor[];
+  },
+  MultiHeadAttention(attention, make) {
+    const [x, square] = [tensorOf(make, [2, 3, 4]), tensorOf(make, [4, 4])];
+    const weights = { wq: square(1), wk: square(2), wv: square(3), dense: square(4) };
+    using layer = MultiHeadAttention.fromMatrices(
+      attention,
+      { ...weights, bq: make.floats(numbers(4, 5)) },
+      { heads: 2 },
+    );
+    const { output, record } = layer.forward(x(1), x(2), x(3), { record: true });
+    const out = make.object({ query: make.floats(new Float32Array(24)) });
+    if (!record) throw new Error("no record");
+    const gradients = layer.backward(x(6), record, { out });
+    layer.update({ value: { weight: square(7) } });
+    const after = layer.forward(x(1));
+    return [
+      output,
+      gradients.queryGradient,
+      gradients.weights.query.weight,
+      gradients.weights.query.bias as Tensor,
+      after.output,
+    ];
+  },
+  "MultiHeadAttention of PyTorch's weights": (attention, make) => {
+    using layer = MultiHeadAttention.fromPyTorch(
+      attention,
+      {
+        in_proj_weight: tensorOf(make, [12, 4])(1),
+        in_proj_bias: make.floats(numbers(12, 2)),
+        bias_k: tensorOf(make, [1, 1, 4])(3),
+        bias_v: tensorOf(make, [1, 1, 4])(4),
+        "out_proj.weight": tensorOf(make, [4, 4])(5),
+      },
+      { heads: 2 },
+    );
+    return [layer.forward(tensorOf(make, [2, 3, 4])(6)).output];
+  },
+  "MultiHeadAttention of Keras's weights": (attention, make) => {
+    const kernel = tensorOf(make, [4, 2, 2]);
+    const weights = [kernel(1), kernel(2), kernel(3), tensorOf(make, [2, 2, 4])(4)];
+    using layer = MultiHeadAttention.fromKeras(attention, weights);
+    return [layer.forward(tensorOf(make, [3, 4])(5)).output];
+  },
+};
+
+function tensorOf(make: Makes, dims: readonly number[] = [1, 2, 3, 4]) {
+  const count = dims.reduce((product, size) => product * size, 1);
+  return (seed: number): Tensor =>
+    make.object({ data: make.floats(numbers(count, seed)), dims: make.list(dims) });
+}
+
+/** Plain arrays of this realm. */
+export const plain: Makes = {
+  floats: (list) => Float32Array.from(list),
+  bytes: (list) => Uint8Array.from(list),
+  words: (list) => Int32Array.from(list),
+  bits: (list) => BigInt64Array.from(Array.from(list, BigInt)),
+  list: (list) => Array.from(list),
+  object: (value) => value,
+};

@@ -1,0 +1,3 @@
+import { testJest } from "./jest";
+
+testJest(30);

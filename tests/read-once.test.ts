@@ -1,0 +1,310 @@
+// What a caller passes is read once and cannot be changed under a call: dims, lengths, elements and
+// sizes that answer differently the second time, and getters that use the engine meanwhile.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ArgumentError, type Attention, DisposedError, type Tensor, tensor } from "wasm-attention";
+import { engine, randomArray } from "./engines";
+
+const dims = [1, 2, 3, 4];
+const data = randomArray(24, 1);
+const x = tensor(data, dims);
+
+/** An object whose property gives one value after another, the last one for ever. */
+function turning<Value extends object>(value: Value, property: keyof Value, ...values: unknown[]) {
+  let asked = 0;
+  Object.defineProperty(value, property, {
+    get: () => values[Math.min(asked++, values.length - 1)],
+  });
+  return value;
+}
+
+/** [5] elements in a row of canaries. */
+async function guarded(): Promise<{ attention: Attention; intact: () => void }> {
+  const attention = await engine("portable");
+  const hole = attention.allocate([1 << 14]);
+  const canary = attention.allocate([1 << 14]);
+  canary.data.fill(1.5);
+  hole.dispose();
+  return { attention, intact: () => assert.ok(canary.data.every((number) => number === 1.5)) };
+}
+
+test("the dims of an allocated tensor stay what they are", async () => {
+  const attention = await engine("portable");
+  using allocated = attention.allocate([2, 3]) as Tensor & Disposable;
+  const { data: _, ...rest } = { ...allocated };
+  assert.deepEqual(rest, {});
+  const hostile: (() => unknown)[] = [
+    () => Object.assign(allocated, { dims: [1000, 1000] }),
+    () => Object.assign(allocated.dims, { 0: 1000 }),
+    () => Object.defineProperty(allocated, "dims", { value: [1000, 1000] }),
+    () => Object.defineProperty(allocated, "data", { value: new Float32Array(1) }),
+    () => Object.setPrototypeOf(allocated, null),
+  ];
+  for (const change of hostile) assert.throws(change, TypeError);
+  assert.deepEqual(allocated.dims, [2, 3]);
+  assert.equal(allocated.data.length, 6);
+  const given = [2, 3];
+  using other = attention.allocate(given);
+  given[0] = 1000;
+  assert.deepEqual(other.dims, [2, 3]);
+});
+
+test("the dims of a result are its own", async () => {
+  const attention = await engine("portable");
+  const given = { data, dims: [...dims] };
+  using allocated = attention.allocate(dims);
+  allocated.data.set(data);
+  using weight = attention.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+  for (const input of [given, allocated]) {
+    const state = attention.attend(input, input, input, { logSumExp: true }) as never;
+    const backward = attention.attendBackward(input, input, input, input, state);
+    const results: Tensor[] = [
+      attention.attend(input, input, input).output,
+      attention.rotate(input),
+      attention.linear(input, weight),
+      attention.mergeStates([state]).output,
+      backward.queryGradient,
+      backward.keyGradient,
+      backward.valueGradient,
+      attention.linearBackward(input, input, weight).inputGradient as Tensor,
+      tensor(data, given.dims),
+    ];
+    for (const result of results) (result.dims as number[])[0] = 1000;
+    assert.deepEqual(input.dims, dims);
+    assert.equal(new Set(results.map((result) => result.dims)).size, results.length);
+  }
+});
+
+test("the sizes of a prepared weight stay what they are", async () => {
+  const { attention, intact } = await guarded();
+  const weight = attention.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+  const want = attention.linear(x, weight).data;
+  for (const name of ["inputSize", "outputSize"] as const) {
+    assert.throws(() => Object.assign(weight, { [name]: 4000 }), TypeError);
+    Object.defineProperty(weight, name, { value: 4000 });
+  }
+  Object.defineProperty(weight, "weightDims", { value: [4000, 4000] });
+  assert.deepEqual(attention.linear(x, weight).data, want);
+  assert.throws(() => attention.linear(tensor(new Float32Array(4000), [1, 4000]), weight), {
+    argument: "x.dims",
+  });
+  assert.deepEqual(attention.linearBackward(x, x, weight).weightGradient.dims, [4, 4]);
+  intact();
+});
+
+test("tensors, dims and lists that answer differently the second time", async () => {
+  const { attention, intact } = await guarded();
+  const plain = attention.attend(x, x, x, { keyLengths: [2], sinks: [0, 1], queryOffset: [1] });
+  const long = [1, 2, 3000, 4000];
+  const makes: Record<string, () => Tensor> = {
+    dims: () => turning({ data, dims }, "dims", dims, long),
+    data: () => turning({ data, dims }, "data", data, new Float32Array(1), data),
+    size: () => ({ data, dims: turning([...dims], 2, 3, 3000) }),
+    proxy: () => {
+      let asked = 0;
+      const list = new Proxy([...dims], {
+        get: (target, key) => (asked++ > 8 && key === "2" ? 3000 : Reflect.get(target, key)),
+      });
+      return { data, dims: list };
+    },
+  };
+  for (const [name, make] of Object.entries(makes)) {
+    const options = { keyLengths: [2], sinks: [0, 1], queryOffset: [1], out: make() };
+    const { output } = attention.attend(make(), make(), make(), options);
+    assert.deepEqual(output.data, plain.output.data, name);
+    assert.deepEqual(output.dims, dims, name);
+    // It was written to.
+    data.set(randomArray(24, 1));
+  }
+  const lists = {
+    keyLengths: () => turning([0], 0, 2, 3000),
+    sinks: () => turning({ 0: 0, 1: 1, length: 0 }, "length", 2, 3000),
+    queryOffset: () => turning({ 0: 1, length: 0 }, "length", 1, 3000),
+  };
+  const options = { keyLengths: lists.keyLengths(), sinks: lists.sinks(), queryOffset: [1] };
+  assert.deepEqual(attention.attend(x, x, x, options).output, plain.output);
+  const offset = { keyLengths: [2], sinks: [0, 1], queryOffset: lists.queryOffset() };
+  assert.deepEqual(attention.attend(x, x, x, offset).output, plain.output);
+
+  const positions = { 0: 1, 1: 2, 2: 3, length: 0 };
+  const turned = attention.rotate(x, { positions: [1, 2, 3] });
+  assert.deepEqual(
+    attention.rotate(x, { positions: turning(positions, "length", 3, 3000) }).data,
+    turned.data,
+  );
+  const sizes = turning([1, 1], 0, 1, 200);
+  const sections = { sizes, interleaved: true };
+  const three = [1, 2, 3, 1, 2, 3];
+  attention.rotate(x, { positions: three, sections });
+
+  const cumulative = turning([0, 1, 3], 1, 1, 3000);
+  const rows = tensor(data, [3, 2, 4]);
+  const want = attention.attendPacked(rows, rows, rows, { cumulativeQueries: [0, 1, 3] });
+  const packed = attention.attendPacked(rows, rows, rows, {
+    cumulativeQueries: cumulative,
+    cumulativeKeys: [0, 1, 3],
+  });
+  assert.deepEqual(packed, want);
+
+  const state = { output: x, logSumExp: tensor(new Float32Array(6), [1, 2, 3]) };
+  const merged = attention.mergeStates([state, state]);
+  const parts = turning([state, state], "map" as never, () => []);
+  assert.deepEqual(attention.mergeStates(parts), merged);
+
+  const table = attention.sinusoidalPositions({ positions: [1, 2], size: 4 });
+  const asked = turning([0, 2], 0, 1, Number.NaN);
+  assert.deepEqual(attention.sinusoidalPositions({ positions: asked, size: 4 }), table);
+  intact();
+});
+
+test("masks that answer differently the second time", async () => {
+  const { attention, intact } = await guarded();
+  const mask = { data: Uint8Array.of(1, 0, 1), dims: [3] };
+  const want = attention.attend(x, x, x, { mask }).output;
+  const other = { data: new Uint8Array(9), dims: [3, 3] };
+  for (const property of ["data", "dims"] as const) {
+    const changing = turning({ ...mask }, property, mask[property], other[property]);
+    assert.deepEqual(attention.attend(x, x, x, { mask: changing }).output, want, property);
+  }
+  intact();
+});
+
+test("getters that use the engine while a call reads its arguments", async () => {
+  const attention = await engine("portable");
+  using weight = attention.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+  const other = tensor(randomArray(6, 3), [3, 2]);
+  const busy = (): Tensor => ({
+    get data() {
+      attention.attend(other, other, other, { causal: true, scale: 3 });
+      attention.allocate([1 << 15]);
+      return data;
+    },
+    get dims() {
+      attention.rotate(other);
+      return dims;
+    },
+  });
+  const state = attention.attend(x, x, x, { logSumExp: true }) as Required<
+    ReturnType<Attention["attend"]>
+  >;
+  const calls: [(x: () => Tensor) => Tensor | undefined][] = [
+    [(x) => attention.attend(x(), x(), x()).output],
+    [(x) => attention.attendBackward(x(), x(), x(), x(), state).keyGradient],
+    [(x) => attention.rotate(x())],
+    [(x) => attention.linear(x(), weight)],
+    [(x) => attention.linearBackward(x(), x(), weight).weightGradient],
+    [(x) => attention.mergeStates([{ output: x(), logSumExp: state.logSumExp }]).output],
+    [(x) => attention.attend(x(), x(), x(), { out: x() }).output],
+  ];
+  for (const [call] of calls) {
+    const want = call(() => tensor(data.slice(), dims));
+    assert.deepEqual(call(busy)?.data, want?.data);
+    data.set(randomArray(24, 1));
+  }
+});
+
+test("what a getter disposes is disposed for the call it belongs to", async () => {
+  const attention = await engine("portable");
+  const gone = attention.allocate(dims);
+  const disposing: Tensor = {
+    dims,
+    get data() {
+      gone.dispose();
+      return data;
+    },
+  };
+  assert.throws(() => attention.attend(gone, disposing, x), DisposedError);
+  const weight = attention.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+  const letting: Tensor = {
+    dims,
+    get data() {
+      weight.dispose();
+      return data;
+    },
+  };
+  assert.throws(() => attention.linear(letting, weight), DisposedError);
+});
+
+test("what is of no use as a tensor, an array or a weight", async () => {
+  const attention = await engine("portable");
+  const cyclic: unknown[] = [];
+  cyclic.push(cyclic, [cyclic, cyclic]);
+  const thrower = new Proxy(
+    {},
+    {
+      ownKeys: () => {
+        throw new Error("no keys");
+      },
+    },
+  );
+  const long = "x".repeat(1e6);
+  const named = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [long + i, i]));
+  const hostile: [string, unknown][] = Object.entries({
+    null: null,
+    cyclic,
+    sparse: new Array(3),
+    bare: Object.create(null),
+    thrower,
+    long,
+    named,
+    symbol: Symbol("s"),
+    big: 3n,
+    view: new DataView(new ArrayBuffer(3)),
+    fake: Object.create(Float32Array.prototype),
+    empty: {},
+    function: () => x,
+    nested: { data: cyclic, dims: cyclic },
+    sizes: { data, dims: [Object.create(null), cyclic, long] },
+  });
+  const some = { output: x, logSumExp: tensor(new Float32Array(6), [1, 2, 3]) };
+  using weight = attention.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+  const places: Record<string, (value: never) => unknown> = {
+    query: (value) => attention.attend(value, x, x),
+    out: (value) => attention.attend(x, x, x, { out: value }),
+    lengths: (value) => attention.attend(x, x, x, { keyLengths: value }),
+    mask: (value) => attention.attend(x, x, x, { mask: value }),
+    sinks: (value) => attention.attend(x, x, x, { sinks: value }),
+    state: (value) => attention.attendBackward(x, x, x, x, value),
+    parts: (value) => attention.mergeStates(value),
+    part: (value) => attention.mergeStates([some, value]),
+    weight: (value) => attention.prepareLinear(value, { order: "in,out" }),
+    bias: (value) =>
+      attention.prepareLinear(tensor(data, [6, 4]), { order: "in,out", bias: value }),
+    prepared: (value) => attention.linear(x, value),
+    updated: (value) => weight.update(value),
+    dims: (value) => attention.allocate(value),
+    data: (value) => tensor(value, [3]),
+    positions: (value) => attention.rotate(x, { positions: value }),
+    frequencies: (value) => attention.rotate(x, { frequencies: value }),
+  };
+  const { used } = attention.memory;
+  for (const [place, call] of Object.entries(places)) {
+    for (const [kind, value] of hostile) {
+      assert.throws(
+        () => call(value as never),
+        (error) => {
+          assert.ok(error instanceof ArgumentError, `${place}, ${kind}: ${error}`);
+          assert.ok(error.message.length < 400, `${place}, ${kind}: ${error.message.length}`);
+          return true;
+        },
+        `${place}, ${kind}`,
+      );
+    }
+  }
+  assert.equal(attention.memory.used, used);
+});
+
+test("BigInts and stale views are named for what they are", async () => {
+  const attention = await engine("portable");
+  assert.throws(() => attention.allocate([2n, 3n] as never), {
+    message: 'allocate: "dims" expected numbers, not BigInts, from 0 to 2³¹ − 1, got [2n, 3n]',
+  });
+  using held = attention.allocate([4, 4]);
+  const stale = held.data;
+  attention.allocate([1 << 20]).dispose();
+  assert.throws(() => attention.attend({ data: stale, dims: [4, 4] }, held, held), {
+    message: 'attend: "query" expected L·D = 4·4 = 16 elements, got 0 (detached: take .data anew)',
+  });
+  assert.equal(attention.attend(held, held, held).output.data.length, 16);
+});

@@ -1,0 +1,113 @@
+// Views of allocated tensors: read and written in place, and refused once their memory is given back.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Attention, DisposedError, type Tensor, tensor } from "wasm-attention";
+import { engine, randomArray } from "./engines";
+
+const dims = [8, 300, 64];
+const elements = 8 * 300 * 64;
+const data = randomArray(elements, 1);
+
+const kinds: Record<string, (attention: Attention, numbers: Float32Array) => Tensor> = {
+  "a subarray": (attention, numbers) => {
+    const all = attention.allocate([elements + 10]);
+    const part = all.data.subarray(5, 5 + elements);
+    part.set(numbers);
+    return tensor(part, dims);
+  },
+  "a view": (attention, numbers) => {
+    const part = attention.allocate([elements + 10]).view(5, dims);
+    part.data.set(numbers);
+    return part;
+  },
+  "a view of a view": (attention, numbers) => {
+    const part = attention
+      .allocate([elements + 10])
+      .view(2, [elements + 5])
+      .view(3, dims);
+    part.data.set(numbers);
+    return part;
+  },
+};
+
+for (const [kind, make] of Object.entries(kinds)) {
+  test(`${kind} takes no room besides its own`, async () => {
+    const x = tensor(data, dims);
+    const want = (await engine("portable")).attend(x, x, x).output.data;
+    // Four of them fit, and scratch, but no copies.
+    const attention = await engine("portable", {
+      initialMemory: 3 * 2 ** 20,
+      maximumMemory: 3 * 2 ** 20,
+    });
+    const places = [1, 2, 3].map(() => make(attention, data)) as [Tensor, Tensor, Tensor];
+    const target = make(attention, new Float32Array(elements));
+    const { output } = attention.attend(...places, { out: target });
+    assert.deepEqual(output.data, want);
+    assert.deepEqual(target.data, want);
+    for (const place of places) assert.deepEqual(place.data, data);
+  });
+}
+
+test("an allocated out is written in place whatever the inputs' sizes", async () => {
+  // 1 MB of input and as much of output, but not twice.
+  const attention = await engine("portable", { maximumMemory: 2.5 * 2 ** 20 });
+  const [rows, size] = [1 << 14, 16];
+  const x = tensor(randomArray(rows * size, 1), [rows, size]);
+  using weight = attention.prepareLinear(tensor(randomArray(256, 2), [16, 16]), {
+    order: "in,out",
+  });
+  using out = attention.allocate([rows, size]);
+  assert.equal(attention.linear(x, weight, { out }), out);
+});
+
+test("a view ends with its tensor", async () => {
+  const attention = await engine("portable");
+  const x = tensor(randomArray(16, 1), [4, 4]);
+  const held = attention.allocate([32]);
+  const [view, raw] = [held.view(4, [4, 4]), tensor(held.data.subarray(4, 20), [4, 4])];
+  view.dispose();
+  assert.equal(held.data.length, 32);
+  assert.throws(() => view.data, DisposedError);
+  assert.throws(() => attention.attend(view, x, x), DisposedError);
+  const again = held.view(4, [4, 4]);
+  held.dispose();
+  for (const gone of [again, raw]) {
+    assert.throws(() => attention.attend(x, gone, x), { name: "DisposedError", argument: "key" });
+    assert.throws(() => attention.attend(x, x, x, { out: gone }), {
+      name: "DisposedError",
+      argument: "out",
+    });
+  }
+  assert.throws(() => held.view(0, [1]), { message: /^view: "tensor" expected a tensor in use/ });
+});
+
+test("a view lies inside its tensor", async () => {
+  const attention = await engine("portable");
+  using held = attention.allocate([2, 5]);
+  held.data.set(Float32Array.from({ length: 10 }, (_, index) => index));
+  assert.deepEqual([...held.view(7, [3]).data], [7, 8, 9]);
+  assert.deepEqual(held.view(10, [0]).dims, [0]);
+  const refused: [string, number, number[]][] = [
+    ['view: "offset" expected an integer from 0 to 7, got 8', 8, [3]],
+    ['view: "offset" expected an integer from 0 to 7, got -1', -1, [3]],
+    ['view: "offset" expected an integer from 0 to 7, got 0.5', 0.5, [3]],
+    ['view: "dims" expected at most 10 elements, got [11]', 0, [11]],
+  ];
+  for (const [message, offset, of] of refused)
+    assert.throws(() => held.view(offset, of), { message });
+});
+
+test("an out of a call that a scoreMod ends is not written, wherever it lies", async () => {
+  const attention = await engine("portable");
+  const x = tensor(randomArray(16, 1), [4, 4]);
+  using held = attention.allocate([4, 4]);
+  held.data.fill(3);
+  const scoreMod = () => {
+    throw new Error("mine");
+  };
+  for (const out of [held, held.view(0, [4, 4]), tensor(held.data, [4, 4])]) {
+    assert.throws(() => attention.attend(x, x, x, { out, scoreMod }), /mine/);
+    assert.ok(held.data.every((number) => number === 3));
+  }
+});
