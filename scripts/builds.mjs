@@ -16,7 +16,7 @@ export function builds(files) {
     name: "builds",
     setup(build) {
       build.onResolve({ filter: /^builds:/ }, ({ path }) => ({ path, namespace: "builds" }));
-      build.onResolve({ filter: /\.wasm$/, namespace: "builds" }, ({ path }) => ({
+      build.onResolve({ filter: /\.wasm\?module$/, namespace: "builds" }, ({ path }) => ({
         path,
         external: true,
       }));
@@ -35,12 +35,12 @@ function inside(name, threads) {
     const lines = readFileSync(root + file, "hex").match(new RegExp(`.{1,${LINE}}`, "g"));
     return `${variant}: () => fromHex(\`${lines.join("\n")}\`)`;
   });
-  return `import { fromHex } from "./src/engine/hex.ts";
+  return `import { fromHex } from "./src/instance/hex.ts";
 export default { ${bytes.join(", ")} };`;
 }
 
 function beside(name, files, threads) {
   if (threads) return "export default {};";
-  const imports = files.map((variant) => `import ${variant} from "./${name}.${variant}.wasm";`);
+  const imports = files.map((variant) => `import ${variant} from "./${name}.${variant}.wasm?module";`);
   return `${imports.join("\n")}\nexport default { ${files.join(", ")} };`;
 }

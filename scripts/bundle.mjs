@@ -1,101 +1,137 @@
-// dist/: for each platform one bundle, with the plain wasm modules inside where it compiles bytes, and
-// one, loaded only when asked for, with the threads where there are any; beside them the plain modules,
-// the worker as files, and what src/entries has.
+// dist/: a folder for each platform. As ES modules, an entry for each of the package's, with the chunks
+// they share, the plain wasm modules inside where the platform compiles bytes, and what threads need in
+// chunks that are loaded only when asked for; by `require` one file with all inside, and an entry for each.
+// Beside them the worker as files, and what src/entries has.
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { build } from "esbuild";
 import { breakLines } from "./break-lines.mjs";
-import { hexWasm } from "./hex-wasm.mjs";
+import { builds } from "./builds.mjs";
 import { leanLoader } from "./lean-loader.mjs";
 import { workerSource, workerText } from "./worker-source.mjs";
 
 /** The syntax of the oldest engines that have SIMD. */
 const ENGINES = ["node20", "chrome91", "firefox90", "safari16.4"];
 
-/**
- * How a bundle gets its modules and its threads; the name is a condition of package.json's `imports`.
- * By `require` it has all inside: Jest has no `import()`, and webpack 4 knows no syntax after ES2019.
- */
-const platforms = [
-  { name: "node", threads: true },
-  { name: "node", threads: true, required: { platform: "node" } },
-  { name: "browser", threads: true },
-  { name: "browser", threads: true, required: { target: "es2019" } },
-  { name: "workerd" },
-  { name: "edge-light" },
+const ENTRIES = { index: "src/index.ts", training: "src/training/index.ts", positions: "src/positions/index.ts" };
+
+/** Modules that are chunks of their own, for a bundler to leave out what a program does not call. */
+const APART = [
+  "src/attend/merge.ts",
+  "src/attend/packed.ts",
+  "src/layer/multihead.ts",
+  "src/layer/state-dict.ts",
+  "src/linear/linear.ts",
+  "src/selftest.ts",
+  "src/tensor/halffloat.ts",
 ];
 
-mkdirSync("dist", { recursive: true });
-for (const variant of ["portable", "relaxed"])
-  cpSync(`build/${variant}.wasm`, `dist/${variant}.wasm`);
-cpSync("src/entries", "dist", { recursive: true });
+/** The name is a condition of package.json's `imports`; `files`: wasm modules that lie beside. */
+const platforms = [
+  { name: "node", required: { platform: "node" } },
+  // webpack 4 knows no syntax after ES2019.
+  { name: "browser", required: { target: "es2019" }, apart: APART },
+  { name: "workerd", files: ["portable", "relaxed"] },
+  { name: "edge-light", files: ["portable"] },
+];
 
-/** What is resolved to another file of dist/. */
-function apart(filter, path) {
-  return {
-    name: "apart",
-    setup({ onResolve }) {
-      onResolve({ filter }, (asked) => ({ path: path(asked.path), external: true }));
-    },
+const shared = {
+  bundle: true,
+  target: ENGINES,
+  platform: "neutral",
+  mainFields: ["module", "main"],
+  external: ["node:*"],
+  minify: true,
+  legalComments: "none",
+  write: false,
+};
+
+/** Writes what was built, in lines. */
+function write({ outputFiles }) {
+  const maps = new Map(outputFiles.map(({ path, text }) => [path, text]));
+  for (const { path, text } of outputFiles) {
+    if (path.endsWith(".map")) continue;
+    const sources = maps.get(`${path}.map`);
+    const { code, map } = breakLines(text, sources && JSON.parse(sources));
+    if (!map) {
+      writeFileSync(path, code);
+      continue;
+    }
+    writeFileSync(`${path}.map`, JSON.stringify(map));
+    writeFileSync(path, `${code}//# sourceMappingURL=${basename(path)}.map\n`);
+  }
+}
+
+for (const { name, required, files, apart = [] } of platforms) {
+  const folder = `dist/${name}`;
+  mkdirSync(folder, { recursive: true });
+  const options = {
+    ...shared,
+    conditions: [name],
+    plugins: [builds(files), leanLoader, workerSource],
   };
+  const own = Object.fromEntries(apart.map((path) => [`apart/${basename(path, ".ts")}`, path]));
+  const modules = await build({
+    ...options,
+    entryPoints: { ...ENTRIES, ...own },
+    outdir: folder,
+    format: "esm",
+    splitting: true,
+    chunkNames: "chunk-[hash]",
+    sourcemap: "external",
+  });
+  // Entries of our own making only part the chunks.
+  write({ outputFiles: modules.outputFiles.filter(({ path }) => !path.includes("/apart/")) });
+  for (const file of files ?? []) {
+    for (const module of ["core", "training", "positions"]) {
+      cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
+    }
+  }
+  if (required) await buildRequired(folder, { ...options, ...required });
 }
 
-/** One file of dist/, as an ES module with its source map, or as CommonJS. */
-async function bundle(entry, name, { required, ...options }) {
-  const outfile = `dist/${name}.${required ? "cjs" : "js"}`;
-  const { outputFiles } = await build({
-    bundle: true,
-    format: required ? "cjs" : "esm",
-    target: ENGINES,
-    platform: "neutral",
-    mainFields: ["module", "main"],
-    minify: true,
-    sourcemap: required ? false : "external",
-    legalComments: "none",
-    ...options,
-    ...required,
-    entryPoints: [entry],
-    outfile,
-    write: false,
-  });
-  const text = (ending) => outputFiles.find(({ path }) => path.endsWith(ending))?.text;
-  const sources = text(".map");
-  const { code, map } = breakLines(text("js"), sources && JSON.parse(sources));
-  if (!map) return writeFileSync(outfile, code);
-  writeFileSync(`${outfile}.map`, JSON.stringify(map));
-  writeFileSync(outfile, `${code}//# sourceMappingURL=${name}.js.map\n`);
-}
-
-for (const { name, threads, required } of platforms) {
-  const options = { conditions: [name], external: ["node:*"], required };
-  const modulesApart = apart(/\.wasm\?module$/, (path) => `./${basename(path)}`);
-  const threadsApart = apart(/^#threads$/, () => `./${name}-threads.${required ? "cjs" : "js"}`);
-  await bundle("src/index.ts", name, {
-    ...options,
-    // Jest has no import() of its own; webpack 4 makes a file of its own of it.
-    supported: required ? { "dynamic-import": name === "browser" } : {},
-    plugins: [threads ? threadsApart : modulesApart, hexWasm, leanLoader],
-  });
-  if (!threads) continue;
-  await bundle("src/threads.ts", `${name}-threads`, {
-    ...options,
-    plugins: [hexWasm, leanLoader, workerSource],
-  });
+/** One copy of everything, and the entries as parts of it; on Node also for `import`. */
+async function buildRequired(folder, options) {
+  const parts = Object.entries(ENTRIES).map(([name, path]) => `export * as ${name} from "./${path}";`);
+  write(
+    await build({
+      ...options,
+      stdin: { contents: parts.join("\n"), resolveDir: "." },
+      outfile: `${folder}/all.cjs`,
+      format: "cjs",
+      sourcemap: false,
+      // Jest has no import() of its own.
+      supported: { "dynamic-import": false },
+    }),
+  );
+  for (const [name, path] of Object.entries(ENTRIES)) {
+    const { metafile } = await build({ ...options, entryPoints: [path], format: "esm", metafile: true, outfile: "x.js" });
+    const names = Object.values(metafile.outputs)[0].exports;
+    const lines = names.map((word) => `exports.${word} = all.${name}.${word};\n`);
+    writeFileSync(`${folder}/${name}.cjs`, `const all = require("./all.cjs");\n${lines.join("")}`);
+    // For a Node that does not load ES modules by `require`: one copy, however it is asked for.
+    writeFileSync(`${folder}/${name}.mjs`, `export * from "./${name}.cjs";\n`);
+  }
 }
 
 // The engine is the main entry's, and the tensors are those of the TensorFlow.js beside it.
-for (const required of [undefined, { platform: "node" }]) {
-  await bundle("src/tfjs/index.ts", "tfjs", {
-    external: ["wasm-attention", "@tensorflow/*"],
-    required,
-  });
+for (const format of ["esm", "cjs"]) {
+  const outfile = `dist/tfjs.${format === "esm" ? "js" : "cjs"}`;
+  write(
+    await build({
+      ...shared,
+      entryPoints: ["src/tfjs/index.ts"],
+      outfile,
+      format,
+      sourcemap: format === "esm" ? "external" : false,
+      external: ["wasm-attention", "wasm-attention/training", "@tensorflow/*"],
+      ...(format === "cjs" && { platform: "node" }),
+    }),
+  );
 }
+writeFileSync("dist/tfjs.mjs", 'export * from "./tfjs.cjs";\n');
 
-// For a Node that does not load ES modules by `require`: one copy, however it is asked for.
-for (const name of ["node", "tfjs"]) {
-  writeFileSync(`dist/${name}.mjs`, `export * from "./${name}.cjs";\n`);
-}
-
+cpSync("src/entries", "dist", { recursive: true });
 writeFileSync(
   "dist/worker.js",
   `${workerText()}onmessage = ({ data }) => worker.work(data, postMessage);\nexport {};\n`,

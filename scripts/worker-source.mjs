@@ -3,7 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 
-const entry = fileURLToPath(new URL("../src/engine/worker.ts", import.meta.url));
+const entry = fileURLToPath(new URL("../src/threads/worker.ts", import.meta.url));
 
 export const workerSource = {
   name: "worker-source",

@@ -1,57 +1,35 @@
-// The engine a caller holds, and everything it can do.
+// The engine a caller holds. Everything else is a function that is handed it first, so that a bundle has
+// what a program calls.
 
-import { AllocatedTensor } from "./allocated";
-import { callAttend, checkAttend } from "./attend";
+import { callAttend, checkAttend } from "./attend/forward";
 import {
-  type AttendGradients,
-  type AttendState,
-  attendBackward,
-  type BackwardOptions,
-} from "./backward";
-import { bindMethods } from "./binding";
-import { disposeSymbol } from "./disposal";
-import type { MemoryFigures } from "./engine/arena";
-import type { Variant } from "./engine/detect";
-import { checkIdle, type Engine } from "./engine/load";
-import { POSITIONS } from "./engine/modules";
-import { checkSignal, runLater, runNow, type Steps } from "./engine/work";
-import { DisposedError } from "./errors";
-import { type FrequencyOptions, type RopeFrequencies, ropeFrequencies } from "./frequencies";
-import {
-  checkPrepared,
-  type LinearOptions,
-  PreparedLinear,
-  type PrepareOptions,
-  readLinear,
-  readPrepare,
-} from "./linear";
-import {
-  type LinearBackwardOptions,
-  type LinearGradients,
-  readLinearBackward,
-} from "./linear-backward";
-import { type AttentionState, type MergeOptions, mergeStates, readMerge } from "./merge";
-import {
+  type Abortable,
   type AttendOptions,
   type AttendResult,
-  type Later,
+  type Exactly,
   readAttend,
   readAttendLater,
-} from "./options";
-import {
-  attendPackedBackward,
-  checkAttendPacked,
-  type PackedBackwardOptions,
-  type PackedOptions,
-} from "./packed";
-import { type SinusoidalOptions, sinusoidalPositions } from "./positions";
-import { GONE, inspected, inspectSymbol } from "./printing";
-import { type RotateOptions, rotate } from "./rotary";
-import { selfTest } from "./selftest";
-import { checkDims, type Tensor } from "./tensor";
+} from "./attend/options";
+import { ArgumentError, DisposedError, describe } from "./errors";
+import type { Variant } from "./instance/builds";
+import { checkIdle, type Engine } from "./instance/instance";
+import type { MemoryFigures } from "./memory/arena";
+import { checkSignal, runLater, runNow, type Steps } from "./run/steps";
+import { AllocatedTensor } from "./tensor/allocated";
+import { bindMethods } from "./tensor/binding";
+import { disposeSymbol } from "./tensor/disposal";
+import { GONE, inspected, inspectSymbol } from "./tensor/printing";
+import { checkDims, type Tensor } from "./tensor/tensor";
 
-/** Attention and the projections around it, in one linear memory. Made by `createAttention`. */
-export class Attention {
+declare const has: unique symbol;
+
+/**
+ * An engine: attention in one linear memory, and what other functions of this package are handed first.
+ * Made by `createAttention`; `Has` are the names of its extensions.
+ */
+export class Attention<Has extends string = never> {
+  /** @internal For the types alone. */
+  declare readonly [has]: { readonly [Name in Has]: true };
   /** @internal */
   static readonly name = "Attention";
   #engine: Engine | undefined;
@@ -105,11 +83,16 @@ export class Attention {
    * @throws MemoryError if linear memory cannot hold the call.
    * @throws DisposedError after `dispose()`, or for a disposed tensor.
    */
-  attend(query: Tensor, key: Tensor, value: Tensor, options: AttendOptions = {}): AttendResult {
+  attend<const Options extends AttendOptions = Record<never, never>>(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    options?: Exactly<Options, AttendOptions>,
+  ): AttendResult<Options> {
     const name = "attend";
     return this.now(name, (engine) =>
-      callAttend(engine, checkAttend(name, query, key, value, readAttend(name, options))),
-    );
+      callAttend(engine, checkAttend(name, query, key, value, readAttend(name, options ?? {}))),
+    ) as AttendResult<Options>;
   }
 
   /**
@@ -120,160 +103,18 @@ export class Attention {
    *
    * @throws As `attend`, and `signal.reason` if the signal aborts before the end; all by rejecting.
    */
-  attendAsync(
+  attendAsync<const Options extends AttendOptions & Abortable = Record<never, never>>(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    options: AttendOptions & Later = {},
-  ): Promise<AttendResult> {
+    options?: Exactly<Options, AttendOptions & Abortable>,
+  ): Promise<AttendResult<Options>> {
     const name = "attendAsync";
     return this.later(name, () => {
-      const { signal, ...given } = readAttendLater(name, options);
+      const { signal, ...given } = readAttendLater(name, options ?? {});
       const call = checkAttend(name, query, key, value, given);
       return { signal, steps: (engine) => callAttend(engine, call) };
-    });
-  }
-
-  /**
-   * Gradients of `attend`'s inputs (Dao 2023, "FlashAttention-2": weights are made anew from
-   * logSumExp, memory grows with L + S). `outputGradient` is the gradient of the output, in its dims;
-   * `state` is what `attend` gave with `logSumExp: true`; the options are those it was called with.
-   *
-   * Gradients have the dims of their tensors; heads that share a key and value head are summed. On
-   * request (`gradients`) those of additive masks, of ALiBi's slopes and of the sinks come too. A
-   * row that saw no key has gradient 0.
-   *
-   * @throws ArgumentError, MemoryError, DisposedError as `attend`; `scoreMod` is refused.
-   */
-  attendBackward(
-    outputGradient: Tensor,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    state: AttendState,
-    options: BackwardOptions = {},
-  ): AttendGradients {
-    return this.now("attendBackward", (engine) =>
-      attendBackward(engine, outputGradient, query, key, value, state, options),
-    );
-  }
-
-  /**
-   * `attend` over sequences of different lengths laid end to end, without padding (flash-attn's
-   * varlen): query [T, H, D], key [Tk, Hkv, D], value [Tk, Hkv, Dv], output [T, H, Dv],
-   * logSumExp [H, T]. Masks, block masks and per-batch options count sequences as batches, with
-   * L and S the longest of each.
-   *
-   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
-   */
-  attendPacked(query: Tensor, key: Tensor, value: Tensor, options: PackedOptions): AttendResult {
-    return this.now("attendPacked", (engine) =>
-      callAttend(engine, checkAttendPacked(query, key, value, options)),
-    );
-  }
-
-  /**
-   * Gradients of `attendPacked`'s inputs, as `attendBackward` gives them of `attend`'s.
-   *
-   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
-   */
-  attendPackedBackward(
-    outputGradient: Tensor,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    state: AttendState,
-    options: PackedBackwardOptions,
-  ): AttendGradients {
-    return this.now("attendPackedBackward", (engine) =>
-      attendPackedBackward(engine, outputGradient, query, key, value, state, options),
-    );
-  }
-
-  /**
-   * Results of `attend` over disjoint sets of keys, made into the result over their union. Parts
-   * that saw nothing (logSumExp −Infinity) weigh nothing. All in one layout; logSumExp [B, H, L].
-   *
-   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
-   */
-  mergeStates(parts: readonly AttentionState[], options: MergeOptions = {}): AttentionState {
-    const name = "mergeStates";
-    return this.now(name, (engine) => mergeStates(engine, name, parts, readMerge(name, options)));
-  }
-
-  /**
-   * Rotary embedding of queries or keys (Su et al. 2021, "RoFormer"): pairs of dimensions are
-   * turned by position · frequency. x [B, H, L, D] or another layout; the result has its dims.
-   *
-   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
-   */
-  rotate(x: Tensor, options: RotateOptions = {}): Tensor {
-    return this.now("rotate", (engine) => rotate(engine, x, options));
-  }
-
-  /**
-   * Frequencies of rotary pairs, base^(−2i/D), with the scalings that stretch a model's context.
-   *
-   * @throws ArgumentError for a size, base or factor out of range.
-   */
-  ropeFrequencies(options: FrequencyOptions): RopeFrequencies {
-    return ropeFrequencies(this.#running("ropeFrequencies").modules[POSITIONS], options);
-  }
-
-  /**
-   * The sinusoidal table of Vaswani et al. 2017, section 3.5: [L, size], to be added to embeddings.
-   *
-   * @throws ArgumentError for a size, base or position out of range.
-   */
-  sinusoidalPositions(options: SinusoidalOptions): Tensor {
-    return sinusoidalPositions(this.#running("sinusoidalPositions").modules[POSITIONS], options);
-  }
-
-  /**
-   * Packs a weight matrix and its bias for `linear`: [out, in] with order `"out,in"` (PyTorch) or
-   * [in, out] with `"in,out"` (Keras, plain x·W). It lies in linear memory until disposed.
-   *
-   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
-   */
-  prepareLinear(weight: Tensor, options: PrepareOptions): PreparedLinear {
-    const name = "prepareLinear";
-    return this.prepare(name, weight, readPrepare(name, options));
-  }
-
-  /** @internal Options as they were read; `of` comes before the names of the arguments. */
-  prepare(operation: string, weight: Tensor, options: PrepareOptions, of?: string): PreparedLinear {
-    return new PreparedLinear(this.#running(operation), operation, weight, options, of);
-  }
-
-  /**
-   * x · W + bias over the last axis: [..., in] → [..., out].
-   *
-   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
-   */
-  linear(x: Tensor, prepared: PreparedLinear, options: LinearOptions = {}): Tensor {
-    const name = "linear";
-    return this.now(name, (engine) =>
-      checkPrepared(name, prepared).apply(engine, name, x, readLinear(name, options)),
-    );
-  }
-
-  /**
-   * Gradients of `linear`'s x, weight and bias: outputGradient [..., out], x [..., in] as it was
-   * given. The weight's is in the order it was prepared in; see `PreparedLinear.update`.
-   *
-   * @throws ArgumentError, MemoryError, DisposedError as `attend`.
-   */
-  linearBackward(
-    outputGradient: Tensor,
-    x: Tensor,
-    prepared: PreparedLinear,
-    options: LinearBackwardOptions = {},
-  ): LinearGradients {
-    const name = "linearBackward";
-    return this.now(name, (engine) => {
-      const read = readLinearBackward(name, options);
-      return checkPrepared(name, prepared).applyBackward(engine, name, outputGradient, x, read);
-    });
+    }) as Promise<AttendResult<Options>>;
   }
 
   /**
@@ -284,17 +125,6 @@ export class Attention {
   allocate(dims: readonly number[]): AllocatedTensor {
     const { arena } = this.#running("allocate");
     return new AllocatedTensor(arena, checkDims("allocate", "dims", dims));
-  }
-
-  /**
-   * Asks every kind of kernel for answers that are known, in a tenth of a second;
-   * `createAttention` asks for two of them.
-   *
-   * @throws UnsupportedError with the number that is wrong; DisposedError.
-   */
-  selfTest(): void {
-    this.#running("selfTest");
-    selfTest("selfTest", this);
   }
 
   /** Lets go of the linear memory and everything in it, and ends its workers; a second call does nothing. */
@@ -336,7 +166,7 @@ export class Attention {
    */
   later<Result>(
     operation: string,
-    prepare: () => Later & { steps: (engine: Engine) => Steps<Result> },
+    prepare: () => Abortable & { steps: (engine: Engine) => Steps<Result> },
   ): Promise<Result> {
     try {
       const { signal, steps } = prepare();
@@ -361,10 +191,32 @@ export class Attention {
     return result;
   }
 
+  /** @internal The engine that runs, for what makes something in its memory. */
+  running(operation: string): Engine {
+    return this.#running(operation);
+  }
+
+  /** @internal The value itself if it is one. */
+  static from(value: unknown): Attention | undefined {
+    return typeof value === "object" && value !== null && #engine in value ? value : undefined;
+  }
+
   #running(operation: string): Engine {
     if (!this.#engine)
       throw new DisposedError(operation, "attention", "an engine in use", "a disposed one");
     checkIdle(this.#engine, operation);
     return this.#engine;
   }
+}
+
+/**
+ * The engine that a function was handed first.
+ *
+ * @throws ArgumentError for one that was forgotten, or not waited for.
+ */
+export function checkAttention(operation: string, value: unknown): Attention {
+  const attention = Attention.from(value);
+  if (attention) return attention;
+  const expected = "an engine, await createAttention(), as the first argument";
+  throw new ArgumentError(operation, "attention", expected, describe(value));
 }

@@ -3,13 +3,13 @@
 import core from "builds:core";
 import { compile } from "#platform";
 import { Attention } from "./attention";
-import { checkBoolean } from "./checks";
-import { bestBuild } from "./engine/detect";
-import { type Engine, load } from "./engine/load";
-import type { Build } from "./engine/modules";
+import { checkBoolean } from "./check/values";
+import { bestBuild } from "./instance/builds";
+import { type Engine, load } from "./instance/instance";
+import type { Build } from "./instance/modules";
 import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";
 import { type Builds, checkExtensions, type Extension } from "./extension";
-import { reader } from "./option-names";
+import { reader } from "./check/names";
 import { checkAnswers } from "./selftest";
 
 /** Options of `createAttention`. */
@@ -67,14 +67,15 @@ const read = reader<AttentionOptions>({
 export async function createAttention<const Extensions extends readonly Extension[] = []>(
   options: AttentionOptions<Extensions> = {},
 ): Promise<Attention<Extensions[number]["name"]>> {
-  return start(read(NAME, options) as AttentionOptions<readonly Extension[]>);
+  const attention: unknown = await start(read(NAME, options) as AttentionOptions);
+  return attention as Attention<Extensions[number]["name"]>;
 }
 
-async function start(options: AttentionOptions<readonly Extension[]>): Promise<Attention> {
+async function start(options: AttentionOptions): Promise<Attention> {
   const extensions = checkEngine(options);
   const threaded = await startThreads(options, extensions);
   if (typeof threaded === "object") return checked(new Attention(threaded));
-  const { engine } = load(await plainBuilds(options, extensions), options);
+  const { engine } = load(await plainBuilds(options, extensions), extensions, options);
   if (options.reproducible && engine.variant !== "portable") {
     const expected = "the portable build with reproducible: true";
     throw new ArgumentError(NAME, "module", expected, "the relaxed one");
@@ -95,7 +96,7 @@ function checked(attention: Attention): Attention {
 
 /** The modules that the caller gave, or the package's own. */
 async function plainBuilds(
-  { module, reproducible = false }: AttentionOptions<readonly Extension[]>,
+  { module, reproducible = false }: AttentionOptions,
   extensions: readonly Extension[],
 ): Promise<Build[]> {
   const given = module && isModule(module) ? { core: module } : module;
@@ -126,7 +127,7 @@ async function compiled(name: string, builds: Builds, reproducible: boolean) {
 
 /** An engine with workers, or why there is none; neither where one thread was asked for. */
 async function startThreads(
-  options: AttentionOptions<readonly Extension[]>,
+  options: AttentionOptions,
   extensions: readonly Extension[],
 ): Promise<Engine | string | undefined> {
   const { threads: asked = 1, worker } = options;
@@ -158,7 +159,7 @@ async function startThreads(
         module: await WebAssembly.compile(bestBuild(options.reproducible ?? false, builds)),
       })),
     );
-    const { engine, memory } = load(builds, options, true);
+    const { engine, memory } = load(builds, extensions, options, true);
     const modules = builds.map(({ module }) => module);
     engine.pool = await startPool(modules, memory, threads, worker);
     return engine;
@@ -168,7 +169,7 @@ async function startThreads(
 }
 
 /** Gives the extensions that were named. */
-function checkEngine(options: AttentionOptions<readonly Extension[]>): readonly Extension[] {
+function checkEngine(options: AttentionOptions): readonly Extension[] {
   if (typeof WebAssembly !== "object") {
     throw new UnsupportedError(
       NAME,

@@ -17,6 +17,8 @@ export interface Extension<Name extends string = string> {
   readonly name: Name;
   /** @internal */
   readonly builds: Builds;
+  /** @internal Known answers of its kernels, see selftest.ts. */
+  check(operation: string, attention: never): void;
   /** @internal Loaded only where there are threads. */
   threads(): Promise<{ readonly default: Builds }>;
 }

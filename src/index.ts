@@ -1,18 +1,28 @@
-// Public names only.
+// wasm-attention: public names only.
 
-export type { AllocatedTensor } from "./allocated";
-export type { AppendedConfig, BiasKeyValue } from "./appended";
-export { Attention } from "./attention";
+export {
+  type AttentionState,
+  type MergeOptions,
+  mergeStates,
+} from "./attend/merge";
 export type {
-  AttendGradients,
-  AttendState,
-  BackwardOptions,
-  BackwardScoreOptions,
-  GradientOptions,
-} from "./backward";
+  Abortable,
+  Alibi,
+  AttendOptions,
+  AttendResult,
+  BlockMask,
+  Dropout,
+  Exactly,
+  Layout,
+  Mask,
+  MaskData,
+  Returned,
+  ScoreOptions,
+  ScoreTile,
+} from "./attend/options";
+export { attendPacked, attendPackedAsync, type PackedOptions } from "./attend/packed";
+export type { Attention } from "./attention";
 export { type AttentionOptions, createAttention } from "./create";
-export type { MemoryFigures } from "./engine/arena";
-export type { Variant } from "./engine/detect";
 export {
   ArgumentError,
   AttentionError,
@@ -20,51 +30,36 @@ export {
   MemoryError,
   UnsupportedError,
 } from "./errors";
-export type { FrequencyOptions, RopeFrequencies, RopeScaling } from "./frequencies";
-export { fromBfloat16, fromFloat16, toFloat16 } from "./halffloat";
-export type { LayerUpdate } from "./layer-shapes";
-export type { LinearOptions, PreparedLinear, PrepareOptions } from "./linear";
-export type { LinearBackwardOptions, LinearGradients } from "./linear-backward";
-export type { AttentionState, MergeOptions } from "./merge";
+export type { Extension } from "./extension";
+export type { Variant } from "./instance/builds";
+export type { AppendedConfig, BiasKeyValue } from "./layer/appended";
 export {
   type LayerConfig,
+  type LayerInputs,
   type LayerOptions,
   type LayerResult,
   MultiHeadAttention,
-} from "./multihead";
-export type {
-  LayerBackwardOptions,
-  LayerGradients,
-  LayerRecord,
-  ProjectionGradients,
-} from "./multihead-backward";
-export type {
-  Alibi,
-  AttendOptions,
-  AttendResult,
-  BlockMask,
-  Dropout,
-  Later,
-  Layout,
-  Mask,
-  MaskData,
-  ScoreOptions,
-  ScoreTile,
-} from "./options";
-export type { PackedBackwardOptions, PackedOptions } from "./packed";
-export {
-  alibiSlopes,
-  type RelativeBiasOptions,
-  relativePositionBias,
-  type SinusoidalOptions,
-} from "./positions";
+} from "./layer/multihead";
 export type {
   KerasWeights,
   LayerWeights,
   PlainWeights,
   Projection,
   PyTorchWeights,
-} from "./projections";
-export type { RotateOptions } from "./rotary";
-export type { StateDict } from "./state-dict";
-export { type Tensor, tensor } from "./tensor";
+} from "./layer/projections";
+export type { LayerRecord } from "./layer/record";
+export type { LayerUpdate } from "./layer/sizes";
+export type { StateDict } from "./layer/state-dict";
+export {
+  type LinearOptions,
+  linear,
+  linearAsync,
+  type PreparedLinear,
+  type PrepareOptions,
+  prepareLinear,
+} from "./linear/linear";
+export type { MemoryFigures } from "./memory/arena";
+export { selfTest } from "./selftest";
+export type { AllocatedTensor } from "./tensor/allocated";
+export { fromBfloat16, fromFloat16, toFloat16 } from "./tensor/halffloat";
+export { type Tensor, tensor } from "./tensor/tensor";

@@ -1,14 +1,15 @@
 // Whether this engine computes what it should: there are some that accept SIMD and get it wrong. A
 // few answers when an engine is made, all kinds of kernels on request, against plain JavaScript.
 
-import type { Attention } from "./attention";
-import type { AttendState } from "./backward";
+import { type Attention, checkAttention } from "./attention";
+import { mergeStates } from "./attend/merge";
 import { UnsupportedError } from "./errors";
-import type { AttendOptions } from "./options";
-import { elementsOf, type Tensor } from "./tensor";
+import { linear, prepareLinear } from "./linear/linear";
+import type { AttendOptions } from "./attend/options";
+import { elementsOf, type Tensor } from "./tensor/tensor";
 
 /** Numbers without a pattern in [−1, 1], one for each `seed`. */
-function numbers(dims: readonly number[], seed: number): Tensor {
+export function numbers(dims: readonly number[], seed: number): Tensor {
   const data = Float32Array.from({ length: elementsOf(dims) }, (_, i) => Math.sin(i * i + seed));
   return { data, dims };
 }
@@ -16,9 +17,9 @@ function numbers(dims: readonly number[], seed: number): Tensor {
 /** All answers are of about 1, and right to some units of float32's last place. */
 const NEAR = 2e-5;
 
-type Numbers = ArrayLike<number>;
+export type Numbers = ArrayLike<number>;
 
-function check(operation: string, what: string, got: Numbers, want: Numbers): void {
+export function check(operation: string, what: string, got: Numbers, want: Numbers): void {
   for (let i = 0; i < want.length; i++) {
     if (Math.abs((got[i] as number) - (want[i] as number)) <= NEAR) continue;
     throw new UnsupportedError(
@@ -30,20 +31,20 @@ function check(operation: string, what: string, got: Numbers, want: Numbers): vo
   }
 }
 
-const at = (values: Numbers | undefined, i: number) => values?.[i] as number;
+export const at = (values: Numbers | undefined, i: number) => values?.[i] as number;
 
 /** Σ a[i + n]·b[j + n·step] of `count` products. */
-function dot(a: Numbers, b: Numbers, count = a.length, i = 0, j = 0, step = 1): number {
+export function dot(a: Numbers, b: Numbers, count = a.length, i = 0, j = 0, step = 1): number {
   let sum = 0;
   for (let n = 0; n < count; n++) sum += (a[i + n] as number) * (b[j + n * step] as number);
   return sum;
 }
 
 /** Dims [H, L, D] of the query, S and Dv. */
-type Sizes = readonly [heads: number, rows: number, depth: number, keys: number, columns: number];
+export type Sizes = readonly [heads: number, rows: number, depth: number, keys: number, columns: number];
 
 /** softmax(q·kᵀ/√D)·v with some of the options, and logSumExp. */
-function softmaxed(sizes: Sizes, tensors: readonly Numbers[], options: AttendOptions) {
+export function softmaxed(sizes: Sizes, tensors: readonly Numbers[], options: AttendOptions) {
   const [heads, rows, depth, keys, columns] = sizes;
   const { softcap, causal, sinks, alibi } = options;
   const [q, k, v] = tensors.map((numbers) => Float64Array.from(numbers)) as [
@@ -73,7 +74,7 @@ function softmaxed(sizes: Sizes, tensors: readonly Numbers[], options: AttendOpt
   return { output, logSumExp };
 }
 
-function inputs([heads, rows, depth, keys, columns]: Sizes): [Tensor, Tensor, Tensor] {
+export function inputs([heads, rows, depth, keys, columns]: Sizes): [Tensor, Tensor, Tensor] {
   return [
     numbers([1, heads, rows, depth], 1),
     numbers([1, heads, keys, depth], 2),
@@ -95,79 +96,47 @@ export function checkAnswers(name: string, attention: Attention): void {
   checkAttend(name, attention, [1, 5, 9, 10, 3], {});
 }
 
-/** Every kernel. */
-export function selfTest(name: string, attention: Attention): void {
+/**
+ * Asks every kind of kernel, those of the extensions too, for answers that are known, in a tenth of a
+ * second; `createAttention` asks for two of them.
+ *
+ * @throws UnsupportedError with the number that is wrong; DisposedError.
+ */
+export function selfTest(attention: Attention): void {
+  const name = "selfTest";
+  const { extensions } = checkAttention(name, attention).running(name);
   const every = { causal: true, softcap: 2, sinks: [0.5, 1], alibi: { slopes: [0.1, 0.2] } };
   for (const rows of [1, 6, 70]) {
     checkAttend(name, attention, [2, rows, 35, 140, 37], {});
     checkAttend(name, attention, [2, rows, 6, 11, 3], every);
   }
-  checkGradients(name, attention);
+  checkMerging(name, attention);
   checkLinear(name, attention);
-
-  // The angles of positions 5 and 6 in the first pair are these, in the second a hundredth.
-  const [x] = inputs([1, 2, 4, 0, 0]);
-  const turned = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => {
-    const angle = (i < 4 ? 5 : 6) * (i & 1 ? 0.01 : 1);
-    const other = i & 2 ? at(x.data, i - 2) : -at(x.data, i + 2);
-    return at(x.data, i) * Math.cos(angle) + other * Math.sin(angle);
-  });
-  check(name, "rotate", attention.rotate(x, { positions: 5 }).data, turned);
+  for (const extension of extensions) extension.check(name, attention as never);
 }
 
-/** Gradients along one direction, and what both halves of the keys make together. */
-function checkGradients(name: string, attention: Attention): void {
-  const options = { causal: true, softcap: 2 };
-  const sizes = [2, 70, 6, 150, 9] as const;
-  const tensors = inputs(sizes);
-  const [q, k, v] = tensors;
-  const step = tensors.map(({ data }) => data.map((_, i) => Math.cos(i)));
-  const state = attention.attend(q, k, v, { ...options, logSumExp: true }) as AttendState;
-  const y = numbers(state.output.dims, 4);
-  const got = attention.attendBackward(y, q, k, v, state, options);
-  const gradients = [got.queryGradient, got.keyGradient, got.valueGradient];
-  const moved = (by: number) => {
-    const places = tensors.map(({ data }, i) =>
-      Array.from(data, (x, j) => x + by * at(step[i], j)),
-    );
-    return dot(y.data, softmaxed(sizes, places, options).output);
-  };
-  const along = gradients.reduce((sum, { data }, i) => sum + dot(data, step[i] as Numbers), 0);
-  check(name, "attendBackward", [along / 100], [(moved(1e-4) - moved(-1e-4)) / 2e-2]);
-
+/** What both halves of the keys make together. */
+function checkMerging(name: string, attention: Attention): void {
+  const options = { causal: true, softcap: 2, logSumExp: true } as const;
+  const [q, k, v] = inputs([2, 70, 6, 150, 9]);
+  const whole = attention.attend(q, k, v, options);
   const parts = [0, 75].map((from) => {
     const mask = {
       data: Uint8Array.from({ length: 150 }, (_, j) => +(j - from < 75 && j >= from)),
       dims: [150],
     };
-    return attention.attend(q, k, v, { ...options, mask, logSumExp: true }) as AttendState;
+    return attention.attend(q, k, v, { ...options, mask });
   });
-  check(name, "mergeStates", attention.mergeStates(parts).output.data, state.output.data);
+  check(name, "mergeStates", mergeStates(attention, parts).output.data, whole.output.data);
 }
 
-/** By what is the same number: Σ y ∘ (x·W) = Σ (y·Wᵀ) ∘ x = Σ (xᵀ·y) ∘ W. */
+/** Σ over the depth, by plain JavaScript. */
 function checkLinear(name: string, attention: Attention): void {
-  const [x, weight, y] = [numbers([70, 33], 5), numbers([33, 41], 6), numbers([70, 41], 7)];
-  const prepared = attention.prepareLinear(weight, { order: "in,out" });
-  try {
-    const { data } = attention.linear(x, prepared);
-    const want = Array.from(data, (_, i) =>
-      dot(x.data, weight.data, 33, Math.floor(i / 41) * 33, i % 41, 41),
-    );
-    check(name, "linear", data, want);
-    const { inputGradient, weightGradient } = attention.linearBackward(y, x, prepared);
-    const sum = dot(y.data, want) / 100;
-    const sums = [
-      dot((inputGradient as Tensor).data, x.data),
-      dot(weightGradient.data, weight.data),
-    ];
-    check(
-      name,
-      "linearBackward",
-      sums.map((got) => got / 100),
-      [sum, sum],
-    );
-  } finally {
-    prepared.dispose();
-  }
+  const [x, weight] = [numbers([70, 33], 5), numbers([33, 41], 6)];
+  using prepared = prepareLinear(attention, weight, { order: "in,out" });
+  const { data } = linear(attention, x, prepared);
+  const want = Array.from(data, (_, i) =>
+    dot(x.data, weight.data, 33, Math.floor(i / 41) * 33, i % 41, 41),
+  );
+  check(name, "linear", data, want);
 }

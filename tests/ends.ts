@@ -2,7 +2,7 @@
 // that begins. What reads or writes past a block's end traps, or meets the block behind it.
 
 import type { Attention } from "wasm-attention";
-import type { Arena } from "../src/engine/arena";
+import type { Arena } from "../src/memory/arena";
 import type { Variant } from "./engines";
 import { instrumented } from "./instrumented";
 

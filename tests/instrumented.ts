@@ -6,7 +6,7 @@ import { build } from "esbuild";
 import type * as package_ from "wasm-attention";
 import { hexWasm } from "../scripts/hex-wasm.mjs";
 import { workerSource } from "../scripts/worker-source.mjs";
-import type { Arena } from "../src/engine/arena";
+import type { Arena } from "../src/memory/arena";
 
 export async function instrumented(name: string) {
   const outfile = fileURLToPath(new URL(`../build/tests/${name}.mjs`, import.meta.url));

@@ -12,7 +12,7 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
-import { Arena } from "../src/engine/arena";
+import { Arena } from "../src/memory/arena";
 import { engine, random, randomArray } from "./engines";
 
 const MB = 2 ** 20;

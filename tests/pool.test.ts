@@ -6,7 +6,7 @@ import { syncBuiltinESMExports } from "node:module";
 import { test } from "node:test";
 import threads from "node:worker_threads";
 import { createAttention, tensor } from "wasm-attention";
-import { Control } from "../src/engine/control";
+import { Control } from "../src/threads/control";
 import { randomArray } from "./engines";
 
 /** Put before the text of the next workers, and what the last one shares with its pool. */

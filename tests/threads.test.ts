@@ -14,7 +14,7 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
-import { Control } from "../src/engine/control";
+import { Control } from "../src/threads/control";
 import { engine, randomArray, variants } from "./engines";
 
 type Kill = (source: string) => string;

@@ -1,7 +1,7 @@
 // Browsers and everything else: the modules are inside this file, since many bundlers and
 // service workers do not follow a separate one; compiled without holding the main thread.
 
-import { bestBuild } from "../engine/detect";
+import { bestBuild } from "../instance/builds";
 import type { Builds } from "../extension";
 
 export async function compile(builds: Builds, reproducible: boolean): Promise<WebAssembly.Module> {

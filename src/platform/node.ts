@@ -1,6 +1,6 @@
 // Node: the modules are inside this file, and compiling them at once is quicker than waiting.
 
-import { bestBuild } from "../engine/detect";
+import { bestBuild } from "../instance/builds";
 import type { Builds } from "../extension";
 
 export async function compile(builds: Builds, reproducible: boolean): Promise<WebAssembly.Module> {

@@ -2,8 +2,8 @@
 // `worker-src`) refuses blob: workers.
 
 import source from "worker-source";
-import type { Member } from "../engine/pool";
-import type { Start } from "../engine/worker";
+import type { Member } from "../threads/pool";
+import type { Start } from "../threads/worker";
 
 const code = `${source}
 onmessage = ({ data }) => worker.work(data, postMessage);`;

@@ -3,8 +3,8 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import source from "worker-source";
-import type { Member } from "../engine/pool";
-import type { Start } from "../engine/worker";
+import type { Member } from "../threads/pool";
+import type { Start } from "../threads/worker";
 
 const code = `${source}
 const { parentPort, workerData } = require("node:worker_threads");

@@ -1,0 +1,147 @@
+// One call of attend: check → place → call → take. All that is checked is a copy, but for the elements.
+
+import { CoreKernel, WeightsKind } from "../../assembly/kinds";
+import { AttendFrame } from "../../build/frames";
+import { checkScores, type Scores, stageCall, writeCall } from "./call";
+import { checkBoolean } from "../check/values";
+import type { Engine } from "../instance/instance";
+import { CORE } from "../instance/modules";
+import { Staging } from "../memory/staging";
+import { type Steps, threadsFor, type Work } from "../run/steps";
+import type { AttendOptions, AttendResult, Layout, ScoreOptions } from "./options";
+import { checkInputs, checkLayout, checkShapes, type Inputs, type Shapes } from "../check/shapes";
+import { checkOut, elementsOf, type Tensor } from "../tensor/tensor";
+import { checkVisibility, type Visibility } from "../check/visibility";
+
+/** A call that can be made. */
+export interface AttendCall {
+  readonly operation: string;
+  readonly inputs: Inputs;
+  readonly shapes: Shapes;
+  readonly placed: Scores;
+  readonly options: ScoreOptions;
+  readonly out: Tensor | undefined;
+}
+
+/** `options` as they were read. */
+export function checkAttend(
+  operation: string,
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  options: AttendOptions,
+): AttendCall {
+  const layout = checkLayout(operation, options.layout);
+  const inputs = checkInputs(operation, query, key, value, layout);
+  return checkAttendOf(operation, inputs, layout, options);
+}
+
+/** The same with inputs of which only the dims are looked at. */
+export function checkAttendOf(
+  operation: string,
+  inputs: Inputs,
+  layout: Layout,
+  options: AttendOptions,
+): AttendCall {
+  const shapes = checkShapes(operation, inputs, layout, options);
+  const visibility = checkVisibility(operation, shapes, options);
+  return checkCall(operation, inputs, shapes, visibility, options);
+}
+
+/** The rest of it, once it is known what each sequence sees. */
+export function checkCall(
+  operation: string,
+  inputs: Inputs,
+  shapes: Shapes,
+  visibility: Visibility,
+  options: ScoreOptions,
+): AttendCall {
+  const placed = checkScores(operation, shapes, visibility, options);
+  checkBoolean(operation, "logSumExp", options.logSumExp);
+  const out = checkOut(operation, options.out, shapes.outputDims);
+  return { operation, inputs, shapes, placed, options, out };
+}
+
+export function* callAttend(
+  engine: Engine,
+  { operation, inputs, shapes, placed, options, out }: AttendCall,
+): Steps<AttendResult> {
+  const { frame } = engine;
+  const [core] = engine.modules;
+  const { scoring } = placed;
+  const { scoreMod } = options;
+  const { batch, heads, queries, keys } = shapes;
+  const { scoresKind, weightsKind } = scoring;
+  const words = writeCall(engine, shapes, placed);
+  // JavaScript belongs to the calling thread, and a mean is added up over the heads.
+  const alone = scoreMod !== undefined || weightsKind === WeightsKind.mean;
+  const multiplyAdds = batch * heads * queries * keys * (shapes.headSize + shapes.valueSize);
+  const threads = alone ? 1 : threadsFor(engine, multiplyAdds);
+  words[AttendFrame.threads] = threads;
+  words[AttendFrame.packedHeads] = threads > 1 ? packedHeads(shapes) : 1;
+  words[AttendFrame.weightsKind] = weightsKind;
+  words[AttendFrame.scoresKind] = scoresKind;
+  words[AttendFrame.modified] = scoreMod ? 1 : 0;
+
+  // A scoreMod may throw half-way.
+  const apart = engine.shared || threads > 1 || scoreMod !== undefined;
+  const staging = new Staging(engine, operation, apart);
+  stageCall(staging, inputs, placed);
+  const output = staging.output(AttendFrame.output, shapes.outputDims, out);
+  const matrices = weightsKind === WeightsKind.mean ? batch : batch * heads;
+  const weights = weightsKind
+    ? staging.room(AttendFrame.weights, matrices * queries * keys * 4)
+    : undefined;
+  const scores = scoresKind
+    ? staging.room(AttendFrame.scores, batch * heads * queries * keys * 4)
+    : undefined;
+  const logSumExp = options.logSumExp
+    ? staging.room(AttendFrame.logSumExp, elementsOf(shapes.logSumExpDims) * 4)
+    : undefined;
+  staging.room(AttendFrame.scratch, core.scratchBytes(CoreKernel.attend, frame));
+  try {
+    const call = yield* staging.place();
+    const items = core.items(CoreKernel.attend, call);
+    const around = aroundOf(engine, scoreMod);
+    yield staging.work({ module: CORE, kernel: CoreKernel.attend, items, threads, around });
+    const { batchDims, headDims } = shapes;
+    const dims = [...batchDims, ...headDims, queries];
+    const result: Omit<AttendResult, "output"> = {};
+    if (weights && weightsKind === WeightsKind.mean) {
+      result.weights = { data: yield* staging.copy(weights), dims: [...batchDims, queries, keys] };
+    } else if (weights) {
+      const probabilities = { data: yield* staging.copy(weights), dims: [...dims, keys] };
+      if (options.weights) result.weights = probabilities;
+      if (scoring.probabilities) result.scores = probabilities;
+    }
+    if (scores) result.scores = { data: yield* staging.copy(scores), dims: [...dims, keys] };
+    if (logSumExp) {
+      result.logSumExp = { data: yield* staging.copy(logSumExp), dims: shapes.logSumExpDims };
+    }
+    // Last, for an `out` to be written only by a call that succeeds.
+    return { output: yield* staging.take(output), ...result };
+  } finally {
+    staging.release();
+  }
+}
+
+/** Panels of so many bytes are packed before the threads turn to the rows. */
+const PACKED_BYTES = 2 ** 24;
+
+/** Key and value heads packed at a time: more than one, or threads would wait for each other. */
+function packedHeads({ keys, headSize, valueSize }: Shapes): number {
+  return Math.max(1, Math.floor(PACKED_BYTES / (keys * (headSize + valueSize) * 4)));
+}
+
+/** While a part runs, the call's scoreMod is the one the module calls. */
+function aroundOf(engine: Engine, scoreMod: ScoreOptions["scoreMod"]): Work["around"] {
+  if (!scoreMod) return undefined;
+  return (part) => {
+    engine.scoreMod = scoreMod;
+    try {
+      return part();
+    } finally {
+      engine.scoreMod = undefined;
+    }
+  };
+}

@@ -1,0 +1,123 @@
+// Options objects: each option is read once, into an object of our own, and one that does not exist
+// is an error that names the one which was meant.
+
+import { ArgumentError, describe } from "../errors";
+
+/** Reads the options of an operation, or those nested in its option `argument`. */
+export type Reader<T> = (operation: string, given: unknown, argument?: string) => T;
+
+/** Every option that there is. */
+export type Names<T> = { readonly [Name in keyof T]-?: 1 };
+
+/**
+ * A reader of these options; `expected` describes an object of them. Of a plain object its own
+ * enumerable properties are read, of an instance of a class also what it inherits.
+ */
+export function reader<T extends object>(options: Names<T>, expected = "an object"): Reader<T> {
+  const names = Object.keys(options);
+  const known = new Set(names);
+  return (operation, given, argument) => {
+    if (typeof given !== "object" || given === null || Array.isArray(given)) {
+      throw new ArgumentError(operation, argument ?? "options", expected, describe(given));
+    }
+    const from = given as Record<string, unknown>;
+    const read: Record<string, unknown> = {};
+    // Few are given, and a literal of all of them takes longer than a small call may.
+    const plain = isPlain(given);
+    for (const name in from) {
+      if (!known.has(name)) refuse(operation, from, name, names, argument);
+      else if (plain) read[name] = from[name];
+    }
+    if (!plain) for (const name of names) read[name] = from[name];
+    return read as T;
+  };
+}
+
+/** Whether it is no instance of a class, in any realm; what is no object at all is plain too. */
+export function isPlain(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** Left out are options that are undefined, and what others put on Object.prototype. */
+function refuse(
+  operation: string,
+  given: object,
+  name: string,
+  names: readonly string[],
+  argument?: string,
+): void {
+  if (ArrayBuffer.isView(given)) {
+    throw new ArgumentError(operation, argument ?? "options", "an object", describe(given));
+  }
+  if (name in Object.prototype || given[name as keyof object] === undefined) return;
+  const likely = likelyName(name, names);
+  const expected = likely ? `the name "${likely}"` : `one of ${names.join(", ")}`;
+  const at = argument ? `${argument}.${name}` : name;
+  throw new ArgumentError(operation, at, expected, "an option that does not exist");
+}
+
+/** What others call it, where the words have no letters in common: theirs without case and underscores. */
+const ALIASES: Record<string, string> = {
+  keypaddingmask: "keyLengths",
+  bias: "mask",
+  attnbias: "mask",
+  kvheads: "keyValueHeads",
+  numkvheads: "keyValueHeads",
+  kvnumheads: "keyValueHeads",
+  numkeyvalueheads: "keyValueHeads",
+  cuseqlensq: "cumulativeQueries",
+  cuseqlensk: "cumulativeKeys",
+  returnattentionscores: "weights",
+  outputattentions: "weights",
+  lse: "logSumExp",
+  returnlse: "logSumExp",
+  ropetheta: "base",
+  theta: "base",
+  before: "left",
+  after: "right",
+  p: "probability",
+  rate: "probability",
+  interleaved: "pairing",
+  bo: "denseBias",
+  wo: "dense",
+};
+
+/** The name that was meant: what others call it, one that it contains or is part of, or one nearly spelt alike. */
+export function likelyName(name: string, names: readonly string[]): string | undefined {
+  const plain = (word: string) => word.toLowerCase().replace(/[^a-z0-9]/g, "");
+  const word = plain(name);
+  const alias = ALIASES[word];
+  if (alias && names.includes(alias)) return alias;
+  const near = (other: string) => {
+    const whole = plain(other);
+    const apart = distance(word, whole);
+    if (apart <= Math.max(1, Math.min(word.length, whole.length) / 3)) return apart;
+    const within = (part: string, all: string) => part.length > 3 && all.includes(part);
+    return within(whole, word) || within(word, whole) ? word.length : Infinity;
+  };
+  const [best] = names.map((other) => ({ other, apart: near(other) })).sort(nearest);
+  return best && best.apart < Infinity ? best.other : undefined;
+}
+
+type Near = { readonly other: string; readonly apart: number };
+/** Of two that it contains the longer one. */
+const nearest = (a: Near, b: Near) =>
+  a.apart === b.apart ? b.other.length - a.other.length : a.apart - b.apart;
+
+/** Letters to add, leave out or change (Levenshtein 1966), and neighbours that changed places. */
+function distance(a: string, b: string): number {
+  let [before, last] = [[] as number[], Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = a[i - 1] === b[j - 1] ? 0 : 1;
+      const least = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + change);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      row[j] = swapped ? Math.min(least, before[j - 2]! + 1) : least;
+    }
+    [before, last] = [last, row];
+  }
+  return last[b.length] as number;
+}

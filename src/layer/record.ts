@@ -1,0 +1,77 @@
+// What the layer's forward pass keeps for its backward pass.
+
+import type { AttendCall } from "../attend/forward";
+import { ArgumentError, DisposedError } from "../errors";
+import type { AllocatedTensor } from "../tensor/allocated";
+import { disposeSymbol } from "../tensor/disposal";
+import { GONE, inspected, inspectSymbol } from "../tensor/printing";
+import type { Tensor } from "../tensor/tensor";
+import type { AppendedRows } from "./appended";
+
+/** What a forward pass keeps for its backward pass. */
+export interface Kept {
+  readonly given: {
+    readonly query: Tensor;
+    readonly key?: Tensor | undefined;
+    readonly value?: Tensor | undefined;
+  };
+  /** The call of attend with the projected inputs, and what it made of them. */
+  readonly call: AttendCall & {
+    readonly inputs: Record<"query" | "key" | "value", AllocatedTensor>;
+  };
+  readonly mixed: AllocatedTensor;
+  readonly logSumExp: Tensor;
+  /** Keys and values that every query saw besides. */
+  readonly appended: AppendedRows | undefined;
+}
+
+/**
+ * What `forward` keeps with `record: true`: the projected inputs in linear memory. `backward` lets go of
+ * it once it has succeeded, `dispose` does so without. The inputs themselves are read by `backward`.
+ */
+export class LayerRecord {
+  /** @internal */
+  static readonly name = "LayerRecord";
+  #kept: Kept | undefined;
+  #layer: object;
+
+  /** @internal */
+  constructor(layer: object, kept: Kept) {
+    this.#layer = layer;
+    this.#kept = kept;
+  }
+
+  /** @internal The value itself if it is one. */
+  static from(value: unknown): LayerRecord | undefined {
+    return typeof value === "object" && value !== null && #kept in value ? value : undefined;
+  }
+
+  /** @internal */
+  keptBy(layer: object, operation: string): Kept {
+    if (!this.#kept)
+      throw new DisposedError(operation, "record", "a record in use", "a disposed one");
+    if (layer !== this.#layer)
+      throw new ArgumentError(operation, "record", "a record of this layer", "one of another");
+    return this.#kept;
+  }
+
+  /** Gives the memory back; a second call does nothing. */
+  dispose(): void {
+    if (!this.#kept) return;
+    const { mixed, call } = this.#kept;
+    const { query, key, value } = call.inputs;
+    for (const tensor of [query, key, value, mixed]) tensor.dispose();
+    this.#kept = undefined;
+  }
+
+  /** As `dispose()`, at the end of a `using` declaration's block. */
+  [disposeSymbol](): void {
+    this.dispose();
+  }
+
+  /** @internal */
+  [inspectSymbol](_depth: number, options: object, inspect?: never): unknown {
+    const shown = this.#kept ? { query: this.#kept.given.query.dims } : GONE;
+    return inspected("LayerRecord", shown, options, inspect);
+  }
+}

@@ -1,0 +1,129 @@
+// The layer's sizes: heads, matrices and inputs that have to fit each other.
+
+import type { BiasKeyValue } from "./appended";
+import { checkCount } from "../check/values";
+import { ArgumentError, describe } from "../errors";
+import type { PreparedLinear } from "../linear/linear";
+import type { LayerConfig, LayerInputs, LayerOptions } from "./multihead";
+import { reader } from "../check/names";
+import type { LayerWeights, Projection } from "./projections";
+import { checkTensor, type Tensor } from "../tensor/tensor";
+
+/** A matrix, in the order it was prepared in, and its bias. */
+export type Update = Pick<Projection, "weight" | "bias">;
+
+/** What `update` takes. */
+export type LayerUpdate = { readonly [Name in keyof LayerWeights]?: Update | undefined } & {
+  /** A bias key and value, where the layer has them. */
+  readonly biasKeyValue?: BiasKeyValue | undefined;
+};
+
+export function checkHeadCounts(
+  operation: string,
+  config: LayerConfig,
+): { heads: number; keyValueHeads: number } {
+  checkCount(operation, "heads", config.heads);
+  const { heads, keyValueHeads = heads } = config;
+  checkCount(operation, "keyValueHeads", keyValueHeads);
+  if (heads % keyValueHeads) {
+    const expected = `a divisor of heads = ${heads}`;
+    throw new ArgumentError(operation, "keyValueHeads", expected, describe(keyValueHeads));
+  }
+  return { heads, keyValueHeads };
+}
+
+/** Whether the matrices fit the heads and each other. */
+export function checkSizes(
+  operation: string,
+  { query, key, value, output }: Record<keyof LayerWeights, PreparedLinear>,
+  heads: number,
+  keyValueHeads: number,
+): void {
+  const size = query.outputSize / heads;
+  const expect = (argument: string, expected: string, got: number, fits: boolean) => {
+    if (!fits) throw new ArgumentError(operation, argument, expected, `${got}`);
+  };
+  const into = (rows: string, wanted: number) => `a weight to ${rows} = ${wanted} outputs`;
+  expect(
+    "query",
+    `a weight to a multiple of ${heads} heads`,
+    query.outputSize,
+    Number.isInteger(size),
+  );
+  expect(
+    "key",
+    into("Hkv·D", keyValueHeads * size),
+    key.outputSize,
+    key.outputSize === keyValueHeads * size,
+  );
+  expect(
+    "value",
+    `a weight to a multiple of ${keyValueHeads} heads`,
+    value.outputSize,
+    value.outputSize % keyValueHeads === 0,
+  );
+  const mixed = (value.outputSize / keyValueHeads) * heads;
+  expect(
+    "output",
+    `a weight from H·Dv = ${mixed} inputs`,
+    output.inputSize,
+    output.inputSize === mixed,
+  );
+}
+
+/** The key is the query unless given, the value is the key unless given. */
+export function checkInputs(
+  operation: string,
+  projections: Record<keyof LayerWeights, PreparedLinear>,
+  inputs: Tensor | LayerInputs,
+): {
+  given: Record<"query" | "key" | "value", Tensor>;
+  /** Which were given besides the query. */
+  asked: { readonly key: boolean; readonly value: boolean };
+} {
+  const read = readInputs(operation, inputs);
+  const check = (name: "query" | "key" | "value", given: Tensor) => {
+    const x = checkTensor(operation, name, given);
+    const { dims } = x;
+    const size = projections[name].inputSize;
+    if ((dims.length !== 2 && dims.length !== 3) || dims.at(-1) !== size) {
+      const axes = name === "query" ? "L" : "S";
+      throw new ArgumentError(
+        operation,
+        `${name}.dims`,
+        `[B, ${axes}, ${size}] or [${axes}, ${size}]`,
+        describe(dims),
+      );
+    }
+    return x;
+  };
+  const { query, key = query, value = key } = read;
+  return {
+    given: { query: check("query", query), key: check("key", key), value: check("value", value) },
+    asked: { key: read.key !== undefined, value: read.value !== undefined },
+  };
+}
+
+const readTensors = reader<LayerInputs>(
+  { query: 1, key: 1, value: 1 },
+  "a tensor { data, dims }, or { query, key?, value? } of them",
+);
+
+/** A tensor stands for all three. */
+function readInputs(operation: string, inputs: Tensor | LayerInputs): LayerInputs {
+  const object = typeof inputs === "object" && inputs !== null;
+  if (object && ("data" in inputs || "dims" in inputs)) return { query: inputs as Tensor };
+  return readTensors(operation, inputs, "inputs");
+}
+
+/** What has no gradient. */
+export function refuseRecord(operation: string, { scoreMod }: LayerOptions): void {
+  if (scoreMod !== undefined) {
+    throw new ArgumentError(
+      operation,
+      "scoreMod",
+      "no value with record: true",
+      describe(scoreMod),
+    );
+  }
+}

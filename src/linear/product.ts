@@ -1,0 +1,134 @@
+// y [rows × columns] = x [rows × depth] · W + bias on the engine: packing W, and the product.
+
+import { CoreKernel } from "../../assembly/kinds";
+import { LinearFrame } from "../../build/frames";
+import { type Engine, frameWords } from "../instance/instance";
+import { CORE } from "../instance/modules";
+import { type Output, Staging } from "../memory/staging";
+import { type Steps, threadsFor } from "../run/steps";
+import type { Tensor } from "../tensor/tensor";
+
+export type Order = "out,in" | "in,out";
+
+/** The left side and the sizes. */
+export interface Product {
+  /** What it is called in messages. */
+  readonly name: string;
+  /** Checked, or its address in linear memory. */
+  readonly x: Tensor | number;
+  readonly rows: number;
+  readonly depth: number;
+  readonly columns: number;
+  /** Whether x is stored [depth × rows]. */
+  readonly transposed?: boolean;
+}
+
+/** Where a result goes, checked. */
+export interface Target {
+  readonly dims: readonly number[];
+  readonly out: Tensor | undefined;
+  readonly argument: string;
+  /** Whether it is added to what is in `out`. */
+  readonly added?: boolean;
+}
+
+/** A block for a packed W [depth × columns] with its bias. */
+export function allocatePacked(
+  engine: Engine,
+  operation: string,
+  depth: number,
+  columns: number,
+): number {
+  const words = frameWords(engine);
+  words[LinearFrame.depth] = depth;
+  words[LinearFrame.columns] = columns;
+  return engine.arena.allocate(operation, engine.modules[CORE].packedLinearBytes(engine.frame));
+}
+
+/** The right side: W [depth × columns], or in order "out,in" [columns × depth]. */
+export interface Weight {
+  /** Checked, or its address in linear memory. */
+  readonly weight: Tensor | number;
+  readonly order: Order;
+  readonly depth: number;
+  readonly columns: number;
+  readonly bias?: Tensor | undefined;
+}
+
+/** W and a bias on their way into a block. */
+export interface Packing {
+  /** Room that `pack` takes for as long as it runs; with it given, nothing can fail. */
+  readonly bytes: number;
+  pack(): void;
+}
+
+/** Packs W and a bias into the block `packed`. */
+export function packing(
+  engine: Engine,
+  operation: string,
+  packed: number,
+  { weight, order, depth, columns, bias }: Weight,
+): Packing {
+  const staging = new Staging(engine, operation);
+  staging.block(LinearFrame.packed, packed);
+  staging.tensor(LinearFrame.weight, "weight", weight);
+  if (bias) staging.tensor(LinearFrame.bias, "bias", bias);
+  const pack = () => {
+    const words = frameWords(engine);
+    words[LinearFrame.depth] = depth;
+    words[LinearFrame.columns] = columns;
+    words[LinearFrame.outputIsRow] = order === "out,in" ? 1 : 0;
+    try {
+      engine.modules[CORE].run(CoreKernel.packLinear, staging.begin(), 0, 0, 0);
+    } finally {
+      staging.release();
+    }
+  };
+  return { bytes: staging.bytes, pack };
+}
+
+/** x · W + bias with the W of block `packed`. */
+export function* multiply(
+  engine: Engine,
+  operation: string,
+  product: Product,
+  packed: number,
+  target: Target,
+): Steps<Tensor> {
+  const { rows, depth, columns } = product;
+  const threads = threadsFor(engine, rows * depth * columns);
+  const staging = new Staging(engine, operation, engine.shared || threads > 1);
+  try {
+    const result = yield* multiplyIn(engine, staging, product, packed, target);
+    return yield* staging.take(result);
+  } finally {
+    staging.release();
+  }
+}
+
+/** The same, with the result in `staging` until it is taken. */
+export function* multiplyIn(
+  engine: Engine,
+  staging: Staging,
+  { name, x, rows, depth, columns, transposed }: Product,
+  packed: number,
+  { dims, out, argument, added }: Target,
+): Steps<Output> {
+  const { frame } = engine;
+  const [core] = engine.modules;
+  const words = frameWords(engine);
+  const threads = threadsFor(engine, rows * depth * columns);
+  words[LinearFrame.threads] = threads;
+  words[LinearFrame.rows] = rows;
+  words[LinearFrame.depth] = depth;
+  words[LinearFrame.columns] = columns;
+  words[LinearFrame.inputTransposed] = transposed ? 1 : 0;
+  staging.block(LinearFrame.packed, packed);
+  staging.tensor(LinearFrame.input, name, x);
+  const result = staging.output(LinearFrame.result, dims, out, argument, added);
+  staging.room(LinearFrame.scratch, core.scratchBytes(CoreKernel.linear, frame));
+  const call = yield* staging.place();
+  const items = core.items(CoreKernel.linear, call);
+  yield staging.work({ module: CORE, kernel: CoreKernel.linear, items, threads });
+  return result;
+}

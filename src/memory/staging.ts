@@ -1,0 +1,333 @@
+// One call's stay in linear memory: what is not there yet is copied into a single block,
+// results leave it, and the block goes back to the arena whatever happens.
+//
+//   const staging = new Staging(engine, "attend");
+//   staging.tensor(AttendFrame.query, "query", query);          // note what is needed
+//   const output = staging.output(AttendFrame.output, dims, out);
+//   try { kernel(staging.begin()); return yield* staging.take(output); }
+//   finally { staging.release(); }
+
+import { AllocatedTensor } from "../tensor/allocated";
+import { bufferOf, byteOffsetOf, kindOf, lengthOf, part } from "../tensor/arrays";
+import { ArgumentError, DisposedError } from "../errors";
+import { add, elementsOf, received, set, type Tensor } from "../tensor/tensor";
+import { align } from "./arena";
+import { type Engine, FRAME_WORDS } from "../instance/instance";
+import type { Steps, Work } from "../run/steps";
+
+/** Copied at once: a fraction of a millisecond, or some of them where memory is touched first. */
+const PAUSE_BYTES = 2 ** 20;
+
+/** Items are counted in 32 bits, with room for what threads count past the end. */
+const MOST_ITEMS = 2 ** 30;
+
+const FRAME_BYTES = align(FRAME_WORDS * 4);
+
+/** Plain numbers are integers of 32 bits. */
+type Data = Float32Array | Uint8Array | Int32Array | readonly number[];
+
+export interface Place {
+  /** Where the frame wants the address, if it does. */
+  readonly slot: number | undefined;
+  readonly bytes: number;
+  /** 0 until it has one in the call's block. */
+  address: number;
+}
+
+interface Copy {
+  readonly place: Place;
+  readonly argument: string;
+  /** Another engine's tensor is asked for its data anew after every pause. */
+  readonly from: Data | AllocatedTensor;
+}
+
+export interface Output {
+  readonly place: Place;
+  readonly dims: readonly number[];
+  readonly argument: string;
+  readonly out: Tensor | undefined;
+  /** Of `out` where it lies in this very memory, else 0. */
+  readonly address: number;
+  /** Whether the result is added to what is in `out`. */
+  readonly added: boolean;
+}
+
+export class Staging {
+  readonly #engine: Engine;
+  readonly #operation: string;
+  readonly #places: Place[] = [];
+  readonly #copies: Copy[] = [];
+  /** Blocks that are read or written to while others may use the engine. */
+  readonly #held: number[] = [];
+  readonly #apart: boolean;
+  #block = 0;
+  #blockBytes = 0;
+  #begun = false;
+
+  /** `apart`: an `out` in this memory is not written before `take`. */
+  constructor(engine: Engine, operation: string, apart = engine.shared) {
+    this.#engine = engine;
+    this.#operation = operation;
+    this.#apart = apart;
+  }
+
+  /** Bytes that are missing in this memory. */
+  get bytes(): number {
+    let bytes = FRAME_BYTES;
+    for (const place of this.#places) if (place.address === 0) bytes += align(place.bytes);
+    return bytes;
+  }
+
+  /** A checked tensor to read: in place if it lies in this memory, else copied in; or its address. */
+  tensor(slot: number | undefined, argument: string, value: Tensor | number): Place {
+    if (typeof value === "number") return this.block(slot, value);
+    const bytes = elementsOf(value.dims) * 4;
+    const from = value instanceof AllocatedTensor ? value : value.data;
+    return this.#read(slot, argument, from, bytes);
+  }
+
+  /** A block of the arena's to read. */
+  block(slot: number | undefined, address: number): Place {
+    this.#hold(address);
+    return this.#place(slot, 0, address);
+  }
+
+  /** Plain data to read, of as many elements as were checked. */
+  data(slot: number, argument: string, data: Data, elements: number): void {
+    this.#read(slot, argument, data, elements * (kindOf(data) === "Uint8Array" ? 1 : 4));
+  }
+
+  /** Room for what the kernel writes; `copy` gives it back. */
+  room(slot: number, bytes: number): Place {
+    return this.#place(slot, bytes, 0);
+  }
+
+  /**
+   * Room for a result; an `out` in this memory is written in place unless it overlaps an input or the
+   * result is to be kept apart, or added to what is in it.
+   */
+  output(
+    slot: number,
+    dims: readonly number[],
+    out: Tensor | undefined,
+    argument = "out",
+    added = false,
+  ): Output {
+    const bytes = elementsOf(dims) * 4;
+    const to = out instanceof AllocatedTensor ? out : out?.data;
+    const address = to ? this.#addressOf(argument, to, bytes) : 0;
+    const end = address + bytes;
+    const apart =
+      added ||
+      this.#apart ||
+      this.#places.some(
+        (input) => input.address && input.address < end && address < input.address + input.bytes,
+      );
+    if (address && apart) this.#hold(address);
+    const place = this.#place(slot, bytes, apart ? 0 : address);
+    return { place, dims, argument, out, address, added };
+  }
+
+  /**
+   * Allocates what is missing, copies inputs in and writes the addresses into the frame; gives the
+   * address of the call's own copy of the frame.
+   */
+  begin(): number {
+    this.#allocate();
+    for (const copy of this.#copies) this.#copyIn(copy);
+    return this.#block;
+  }
+
+  /** `begin`, with pauses where others may use the engine. */
+  *place(): Steps<number> {
+    if (!this.#engine.shared) return this.begin();
+    this.#allocate();
+    for (const copy of this.#copies) {
+      const { bytes } = copy.place;
+      const piece = Array.isArray(copy.from) ? bytes : PAUSE_BYTES;
+      for (let at = 0; at < bytes; at += piece) {
+        this.#copyIn(copy, at, Math.min(at + piece, bytes));
+        yield;
+      }
+    }
+    return this.#block;
+  }
+
+  /** The call that began, as work to be done. */
+  work(work: Omit<Work, "call" | "move">): Work {
+    if (work.items > MOST_ITEMS) {
+      const expected = `at most ${MOST_ITEMS} tiles (long and short sequences in calls of their own)`;
+      throw new ArgumentError(this.#operation, "query, key, value", expected, `${work.items}`);
+    }
+    // No getter: in an object literal it is a hidden class of its own for each call.
+    const placed = {
+      ...work,
+      call: this.#block,
+      move: () => {
+        this.#move();
+        placed.call = this.#block;
+      },
+    };
+    return placed;
+  }
+
+  /** Begins anew in another block: a late worker's writes go to the old one. */
+  #move(): void {
+    const { arena, pool } = this.#engine;
+    const left = this.#block;
+    const end = left + this.#blockBytes;
+    this.#block = 0;
+    void pool?.quarantine(arena, left);
+    this.#block = arena.allocate(this.#operation, this.#blockBytes);
+    arena.bytes.copyWithin(this.#block, left, end);
+    for (const place of this.#places) {
+      if (place.address >= left && place.address < end) place.address += this.#block - left;
+    }
+    this.#writeAddresses();
+  }
+
+  /** A fresh copy of a result; with pauses where others may use the engine. */
+  *copy(place: Place): Steps<Float32Array> {
+    const { arena, shared } = this.#engine;
+    const start = place.address / 4;
+    const length = place.bytes / 4;
+    if (!shared) return arena.floats.slice(start, start + length);
+    const data = new Float32Array(length);
+    for (let at = 0; at < length; at += PAUSE_BYTES / 4) {
+      const end = Math.min(at + PAUSE_BYTES / 4, length);
+      data.set(arena.floats.subarray(start + at, start + end), at);
+      yield;
+    }
+    return data;
+  }
+
+  /** The results: those without an `out` first, so that a call that fails has written nothing. */
+  *takeAll(outputs: readonly Output[]): Steps<Tensor[]> {
+    const taken: Tensor[] = [];
+    for (const given of [false, true]) {
+      for (const [index, output] of outputs.entries()) {
+        if ((output.out !== undefined) === given) taken[index] = yield* this.take(output);
+      }
+    }
+    return taken;
+  }
+
+  /** The result: in `out` where one was given, all of it at once. */
+  *take({ place, dims, argument, out, address, added }: Output): Steps<Tensor> {
+    if (!out) return { data: yield* this.copy(place), dims: dims.slice() };
+    const { buffer, bytes, floats } = this.#engine.arena;
+    const length = place.bytes / 4;
+    const result = floats.subarray(place.address / 4, place.address / 4 + length);
+    const allocated = out instanceof AllocatedTensor;
+    // What scoreMod threw away while the call ran.
+    if (allocated) out.address(this.#operation, argument);
+    if (address) {
+      if (added) add(floats.subarray(address / 4, address / 4 + length), result);
+      else if (address !== place.address)
+        bytes.copyWithin(address, place.address, place.address + place.bytes);
+      if (allocated) return out;
+      const stale = bufferOf(out.data) !== buffer;
+      const data = stale ? floats.subarray(address / 4, address / 4 + length) : out.data;
+      return { data, dims: dims.slice() };
+    }
+    const target = out.data;
+    if (lengthOf(target) !== length) throw this.#changed(argument, target, length);
+    if (added) add(target, result);
+    else set(target, result);
+    return { data: target, dims: dims.slice() };
+  }
+
+  release(): void {
+    if (!this.#begun) return;
+    const { arena } = this.#engine;
+    for (const address of this.#held) arena.letGo(address);
+    if (this.#block) arena.release(this.#block);
+    this.#begun = false;
+  }
+
+  #allocate(): void {
+    const { arena, frame } = this.#engine;
+    this.#blockBytes = this.bytes;
+    this.#block = arena.allocate(this.#operation, this.#blockBytes);
+    for (const address of this.#held) arena.hold(address);
+    this.#begun = true;
+    let next = this.#block + FRAME_BYTES;
+    for (const place of this.#places) {
+      if (place.address) continue;
+      place.address = next;
+      next += align(place.bytes);
+    }
+    arena.bytes.copyWithin(this.#block, frame, frame + FRAME_BYTES);
+    this.#writeAddresses();
+  }
+
+  /** All of it, or bytes [from, to), multiples of four. */
+  #copyIn({ place, argument, from }: Copy, start = 0, end = place.bytes): void {
+    const { bytes, floats, words } = this.#engine.arena;
+    const at = place.address + start;
+    if (Array.isArray(from)) {
+      words.set(from, at / 4);
+      return;
+    }
+    const data = (from instanceof AllocatedTensor ? from.data : from) as Float32Array;
+    const kind = kindOf(data);
+    const size = kind === "Uint8Array" ? 1 : 4;
+    const elements = place.bytes / size;
+    if (lengthOf(data) !== elements) throw this.#changed(argument, data, elements);
+    const whole = end - start === place.bytes && !("growable" in bufferOf(data));
+    // No view where none is needed: it costs more than the copy of a small tensor.
+    const piece = whole ? data : part(data, start / size, (end - start) / size);
+    if (size === 1) bytes.set(piece, at);
+    else (kind === "Int32Array" ? words : floats).set(piece, at / 4);
+  }
+
+  /** The buffer of an argument was resized or transferred while the call went on. */
+  #changed(argument: string, data: ArrayBufferView, elements: number): ArgumentError {
+    const expected = `${elements} elements until the call ends`;
+    return new ArgumentError(this.#operation, argument, expected, received(data));
+  }
+
+  #writeAddresses(): void {
+    const { words } = this.#engine.arena;
+    for (const { slot, address } of this.#places) {
+      if (slot !== undefined) words[this.#block / 4 + slot] = address;
+    }
+  }
+
+  /** Keeps a block from others until the call ends. */
+  #hold(address: number): void {
+    if (this.#engine.shared) this.#held.push(this.#engine.arena.blockOf(address));
+  }
+
+  #read(slot: number | undefined, argument: string, given: Copy["from"], bytes: number): Place {
+    const address = this.#addressOf(argument, given, bytes);
+    const place = this.#place(slot, bytes, address);
+    if (address) this.#hold(address);
+    else this.#copies.push({ place, argument, from: given });
+    return place;
+  }
+
+  #place(slot: number | undefined, bytes: number, address: number): Place {
+    const place = { slot, bytes, address };
+    this.#places.push(place);
+    return place;
+  }
+
+  /** Where it lies in this memory, an allocated tensor or a view of one; else 0. */
+  #addressOf(argument: string, given: Copy["from"], bytes: number): number {
+    const { arena } = this.#engine;
+    if (given instanceof AllocatedTensor) {
+      const address = given.address(this.#operation, argument);
+      return given.isIn(arena) ? address : 0;
+    }
+    if (Array.isArray(given) || bytes === 0) return 0;
+    const view = given as Float32Array;
+    if (bufferOf(view) !== arena.buffer) return 0;
+    const [kind, address] = [kindOf(view), byteOffsetOf(view)];
+    if (kind === "Float16Array")
+      throw new ArgumentError(this.#operation, argument, "float32 in linear memory", kind);
+    if (arena.inUse(address, address + bytes)) return address;
+    const received = "a view of a disposed tensor";
+    throw new DisposedError(this.#operation, argument, "memory in use", received);
+  }
+}

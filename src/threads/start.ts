@@ -1,0 +1,31 @@
+// Threads, loaded only when they are asked for: the threaded builds and the workers. A bundle of its
+// own beside the default entry.
+
+import { enlist, hardwareThreads } from "#worker";
+import core from "builds:core?threads";
+import { Control } from "./control";
+import { Pool } from "./pool";
+
+/** More than so many do not pay: they wait for memory, and for each other's packed panels. */
+const MOST_AUTO = 16;
+
+/** The core's threaded builds. */
+export { core };
+
+/** What `threads: "auto"` means here. */
+export function autoThreads(): number {
+  return Math.min(hardwareThreads(), MOST_AUTO);
+}
+
+/** Starts `threads` − 1 workers on an engine's module and memory; rejects if one does not start. */
+export function startPool(
+  modules: readonly WebAssembly.Module[],
+  memory: WebAssembly.Memory,
+  threads: number,
+  worker: string | URL | undefined,
+): Promise<Pool> {
+  const control = new Int32Array(new SharedArrayBuffer(Control.count * 4));
+  return Pool.start(control, threads, (thread, heard, failed) =>
+    enlist({ modules, memory, control, thread }, worker, heard, failed),
+  );
+}

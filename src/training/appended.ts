@@ -1,0 +1,69 @@
+// Gradients of attendAppended: those of its two parts, from the output and logSumExp of both together.
+
+import { type AppendedRows, appendedCall, type BiasKeyValue } from "../layer/appended";
+import type { AttendCall } from "../attend/forward";
+import {
+  type AttendGradients,
+  type AttendState,
+  callBackward,
+  checkWanted,
+  type GradientOptions,
+} from "./attend";
+import type { Engine } from "../instance/instance";
+import type { Steps } from "../run/steps";
+import type { Tensor } from "../tensor/tensor";
+
+/** Of the inputs as attendBackward's, and of the bias. */
+export interface AppendedGradients extends AttendGradients {
+  biasKeyValue?: BiasKeyValue;
+}
+
+/**
+ * Gradients of attendAppended, whose output and logSumExp are over all keys: what a set of keys adds
+ * to them needs no more of the others than that.
+ */
+export function* attendAppendedBackward(
+  engine: Engine,
+  outputGradient: Tensor,
+  call: AttendCall,
+  appended: AppendedRows,
+  state: AttendState,
+  options: GradientOptions,
+): Steps<AppendedGradients> {
+  const wanted = checkWanted(call.operation, options, call.placed);
+  // The sinks' gradient comes with the appended keys: a sequence may have no others.
+  const own = { ...options, gradients: { ...wanted, sinks: false } };
+  const ofOwn = yield* callBackward(engine, call, outputGradient, state, own);
+  const other = appendedCall(call, appended);
+  const { sinks } = call.placed.scoring;
+  const scoring = { ...other.placed.scoring, sinks: wanted.sinks ? sinks : undefined };
+  const { keyGradient, valueGradient, sinksGradient } = yield* callBackward(
+    engine,
+    { ...other, placed: { ...other.placed, scoring } },
+    outputGradient,
+    state,
+    {
+      gradients: { sinks: wanted.sinks },
+      out: { query: ofOwn.queryGradient },
+      accumulate: true,
+    },
+  );
+  const gradients = { ...ofOwn, ...(sinksGradient && { sinksGradient }) };
+  const { biasDims } = appended;
+  if (!biasDims) return gradients;
+  const biasKeyValue = {
+    key: firstRows(keyGradient, biasDims.key),
+    value: firstRows(valueGradient, biasDims.value),
+  };
+  return { ...gradients, biasKeyValue };
+}
+
+/** The first row of every batch of [..., n, size], summed. */
+function firstRows({ data, dims }: Tensor, summedDims: readonly number[]): Tensor {
+  const [count, size] = dims.slice(-2) as [number, number];
+  const sums = new Float64Array(size);
+  for (let at = 0; at < data.length; at += count * size) {
+    for (let d = 0; d < size; d++) sums[d] += data[at + d] as number;
+  }
+  return { data: Float32Array.from(sums), dims: summedDims };
+}

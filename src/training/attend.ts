@@ -1,0 +1,300 @@
+// Gradients of attend: check → place → call → take, as in attend.ts.
+
+import { MaskKind, TrainingKernel } from "../../assembly/kinds";
+import { BackwardFrame, Mask as MaskRecord } from "../../build/frames";
+import { type AttendCall, checkAttend } from "../attend/forward";
+import { maskSlot, type Scores, stageCall, writeCall } from "../attend/call";
+import { checkAccumulate, checkBoolean } from "../check/values";
+import type { Engine } from "../instance/instance";
+import { type Module, moduleOf } from "../instance/modules";
+import { type Attention, checkAttention } from "../attention";
+import { Staging } from "../memory/staging";
+import { type Steps, threadsFor } from "../run/steps";
+import { ArgumentError, describe } from "../errors";
+import { reader } from "../check/names";
+import { type AttendOptions, type Abortable, attendFields, type ScoreOptions } from "../attend/options";
+import type { Inputs, Shapes } from "../check/shapes";
+import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
+
+/** What `attend` gave with `logSumExp: true`, and with the same options otherwise. */
+export interface AttendState {
+  /** In the layout of the query. */
+  readonly output: Tensor;
+  /** [B, H, L], without the axes that the query does not have. */
+  readonly logSumExp: Tensor;
+}
+
+/** Of the backward pass, besides those that say which scores were computed. */
+export interface GradientOptions {
+  /** Gradients wanted besides those of query, key and value. */
+  gradients?:
+    | {
+        /** Of an additive mask, or of each in a list, summed over what was broadcast. */
+        readonly mask?: boolean | undefined;
+        /** Of the slopes, [H] or [B, H] as they were given. */
+        readonly alibi?: boolean | undefined;
+        /** Of the sinks, [H]. */
+        readonly sinks?: boolean | undefined;
+      }
+    | undefined;
+  /** Where to write the gradients: as many elements as the tensors have. */
+  out?:
+    | {
+        /** Of the query. */
+        readonly query?: Float32Array | Tensor | undefined;
+        /** Of the key. */
+        readonly key?: Float32Array | Tensor | undefined;
+        /** Of the value. */
+        readonly value?: Float32Array | Tensor | undefined;
+      }
+    | undefined;
+  /** Whether to add the gradients to what is in `out`. */
+  accumulate?: boolean | undefined;
+}
+
+/** `weights`, `scores` and `logSumExp` may stand as they did in `attend`, and change nothing. */
+export type BackwardScoreOptions = Omit<ScoreOptions, "out" | "scoreMod"> & GradientOptions;
+
+/** Options of `attendBackward`: those of the `attend` it goes back through, and which gradients. */
+export type BackwardOptions = Omit<AttendOptions, "out" | "scoreMod"> & GradientOptions;
+
+/** What `attendBackward` returns; what was not asked for is missing. */
+export interface AttendGradients {
+  /** In the dims of the query. */
+  queryGradient: Tensor;
+  /** In the dims of the key. */
+  keyGradient: Tensor;
+  /** In the dims of the value. */
+  valueGradient: Tensor;
+  /** In the dims of the mask, summed over what was broadcast. */
+  maskGradient?: Tensor;
+  /** Instead, where `mask` is a list: as long as it, undefined for those that are not additive. */
+  maskGradients?: readonly (Tensor | undefined)[];
+  /** [H] or [B, H], as the slopes were given. */
+  slopesGradient?: Tensor;
+  /** [H] */
+  sinksGradient?: Tensor;
+}
+
+export const gradientFields = { gradients: 1, out: 1, accumulate: 1 } as const;
+
+/** A scoreMod is read too, to be refused. */
+type BackwardFields = BackwardOptions & Pick<ScoreOptions, "scoreMod">;
+const backwardFields = { ...attendFields, ...gradientFields } as const;
+const readBackward = reader<BackwardFields>(backwardFields);
+const readBackwardLater = reader<BackwardFields & Abortable>({ ...backwardFields, signal: 1 });
+
+/** What the forward pass was given and gave, and the gradient of its output. */
+export interface AttendPass extends AttendState {
+  readonly query: Tensor;
+  readonly key: Tensor;
+  readonly value: Tensor;
+  /** In the dims of the output. */
+  readonly outputGradient: Tensor;
+}
+
+/**
+ * Gradients of `attend`'s inputs (Dao 2023, "FlashAttention-2": weights are made anew from
+ * logSumExp, memory grows with L + S). `pass` holds the inputs of `attend`, the output and logSumExp it
+ * gave with `logSumExp: true`, and the gradient of the output; the options are those it was called with.
+ *
+ * Gradients have the dims of their tensors; heads that share a key and value head are summed. On
+ * request (`gradients`) those of additive masks, of ALiBi's slopes and of the sinks come too. A
+ * row that saw no key has gradient 0.
+ *
+ * @throws ArgumentError, MemoryError, DisposedError as `attend`; `scoreMod` is refused.
+ */
+export function attendBackward(
+  attention: Attention<"training">,
+  pass: AttendPass,
+  options: BackwardOptions = {},
+): AttendGradients {
+  const name = "attendBackward";
+  return checkAttention(name, attention).now(name, (engine) => {
+    const read = readBackward(name, options);
+    const { call, given } = checkPass(name, pass, read);
+    return callBackward(engine, call, given.outputGradient, given, read);
+  });
+}
+
+/** `attendBackward` without holding the calling thread; see `attendAsync`. */
+export function attendBackwardAsync(
+  attention: Attention<"training">,
+  pass: AttendPass,
+  options: BackwardOptions & Abortable = {},
+): Promise<AttendGradients> {
+  const name = "attendBackwardAsync";
+  return checkAttention(name, attention).later(name, () => {
+    const { signal, ...read } = readBackwardLater(name, options);
+    const { call, given } = checkPass(name, pass, read);
+    const state = checkState(name, given, call.shapes);
+    const gradient = like(name, "outputGradient", given.outputGradient, call.shapes.outputDims);
+    return { signal, steps: (engine) => callBackward(engine, call, gradient, state, read) };
+  });
+}
+
+export const readPass = reader<AttendPass>(
+  { query: 1, key: 1, value: 1, output: 1, logSumExp: 1, outputGradient: 1 },
+  "{ query, key, value, output, logSumExp, outputGradient }",
+);
+
+function checkPass(
+  operation: string,
+  pass: AttendPass,
+  options: BackwardOptions,
+): { call: AttendCall; given: AttendPass } {
+  const given = readPass(operation, pass, "pass");
+  const forward = forwardOptions(operation, options);
+  return { call: checkAttend(operation, given.query, given.key, given.value, forward), given };
+}
+
+/** Those of the forward pass; what it returned besides changes nothing. */
+export function forwardOptions<T extends object>(
+  operation: string,
+  options: T,
+): Omit<T, "out" | "scoreMod"> {
+  const { scoreMod } = options as { readonly scoreMod?: unknown };
+  if (scoreMod !== undefined) {
+    const expected = "no value: a function's gradient is not known";
+    throw new ArgumentError(operation, "scoreMod", expected, describe(scoreMod));
+  }
+  return { ...options, out: undefined };
+}
+
+/** `call` is the forward pass that the gradients go back through. */
+export function* callBackward(
+  engine: Engine,
+  { operation, inputs, shapes, placed }: AttendCall,
+  outputGradient: Tensor,
+  state: AttendState,
+  options: GradientOptions,
+): Steps<AttendGradients> {
+  const wanted = checkWanted(operation, options, placed);
+  const { output, logSumExp } = checkState(operation, state, shapes);
+  const gradient = like(operation, "outputGradient", outputGradient, shapes.outputDims);
+  const out = checkOuts(operation, options, inputs);
+
+  const { frame } = engine;
+  const number = moduleOf(engine, operation, "training");
+  const module = engine.modules[number] as Module;
+  const { batch, heads, queries, keys, headSize, valueSize } = shapes;
+  const words = writeCall(engine, shapes, placed);
+  // A mask's gradient is added up over all that it was broadcast to.
+  const multiplyAdds = batch * heads * queries * keys * (3 * headSize + 2 * valueSize);
+  const threads = wanted.mask ? 1 : threadsFor(engine, multiplyAdds);
+  words[BackwardFrame.threads] = threads;
+  const staging = new Staging(engine, operation, engine.shared || threads > 1);
+  stageCall(staging, inputs, placed);
+  staging.tensor(BackwardFrame.output, "output", output);
+  staging.tensor(BackwardFrame.logSumExp, "logSumExp", logSumExp);
+  staging.tensor(BackwardFrame.outputGradient, "outputGradient", gradient);
+  const target = (name: keyof Inputs, slot: BackwardFrame) =>
+    staging.output(slot, inputs[name].dims, out[name], `out.${name}`, options.accumulate === true);
+  const queryPlace = target("query", BackwardFrame.queryGradient);
+  const keyPlace = target("key", BackwardFrame.keyGradient);
+  const valuePlace = target("value", BackwardFrame.valueGradient);
+  const { masks, scoring } = placed;
+  const maskPlaces = (wanted.mask ? masks.each : []).map(({ kind, dims }, index) =>
+    kind === MaskKind.additive
+      ? { dims, place: staging.room(maskSlot(index, MaskRecord.gradient), elementsOf(dims) * 4) }
+      : undefined,
+  );
+  const slopesPlace = wanted.alibi && staging.room(BackwardFrame.slopesGradient, batch * heads * 4);
+  const sinksPlace = wanted.sinks && staging.room(BackwardFrame.sinksGradient, batch * heads * 4);
+  staging.room(BackwardFrame.scratch, module.scratchBytes(TrainingKernel.backward, frame));
+  try {
+    const call = yield* staging.place();
+    for (const mask of maskPlaces) {
+      if (!mask) continue;
+      const { address, bytes } = mask.place;
+      engine.arena.bytes.fill(0, address, address + bytes);
+    }
+    const items = module.items(TrainingKernel.backward, call);
+    yield staging.work({ module: number, kernel: TrainingKernel.backward, items, threads });
+    const asked: Partial<AttendGradients> = {};
+    const sums: (Tensor | undefined)[] = [];
+    for (const mask of maskPlaces) {
+      sums.push(mask && { data: yield* staging.copy(mask.place), dims: mask.dims.slice() });
+    }
+    if (wanted.mask && masks.listed) asked.maskGradients = sums;
+    else if (sums[0]) asked.maskGradient = sums[0];
+    if (slopesPlace) {
+      const sums = yield* staging.copy(slopesPlace);
+      asked.slopesGradient = scoring.alibi?.perBatch
+        ? { data: sums, dims: [batch, heads] }
+        : overBatches(sums, heads);
+    }
+    if (sinksPlace) asked.sinksGradient = overBatches(yield* staging.copy(sinksPlace), heads);
+    const [queryGradient, keyGradient, valueGradient] = (yield* staging.takeAll([
+      queryPlace,
+      keyPlace,
+      valuePlace,
+    ])) as [Tensor, Tensor, Tensor];
+    return { queryGradient, keyGradient, valueGradient, ...asked };
+  } finally {
+    staging.release();
+  }
+}
+
+/** [B, H] summed to [H]. */
+function overBatches(sums: Float32Array, heads: number): Tensor {
+  const totals = new Float64Array(heads);
+  for (const [index, sum] of sums.entries()) totals[index % heads] += sum;
+  return { data: Float32Array.from(totals), dims: [heads] };
+}
+
+const readGradients = reader<NonNullable<GradientOptions["gradients"]>>(
+  { mask: 1, alibi: 1, sinks: 1 },
+  "{ mask?, alibi?, sinks? }",
+);
+
+export function checkWanted(
+  operation: string,
+  { gradients: given }: GradientOptions,
+  scores: Scores,
+) {
+  if (given === undefined) return {};
+  const gradients = readGradients(operation, given, "gradients");
+  const { masks, scoring } = scores;
+  const possible = {
+    mask: masks.each.some(({ kind }) => kind === MaskKind.additive),
+    alibi: scoring.alibi !== undefined,
+    sinks: scoring.sinks !== undefined,
+  };
+  for (const name of ["mask", "alibi", "sinks"] as const) {
+    const argument = `gradients.${name}`;
+    checkBoolean(operation, argument, gradients[name]);
+    if (gradients[name] && !possible[name]) {
+      const what = name === "mask" ? "an additive mask" : `\`${name}\` to be given`;
+      throw new ArgumentError(operation, argument, what, "true without");
+    }
+  }
+  return gradients;
+}
+
+function checkState(operation: string, state: AttendState, shapes: Shapes): AttendState {
+  if (typeof state !== "object" || state === null) {
+    throw new ArgumentError(operation, "state", "{ output, logSumExp }", describe(state));
+  }
+  return {
+    output: like(operation, "output", state.output, shapes.outputDims),
+    logSumExp: like(operation, "logSumExp", state.logSumExp, shapes.logSumExpDims),
+  };
+}
+
+/** A tensor of these dims. */
+function like(operation: string, argument: string, value: unknown, dims: readonly number[]) {
+  const checked = checkTensor(operation, argument, value);
+  checkDimsOf(operation, argument, checked, dims);
+  return checked;
+}
+
+const readOut = reader<NonNullable<GradientOptions["out"]>>({ query: 1, key: 1, value: 1 });
+
+function checkOuts(operation: string, options: GradientOptions, inputs: Inputs) {
+  const { out: given, accumulate } = options;
+  const out = checkAccumulate(operation, given, accumulate, "{ query?, key?, value? }", readOut);
+  const target = (name: keyof Inputs) =>
+    checkOut(operation, out[name], inputs[name].dims, `out.${name}`);
+  return { query: target("query"), key: target("key"), value: target("value") };
+}

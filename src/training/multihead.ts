@@ -1,0 +1,309 @@
+// The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
+
+import type { Abortable } from "../attend/options";
+import { reader } from "../check/names";
+import { checkAccumulate } from "../check/values";
+import { ArgumentError, describe } from "../errors";
+import type { Engine } from "../instance/instance";
+import { moduleOf } from "../instance/modules";
+import type { BiasKeyValue } from "../layer/appended";
+import { checkLayer, type MultiHeadAttention } from "../layer/multihead";
+import type { LayerWeights } from "../layer/projections";
+import { type Kept, LayerRecord } from "../layer/record";
+import type { PreparedLinear } from "../linear/linear";
+import type { Steps } from "../run/steps";
+import { AllocatedTensor } from "../tensor/allocated";
+import { isFloats } from "../tensor/arrays";
+import { add, checkDimsOf, checkOut, checkTensor, set, type Tensor } from "../tensor/tensor";
+import { type AppendedGradients, attendAppendedBackward } from "./appended";
+import { callBackward, type GradientOptions, gradientFields } from "./attend";
+import { type LinearGradients, linearGradients } from "./linear";
+
+/** Of a projection. */
+export interface ProjectionGradients {
+  /** In the dims and the order of its matrix. */
+  readonly weight: Tensor;
+  /** Where it has a bias. */
+  readonly bias?: Tensor | undefined;
+}
+
+type Targets<T> = { readonly [Name in keyof T]?: T[Name] | Float32Array | undefined };
+
+/** Options of the layer's `backward`. */
+export interface LayerBackwardOptions {
+  /** Gradients wanted besides: of additive masks, of ALiBi's slopes and of the sinks. */
+  gradients?: GradientOptions["gradients"];
+  /** Where to write the gradients: as many elements as they have. */
+  out?:
+    | {
+        /** Of the query. */
+        readonly query?: Float32Array | Tensor | undefined;
+        /** Of the key. */
+        readonly key?: Float32Array | Tensor | undefined;
+        /** Of the value. */
+        readonly value?: Float32Array | Tensor | undefined;
+        /** Of the projections. */
+        readonly weights?:
+          | { readonly [Name in keyof LayerWeights]?: Targets<ProjectionGradients> | undefined }
+          | undefined;
+        /** Of the bias key and value. */
+        readonly biasKeyValue?: Targets<BiasKeyValue> | undefined;
+      }
+    | undefined;
+  /** Whether to add the gradients to what is in `out`. */
+  accumulate?: boolean | undefined;
+}
+
+/** What the layer's `backward` returns; what was not asked for is missing. */
+export interface LayerGradients {
+  /**
+   * In the dims of the query. The gradient of a key or value that `forward` was not given is part of
+   * that of the input which stood for it.
+   */
+  queryGradient: Tensor;
+  /** Where a key was given. */
+  keyGradient?: Tensor;
+  /** Where a value was given. */
+  valueGradient?: Tensor;
+  /** Of the four projections. */
+  weights: Record<keyof LayerWeights, ProjectionGradients>;
+  /** Of the bias key and value, in their dims, where the layer has them. */
+  biasKeyValue?: BiasKeyValue;
+  /** In the dims of the mask. */
+  maskGradient?: Tensor;
+  /** Instead, where `mask` is a list: as long as it, undefined for those that are not additive. */
+  maskGradients?: readonly (Tensor | undefined)[];
+  /** [H] or [B, H], as the slopes were given. */
+  slopesGradient?: Tensor;
+  /** [H] */
+  sinksGradient?: Tensor;
+}
+
+const readLayerBackward = reader<LayerBackwardOptions>(gradientFields);
+const readLayerBackwardLater = reader<LayerBackwardOptions & Abortable>({
+  ...gradientFields,
+  signal: 1,
+});
+
+/**
+ * Gradients of a layer's inputs and of every weight and bias, from that of the output and the record of
+ * the forward pass that gave it. The record is let go of.
+ *
+ * @throws ArgumentError, MemoryError, DisposedError as `forward`; the record stays then.
+ */
+export function multiHeadBackward(
+  layer: MultiHeadAttention,
+  outputGradient: Tensor,
+  record: LayerRecord,
+  options: LayerBackwardOptions = {},
+): LayerGradients {
+  const name = "multiHeadBackward";
+  const { attention } = checkLayer(name, layer);
+  return attention.now(name, (engine) => {
+    const read = readLayerBackward(name, options);
+    return backwardSteps(engine, name, layer, outputGradient, record, read);
+  });
+}
+
+/** `multiHeadBackward` without holding the calling thread; see `attendAsync`. */
+export function multiHeadBackwardAsync(
+  layer: MultiHeadAttention,
+  outputGradient: Tensor,
+  record: LayerRecord,
+  options: LayerBackwardOptions & Abortable = {},
+): Promise<LayerGradients> {
+  const name = "multiHeadBackwardAsync";
+  const { attention } = checkLayer(name, layer);
+  return attention.later(name, () => {
+    const { signal, ...read } = readLayerBackwardLater(name, options);
+    const gradient = checkTensor(name, "outputGradient", outputGradient);
+    return {
+      signal,
+      steps: (engine) => backwardSteps(engine, name, layer, gradient, record, read),
+    };
+  });
+}
+
+function* backwardSteps(
+  engine: Engine,
+  operation: string,
+  layer: MultiHeadAttention,
+  outputGradient: Tensor,
+  record: LayerRecord,
+  options: LayerBackwardOptions,
+): Steps<LayerGradients> {
+  moduleOf(engine, operation, "training");
+  const { projections } = checkLayer(operation, layer);
+  const own = LayerRecord.from(record);
+  if (!own) {
+    const expected = "a record from forward with record: true";
+    throw new ArgumentError(operation, "record", expected, describe(record));
+  }
+  const call = { operation, kept: own.keptBy(layer, operation), projections };
+  const gradients = yield* layerBackward(engine, call, outputGradient, options);
+  own.dispose();
+  return gradients;
+}
+
+interface BackwardCall {
+  readonly operation: string;
+  readonly kept: Kept;
+  readonly projections: Record<keyof LayerWeights, PreparedLinear>;
+}
+
+/** `options` as they were read. */
+function* layerBackward(
+  engine: Engine,
+  { operation, kept, projections }: BackwardCall,
+  outputGradient: Tensor,
+  options: LayerBackwardOptions,
+): Steps<LayerGradients> {
+  const { given, mixed } = kept;
+  const { inputs } = kept.call;
+  const gradient = checkTensor(operation, "outputGradient", outputGradient);
+  checkDimsOf(operation, "outputGradient", gradient, [
+    ...mixed.dims.slice(0, -1),
+    projections.output.outputSize,
+  ]);
+  const targets = checkTargets(operation, options, kept, projections);
+  const temporaries: AllocatedTensor[] = [];
+  const allocate = ({ dims }: Tensor) => {
+    const made = new AllocatedTensor(engine.arena, dims);
+    temporaries.push(made);
+    return made;
+  };
+  try {
+    const project = (name: keyof LayerWeights, dy: Tensor, x: Tensor, input?: Tensor) =>
+      linearGradients(engine, operation, dy, x, projections[name], { out: { input } });
+    const output = yield* project("output", gradient, mixed, allocate(mixed));
+    const out = {
+      query: allocate(inputs.query),
+      key: allocate(inputs.key),
+      value: allocate(inputs.value),
+    };
+    const { queryGradient, keyGradient, valueGradient, biasKeyValue, ...asked } =
+      yield* attendedBackward(engine, operation, output.inputGradient as Tensor, kept, {
+        gradients: options.gradients,
+        out,
+      });
+    const keyInput = given.key ?? given.query;
+    const made = {
+      query: yield* project("query", queryGradient, given.query),
+      key: yield* project("key", keyGradient, keyInput),
+      value: yield* project("value", valueGradient, given.value ?? keyInput),
+      output,
+    };
+    // Nothing can fail from here on, and what is added is added once.
+    const [ofQuery, ofKey, ofValue] = [made.query, made.key, made.value].map(
+      ({ inputGradient }) => inputGradient as Tensor,
+    ) as [Tensor, Tensor, Tensor];
+    if (!given.value) add(ofKey.data, ofValue.data);
+    if (!given.key) add(ofQuery.data, ofKey.data);
+    return {
+      queryGradient: targets("query", ofQuery),
+      ...(given.key && { keyGradient: targets("key", ofKey) }),
+      ...(given.value && { valueGradient: targets("value", ofValue) }),
+      weights: {
+        query: ofWeights("query", made.query, targets),
+        key: ofWeights("key", made.key, targets),
+        value: ofWeights("value", made.value, targets),
+        output: ofWeights("output", made.output, targets),
+      },
+      ...(biasKeyValue && {
+        biasKeyValue: {
+          key: targets("biasKeyValue.key", biasKeyValue.key),
+          value: targets("biasKeyValue.value", biasKeyValue.value),
+        },
+      }),
+      ...asked,
+    };
+  } finally {
+    for (const temporary of temporaries) temporary.dispose();
+  }
+}
+
+/** Back through what lies between the projections. */
+function* attendedBackward(
+  engine: Engine,
+  operation: string,
+  gradient: Tensor,
+  { call: made, mixed, logSumExp, appended }: Kept,
+  options: GradientOptions,
+): Steps<AppendedGradients> {
+  const call = { ...made, operation };
+  const state = { output: mixed, logSumExp };
+  if (!appended) return yield* callBackward(engine, call, gradient, state, options);
+  return yield* attendAppendedBackward(engine, gradient, call, appended, state, options);
+}
+
+/** Puts a gradient where it was asked to be, by its name. */
+type Deliver = (name: string, gradient: Tensor) => Tensor;
+
+function ofWeights(
+  name: keyof LayerWeights,
+  { weightGradient, biasGradient }: LinearGradients,
+  deliver: Deliver,
+): ProjectionGradients {
+  return {
+    weight: deliver(`weights.${name}.weight`, weightGradient),
+    ...(biasGradient && { bias: deliver(`weights.${name}.bias`, biasGradient) }),
+  };
+}
+
+type Out = NonNullable<LayerBackwardOptions["out"]>;
+const readOut = reader<Out>({ query: 1, key: 1, value: 1, weights: 1, biasKeyValue: 1 });
+const readOutWeights = reader<NonNullable<Out["weights"]>>({
+  query: 1,
+  key: 1,
+  value: 1,
+  output: 1,
+});
+const readOutBias = reader<NonNullable<Out["biasKeyValue"]>>({ key: 1, value: 1 });
+const readTargets = reader<Targets<ProjectionGradients>>({ weight: 1, bias: 1 });
+
+function checkTargets(
+  operation: string,
+  { out: wanted, accumulate }: LayerBackwardOptions,
+  { given, appended }: Kept,
+  projections: Record<keyof LayerWeights, PreparedLinear>,
+): Deliver {
+  const shape = "{ query?, key?, value?, weights?, biasKeyValue? }";
+  const out = checkAccumulate(operation, wanted, accumulate, shape, readOut);
+  const places = new Map<string, { given: unknown; checked: Tensor }>();
+  const place = (name: string, target: unknown, dims: readonly number[] | undefined) => {
+    if (target === undefined) return;
+    if (!dims) {
+      const expected = "no value without such a gradient";
+      throw new ArgumentError(operation, `out.${name}`, expected, describe(target));
+    }
+    const checked = checkOut(operation, target, dims, `out.${name}`) as Tensor;
+    places.set(name, { given: target, checked });
+  };
+  for (const name of ["query", "key", "value"] as const) {
+    place(name, out[name], given[name]?.dims);
+  }
+  const weights =
+    out.weights === undefined ? {} : readOutWeights(operation, out.weights, "out.weights");
+  for (const name of ["query", "key", "value", "output"] as const) {
+    if (weights[name] === undefined) continue;
+    const both = readTargets(operation, weights[name], `out.weights.${name}`);
+    const { weightDims, biasDims } = projections[name];
+    place(`weights.${name}.weight`, both.weight, weightDims);
+    place(`weights.${name}.bias`, both.bias, biasDims);
+  }
+  if (out.biasKeyValue !== undefined) {
+    const both = readOutBias(operation, out.biasKeyValue, "out.biasKeyValue");
+    for (const name of ["key", "value"] as const) {
+      place(`biasKeyValue.${name}`, both[name], appended?.biasDims?.[name]);
+    }
+  }
+  return (name, gradient) => {
+    const target = places.get(name);
+    if (!target) return gradient;
+    const { given, checked } = target;
+    const { data } = checked;
+    if (accumulate) add(data, gradient.data);
+    else set(data, gradient.data);
+    return isFloats(given) ? { data, dims: gradient.dims } : (given as Tensor);
+  };
+}

@@ -1,0 +1,69 @@
+// Gradients of attendPacked.
+
+import { type Attention, checkAttention } from "../attention";
+import { type AttendCall, checkCall } from "../attend/forward";
+import type { Abortable } from "../attend/options";
+import { checkPacked, type PackedFields, type PackedOptions, packedFields } from "../attend/packed";
+import { reader } from "../check/names";
+import {
+  type AttendGradients,
+  type AttendPass,
+  callBackward,
+  forwardOptions,
+  type GradientOptions,
+  gradientFields,
+  readPass,
+} from "./attend";
+
+/** Options of `attendPackedBackward`. */
+export type PackedBackwardOptions = Omit<PackedOptions, "out" | "scoreMod"> & GradientOptions;
+
+type Fields = Omit<PackedFields, "out"> & GradientOptions;
+const fields = { ...packedFields, ...gradientFields } as const;
+const readBackward = reader<Fields>(fields);
+const readBackwardLater = reader<Fields & Abortable>({ ...fields, signal: 1 });
+
+/**
+ * Gradients of `attendPacked`'s inputs, as `attendBackward` gives them of `attend`'s.
+ *
+ * @throws ArgumentError, MemoryError, DisposedError as `attend`.
+ */
+export function attendPackedBackward(
+  attention: Attention<"training">,
+  pass: AttendPass,
+  options: PackedBackwardOptions,
+): AttendGradients {
+  const name = "attendPackedBackward";
+  return checkAttention(name, attention).now(name, (engine) => {
+    const read = readBackward(name, options);
+    const { call, given } = checkPass(name, pass, read);
+    return callBackward(engine, call, given.outputGradient, given, read);
+  });
+}
+
+/** `attendPackedBackward` without holding the calling thread; see `attendAsync`. */
+export function attendPackedBackwardAsync(
+  attention: Attention<"training">,
+  pass: AttendPass,
+  options: PackedBackwardOptions & Abortable,
+): Promise<AttendGradients> {
+  const name = "attendPackedBackwardAsync";
+  return checkAttention(name, attention).later(name, () => {
+    const { signal, ...read } = readBackwardLater(name, options);
+    const { call, given } = checkPass(name, pass, read);
+    const { outputGradient } = given;
+    return { signal, steps: (engine) => callBackward(engine, call, outputGradient, given, read) };
+  });
+}
+
+function checkPass(
+  name: string,
+  pass: AttendPass,
+  options: Fields,
+): { call: AttendCall; given: AttendPass } {
+  const given = readPass(name, pass, "pass");
+  const forward = forwardOptions(name, options) as PackedFields;
+  const { query, key, value } = given;
+  const { inputs, shapes, visibility } = checkPacked(name, query, key, value, forward);
+  return { call: checkCall(name, inputs, shapes, visibility, forward), given };
+}
