@@ -1,6 +1,7 @@
 // The layer with bias_k, bias_v and add_zero_attn, forward and backward, against the float64 reference
 // with those keys after the others; and the reference's gradients of the bias by finite differences.
 
+import { multiHeadBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type LayerOptions, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
@@ -197,7 +198,7 @@ for (const variant of variants)
       using layer = MultiHeadAttention.fromMatrices(attention, weights, config);
       const { used } = attention.memory;
       const { options } = optionsOf(drawn);
-      const got = layer.forward(inputs[0], inputs[1], inputs[2], {
+      const got = layer.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }, {
         ...options,
         record: true,
         weights: true,
@@ -207,7 +208,7 @@ for (const variant of variants)
       assert.ok(record && got.weights && got.logSumExp);
       const target = of(31, B, L, queryInput);
       const before = target.data.slice();
-      const back = layer.backward(dy, record, {
+      const back = multiHeadBackward(layer, dy, record, {
         gradients: drawn.everything ? { mask: true, alibi: true, sinks: true } : undefined,
         out: { query: target },
         accumulate: true,
@@ -308,9 +309,9 @@ for (const variant of variants) {
       biasKeyValue: bias,
     });
     const run = (options?: object) => {
-      const { record } = layer.forward(inputs[0], inputs[1], inputs[2], { record: true });
+      const { record } = layer.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }, { record: true });
       assert.ok(record);
-      return layer.backward(dy, record, options).biasKeyValue;
+      return multiHeadBackward(layer, dy, record, options).biasKeyValue;
     };
     const first = run();
     assert.ok(first);
@@ -331,12 +332,12 @@ for (const variant of variants) {
       biasKeyValue: next,
     });
     const forward = (made: MultiHeadAttention) =>
-      made.forward(inputs[0], inputs[1], inputs[2]).output;
-    const { record } = layer.forward(inputs[0], inputs[1], inputs[2], { record: true });
+      made.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }).output;
+    const { record } = layer.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }, { record: true });
     layer.update({ biasKeyValue: next });
     assert.deepEqual(forward(layer), forward(other));
     // A record holds the bias that its forward pass read.
-    assert.deepEqual(layer.backward(dy, record!).biasKeyValue, first);
+    assert.deepEqual(multiHeadBackward(layer, dy, record!).biasKeyValue, first);
   });
 
   test(`mean weights are rounded alike with and without a bias key, ${variant}`, async () => {
@@ -349,7 +350,7 @@ for (const variant of variants) {
         biasKeyValue,
       });
       const [each, mean] = ([true, "mean"] as const).map(
-        (weights) => layer.forward(inputs[0], inputs[1], inputs[2], { weights }).weights!,
+        (weights) => layer.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }, { weights }).weights!,
       );
       const plane = each.data.length / (B * H);
       // w · (1/H) added up head by head, each step in float32.

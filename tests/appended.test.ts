@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { linear, MultiHeadAttention, prepareLinear, tensor, type Tensor } from "wasm-attention";
 import { engine, randomArray, variants } from "./engines";
 
 const close = (got: ArrayLike<number>, want: number[]) => {
@@ -38,7 +38,7 @@ for (const variant of variants) {
     const part = (index: number) =>
       tensor(weights.in_proj_weight.data.subarray(index * E * E, (index + 1) * E * E), [E, E]);
     const project = (input: Tensor, index: number) =>
-      attention.linear(input, attention.prepareLinear(part(index), { order: "out,in" }));
+      linear(attention, input, prepareLinear(attention, part(index), { order: "out,in" }));
 
     for (const [withBias, addZeroAttention] of [
       [true, false],
@@ -51,7 +51,7 @@ for (const variant of variants) {
         { heads, addZeroAttention },
       );
       const { used } = attention.memory;
-      const got = layer.forward(x, y, y, {
+      const got = layer.forward({ query: x, key: y, value: y }, {
         ...logits,
         mask,
         causal: true,
@@ -88,10 +88,7 @@ for (const variant of variants) {
           scores: "biased",
         },
       );
-      const want = attention.linear(
-        mixed.output,
-        attention.prepareLinear(weights["out_proj.weight"], { order: "out,in" }),
-      );
+      const want = linear(attention, mixed.output, prepareLinear(attention, weights["out_proj.weight"], { order: "out,in" }));
       const near = (a: Tensor, b: Tensor) => {
         assert.deepEqual(a.dims, b.dims);
         close(a.data, [...b.data]);
@@ -102,7 +99,7 @@ for (const variant of variants) {
       near(got.scores!, mixed.scores!);
       near(got.logSumExp!, mixed.logSumExp!);
       const asked = { ...logits, mask, causal: true, weights: "mean" } as const;
-      const mean = layer.forward(x, y, y, asked).weights!;
+      const mean = layer.forward({ query: x, key: y, value: y }, asked).weights!;
       assert.deepEqual(mean.dims, [B, L, S + extra]);
       close(
         mean.data,
@@ -112,12 +109,7 @@ for (const variant of variants) {
           return (at(0) + at(1)) / 2;
         }),
       );
-      const one = layer.forward(
-        tensor(x.data.slice(0, L * E), [L, E]),
-        tensor(y.data.slice(0, S * E), [S, E]),
-        undefined,
-        { ...logits, mask, causal: true, scores: "biased" },
-      );
+      const one = layer.forward({ query: tensor(x.data.slice(0, L * E), [L, E]), key: tensor(y.data.slice(0, S * E), [S, E]) }, { ...logits, mask, causal: true, scores: "biased" });
       assert.deepEqual(one.output.data, got.output.data.slice(0, L * E));
     }
   });
@@ -138,8 +130,8 @@ test("rows past queryLengths see no appended key either", async () => {
     using layer = MultiHeadAttention.fromPyTorch(attention, weights, { heads, addZeroAttention });
     const queryLengths = [1, 3];
     const asked = { weights: true, logSumExp: true };
-    const whole = layer.forward(x, undefined, undefined, asked);
-    const got = layer.forward(x, undefined, undefined, { ...asked, queryLengths });
+    const whole = layer.forward(x, asked);
+    const got = layer.forward(x, { ...asked, queryLengths });
     const columns = L + 1 + Number(addZeroAttention);
     for (let b = 0; b < B; b++) {
       for (let row = 0; row < L; row++) {

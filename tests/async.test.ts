@@ -2,14 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  ArgumentError,
-  createAttention,
-  DisposedError,
-  MultiHeadAttention,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { ArgumentError, createAttention, DisposedError, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
 import { randomArray } from "./engines";
 
 const of = (dims: number[], seed: number) =>
@@ -228,15 +221,15 @@ for (const threads of [1, 2]) {
       });
       const rows = of([2, 400, 96], 7);
       const { used } = attention.memory;
-      const expected = layer.forward(rows, rows, rows, { weights: true });
-      const later = layer.forwardAsync(rows, rows, rows, { weights: true });
+      const expected = layer.forward({ query: rows, key: rows, value: rows }, { weights: true });
+      const later = layer.forwardAsync({ query: rows, key: rows, value: rows }, { weights: true });
       await new Promise(setImmediate);
       layer.forward(rows);
       const result = await later;
       assert(bytes(result.output).equals(bytes(expected.output)));
       assert(bytes(result.weights as Tensor).equals(bytes(expected.weights as Tensor)));
       const controller = new AbortController();
-      const aborted = layer.forwardAsync(rows, rows, rows, { signal: controller.signal });
+      const aborted = layer.forwardAsync({ query: rows, key: rows, value: rows }, { signal: controller.signal });
       await new Promise(setImmediate);
       controller.abort();
       await assert.rejects(aborted, { name: "AbortError" });

@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { type AttendState, createAttention, tensor } from "wasm-attention";
+import { createAttention, prepareLinear, tensor } from "wasm-attention";
+import { attendBackward, type AttendState, linearBackward } from "wasm-attention/training";
 import * as frame from "../assembly/kinds";
 import { digestOfTexts } from "./battery/digest";
 import { engine, randomArray, variants } from "./engines";
@@ -35,7 +36,7 @@ for (const variant of variants) {
       sinks: [0, 1, 2],
     } as const;
     const gradients = { mask: true, sinks: true };
-    const weight = attention.prepareLinear(tensor(randomArray(40 * 9, 7), [40, 9]), {
+    const weight = prepareLinear(attention, tensor(randomArray(40 * 9, 7), [40, 9]), {
       order: "in,out",
       bias: randomArray(9, 8),
     });
@@ -43,8 +44,8 @@ for (const variant of variants) {
     const run = () => {
       const state = attention.attend(q, k, v, { ...options, logSumExp: true }) as AttendState;
       return [
-        attention.attendBackward(v, q, k, v, state, { ...options, gradients }),
-        attention.linearBackward(dy, q, weight),
+        attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: v }, { ...options, gradients }),
+        linearBackward(attention, dy, q, weight),
       ];
     };
     const want = run();

@@ -1,9 +1,11 @@
 // What may lie behind a Float32Array: a view at an odd offset, shared memory, a buffer that can be
 // resized, one that is gone, and the very data of another argument.
 
+import { rotate } from "wasm-attention/positions";
+import { attendBackward, linearBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ArgumentError, type Attention, DisposedError, type Tensor, tensor } from "wasm-attention";
+import { ArgumentError, attendPacked, type Attention, DisposedError, linear, mergeStates, prepareLinear, tensor, type Tensor } from "wasm-attention";
 import { engine, randomArray } from "./engines";
 
 const dims = [2, 3, 4];
@@ -15,18 +17,18 @@ const functions: Record<string, (a: Attention, x: Tensor, out?: Float32Array | T
   {
     attend: (a, x, out) => a.attend(x, x, x, { out }).output,
     attendPacked: (a, x, out) =>
-      a.attendPacked(x, x, x, { cumulativeQueries: [0, 1, 2], out }).output,
-    mergeStates: (a, x, out) => a.mergeStates([state(x), state(x)], { out }).output,
-    rotate: (a, x, out) => a.rotate(x, { positions: 3, out }),
+      attendPacked(a, x, x, x, { cumulativeQueries: [0, 1, 2], out }).output,
+    mergeStates: (a, x, out) => mergeStates(a, [state(x), state(x)], { out }).output,
+    rotate: (a, x, out) => rotate(a, x, { positions: 3, out }),
     attendBackward: (a, x, out) =>
-      a.attendBackward(x, x, x, x, state(x), { out: { key: out } }).keyGradient,
+      attendBackward(a, { ...state(x), query: x, key: x, value: x, outputGradient: x }, { out: { key: out } }).keyGradient,
     linearBackward: (a, x, out) => {
-      using weight = a.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
-      return a.linearBackward(x, x, weight, { out: { input: out } }).inputGradient as Tensor;
+      using weight = prepareLinear(a, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+      return linearBackward(a, x, x, weight, { out: { input: out } }).inputGradient as Tensor;
     },
     linear: (a, x, out) => {
-      using weight = a.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
-      return a.linear(x, weight, { out });
+      using weight = prepareLinear(a, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+      return linear(a, x, weight, { out });
     },
   };
 

@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AttendState, type Tensor, tensor } from "wasm-attention";
+import { attendPacked, type Tensor, tensor } from "wasm-attention";
+import { attendBackward, attendPackedBackward, type AttendState } from "wasm-attention/training";
 import { engine, randomArray, variants } from "./engines";
 import { dropoutFactors, philox } from "./philox";
 
@@ -93,13 +94,13 @@ for (const variant of variants) {
     const shared = { dropout: { probability: 0.4, seed: 11 }, logSumExp: true };
     const packed = { ...shared, cumulativeQueries: queries, cumulativeKeys: keys };
     const batch = { ...shared, layout: "BLHD", queryLengths, keyLengths } as const;
-    const one = attention.attendPacked(q, k, v, packed);
+    const one = attendPacked(attention, q, k, v, packed);
     const [pq, pg] = [q, g].map((x) => padded(x, queries, 130));
     const [pk, pv] = [k, v].map((x) => padded(x, keys, 200));
     const many = attention.attend(pq, pk, pv, batch);
     assert.deepEqual(padded(one.output, queries, 130), many.output);
-    const back = attention.attendPackedBackward(g, q, k, v, one as AttendState, packed);
-    const wide = attention.attendBackward(pg, pq, pk, pv, many as AttendState, batch);
+    const back = attendPackedBackward(attention, { ...one as AttendState, query: q, key: k, value: v, outputGradient: g }, packed);
+    const wide = attendBackward(attention, { ...many as AttendState, query: pq, key: pk, value: pv, outputGradient: pg }, batch);
     assert.deepEqual(padded(back.queryGradient, queries, 130), wide.queryGradient);
     assert.deepEqual(padded(back.keyGradient, keys, 200), wide.keyGradient);
     assert.deepEqual(padded(back.valueGradient, keys, 200), wide.valueGradient);

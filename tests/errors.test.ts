@@ -1,16 +1,10 @@
 // Every error message once; after each, the same engine gives the right answer and holds no more
 // memory than before.
 
+import { attendBackward, linearBackward, multiHeadBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  ArgumentError,
-  AttentionError,
-  createAttention,
-  DisposedError,
-  MultiHeadAttention,
-  UnsupportedError,
-} from "wasm-attention";
+import { ArgumentError, AttentionError, createAttention, DisposedError, linear, MultiHeadAttention, prepareLinear, UnsupportedError } from "wasm-attention";
 import { engine } from "./engines";
 
 import { attendRefused } from "./refused/attend";
@@ -100,8 +94,8 @@ test("what was disposed says so", async () => {
   const kept = attention.allocate([2]);
   const gone = attention.allocate([1, 1, 1, 1]);
   gone.dispose();
-  const weight = attention.prepareLinear(zeros(8, 8), { order: "in,out" });
-  const foreign = other.prepareLinear(zeros(8, 8), { order: "in,out" });
+  const weight = prepareLinear(attention, zeros(8, 8), { order: "in,out" });
+  const foreign = prepareLinear(other, zeros(8, 8), { order: "in,out" });
   const disposed: [string, () => unknown][] = [
     ['data: "tensor" expected a tensor in use, got a disposed one', () => gone.data],
     [
@@ -117,7 +111,7 @@ test("what was disposed says so", async () => {
       'linear: "prepared" expected a weight in use, got a disposed one',
       () => {
         weight.dispose();
-        return attention.linear(q, weight);
+        return linear(attention, q, weight);
       },
     ],
     [
@@ -130,7 +124,7 @@ test("what was disposed says so", async () => {
     ],
     [
       'linearBackward: "prepared" expected a weight in use, got a disposed one',
-      () => attention.linearBackward(q, q, weight),
+      () => linearBackward(attention, q, q, weight),
     ],
     ['update: "prepared" expected a weight in use, got a disposed one', () => weight.update(q)],
     [
@@ -138,16 +132,16 @@ test("what was disposed says so", async () => {
       () => {
         const one = zeros(1, 1, 1, 1);
         const state = { output: one, logSumExp: zeros(1, 1, 1) };
-        return attention.attendBackward(one, one, one, one, state, { out: { key: gone } });
+        return attendBackward(attention, { ...state, query: one, key: one, value: one, outputGradient: one }, { out: { key: gone } });
       },
     ],
     [
       'backward: "record" expected a record in use, got a disposed one',
       () => {
         using made = new MultiHeadAttention(attention, { heads: 2 }, eyes as never);
-        const { record } = made.forward(zeros(4, 8), undefined, undefined, { record: true });
+        const { record } = made.forward(zeros(4, 8), { record: true });
         record?.dispose();
-        return made.backward(zeros(4, 8), record as NonNullable<typeof record>);
+        return multiHeadBackward(made, zeros(4, 8), record as NonNullable<typeof record>);
       },
     ],
     [
@@ -161,7 +155,7 @@ test("what was disposed says so", async () => {
     ['memory: "attention" expected an engine in use, got a disposed one', () => attention.memory],
     ['data: "tensor" expected a tensor in use, got a disposed one', () => kept.data],
   ];
-  assert.throws(() => attention.linear(q, foreign), {
+  assert.throws(() => linear(attention, q, foreign), {
     message: 'linear: "prepared" expected a weight of this engine, got one of another',
   });
   for (const [message, call] of disposed) {

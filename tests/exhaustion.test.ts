@@ -1,16 +1,11 @@
 // Memory that runs out at every allocation of a call in turn: each is a MemoryError, nothing stays
 // allocated, and the next call is right.
 
+import { rotate } from "wasm-attention/positions";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type AllocatedTensor,
-  type AttendState,
-  type Attention,
-  MemoryError,
-  MultiHeadAttention,
-  tensor,
-} from "wasm-attention";
+import { type AllocatedTensor, attendPacked, type Attention, linear, MemoryError, mergeStates, MultiHeadAttention, prepareLinear, tensor } from "wasm-attention";
+import { attendBackward, attendPackedBackward, type AttendState, linearBackward } from "wasm-attention/training";
 import { engine, randomArray } from "./engines";
 import { instrumented } from "./instrumented";
 
@@ -48,14 +43,14 @@ const calls: [
   [
     "attendPacked",
     1,
-    (a) => a.attendPacked(packed, packed, packed, { cumulativeQueries: [0, 7, 20] }),
+    (a) => attendPacked(a, packed, packed, packed, { cumulativeQueries: [0, 7, 20] }),
   ],
   [
     "mergeStates",
     1,
     (a) => {
       const state = { output: x, logSumExp: tensor(new Float32Array(20), [2, 2, 5]) };
-      return a.mergeStates([state, state]);
+      return mergeStates(a, [state, state]);
     },
   ],
   [
@@ -65,7 +60,7 @@ const calls: [
       const options = { ...everything, scoreMod: undefined, mask: new Float32Array(25) };
       const state = a.attend(x, x, x, options) as AttendState;
       const gradients = { mask: true, alibi: true, sinks: true };
-      return a.attendBackward(x, x, x, x, state, { ...options, gradients });
+      return attendBackward(a, { ...state, query: x, key: x, value: x, outputGradient: x }, { ...options, gradients });
     },
   ],
   [
@@ -73,36 +68,36 @@ const calls: [
     2,
     (a) => {
       const options = { cumulativeQueries: [0, 7, 20], logSumExp: true };
-      const state = a.attendPacked(packed, packed, packed, options) as AttendState;
-      return a.attendPackedBackward(packed, packed, packed, packed, state, options);
+      const state = attendPacked(a, packed, packed, packed, options) as AttendState;
+      return attendPackedBackward(a, { ...state, query: packed, key: packed, value: packed, outputGradient: packed }, options);
     },
   ],
-  ["rotate", 1, (a) => a.rotate(x)],
+  ["rotate", 1, (a) => rotate(a, x)],
   ["allocate", 1, (a) => a.allocate([7]).dispose()],
-  ["prepareLinear", 2, (a) => a.prepareLinear(eye.weight, eye).dispose()],
+  ["prepareLinear", 2, (a) => prepareLinear(a, eye.weight, eye).dispose()],
   [
     "linear",
     3,
     (a) => {
-      using weight = a.prepareLinear(eye.weight, eye);
-      return a.linear(rows, weight);
+      using weight = prepareLinear(a, eye.weight, eye);
+      return linear(a, rows, weight);
     },
   ],
   [
     "linearBackward",
     10,
     (a) => {
-      using weight = a.prepareLinear(eye.weight, { ...eye, bias: new Float32Array(4) });
-      return a.linearBackward(rows, rows, weight);
+      using weight = prepareLinear(a, eye.weight, { ...eye, bias: new Float32Array(4) });
+      return linearBackward(a, rows, rows, weight);
     },
   ],
   [
     "update",
     4,
     (a) => {
-      using weight = a.prepareLinear(eye.weight, eye);
+      using weight = prepareLinear(a, eye.weight, eye);
       weight.update(tensor(randomArray(16, 9), [4, 4]));
-      return a.linear(rows, weight);
+      return linear(a, rows, weight);
     },
   ],
   [
@@ -110,7 +105,7 @@ const calls: [
     50,
     (a, Layer) => {
       using layer = new Layer(a, { heads: 2 }, eyes);
-      const { record } = layer.forward(rows, undefined, undefined, { record: true });
+      const { record } = layer.forward(rows, { record: true });
       assert.ok(record);
       using kept = record;
       return layer.backward(rows, kept);
@@ -122,7 +117,7 @@ const calls: [
     17,
     (a, Layer) => {
       using layer = new Layer(a, { heads: 2 }, eyes);
-      return layer.forward(rows, rows, rows, { weights: "mean" });
+      return layer.forward({ query: rows, key: rows, value: rows }, { weights: "mean" });
     },
   ],
   [
@@ -130,7 +125,7 @@ const calls: [
     20,
     (a, Layer) => {
       using layer = new Layer(a, extra, eyes);
-      return layer.forward(rows, rows, rows, { weights: true, logSumExp: true });
+      return layer.forward({ query: rows, key: rows, value: rows }, { weights: true, logSumExp: true });
     },
   ],
 ];

@@ -2,13 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  ArgumentError,
-  type AttendState,
-  createAttention,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { ArgumentError, attendPacked, createAttention, type Tensor, tensor } from "wasm-attention";
+import { attendBackward, type AttendState } from "wasm-attention/training";
 import { randomArray } from "./engines";
 
 const FAR = 2 ** 30;
@@ -23,7 +18,7 @@ for (const rows of [1, 3, 70]) {
     const dy = tensor(randomArray(rows * 4, 2), [rows, 4]);
     const run = (options: object) => {
       const state = attention.attend(q, k, v, { ...options, logSumExp: true }) as AttendState;
-      const backward = attention.attendBackward(dy, q, k, v, state, options);
+      const backward = attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, options);
       return [state.output, state.logSumExp, ...(Object.values(backward) as Tensor[])].map(
         ({ data }) => data,
       );
@@ -63,7 +58,7 @@ test("ALiBi distances past 2²⁴ are exact", async () => {
       if (rows === 1 || distance === "signed") continue;
       const gradients = { alibi: true };
       const slopes = ([key, value]: (typeof k)[], state: typeof far, queryOffset: number) =>
-        attention.attendBackward(filled([rows, 1], 1), q, key, value, state as AttendState, {
+        attendBackward(attention, { ...state as AttendState, query: q, key, value, outputGradient: filled([rows, 1], 1) }, {
           alibi,
           window,
           queryOffset,
@@ -84,7 +79,7 @@ test("backward of 2³¹ tiles, of which a window leaves a few", async () => {
   const options = { queryOffset: keys - 500, window: { left: 0, right: 0 } };
   const state = attention.attend(q, k, v, { ...options, logSumExp: true }) as AttendState;
   const dy = filled([1, heads, rows, 1], 1);
-  const got = attention.attendBackward(dy, q, k, v, state, options);
+  const got = attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, options);
   const { data } = got.valueGradient;
   assert.ok(data.subarray(keys - 500).every((x) => x === heads));
   assert.ok(data.subarray(0, keys - 500).every((x) => x === 0));
@@ -99,7 +94,7 @@ test("more tiles than 32 bits count are refused", async () => {
   const cumulativeQueries = Array.from({ length: batch + 1 }, (_, b) => (b ? long + b : 0));
   const { used } = attention.memory;
   assert.throws(
-    () => attention.attendPacked(q, k, k, { cumulativeQueries }),
+    () => attendPacked(attention, q, k, k, { cumulativeQueries }),
     (error: Error) =>
       error instanceof ArgumentError &&
       /attendPacked: .*at most 1073741824 tiles/.test(error.message),

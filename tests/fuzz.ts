@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 import fc from "fast-check";
-import { type AllocatedTensor, type Attention, type PreparedLinear, tensor } from "wasm-attention";
+import { type AllocatedTensor, type Attention, type PreparedLinear, prepareLinear, tensor } from "wasm-attention";
 import { checkAttend } from "./checks/attend";
 import { backwardProblems, checkBackward } from "./checks/backward";
 import { checkHostile, hostileProblems } from "./checks/hostile";
@@ -62,7 +62,7 @@ async function take(attention: Attention, held: Held, step: Step): Promise<void>
   } else if ("prepare" in step) {
     const [rows, columns] = step.prepare.map((n) => n + 1);
     const weight = tensor(randomArray(rows * columns, rows), [rows, columns]);
-    held.weights.push(attention.prepareLinear(weight, { order: "in,out" }));
+    held.weights.push(prepareLinear(attention, weight, { order: "in,out" }));
   } else if ("dispose" in step) {
     held.tensors.splice(step.dispose, 1)[0]?.dispose();
     held.weights.splice(step.dispose, 1)[0]?.dispose();

@@ -1,16 +1,10 @@
 // linearBackward against float64 at every kind of edge, in both orders; prepared weights updated in
 // place.
 
+import { linearBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type Attention,
-  createAttention,
-  DisposedError,
-  MemoryError,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { type Attention, createAttention, DisposedError, linear, MemoryError, prepareLinear, type Tensor, tensor } from "wasm-attention";
 import { engine, randomArray, variants } from "./engines";
 import { linear, shareOfTolerance } from "./reference";
 
@@ -31,30 +25,22 @@ for (const variant of variants) {
       for (const outs of outputs) {
         const weight = randomArray(ins * outs, ins + outs);
         const bias = outs % 2 ? randomArray(outs, 5) : undefined;
-        const inOut = attention.prepareLinear(tensor(weight, [ins, outs]), {
+        const inOut = prepareLinear(attention, tensor(weight, [ins, outs]), {
           order: "in,out",
           bias,
         });
-        const outIn = attention.prepareLinear(tensor(turned(weight, ins, outs), [outs, ins]), {
+        const outIn = prepareLinear(attention, tensor(turned(weight, ins, outs), [outs, ins]), {
           order: "out,in",
           bias,
         });
         for (const rows of rowCounts) {
           const x = randomArray(rows * ins, rows + 1);
           const dy = randomArray(rows * outs, rows + 2);
-          const got = attention.linearBackward(
-            tensor(dy, [rows, outs]),
-            tensor(x, [rows, ins]),
-            inOut,
-          );
+          const got = linearBackward(attention, tensor(dy, [rows, outs]), tensor(x, [rows, ins]), inOut);
           assert.deepEqual(got.inputGradient?.dims, [rows, ins]);
           assert.deepEqual(got.weightGradient.dims, [ins, outs]);
           assert.deepEqual(got.biasGradient?.dims, bias && [outs]);
-          const other = attention.linearBackward(
-            tensor(dy, [1, rows, outs]),
-            tensor(x, [1, rows, ins]),
-            outIn,
-          );
+          const other = linearBackward(attention, tensor(dy, [1, rows, outs]), tensor(x, [1, rows, ins]), outIn);
           assert.deepEqual(other.inputGradient?.dims, [1, rows, ins]);
           assert.deepEqual(other.inputGradient?.data, got.inputGradient?.data);
           assert.deepEqual(other.weightGradient.dims, [outs, ins]);
@@ -83,19 +69,19 @@ for (const variant of variants) {
   test(`linearBackward writes and adds where it is told, ${variant}`, async () => {
     const attention = await engine(variant);
     const weight = tensor(randomArray(42, 1), [6, 7]);
-    using prepared = attention.prepareLinear(weight, { order: "in,out", bias: randomArray(7, 2) });
+    using prepared = prepareLinear(attention, weight, { order: "in,out", bias: randomArray(7, 2) });
     const [x, dy] = [tensor(randomArray(30, 3), [5, 6]), tensor(randomArray(35, 4), [5, 7])];
-    const want = attention.linearBackward(dy, x, prepared);
+    const want = linearBackward(attention, dy, x, prepared);
     assert.ok(want.inputGradient && want.biasGradient);
     using input = attention.allocate([5, 6]);
     const out = { input, weight: new Float32Array(42), bias: tensor(new Float32Array(7), [7]) };
-    const got = attention.linearBackward(dy, x, prepared, { out });
+    const got = linearBackward(attention, dy, x, prepared, { out });
     assert.equal(got.inputGradient, input);
     assert.equal(got.weightGradient.data, out.weight);
     assert.deepEqual(input.data, want.inputGradient.data);
     assert.deepEqual(out.weight, want.weightGradient.data);
     assert.deepEqual(out.bias.data, want.biasGradient.data);
-    attention.linearBackward(dy, x, prepared, { out, accumulate: true });
+    linearBackward(attention, dy, x, prepared, { out, accumulate: true });
     assert.deepEqual(
       input.data,
       want.inputGradient.data.map((g) => 2 * g),
@@ -108,7 +94,7 @@ for (const variant of variants) {
       out.bias.data,
       want.biasGradient.data.map((g) => 2 * g),
     );
-    const without = attention.linearBackward(dy, x, prepared, { gradients: { input: false } });
+    const without = linearBackward(attention, dy, x, prepared, { gradients: { input: false } });
     assert.equal(without.inputGradient, undefined);
     assert.deepEqual(without.weightGradient, want.weightGradient);
   });
@@ -120,11 +106,11 @@ for (const variant of variants) {
       const dims = order === "in,out" ? [6, 7] : [7, 6];
       const [a, b] = [1, 2].map((seed) => tensor(randomArray(42, seed), dims));
       const [p, q] = [3, 4].map((seed) => randomArray(7, seed));
-      using first = attention.prepareLinear(a, { order, bias: p });
-      using second = attention.prepareLinear(b, { order, bias: q });
+      using first = prepareLinear(attention, a, { order, bias: p });
+      using second = prepareLinear(attention, b, { order, bias: q });
       const { used, reserved } = attention.memory;
       first.update(b, q);
-      assert.deepEqual(attention.linear(x, first), attention.linear(x, second));
+      assert.deepEqual(linear(attention, x, first), linear(attention, x, second));
       assert.equal(attention.memory.used, used);
       assert.equal(attention.memory.reserved, reserved);
     }
@@ -151,17 +137,17 @@ for (const [kind, place] of Object.entries(places)) {
     const attention = await engine("portable");
     const dims = [40, 40];
     const [w, xs, dys] = [1, 2, 3].map((seed) => randomArray(1600, seed)) as Float32Array[];
-    using prepared = attention.prepareLinear(tensor(w, dims), {
+    using prepared = prepareLinear(attention, tensor(w, dims), {
       order: "in,out",
       bias: randomArray(40, 4),
     });
-    const want = attention.linearBackward(tensor(dys, dims), tensor(xs, dims), prepared);
+    const want = linearBackward(attention, tensor(dys, dims), tensor(xs, dims), prepared);
     for (const order of [0, 1]) {
       for (const accumulate of [false, true]) {
         const [x, dy] = [place(attention, xs, dims), place(attention, dys, dims)];
         const before = [x, dy].map(({ data }) => data.slice()) as [Float32Array, Float32Array];
         const out = order ? { input: x, weight: dy } : { input: dy, weight: x };
-        const got = attention.linearBackward(dy, x, prepared, { out, accumulate });
+        const got = linearBackward(attention, dy, x, prepared, { out, accumulate });
         const sum = (gradient: Tensor | undefined, index: number) =>
           gradient?.data.map((g, i) => (accumulate ? (before[index]?.[i] as number) + g : g));
         assert.deepEqual(got.inputGradient?.data, sum(want.inputGradient, order ? 0 : 1));
@@ -183,7 +169,7 @@ test("linearBackward that fails has written and added nothing", async () => {
       reproducible: true,
       maximumMemory: kilobytes * 1024,
     });
-    using prepared = attention.prepareLinear(weight, {
+    using prepared = prepareLinear(attention, weight, {
       order: "in,out",
       bias: new Float32Array(outs),
     });
@@ -194,7 +180,7 @@ test("linearBackward that fails has written and added nothing", async () => {
     };
     const { used } = attention.memory;
     try {
-      attention.linearBackward(dy, x, prepared, { out, accumulate: true });
+      linearBackward(attention, dy, x, prepared, { out, accumulate: true });
       break;
     } catch (error) {
       assert.ok(error instanceof MemoryError, String(error));
@@ -210,17 +196,17 @@ test("a weight is not updated when it is disposed, in use, or from inside a scor
   const attention = await engine("portable");
   const weight = tensor(randomArray(16, 1), [4, 4]);
   const x = tensor(randomArray(8, 2), [2, 4]);
-  using prepared = attention.prepareLinear(weight, { order: "in,out" });
-  const want = attention.linear(x, prepared);
+  using prepared = prepareLinear(attention, weight, { order: "in,out" });
+  const want = linear(attention, x, prepared);
   const update = () => prepared.update(tensor(randomArray(16, 3), [4, 4]));
   assert.throws(() => attention.attend(x, x, x, { scoreMod: update }), {
     message:
       'update: "attention" expected an engine that is not running a scoreMod, got a call from inside it',
   });
-  assert.deepEqual(attention.linear(x, prepared), want);
+  assert.deepEqual(linear(attention, x, prepared), want);
   prepared.dispose();
   assert.throws(update, DisposedError);
-  const other = attention.prepareLinear(weight, { order: "in,out" });
+  const other = prepareLinear(attention, weight, { order: "in,out" });
   attention.dispose();
   assert.throws(() => other.update(weight), DisposedError);
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { tensor } from "wasm-attention";
+import { linear, prepareLinear, tensor } from "wasm-attention";
 import { engine, randomArray, variants } from "./engines";
 import { linear, shareOfTolerance } from "./reference";
 
@@ -24,8 +24,8 @@ for (const variant of variants) {
           weight,
           (_, k) => weight[(k % depth) * columns + Math.floor(k / depth)],
         );
-        const inOut = attention.prepareLinear(stored, { order: "in,out", bias });
-        const outIn = attention.prepareLinear(tensor(turned, [columns, depth]), {
+        const inOut = prepareLinear(attention, stored, { order: "in,out", bias });
+        const outIn = prepareLinear(attention, tensor(turned, [columns, depth]), {
           order: "out,in",
           bias: bias && tensor(bias, [columns]),
         });
@@ -33,9 +33,9 @@ for (const variant of variants) {
         assert.equal(inOut.outputSize, columns);
         for (const rows of rowCounts) {
           const x = randomArray(rows * depth, rows);
-          const got = attention.linear(tensor(x, [rows, depth]), inOut);
+          const got = linear(attention, tensor(x, [rows, depth]), inOut);
           assert.deepEqual(got.dims, [rows, columns]);
-          assert.deepEqual(attention.linear(tensor(x, [1, rows, depth]), outIn).data, got.data);
+          assert.deepEqual(linear(attention, tensor(x, [1, rows, depth]), outIn).data, got.data);
           const truth = linear(x, weight, bias, rows, depth, columns);
           const naive = linear(x, weight, bias, rows, depth, columns, Math.fround);
           worst = Math.max(worst, shareOfTolerance(got.data, truth, [naive]));
@@ -50,17 +50,17 @@ for (const variant of variants) {
 
   test(`linear writes where it is told, over its own input too, ${variant}`, async () => {
     const attention = await engine(variant);
-    const weight = attention.prepareLinear(tensor(randomArray(36, 1), [6, 6]), { order: "in,out" });
+    const weight = prepareLinear(attention, tensor(randomArray(36, 1), [6, 6]), { order: "in,out" });
     const x = randomArray(30, 2);
-    const want = attention.linear(tensor(x, [5, 6]), weight).data;
+    const want = linear(attention, tensor(x, [5, 6]), weight).data;
     const out = new Float32Array(30);
-    assert.equal(attention.linear(tensor(x, [5, 6]), weight, { out }).data, out);
+    assert.equal(linear(attention, tensor(x, [5, 6]), weight, { out }).data, out);
     assert.deepEqual(out, want);
     const allocated = attention.allocate([5, 6]);
     allocated.data.set(x);
-    assert.equal(attention.linear(allocated, weight, { out: allocated }), allocated);
+    assert.equal(linear(attention, allocated, weight, { out: allocated }), allocated);
     assert.deepEqual(allocated.data, want);
-    const none = attention.linear(tensor(new Float32Array(0), [0, 6]), weight);
+    const none = linear(attention, tensor(new Float32Array(0), [0, 6]), weight);
     assert.deepEqual([none.data.length, none.dims], [0, [0, 6]]);
   });
 }
@@ -72,13 +72,13 @@ for (const variant of variants) {
       // Wide and deep enough to be shared, and for a row alone to take several panels at once.
       const [depth, columns] = [600, 1700];
       const weight = tensor(randomArray(depth * columns, 1), [depth, columns]);
-      using prepared = attention.prepareLinear(weight, { order: "in,out" });
+      using prepared = prepareLinear(attention, weight, { order: "in,out" });
       const x = randomArray(65 * depth, 2);
-      const whole = attention.linear(tensor(x, [65, depth]), prepared).data;
+      const whole = linear(attention, tensor(x, [65, depth]), prepared).data;
       for (const row of [0, 1, 63, 64]) {
         const alone = tensor(x.slice(row * depth, (row + 1) * depth), [1, depth]);
         assert.deepEqual(
-          attention.linear(alone, prepared).data,
+          linear(attention, alone, prepared).data,
           whole.slice(row * columns, (row + 1) * columns),
         );
       }
@@ -93,11 +93,8 @@ for (const variant of variants) {
       const [depth, columns, rows] = [600, 1700, 65];
       const bias = randomArray(columns, 3);
       const weight = tensor(randomArray(depth * columns, 1), [depth, columns]);
-      using prepared = attention.prepareLinear(weight, { order: "in,out", bias });
-      const { data } = attention.linear(
-        tensor(new Float32Array(rows * depth), [rows, depth]),
-        prepared,
-      );
+      using prepared = prepareLinear(attention, weight, { order: "in,out", bias });
+      const { data } = linear(attention, tensor(new Float32Array(rows * depth), [rows, depth]), prepared);
       for (let row = 0; row < rows; row++)
         assert.deepEqual(data.slice(row * columns, (row + 1) * columns), bias);
     }

@@ -3,15 +3,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type AttendOptions,
-  type AttendState,
-  type Attention,
-  type Mask,
-  MultiHeadAttention,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { type AttendOptions, type Attention, type Mask, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { attendBackward, type AttendState } from "wasm-attention/training";
 import { engine, random, randomArray, variants } from "./engines";
 
 const of = (seed: number, ...dims: number[]) =>
@@ -100,12 +93,12 @@ for (const variant of variants) {
             assert.deepEqual(got, attention.attend(q, k, v, one));
             const dy = of(9, B, H, L, 24);
             const state = got as AttendState;
-            const { maskGradients, ...gradients } = attention.attendBackward(dy, q, k, v, state, {
+            const { maskGradients, ...gradients } = attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, {
               ...options,
               mask: list,
               gradients: { mask: list.some(({ data }) => data instanceof Float32Array) },
             });
-            assert.deepEqual(gradients, attention.attendBackward(dy, q, k, v, state, one));
+            assert.deepEqual(gradients, attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, one));
             if (!maskGradients) continue;
             assert.deepEqual(
               maskGradients.map((gradient) => gradient?.dims),
@@ -178,7 +171,7 @@ for (const variant of variants) {
     const got = attention.attend(q, k, v, { mask, logSumExp: true });
     const cut = { keyLengths: [n - 9], mask: rows, logSumExp: true };
     assert.deepEqual(got, attention.attend(q, k, v, cut));
-    const back = attention.attendBackward(q, q, k, v, got as AttendState, {
+    const back = attendBackward(attention, { ...got as AttendState, query: q, key: k, value: v, outputGradient: q }, {
       mask,
       gradients: { mask: true },
     });
@@ -199,7 +192,7 @@ for (const variant of variants) {
     const options = { mask: [padding, bias, shift], logSumExp: true };
     const state = attention.attend(q, k, v, options) as AttendState;
     const run = (mask: Mask | Mask[]) =>
-      attention.attendBackward(dy, q, k, v, state, { mask, gradients: { mask: true } });
+      attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, { mask, gradients: { mask: true } });
     const { maskGradients, maskGradient } = run(options.mask);
     assert.equal(maskGradient, undefined);
     // All that was added, as one mask of all axes: its gradient summed over those that were broadcast.
@@ -243,7 +236,7 @@ for (const variant of variants) {
         mask: { data: data.slice(0, B * H * S), dims: [B, H, 1, S] },
       }),
     );
-    const { maskGradient } = attention.attendBackward(q, q, k, k, want as AttendState, {
+    const { maskGradient } = attendBackward(attention, { ...want as AttendState, query: q, key: k, value: k, outputGradient: q }, {
       ...options,
       mask,
       gradients: { mask: true },
@@ -259,7 +252,7 @@ for (const variant of variants) {
       { wq: eye, wk: eye, wv: eye, dense: eye },
       { heads: H },
     );
-    const { output } = layer.forward(q, k, k, {
+    const { output } = layer.forward({ query: q, key: k, value: k }, {
       mask: [mask, { data: padding, dims: [B, 1, 1, S] }],
     });
     // PyTorch merges them: −∞ in every row and head of a key that is padding.
@@ -268,7 +261,7 @@ for (const variant of variants) {
       return padding[b * S + (at % S)] ? x : -Infinity;
     });
     const one = { mask: { data: merged, dims: [B, H, L, S] } };
-    assert.deepEqual(output, layer.forward(q, k, k, one).output);
+    assert.deepEqual(output, layer.forward({ query: q, key: k, value: k }, one).output);
     // One head: a mask of each batch.
     const alone = { layout: "BLE", heads: 1, mask: { data: data.slice(0, B * L * S) } } as const;
     const run = (dims: number[]) =>

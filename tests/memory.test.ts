@@ -1,17 +1,11 @@
 // Linear memory: true figures, no copies where none are due, growth in the middle of things,
 // exhaustion, and nothing left behind.
 
+import { rotate } from "wasm-attention/positions";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type AllocatedTensor,
-  type AttendState,
-  type Attention,
-  MemoryError,
-  MultiHeadAttention,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { type AllocatedTensor, type Attention, linear, MemoryError, mergeStates, MultiHeadAttention, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import { attendBackward, type AttendState } from "wasm-attention/training";
 import { Arena } from "../src/memory/arena";
 import { engine, random, randomArray } from "./engines";
 
@@ -47,11 +41,11 @@ const plainDims = [1, 8, 512, 64];
 const square = tensor(randomArray(64 * 64, 2), [64, 64]);
 const written: Record<string, (a: Attention, x: Tensor, out: AllocatedTensor) => unknown> = {
   attend: (a, x, out) => a.attend(x, x, x, { out }),
-  rotate: (a, x, out) => a.rotate(x, { out }),
-  linear: (a, x, out) => a.linear(x, a.prepareLinear(square, { order: "in,out" }), { out }),
+  rotate: (a, x, out) => rotate(a, x, { out }),
+  linear: (a, x, out) => linear(a, x, prepareLinear(a, square, { order: "in,out" }), { out }),
   mergeStates: (a, x, out) => {
     const state = { output: x, logSumExp: tensor(new Float32Array(8 * 512), [1, 8, 512]) };
-    return a.mergeStates([state], { out });
+    return mergeStates(a, [state], { out });
   },
 };
 
@@ -139,7 +133,7 @@ test("backward, one head at n = 16,384 needs at most 32 MB beside its tensors", 
   const x = tensor(randomArray(n * 64, 5), [1, 1, n, 64]);
   const window = { left: 100, right: 100 };
   const state = attention.attend(x, x, x, { logSumExp: true, window }) as AttendState;
-  attention.attendBackward(x, x, x, x, state, { window });
+  attendBackward(attention, { ...state, query: x, key: x, value: x, outputGradient: x }, { window });
   // Query, key, value, output, four gradients, and logSumExp.
   const beside = attention.memory.reserved - 8 * n * 64 * 4 - n * 4;
   assert.ok(beside < 32 * MB, `${beside / MB} MB`);
@@ -167,7 +161,7 @@ test("exhausted memory is a MemoryError that names what was asked; a smaller cal
   assert.throws(() => attention.allocate([2 * MB]), MemoryError);
   assert.throws(() => attention.allocate([2 ** 30, 1]), MemoryError);
   assert.throws(
-    () => attention.prepareLinear(tensor(new Float32Array(MB), [1024, 1024]), { order: "in,out" }),
+    () => prepareLinear(attention, tensor(new Float32Array(MB), [1024, 1024]), { order: "in,out" }),
     MemoryError,
   );
   const wide = { weight: tensor(new Float32Array(MB / 4), [512, 512]), order: "in,out" } as const;
@@ -224,10 +218,10 @@ function call(attention: Attention, next: () => number) {
   else if (kind === 4)
     assert.throws(() => attention.attend(query, key, query, { mask: new Uint8Array(7) }));
   else if (kind === 5) {
-    const weight = attention.prepareLinear(tensor(new Float32Array(d * s), [d, s]), {
+    const weight = prepareLinear(attention, tensor(new Float32Array(d * s), [d, s]), {
       order: "in,out",
     });
-    attention.linear(query, weight);
+    linear(attention, query, weight);
     weight.dispose();
   } else {
     using out = attention.allocate([1, h, l, d]);

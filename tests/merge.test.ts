@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AttentionState, tensor } from "wasm-attention";
+import { attendPacked, type AttentionState, mergeStates, tensor } from "wasm-attention";
 import { checkMerge, mergeProblems } from "./checks/merge";
 import { holds } from "./checks/property";
 import { engine, randomArray, variants } from "./engines";
@@ -20,7 +20,7 @@ for (const variant of variants) {
       logSumExp: tensor(Float32Array.of(logSumExp), [1]),
     });
     const merge = (...parts: AttentionState[]) => {
-      const { output, logSumExp } = attention.mergeStates(parts);
+      const { output, logSumExp } = mergeStates(attention, parts);
       return [output.data[0], logSumExp.data[0]];
     };
     assert.deepEqual(merge(part(3, 5), part(NaN, -Infinity)), [3, 5]);
@@ -36,14 +36,14 @@ for (const variant of variants) {
     const attention = await engine(variant);
     const x = tensor(randomArray(30, 1), [5, 2, 3]);
     const cumulativeQueries = [0, 2, 5];
-    const whole = attention.attendPacked(x, x, x, { cumulativeQueries, logSumExp: true });
+    const whole = attendPacked(attention, x, x, x, { cumulativeQueries, logSumExp: true });
     const state = { output: whole.output, logSumExp: whole.logSumExp! };
-    const merged = attention.mergeStates([state], { layout: "BLHD" });
+    const merged = mergeStates(attention, [state], { layout: "BLHD" });
     assert.deepEqual(merged, { output: whole.output, logSumExp: whole.logSumExp });
     const none = {
       output: tensor(new Float32Array(0), [0, 4]),
       logSumExp: tensor(new Float32Array(0), [0]),
     };
-    assert.deepEqual(attention.mergeStates([none, none]), none);
+    assert.deepEqual(mergeStates(attention, [none, none]), none);
   });
 }

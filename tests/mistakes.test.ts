@@ -1,14 +1,11 @@
 // What people type, and the whole message that they get: each names the call, the argument at fault, what
 // would have been right and what came.
 
+import { attendBackward, linearBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type Attention,
-  createAttention,
-  MultiHeadAttention,
-  relativePositionBias,
-} from "wasm-attention";
+import { attendPacked, type Attention, createAttention, mergeStates, MultiHeadAttention, prepareLinear } from "wasm-attention";
+import { relativePositionBias, ropeFrequencies, rotate, sinusoidalPositions } from "wasm-attention/positions";
 import { engine } from "./engines";
 import { eyes } from "./refused/multihead";
 import { q, zeros } from "./refused/refusal";
@@ -71,7 +68,7 @@ const mistakes: Mistake[] = [
     `attend: "blockMask.blockSize" expected the name "size", ${unknown}`,
   ],
   [
-    (a) => a.mergeStates([], { inPlace: true } as never),
+    (a) => mergeStates(a, [], { inPlace: true } as never),
     `mergeStates: "inPlace" expected one of layout, heads, out, ${unknown}`,
   ],
   [
@@ -79,19 +76,19 @@ const mistakes: Mistake[] = [
     'attend: "options" expected an object, got Float32Array of 2',
   ],
   [
-    (a) => a.rotate(q, { interleaved: true } as never),
+    (a) => rotate(a, q, { interleaved: true } as never),
     `rotate: "interleaved" expected the name "pairing", ${unknown}`,
   ],
   [
-    (a) => a.rotate(q, { rope_theta: 500000 } as never),
+    (a) => rotate(a, q, { rope_theta: 500000 } as never),
     `rotate: "rope_theta" expected the name "base", ${unknown}`,
   ],
   [
-    (a) => a.ropeFrequencies({ dimensions: 8, scaling: { type: "linear", factr: 2 } as never }),
+    (a) => ropeFrequencies(a, { dimensions: 8, scaling: { type: "linear", factr: 2 } as never }),
     `ropeFrequencies: "scaling.factr" expected the name "factor", ${unknown}`,
   ],
   [
-    (a) => a.sinusoidalPositions({ positions: 2, size: 4, bse: 3 } as never),
+    (a) => sinusoidalPositions(a, { positions: 2, size: 4, bse: 3 } as never),
     `sinusoidalPositions: "bse" expected the name "base", ${unknown}`,
   ],
   [
@@ -99,33 +96,33 @@ const mistakes: Mistake[] = [
     `relativePositionBias: "maxDist" expected the name "maxDistance", ${unknown}`,
   ],
   [
-    (a) => a.prepareLinear(w8, { order: "in,out", biases: new Float32Array(8) } as never),
+    (a) => prepareLinear(a, w8, { order: "in,out", biases: new Float32Array(8) } as never),
     `prepareLinear: "biases" expected the name "bias", ${unknown}`,
   ],
   [
     (a) =>
-      a.attendPacked(zeros(4, 2, 8), zeros(4, 2, 8), zeros(4, 2, 8), {
+      attendPacked(a, zeros(4, 2, 8), zeros(4, 2, 8), zeros(4, 2, 8), {
         cu_seqlens_q: [0, 4],
       } as never),
     `attendPacked: "cu_seqlens_q" expected the name "cumulativeQueries", ${unknown}`,
   ],
   [
     (a) =>
-      a.attendBackward(q, q, q, q, { output: q, logSumExp: zeros(1, 2, 4) }, {
+      attendBackward(a, { ...{ output: q, logSumExp: zeros(1, 2, 4) }, query: q, key: q, value: q, outputGradient: q }, {
         gradients: { biases: true },
       } as never),
     `attendBackward: "gradients.biases" expected one of mask, alibi, sinks, ${unknown}`,
   ],
   [
     (a) =>
-      a.attendBackward(q, q, q, q, { output: q, logSumExp: zeros(1, 2, 4) }, {
+      attendBackward(a, { ...{ output: q, logSumExp: zeros(1, 2, 4) }, query: q, key: q, value: q, outputGradient: q }, {
         out: { queryGradient: q },
       } as never),
     `attendBackward: "out.queryGradient" expected the name "query", ${unknown}`,
   ],
   [
     (a) =>
-      a.linearBackward(x, x, a.prepareLinear(w8, { order: "in,out" }), {
+      linearBackward(a, x, x, prepareLinear(a, w8, { order: "in,out" }), {
         gradients: { x: true },
       } as never),
     `linearBackward: "gradients.x" expected one of input, ${unknown}`,
@@ -135,12 +132,12 @@ const mistakes: Mistake[] = [
     'forward: "key" expected a tensor { data, dims }, and options as the fourth argument, got an object with {rotary}',
   ],
   [
-    (_, layer) => layer.forward(x, undefined, undefined, { rotary: true } as never),
+    (_, layer) => layer.forward(x, { rotary: true } as never),
     'forward: "rotary" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, ' +
       `scoreMod, dropout, keyLengths, queryLengths, weights, logSumExp, scores, out, record, ${unknown}`,
   ],
   [
-    (_, layer) => layer.forward(x, undefined, undefined, { mask: new Uint8Array(3) }),
+    (_, layer) => layer.forward(x, { mask: new Uint8Array(3) }),
     'forward: "mask" expected L·S = 16 or B·H·L·S = 32 elements in a bare array, got 3; give { data, dims } to broadcast',
   ],
   [
@@ -220,7 +217,7 @@ test("each of some forty mistakes is named", async (t) => {
     await assert.rejects(attention.attendAsync(q, q, q, { abortSignal: 1 } as never), {
       message: `attendAsync: "abortSignal" expected the name "signal", ${unknown}`,
     });
-    await assert.rejects(layer.forwardAsync(x, undefined, undefined, { isCausal: true } as never), {
+    await assert.rejects(layer.forwardAsync(x, { isCausal: true } as never), {
       message: `forwardAsync: "isCausal" expected the name "causal", ${unknown}`,
     });
   });

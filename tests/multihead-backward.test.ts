@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LayerGradients, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { type LayerGradients, multiHeadBackward } from "wasm-attention/training";
 import { engine, randomArray, variants } from "./engines";
 import { attend, linear, type Round, shareOfTolerance } from "./reference";
 import { attendBackward, type BackwardProblem } from "./reference-backward";
@@ -90,14 +91,14 @@ for (const variant of variants) {
       ];
       const dy = input(queries, outputSize, 4);
       for (const causal of [false, true]) {
-        const { record, logSumExp } = layer.forward(given[0], given[1], given[2], {
+        const { record, logSumExp } = layer.forward({ query: given[0], key: given[1], value: given[2] }, {
           causal,
           record: true,
         });
         assert.ok(record);
         assert.equal(logSumExp, undefined, "not asked for");
         assert.ok(attention.memory.used > held);
-        const got = layer.backward(dy, record);
+        const got = multiHeadBackward(layer, dy, record);
         assert.equal(attention.memory.used, held, "the record is gone");
         const data = given.map((x) => x.data);
         const truth = differentiate(weights, data, dy.data, causal);
@@ -144,9 +145,9 @@ for (const variant of variants) {
     const [x, y, dy] = [1, 2, 3].map((seed) => tensor(randomArray(2 * 7 * 12, seed), [2, 7, 12]));
     const options = { causal: true, dropout: { probability: 0.25, seed: 9 }, record: true };
     const run = (inputs: Tensor[], more?: object) => {
-      const { record } = layer.forward(inputs[0], inputs[1], inputs[2], options);
+      const { record } = layer.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }, options);
       assert.ok(record);
-      return layer.backward(dy, record, more);
+      return multiHeadBackward(layer, dy, record, more);
     };
     const sum = (...parts: (Tensor | undefined)[]) =>
       parts.map((p) => p?.data as Float32Array).reduceRight((a, b) => a.map((v, i) => b[i] + v));
@@ -185,7 +186,7 @@ for (const variant of variants) {
     assert.deepEqual(out.weights.value.weight.data, twice(before));
 
     const { used } = attention.memory;
-    const { record } = layer.forward(x, undefined, undefined, options);
+    const { record } = layer.forward(x, options);
     assert.ok(record && attention.memory.used > used);
     record.dispose();
     record.dispose();

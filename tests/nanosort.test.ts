@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { linear, MultiHeadAttention, prepareLinear, type Tensor, tensor } from "wasm-attention";
 import { add, layerNorm } from "../examples/semantic-search/blocks";
 import { engine, variants } from "./engines";
 import { modelFile, needsModels } from "./models/folder";
@@ -53,13 +53,10 @@ for (const variant of variants) {
     const at = read("model");
     const want = read("partials");
     const linear = (x: Tensor, name: string) =>
-      attention.linear(
-        x,
-        attention.prepareLinear(at(`${name}.weight`), {
+      linear(attention, x, prepareLinear(attention, at(`${name}.weight`), {
           order: "out,in",
           bias: at(`${name}.bias`),
-        }),
-      );
+        }));
     const norm = (x: Tensor, name: string) =>
       layerNorm(x, { scale: at(`${name}.weight`).data, bias: at(`${name}.bias`).data }, 1e-5);
 
@@ -84,7 +81,7 @@ for (const variant of variants) {
           "out_proj.bias": at(`${layer}.attn.c_proj.bias`),
         },
         { heads: HEADS },
-      ).forward(normed, normed, normed, { causal: true, weights: true });
+      ).forward({ query: normed, key: normed, value: normed }, { causal: true, weights: true });
       const residual = add(x, whole.output);
       const second = norm(residual, `${layer}.ln_2`);
       const expanded = linear(second, `${layer}.mlp.c_fc`);
@@ -111,8 +108,8 @@ for (const variant of variants) {
     }
     const last = norm(x, "transformer.ln_f");
     close("ln_f", last, want("ln_f"));
-    const head = attention.prepareLinear(at("lm_head.weight"), { order: "out,in" });
-    close("lm_head", attention.linear(last, head), want("lm_head"));
+    const head = prepareLinear(attention, at("lm_head.weight"), { order: "out,in" });
+    close("lm_head", linear(attention, last, head), want("lm_head"));
   });
 }
 

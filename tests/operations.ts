@@ -1,6 +1,8 @@
 // Every operation that takes tensors, as a function of numbers made in a realm, and of where they lie.
 
-import { type Attention, MultiHeadAttention, type Tensor } from "wasm-attention";
+import { rotate } from "wasm-attention/positions";
+import { attendBackward, attendPackedBackward, linearBackward, multiHeadBackward } from "wasm-attention/training";
+import { attendPacked, type Attention, linear, mergeStates, MultiHeadAttention, prepareLinear, type Tensor } from "wasm-attention";
 
 /** How the arrays of a call are made. */
 export interface Makes {
@@ -57,7 +59,7 @@ export const operations: Record<string, (attention: Attention, make: Makes) => T
       logSumExp: logSumExp as Tensor,
     };
     const out = make.floats(new Float32Array(24));
-    const gradients = attention.attendBackward(x(5), x(1), x(2), x(3), state, {
+    const gradients = attendBackward(attention, { ...state, query: x(1), key: x(2), value: x(3), outputGradient: x(5) }, {
       mask,
       gradients: { mask: true },
       out: make.object({ key: out }),
@@ -68,9 +70,9 @@ export const operations: Record<string, (attention: Attention, make: Makes) => T
   attendPacked(attention, make) {
     const x = tensorOf(make, [4, 2, 3]);
     const options = { cumulativeQueries: make.words([0, 1, 4]), logSumExp: true };
-    const { output, logSumExp } = attention.attendPacked(x(1), x(2), x(3), options);
+    const { output, logSumExp } = attendPacked(attention, x(1), x(2), x(3), options);
     const state = { output, logSumExp: logSumExp as Tensor };
-    const gradients = attention.attendPackedBackward(x(4), x(1), x(2), x(3), state, options);
+    const gradients = attendPackedBackward(attention, { ...state, query: x(1), key: x(2), value: x(3), outputGradient: x(4) }, options);
     return [output, gradients.queryGradient, gradients.keyGradient, gradients.valueGradient];
   },
   mergeStates(attention, make) {
@@ -78,17 +80,17 @@ export const operations: Record<string, (attention: Attention, make: Makes) => T
       output: tensorOf(make)(seed),
       logSumExp: tensorOf(make, [1, 2, 3])(seed + 1),
     });
-    const { output, logSumExp } = attention.mergeStates([part(1), part(3)]);
+    const { output, logSumExp } = mergeStates(attention, [part(1), part(3)]);
     return [output, logSumExp];
   },
   rotate(attention, make) {
     const x = tensorOf(make);
     const cache = tensorOf(make, [9, 2]);
     return [
-      attention.rotate(x(1), { positions: make.words([1, 2, 5]) }),
-      attention.rotate(x(1), { cos: cache(2), sin: cache(3), positions: make.list([1, 2, 5]) }),
-      attention.rotate(x(1), { frequencies: make.floats([1, 0.5]) }),
-      attention.rotate(x(1), {
+      rotate(attention, x(1), { positions: make.words([1, 2, 5]) }),
+      rotate(attention, x(1), { cos: cache(2), sin: cache(3), positions: make.list([1, 2, 5]) }),
+      rotate(attention, x(1), { frequencies: make.floats([1, 0.5]) }),
+      rotate(attention, x(1), {
         sections: make.object({ sizes: make.list([1, 1]) }),
         positions: make.words([1, 2, 3, 4, 5, 6]),
       }),
@@ -97,9 +99,9 @@ export const operations: Record<string, (attention: Attention, make: Makes) => T
   linear(attention, make) {
     const [x, square] = [tensorOf(make), tensorOf(make, [4, 4])];
     const bias = make.floats(numbers(4, 3));
-    using weight = attention.prepareLinear(square(1), { order: "out,in", bias });
-    const y = attention.linear(x(2), weight);
-    const gradients = attention.linearBackward(x(4), x(2), weight);
+    using weight = prepareLinear(attention, square(1), { order: "out,in", bias });
+    const y = linear(attention, x(2), weight);
+    const gradients = linearBackward(attention, x(4), x(2), weight);
     weight.update(square(5), make.object({ data: bias, dims: make.list([4]) }));
     const { inputGradient, weightGradient, biasGradient } = gradients;
     const results = [
@@ -107,7 +109,7 @@ export const operations: Record<string, (attention: Attention, make: Makes) => T
       inputGradient,
       weightGradient,
       biasGradient,
-      attention.linear(x(2), weight),
+      linear(attention, x(2), weight),
     ];
     return results as Tensor[];
   },
@@ -119,10 +121,10 @@ export const operations: Record<string, (attention: Attention, make: Makes) => T
       { ...weights, bq: make.floats(numbers(4, 5)) },
       { heads: 2 },
     );
-    const { output, record } = layer.forward(x(1), x(2), x(3), { record: true });
+    const { output, record } = layer.forward({ query: x(1), key: x(2), value: x(3) }, { record: true });
     const out = make.object({ query: make.floats(new Float32Array(24)) });
     if (!record) throw new Error("no record");
-    const gradients = layer.backward(x(6), record, { out });
+    const gradients = multiHeadBackward(layer, x(6), record, { out });
     layer.update({ value: { weight: square(7) } });
     const after = layer.forward(x(1));
     return [

@@ -1,14 +1,10 @@
 // Options are read once, when the call is made, whatever kind of object they are.
 
+import { attendBackward, linearBackward, multiHeadBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type AttendOptions,
-  alibiSlopes,
-  type LayerOptions,
-  MultiHeadAttention,
-  tensor,
-} from "wasm-attention";
+import { type AttendOptions, attendPacked, type LayerOptions, mergeStates, MultiHeadAttention, prepareLinear, tensor } from "wasm-attention";
+import { alibiSlopes, ropeFrequencies, rotate, sinusoidalPositions } from "wasm-attention/positions";
 import { engine, randomArray } from "./engines";
 
 const random = (seed: number, ...dims: number[]) =>
@@ -67,9 +63,9 @@ test("asynchronous calls copy their options and what is nested in them when they
   for (const result of await Promise.all(results)) assert.deepEqual(result, wanted);
 
   const self = () => ({ ...nested(), keyLengths: [4, 5], mask: undefined, blockMask: undefined });
-  const inside = layer.forward(x, undefined, undefined, self());
+  const inside = layer.forward(x, self());
   const given = self();
-  const later = layer.forwardAsync(x, undefined, undefined, given);
+  const later = layer.forwardAsync(x, given);
   spoil(given);
   assert.deepEqual(await later, inside);
 });
@@ -122,7 +118,7 @@ function kinds<T extends object>(options: T): [string, T][] {
 test("inherited options, accessors and getters mean the same in every operation", async (t) => {
   const attention = await engine("portable");
   using layer = new MultiHeadAttention(attention, { heads: H }, eyes);
-  using prepared = attention.prepareLinear(eye.weight, { order: "in,out" });
+  using prepared = prepareLinear(attention, eye.weight, { order: "in,out" });
   const options: AttendOptions = { ...nested(), causal: true, scale: 0.3, logSumExp: true };
   const state = attention.attend(q, k, v, options);
   const stated = { output: state.output, logSumExp: state.logSumExp! };
@@ -130,36 +126,33 @@ test("inherited options, accessors and getters mean the same in every operation"
   const learning = { ...options, gradients: { mask: true, sinks: true } };
   const calls: Record<string, [object, (given: never) => unknown]> = {
     attend: [options, (given) => attention.attend(q, k, v, given)],
-    attendBackward: [learning, (given) => attention.attendBackward(q, q, k, v, stated, given)],
+    attendBackward: [learning, (given) => attendBackward(attention, { ...stated, query: q, key: k, value: v, outputGradient: q }, given)],
     attendPacked: [
       { cumulativeQueries: [0, 2, 5], causal: true, window: { left: 1 } },
       (given) =>
-        attention.attendPacked(
-          ...([5, 6, 7].map((s) => random(s, 5, H, D)) as [never, never, never]),
-          given,
-        ),
+        attendPacked(attention, ...([5, 6, 7].map((s) => random(s, 5, H, D)) as [never, never, never]), given),
     ],
-    mergeStates: [{ layout: "BHLD" }, (given) => attention.mergeStates([stated, stated], given)],
+    mergeStates: [{ layout: "BHLD" }, (given) => mergeStates(attention, [stated, stated], given)],
     rotate: [
       { positions: [3, 1], base: 100, pairing: "interleaved", dimensions: 4 },
-      (given) => attention.rotate(q, given),
+      (given) => rotate(attention, q, given),
     ],
-    ropeFrequencies: [{ dimensions: 8, base: 9 }, (given) => attention.ropeFrequencies(given)],
+    ropeFrequencies: [{ dimensions: 8, base: 9 }, (given) => ropeFrequencies(attention, given)],
     sinusoidalPositions: [
       { positions: 3, size: 4 },
-      (given) => attention.sinusoidalPositions(given),
+      (given) => sinusoidalPositions(attention, given),
     ],
     linearBackward: [
       { gradients: { input: false } },
-      (given) => attention.linearBackward(x, x, prepared, given),
+      (given) => linearBackward(attention, x, x, prepared, given),
     ],
-    forward: [self, (given) => layer.forward(x, undefined, undefined, given)],
+    forward: [self, (given) => layer.forward(x, given)],
     backward: [
       { gradients: { sinks: true } },
       (given) => {
         const recorded = { ...self, record: true };
-        const { record } = layer.forward(x, undefined, undefined, recorded);
-        return layer.backward(x, record!, given);
+        const { record } = layer.forward(x, recorded);
+        return multiHeadBackward(layer, x, record!, given);
       },
     ],
     "new MultiHeadAttention": [

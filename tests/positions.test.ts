@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { alibiSlopes, relativePositionBias, tensor } from "wasm-attention";
+import { tensor } from "wasm-attention";
+import { alibiSlopes, relativePositionBias, sinusoidalPositions } from "wasm-attention/positions";
 import { engine, random, randomArray, variants } from "./engines";
 import { ulp } from "./reference";
 
@@ -75,7 +76,7 @@ for (const variant of variants) {
       for (const order of ["interleaved", "concatenated"] as const) {
         if (order === "concatenated" && size % 2) continue;
         for (const positions of [0, 5, [3, 0, 4096.5, -7, 2 ** 24]]) {
-          const { data, dims } = attention.sinusoidalPositions({
+          const { data, dims } = sinusoidalPositions(attention, {
             positions,
             size,
             order,

@@ -1,17 +1,10 @@
 // What console.log and JSON show of an engine and what it makes; methods that are taken out of it.
 
+import { rotate } from "wasm-attention/positions";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import {
-  ArgumentError,
-  AttentionError,
-  DisposedError,
-  MemoryError,
-  MultiHeadAttention,
-  tensor,
-  UnsupportedError,
-} from "wasm-attention";
+import { ArgumentError, AttentionError, DisposedError, MemoryError, MultiHeadAttention, prepareLinear, tensor, UnsupportedError } from "wasm-attention";
 import { engine, randomArray } from "./engines";
 
 test("an engine, its tensors, weights and layers say what they are", async () => {
@@ -39,7 +32,7 @@ test("an engine, its tensors, weights and layers say what they are", async () =>
   assert.deepEqual(JSON.parse(JSON.stringify({ view })), { view: { dims: [2], data: [1.5, 1.5] } });
 
   const square = tensor(randomArray(16, 1), [4, 4]);
-  const weight = attention.prepareLinear(square, { order: "in,out" });
+  const weight = prepareLinear(attention, square, { order: "in,out" });
   assert.equal(
     inspect(weight, { breakLength: Infinity }),
     "PreparedLinear { inputSize: 4, outputSize: 4, order: 'in,out', bias: false }",
@@ -49,7 +42,7 @@ test("an engine, its tensors, weights and layers say what they are", async () =>
   assert.match(inspect(layer), /^MultiHeadAttention \{\s+heads: 2,\s+keyValueHeads: 2,\s+query/);
   assert.equal(JSON.parse(JSON.stringify(layer)).key.inputSize, 4);
   const x = tensor(new Float32Array(12), [3, 4]);
-  const { record } = layer.forward(x, undefined, undefined, { record: true });
+  const { record } = layer.forward(x, { record: true });
   assert.equal(inspect(record), "LayerRecord { query: [ 3, 4 ] }");
   const names = [attention, allocated, weight, layer, record].map((of) => of?.constructor.name);
   const classes = ["Attention", "AllocatedTensor", "PreparedLinear", "MultiHeadAttention"];
@@ -70,7 +63,7 @@ test("methods that are taken out of their object work", async () => {
   const x = tensor(randomArray(12, 1), [3, 4]);
   const { attend, rotate, allocate, dispose } = attention;
   assert.deepEqual(attend(x, x, x), attention.attend(x, x, x));
-  assert.deepEqual(rotate(x), attention.rotate(x));
+  assert.deepEqual(rotate(x), rotate(attention, x));
   const square = tensor(randomArray(16, 1), [4, 4]);
   const matrices = { wq: square, wk: square, wv: square, dense: square };
   using layer = MultiHeadAttention.fromMatrices(attention, matrices, { heads: 2 });

@@ -1,9 +1,11 @@
 // What a caller passes is read once and cannot be changed under a call: dims, lengths, elements and
 // sizes that answer differently the second time, and getters that use the engine meanwhile.
 
+import { rotate, sinusoidalPositions } from "wasm-attention/positions";
+import { attendBackward, linearBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ArgumentError, type Attention, DisposedError, type Tensor, tensor } from "wasm-attention";
+import { ArgumentError, attendPacked, type Attention, DisposedError, linear, mergeStates, prepareLinear, type Tensor, tensor } from "wasm-attention";
 import { engine, randomArray } from "./engines";
 
 const dims = [1, 2, 3, 4];
@@ -55,19 +57,19 @@ test("the dims of a result are its own", async () => {
   const given = { data, dims: [...dims] };
   using allocated = attention.allocate(dims);
   allocated.data.set(data);
-  using weight = attention.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+  using weight = prepareLinear(attention, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
   for (const input of [given, allocated]) {
     const state = attention.attend(input, input, input, { logSumExp: true }) as never;
-    const backward = attention.attendBackward(input, input, input, input, state);
+    const backward = attendBackward(attention, { ...state, query: input, key: input, value: input, outputGradient: input });
     const results: Tensor[] = [
       attention.attend(input, input, input).output,
-      attention.rotate(input),
-      attention.linear(input, weight),
-      attention.mergeStates([state]).output,
+      rotate(attention, input),
+      linear(attention, input, weight),
+      mergeStates(attention, [state]).output,
       backward.queryGradient,
       backward.keyGradient,
       backward.valueGradient,
-      attention.linearBackward(input, input, weight).inputGradient as Tensor,
+      linearBackward(attention, input, input, weight).inputGradient as Tensor,
       tensor(data, given.dims),
     ];
     for (const result of results) (result.dims as number[])[0] = 1000;
@@ -78,18 +80,18 @@ test("the dims of a result are its own", async () => {
 
 test("the sizes of a prepared weight stay what they are", async () => {
   const { attention, intact } = await guarded();
-  const weight = attention.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
-  const want = attention.linear(x, weight).data;
+  const weight = prepareLinear(attention, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+  const want = linear(attention, x, weight).data;
   for (const name of ["inputSize", "outputSize"] as const) {
     assert.throws(() => Object.assign(weight, { [name]: 4000 }), TypeError);
     Object.defineProperty(weight, name, { value: 4000 });
   }
   Object.defineProperty(weight, "weightDims", { value: [4000, 4000] });
-  assert.deepEqual(attention.linear(x, weight).data, want);
-  assert.throws(() => attention.linear(tensor(new Float32Array(4000), [1, 4000]), weight), {
+  assert.deepEqual(linear(attention, x, weight).data, want);
+  assert.throws(() => linear(attention, tensor(new Float32Array(4000), [1, 4000]), weight), {
     argument: "x.dims",
   });
-  assert.deepEqual(attention.linearBackward(x, x, weight).weightGradient.dims, [4, 4]);
+  assert.deepEqual(linearBackward(attention, x, x, weight).weightGradient.dims, [4, 4]);
   intact();
 });
 
@@ -128,33 +130,33 @@ test("tensors, dims and lists that answer differently the second time", async ()
   assert.deepEqual(attention.attend(x, x, x, offset).output, plain.output);
 
   const positions = { 0: 1, 1: 2, 2: 3, length: 0 };
-  const turned = attention.rotate(x, { positions: [1, 2, 3] });
+  const turned = rotate(attention, x, { positions: [1, 2, 3] });
   assert.deepEqual(
-    attention.rotate(x, { positions: turning(positions, "length", 3, 3000) }).data,
+    rotate(attention, x, { positions: turning(positions, "length", 3, 3000) }).data,
     turned.data,
   );
   const sizes = turning([1, 1], 0, 1, 200);
   const sections = { sizes, interleaved: true };
   const three = [1, 2, 3, 1, 2, 3];
-  attention.rotate(x, { positions: three, sections });
+  rotate(attention, x, { positions: three, sections });
 
   const cumulative = turning([0, 1, 3], 1, 1, 3000);
   const rows = tensor(data, [3, 2, 4]);
-  const want = attention.attendPacked(rows, rows, rows, { cumulativeQueries: [0, 1, 3] });
-  const packed = attention.attendPacked(rows, rows, rows, {
+  const want = attendPacked(attention, rows, rows, rows, { cumulativeQueries: [0, 1, 3] });
+  const packed = attendPacked(attention, rows, rows, rows, {
     cumulativeQueries: cumulative,
     cumulativeKeys: [0, 1, 3],
   });
   assert.deepEqual(packed, want);
 
   const state = { output: x, logSumExp: tensor(new Float32Array(6), [1, 2, 3]) };
-  const merged = attention.mergeStates([state, state]);
+  const merged = mergeStates(attention, [state, state]);
   const parts = turning([state, state], "map" as never, () => []);
-  assert.deepEqual(attention.mergeStates(parts), merged);
+  assert.deepEqual(mergeStates(attention, parts), merged);
 
-  const table = attention.sinusoidalPositions({ positions: [1, 2], size: 4 });
+  const table = sinusoidalPositions(attention, { positions: [1, 2], size: 4 });
   const asked = turning([0, 2], 0, 1, Number.NaN);
-  assert.deepEqual(attention.sinusoidalPositions({ positions: asked, size: 4 }), table);
+  assert.deepEqual(sinusoidalPositions(attention, { positions: asked, size: 4 }), table);
   intact();
 });
 
@@ -172,7 +174,7 @@ test("masks that answer differently the second time", async () => {
 
 test("getters that use the engine while a call reads its arguments", async () => {
   const attention = await engine("portable");
-  using weight = attention.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+  using weight = prepareLinear(attention, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
   const other = tensor(randomArray(6, 3), [3, 2]);
   const busy = (): Tensor => ({
     get data() {
@@ -181,7 +183,7 @@ test("getters that use the engine while a call reads its arguments", async () =>
       return data;
     },
     get dims() {
-      attention.rotate(other);
+      rotate(attention, other);
       return dims;
     },
   });
@@ -190,11 +192,11 @@ test("getters that use the engine while a call reads its arguments", async () =>
   >;
   const calls: [(x: () => Tensor) => Tensor | undefined][] = [
     [(x) => attention.attend(x(), x(), x()).output],
-    [(x) => attention.attendBackward(x(), x(), x(), x(), state).keyGradient],
-    [(x) => attention.rotate(x())],
-    [(x) => attention.linear(x(), weight)],
-    [(x) => attention.linearBackward(x(), x(), weight).weightGradient],
-    [(x) => attention.mergeStates([{ output: x(), logSumExp: state.logSumExp }]).output],
+    [(x) => attendBackward(attention, { ...state, query: x(), key: x(), value: x(), outputGradient: x() }).keyGradient],
+    [(x) => rotate(attention, x())],
+    [(x) => linear(attention, x(), weight)],
+    [(x) => linearBackward(attention, x(), x(), weight).weightGradient],
+    [(x) => mergeStates(attention, [{ output: x(), logSumExp: state.logSumExp }]).output],
     [(x) => attention.attend(x(), x(), x(), { out: x() }).output],
   ];
   for (const [call] of calls) {
@@ -215,7 +217,7 @@ test("what a getter disposes is disposed for the call it belongs to", async () =
     },
   };
   assert.throws(() => attention.attend(gone, disposing, x), DisposedError);
-  const weight = attention.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+  const weight = prepareLinear(attention, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
   const letting: Tensor = {
     dims,
     get data() {
@@ -223,7 +225,7 @@ test("what a getter disposes is disposed for the call it belongs to", async () =
       return data;
     },
   };
-  assert.throws(() => attention.linear(letting, weight), DisposedError);
+  assert.throws(() => linear(attention, letting, weight), DisposedError);
 });
 
 test("what is of no use as a tensor, an array or a weight", async () => {
@@ -258,25 +260,25 @@ test("what is of no use as a tensor, an array or a weight", async () => {
     sizes: { data, dims: [Object.create(null), cyclic, long] },
   });
   const some = { output: x, logSumExp: tensor(new Float32Array(6), [1, 2, 3]) };
-  using weight = attention.prepareLinear(tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+  using weight = prepareLinear(attention, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
   const places: Record<string, (value: never) => unknown> = {
     query: (value) => attention.attend(value, x, x),
     out: (value) => attention.attend(x, x, x, { out: value }),
     lengths: (value) => attention.attend(x, x, x, { keyLengths: value }),
     mask: (value) => attention.attend(x, x, x, { mask: value }),
     sinks: (value) => attention.attend(x, x, x, { sinks: value }),
-    state: (value) => attention.attendBackward(x, x, x, x, value),
-    parts: (value) => attention.mergeStates(value),
-    part: (value) => attention.mergeStates([some, value]),
-    weight: (value) => attention.prepareLinear(value, { order: "in,out" }),
+    state: (value) => attendBackward(attention, { ...value, query: x, key: x, value: x, outputGradient: x }),
+    parts: (value) => mergeStates(attention, value),
+    part: (value) => mergeStates(attention, [some, value]),
+    weight: (value) => prepareLinear(attention, value, { order: "in,out" }),
     bias: (value) =>
-      attention.prepareLinear(tensor(data, [6, 4]), { order: "in,out", bias: value }),
-    prepared: (value) => attention.linear(x, value),
+      prepareLinear(attention, tensor(data, [6, 4]), { order: "in,out", bias: value }),
+    prepared: (value) => linear(attention, x, value),
     updated: (value) => weight.update(value),
     dims: (value) => attention.allocate(value),
     data: (value) => tensor(value, [3]),
-    positions: (value) => attention.rotate(x, { positions: value }),
-    frequencies: (value) => attention.rotate(x, { frequencies: value }),
+    positions: (value) => rotate(attention, x, { positions: value }),
+    frequencies: (value) => rotate(attention, x, { frequencies: value }),
   };
   const { used } = attention.memory;
   for (const [place, call] of Object.entries(places)) {

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type FrequencyOptions, tensor } from "wasm-attention";
+import { tensor } from "wasm-attention";
+import { type FrequencyOptions, ropeFrequencies, rotate } from "wasm-attention/positions";
 import { holds } from "./checks/property";
 import { checkRotate, rotaryProblems } from "./checks/rotary";
 import { engine, randomArray, variants } from "./engines";
@@ -18,7 +19,7 @@ for (const variant of variants) {
     const attention = await engine(variant);
     const [q, k] = [1, 2].map((seed) => tensor(randomArray(64, seed), [1, 64]));
     const dot = (i: number, j: number) => {
-      const [a, b] = [attention.rotate(q, { positions: i }), attention.rotate(k, { positions: j })];
+      const [a, b] = [rotate(attention, q, { positions: i }), rotate(attention, k, { positions: j })];
       return a.data.reduce((sum, x, d) => sum + x * b.data[d], 0);
     };
     for (const [i, j] of [
@@ -27,7 +28,7 @@ for (const variant of variants) {
       [1003, 1000],
     ])
       assert.ok(Math.abs(dot(i, j) - dot(3, 0)) < 1e-3);
-    assert.deepEqual(attention.rotate(q).data, q.data, "position 0 turns nothing");
+    assert.deepEqual(rotate(attention, q).data, q.data, "position 0 turns nothing");
   });
 
   test(`rope frequencies and their scalings, ${variant}`, async () => {
@@ -119,7 +120,7 @@ for (const variant of variants) {
       ]);
     }
     for (const [options, want, factor] of cases) {
-      const { frequencies, attentionFactor } = attention.ropeFrequencies(options);
+      const { frequencies, attentionFactor } = ropeFrequencies(attention, options);
       assert.equal(frequencies.length, want.length);
       for (const [i, frequency] of want.entries())
         assert.ok(
@@ -138,28 +139,28 @@ test("positions: one for each batch's first row, and sizes that may mean either 
   const starts = [5, 0, -7];
   const each = starts.flatMap((start) => [0, 1, 2, 3].map((row) => start + row));
   assert.deepEqual(
-    attention.rotate(x, { positions: starts }),
-    attention.rotate(x, { positions: each }),
+    rotate(attention, x, { positions: starts }),
+    rotate(attention, x, { positions: each }),
   );
   const sections = { sizes: [1, 3] };
   assert.deepEqual(
-    attention.rotate(x, { positions: [...starts, 9, 9, 9], sections }),
-    attention.rotate(x, { positions: [...each, ...each.map((_, k) => 9 + (k % rows))], sections }),
+    rotate(attention, x, { positions: [...starts, 9, 9, 9], sections }),
+    rotate(attention, x, { positions: [...each, ...each.map((_, k) => 9 + (k % rows))], sections }),
   );
   const square = tensor(x.data.slice(0, 3 * 3 * size), [3, 1, 3, size]);
-  assert.throws(() => attention.rotate(square, { positions: starts }), {
+  assert.throws(() => rotate(attention, square, { positions: starts }), {
     message:
       'rotate: "positions" expected [B, L] = 9 integers, as B = L = 3 leaves open which axis they follow, got [5, 0, -7]',
   });
   const whole = starts.flatMap((start) => [start, start + 1, start + 2]);
-  assert.deepEqual(attention.rotate(square, { positions: whole }).dims, square.dims);
+  assert.deepEqual(rotate(attention, square, { positions: whole }).dims, square.dims);
 });
 
 test("angles are exact to float32 up to 2²⁶, and refused past it", async () => {
   const attention = await engine("portable");
   const x = tensor(Float32Array.of(1, 0), [1, 2]);
   const turn = (frequency: number, positions = 1) =>
-    attention.rotate(x, { frequencies: Float32Array.of(frequency), positions }).data;
+    rotate(attention, x, { frequencies: Float32Array.of(frequency), positions }).data;
   // In whole numbers: π to 59 decimals.
   const [pi, one] = [314159265358979323846264338327950288419716939937510582097494n, 10n ** 59n];
   for (let angle = 2 ** 26; angle > 2 ** 20; angle = Math.fround(Math.floor(angle * 0.97))) {

@@ -5,15 +5,8 @@ import { spawnSync } from "node:child_process";
 import { syncBuiltinESMExports } from "node:module";
 import { test } from "node:test";
 import threads from "node:worker_threads";
-import {
-  ArgumentError,
-  type AttendState,
-  type Attention,
-  createAttention,
-  MultiHeadAttention,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { ArgumentError, attendPacked, type Attention, createAttention, linear, MultiHeadAttention, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import { attendBackward, type AttendState, linearBackward } from "wasm-attention/training";
 import { Control } from "../src/threads/control";
 import { engine, randomArray, variants } from "./engines";
 
@@ -69,7 +62,7 @@ const calls: [name: string, call: (a: Attention) => object][] = [
     "attendPacked",
     (a) => {
       const x = of([900, 4, 32], 8);
-      return a.attendPacked(x, x, x, { cumulativeQueries: [0, 1, 400, 400, 900] });
+      return attendPacked(a, x, x, x, { cumulativeQueries: [0, 1, 400, 400, 900] });
     },
   ],
   ["dropout", (a) => a.attend(q, k, v, { weights: true, dropout: { probability: 0.2, seed: 3 } })],
@@ -84,7 +77,7 @@ const calls: [name: string, call: (a: Attention) => object][] = [
       const state = a.attend(q, k, v, { ...options, logSumExp: true });
       const gradients = { alibi: true, sinks: true };
       const given = state as AttendState;
-      return a.attendBackward(of([2, 6, 150, 48], 12), q, k, v, given, { ...options, gradients });
+      return attendBackward(a, { ...given, query: q, key: k, value: v, outputGradient: of([2, 6, 150, 48], 12) }, { ...options, gradients });
     },
   ],
   [
@@ -97,8 +90,8 @@ const calls: [name: string, call: (a: Attention) => object][] = [
       const state = a.attend(x, y, y, { ...both, logSumExp: true }) as AttendState;
       const masked = { ...both, gradients: { mask: true } };
       return {
-        ...a.attendBackward(x, x, y, y, state, both),
-        mask: a.attendBackward(x, x, y, y, state, masked).maskGradient,
+        attendBackward(...a, { ...state, query: x, key: y, value: y, outputGradient: x }, both),
+        mask: attendBackward(a, { ...state, query: x, key: y, value: y, outputGradient: x }, masked).maskGradient,
       };
     },
   ],
@@ -108,21 +101,21 @@ const calls: [name: string, call: (a: Attention) => object][] = [
       const mask = { data: randomArray(150 * 333, 17), dims: [150, 333] };
       const state = a.attend(q, k, v, { mask, logSumExp: true }) as AttendState;
       const options = { mask, gradients: { mask: true } };
-      return a.attendBackward(of([2, 6, 150, 48], 18), q, k, v, state, options);
+      return attendBackward(a, { ...state, query: q, key: k, value: v, outputGradient: of([2, 6, 150, 48], 18) }, options);
     },
   ],
   [
     "linearBackward",
     (a) => {
-      using weight = a.prepareLinear(matrix(96, 200, 9), { order: "in,out" });
-      return a.linearBackward(of([3, 100, 200], 16), rows, weight);
+      using weight = prepareLinear(a, matrix(96, 200, 9), { order: "in,out" });
+      return linearBackward(a, of([3, 100, 200], 16), rows, weight);
     },
   ],
   [
     "linear",
     (a) => {
-      using weight = a.prepareLinear(matrix(96, 200, 9), { order: "in,out" });
-      return { output: a.linear(rows, weight) };
+      using weight = prepareLinear(a, matrix(96, 200, 9), { order: "in,out" });
+      return { output: linear(a, rows, weight) };
     },
   ],
   [
@@ -315,9 +308,9 @@ async function waits(wait: typeof Atomics.wait, calls: number): Promise<number> 
     const state = attention.attend(x, x, x, { logSumExp: true }) as AttendState;
     const options = { queryLengths: [60, 1200] };
     using one = await createAttention();
-    const want = bytesOf(one.attendBackward(y, x, x, x, state, options));
+    const want = bytesOf(attendBackward(one, { ...state, query: x, key: x, value: x, outputGradient: y }, options));
     for (let i = 0; i < calls && !count; i++) {
-      assert.deepEqual(bytesOf(attention.attendBackward(y, x, x, x, state, options)), want);
+      assert.deepEqual(bytesOf(attendBackward(attention, { ...state, query: x, key: x, value: x, outputGradient: y }, options)), want);
     }
     assert.equal(attention.threads, 2, attention.threadsFallback);
     return count;

@@ -1,9 +1,11 @@
 // Blocks that end where a memory of 4 GiB ends: no address after them may be taken for one before.
 // The memory is reserved and hardly touched.
 
+import { rotate } from "wasm-attention/positions";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AttendState, type Attention, createAttention, tensor } from "wasm-attention";
+import { type Attention, createAttention, linear, mergeStates, prepareLinear, tensor } from "wasm-attention";
+import { attendBackward, type AttendState, linearBackward } from "wasm-attention/training";
 import { randomArray } from "./engines";
 
 const of = (dims: number[], seed: number) => {
@@ -50,27 +52,27 @@ calls.push(
     "attendBackward",
     (a) => {
       const state = a.attend(query, key, value, { logSumExp: true }) as AttendState;
-      return a.attendBackward(gradient, query, key, value, state);
+      return attendBackward(a, { ...state, query, key, value, outputGradient: gradient });
     },
   ],
   [
     "linear",
     (a) => {
-      const prepared = a.prepareLinear(of([16, 24], 5), { order: "in,out" });
+      const prepared = prepareLinear(a, of([16, 24], 5), { order: "in,out" });
       try {
         const x = of([70, 16], 6);
-        return { y: a.linear(x, prepared), ...a.linearBackward(of([70, 24], 7), x, prepared) };
+        return { y: linear(a, x, prepared), linearBackward(...a, of([70, 24], 7), x, prepared) };
       } finally {
         prepared.dispose();
       }
     },
   ],
-  ["rotate", (a) => ({ x: a.rotate(query, { positions: 3 }) })],
+  ["rotate", (a) => ({ x: rotate(a, query, { positions: 3 }) })],
   [
     "mergeStates",
     (a) => {
       const part = a.attend(query, key, value, { logSumExp: true }) as AttendState;
-      return a.mergeStates([part, part]);
+      return mergeStates(a, [part, part]);
     },
   ],
 );
@@ -118,14 +120,14 @@ test("the sum of rows wider than what is left of the addresses", async () => {
   const attention = await whole();
   // What an address that wraps would find.
   attention.allocate([4 * FAR]).data.fill(1);
-  const prepared = attention.prepareLinear(of([1, FAR], 11), { order: "in,out" });
+  const prepared = prepareLinear(attention, of([1, FAR], 11), { order: "in,out" });
   const [x, y] = [of([3, 1], 12), of([3, FAR], 13)];
-  const want = attention.linearBackward(y, x, prepared, { gradients: { input: false } });
+  const want = linearBackward(attention, y, x, prepared, { gradients: { input: false } });
   const restore = fillUp(attention, y.data.byteLength);
   const last = attention.allocate(y.dims);
   restore();
   last.data.set(y.data);
-  const got = attention.linearBackward(last, x, prepared, { gradients: { input: false } });
+  const got = linearBackward(attention, last, x, prepared, { gradients: { input: false } });
   assert.deepEqual(got, want);
   attention.dispose();
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Attention, DisposedError, type Tensor, tensor } from "wasm-attention";
+import { type Attention, DisposedError, linear, prepareLinear, type Tensor, tensor } from "wasm-attention";
 import { engine, randomArray } from "./engines";
 
 const dims = [8, 300, 64];
@@ -54,11 +54,11 @@ test("an allocated out is written in place whatever the inputs' sizes", async ()
   const attention = await engine("portable", { maximumMemory: 2.5 * 2 ** 20 });
   const [rows, size] = [1 << 14, 16];
   const x = tensor(randomArray(rows * size, 1), [rows, size]);
-  using weight = attention.prepareLinear(tensor(randomArray(256, 2), [16, 16]), {
+  using weight = prepareLinear(attention, tensor(randomArray(256, 2), [16, 16]), {
     order: "in,out",
   });
   using out = attention.allocate([rows, size]);
-  assert.equal(attention.linear(x, weight, { out }), out);
+  assert.equal(linear(attention, x, weight, { out }), out);
 });
 
 test("a view ends with its tensor", async () => {

@@ -1,6 +1,6 @@
 // Retrieval: which of many images are nearest to some by what the model has learnt of them.
 
-import { type Attention, type Tensor, tensor } from "wasm-attention";
+import { type Attention, linear, prepareLinear, tensor, type Tensor } from "wasm-attention";
 
 export interface Neighbour {
   readonly index: number;
@@ -15,8 +15,8 @@ export function nearest(
   all: Tensor,
   count: number,
 ): Neighbour[][] {
-  const prepared = attention.prepareLinear(unitRows(asked), { order: "out,in" });
-  const similarities = attention.linear(unitRows(all), prepared).data;
+  const prepared = prepareLinear(attention, unitRows(asked), { order: "out,in" });
+  const similarities = linear(attention, unitRows(all), prepared).data;
   prepared.dispose();
   const [rows] = asked.dims;
   const found: Neighbour[][] = Array.from({ length: rows }, () => []);

@@ -3,13 +3,7 @@
 // the pieces → tanh(x·W + b) → length 1. Texts run as one padded batch; `keyLengths` keeps the
 // padding out.
 
-import {
-  type Attention,
-  MultiHeadAttention,
-  type PreparedLinear,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { type Attention, linear, MultiHeadAttention, type PreparedLinear, prepareLinear, tensor, type Tensor } from "wasm-attention";
 import { add, layerNorm, type Norm, relu } from "./blocks";
 import { Tokenizer, type Vocabulary } from "./tokenizer";
 import { type Read, readWeights } from "./weights";
@@ -52,13 +46,10 @@ export class SentenceEncoder {
     const stack = "module_apply_default/Encoder_en/KonaTransformer/Encode/TransformerStack";
     this.#frequencies = at(`${stack}/Layer_0/AddTimingSignal/TimingSignal/ExpandDims_1`).data;
     this.#layers = [0, 1].map((index) => makeLayer(attention, at, index));
-    this.#dense = attention.prepareLinear(
-      at("module/Encoder_en/hidden_layers/tanh_layer_0/weights"),
-      {
+    this.#dense = prepareLinear(attention, at("module/Encoder_en/hidden_layers/tanh_layer_0/weights"), {
         order: "in,out",
         bias: at("module/Encoder_en/hidden_layers/tanh_layer_0/bias"),
-      },
-    );
+      });
   }
 
   /** `read` gives the model's files: model.json, vocab.json and the shards. */
@@ -100,17 +91,17 @@ export class SentenceEncoder {
     let x = this.#embed(batch, Math.max(1, ...keyLengths));
     for (const layer of this.#layers) {
       const normed = layerNorm(x, layer.attentionNorm);
-      const mixed = layer.attention.forward(normed, normed, normed, {
+      const mixed = layer.attention.forward({ query: normed, key: normed, value: normed }, {
         keyLengths,
         queryLengths: keyLengths,
         weights: wantWeights,
       });
       if (mixed.weights) weights.push(mixed.weights);
-      x = add(layer.residual ? this.#attention.linear(x, layer.residual) : x, mixed.output);
-      const hidden = this.#attention.linear(layerNorm(x, layer.feedForwardNorm), layer.expand);
-      x = add(x, this.#attention.linear(relu(hidden), layer.contract));
+      x = add(layer.residual ? linear(this.#attention, x, layer.residual) : x, mixed.output);
+      const hidden = linear(this.#attention, layerNorm(x, layer.feedForwardNorm), layer.expand);
+      x = add(x, linear(this.#attention, relu(hidden), layer.contract));
     }
-    const embeddings = this.#attention.linear(meanOfRows(x, keyLengths), this.#dense);
+    const embeddings = linear(this.#attention, meanOfRows(x, keyLengths), this.#dense);
     return { embeddings: batch.map((_, b) => unit(embeddings, b)), weights };
   }
 
@@ -148,7 +139,7 @@ function makeLayer(attention: Attention, at: (name: string) => Tensor, index: nu
     bias: part(`${name}layer_prepostprocess/layer_norm/layer_norm_bias`).data,
   });
   const linear = (weight: Tensor, bias: string) =>
-    attention.prepareLinear(weight, { order: "in,out", bias: part(bias) });
+    prepareLinear(attention, weight, { order: "in,out", bias: part(bias) });
 
   const kernel = at(`${own}/qkv_transform_single/kernel/part_0`);
   const bias = part("MultiheadAttention/qkv_transform_single/bias");

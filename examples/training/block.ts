@@ -6,6 +6,7 @@
 // logarithms and cosines come from wasm-attention. So a reproducible engine gives reproducible
 // training.
 
+import { sinusoidalPositions } from "wasm-attention/positions";
 import type { Attention, Tensor } from "wasm-attention";
 import type { Random } from "./random";
 
@@ -201,7 +202,7 @@ export function rateAt(attention: Attention, step: number, schedule: Schedule): 
   const { steps, warmUp, rate } = schedule;
   if (step < warmUp) return (rate * (step + 1)) / warmUp;
   const angle = (Math.PI * (step - warmUp)) / (steps - warmUp);
-  const [, cosine] = attention.sinusoidalPositions({ positions: [angle], size: 2 }).data;
+  const [, cosine] = sinusoidalPositions(attention, { positions: [angle], size: 2 }).data;
   return (rate * (1 + cosine)) / 2;
 }
 

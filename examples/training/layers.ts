@@ -1,14 +1,8 @@
 // Learnt layers on wasm-attention's own calls: a projection, multi-head attention, and the
 // feed-forward part of a block.
 
-import {
-  type Attention,
-  type LayerOptions,
-  type LayerRecord,
-  MultiHeadAttention,
-  type PreparedLinear,
-  type Tensor,
-} from "wasm-attention";
+import { linearBackward, multiHeadBackward } from "wasm-attention/training";
+import { type Attention, type LayerOptions, type LayerRecord, linear, MultiHeadAttention, type PreparedLinear, prepareLinear, type Tensor } from "wasm-attention";
 import { add, LayerNorm, type Parameter, parameter, relu, reluBackward } from "./block";
 import type { Random } from "./random";
 
@@ -31,7 +25,7 @@ export class Linear {
     this.#weight = weight(inputs, outputs, random);
     this.#bias = parameter([outputs], random, 0);
     this.parameters = [this.#weight, this.#bias];
-    this.#prepared = attention.prepareLinear(this.#weight, {
+    this.#prepared = prepareLinear(attention, this.#weight, {
       order: "in,out",
       bias: this.#bias.data,
     });
@@ -39,16 +33,11 @@ export class Linear {
 
   forward(x: Tensor): Tensor {
     this.#input = x;
-    return this.#attention.linear(x, this.#prepared);
+    return linear(this.#attention, x, this.#prepared);
   }
 
   backward(gradient: Tensor): Tensor {
-    const { inputGradient } = this.#attention.linearBackward(
-      gradient,
-      this.#input as Tensor,
-      this.#prepared,
-      { out: { weight: this.#weight.gradient, bias: this.#bias.gradient }, accumulate: true },
-    );
+    const { inputGradient } = linearBackward(this.#attention, gradient, this.#input as Tensor, this.#prepared, { out: { weight: this.#weight.gradient, bias: this.#bias.gradient }, accumulate: true });
     return inputGradient as Tensor;
   }
 
@@ -82,7 +71,7 @@ export class Heads {
   /** With `record: true` for `backward`. */
   forward(x: Tensor, memory: Tensor | undefined, options: LayerOptions) {
     this.#record?.dispose();
-    const result = this.#layer.forward(x, memory, undefined, options);
+    const result = this.#layer.forward({ query: x, key: memory }, options);
     this.#record = result.record;
     return result;
   }
@@ -94,11 +83,7 @@ export class Heads {
       bias: this.#biases[i].gradient,
     });
     const weights = { query: place(0), key: place(1), value: place(2), output: place(3) };
-    const { queryGradient, keyGradient } = this.#layer.backward(
-      gradient,
-      this.#record as LayerRecord,
-      { out: { weights }, accumulate: true },
-    );
+    const { queryGradient, keyGradient } = multiHeadBackward(this.#layer, gradient, this.#record as LayerRecord, { out: { weights }, accumulate: true });
     return { x: queryGradient, memory: keyGradient };
   }
 

@@ -1,6 +1,7 @@
 // A small transformer (Vaswani et al. 2017): one encoder and one decoder layer, normalised before
 // each part, with their backward passes.
 
+import { sinusoidalPositions } from "wasm-attention/positions";
 import type { Attention, Tensor } from "wasm-attention";
 import { add, crossEntropy, Embedding, LayerNorm, type Parameter } from "../training/block";
 import { FeedForward, Heads, Linear } from "../training/layers";
@@ -113,9 +114,9 @@ export class Translator {
   }
 
   #encode({ ids, lengths }: Rows, record: boolean): Tensor {
-    const x = this.#embedSource.forward(ids, lengths.length, this.#positions(ids, lengths));
+    const x = this.#embedSource.forward({ query: ids, key: lengths.length, value: this.#positions(ids, lengths) });
     const inside = { keyLengths: lengths, queryLengths: lengths, record };
-    const { output } = this.#encoder.forward(x, undefined, inside);
+    const { output } = this.#encoder.forward({ query: x, value: inside });
     return this.#memoryNorm.forward(this.#encoderFeed.forward(output));
   }
 
@@ -125,11 +126,11 @@ export class Translator {
     keyLengths: readonly number[],
     { record = false, weights = false }: { record?: boolean; weights?: boolean } = {},
   ) {
-    const y = this.#embedTarget.forward(ids, lengths.length, this.#positions(ids, lengths));
+    const y = this.#embedTarget.forward({ query: ids, key: lengths.length, value: this.#positions(ids, lengths) });
     const inside = { causal: true, keyLengths: lengths, queryLengths: lengths, record };
-    const self = this.#decoder.forward(y, undefined, inside);
+    const self = this.#decoder.forward({ query: y, value: inside });
     const across = { keyLengths, queryLengths: lengths, record, weights };
-    const cross = this.#cross.forward(self.output, memory, across);
+    const cross = this.#cross.forward({ query: self.output, key: memory, value: across });
     const top = this.#outputNorm.forward(this.#decoderFeed.forward(cross.output));
     return { logits: this.#output.forward(top), weights: cross.weights };
   }
@@ -154,7 +155,7 @@ export class Translator {
   }
 
   #positions(ids: Int32Array, lengths: readonly number[]): Tensor {
-    return this.#attention.sinusoidalPositions({
+    return sinusoidalPositions(this.#attention, {
       positions: ids.length / lengths.length,
       size: SIZE,
     });
@@ -174,7 +175,7 @@ class Residual {
   }
 
   forward(x: Tensor, memory: Tensor | undefined, options: Parameters<Heads["forward"]>[2]) {
-    const { output, weights } = this.#heads.forward(this.#norm.forward(x), memory, options);
+    const { output, weights } = this.#heads.forward({ query: this.#norm.forward(x), key: memory, value: options });
     return { output: add(output, x), weights };
   }
 

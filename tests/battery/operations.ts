@@ -1,5 +1,7 @@
 // Cases of everything besides attend.
 
+import { ropeFrequencies, rotate, sinusoidalPositions } from "wasm-attention/positions";
+import { attendPacked, linear, mergeStates, prepareLinear } from "wasm-attention";
 import type * as Package from "wasm-attention";
 import { elements, filled, floats } from "./numbers";
 
@@ -15,7 +17,7 @@ const packed: Operation[] = [
     (attention) => {
       const [q, k, v] = [1, 2, 3].map((seed) => filled([100, 4, 16], seed));
       const options = { cumulativeQueries: [0, 1, 40, 40, 100], causal: true, logSumExp: true };
-      return Object.values(attention.attendPacked(q, k, v, options));
+      return Object.values(attendPacked(attention, q, k, v, options));
     },
   ],
   [
@@ -23,7 +25,7 @@ const packed: Operation[] = [
     (attention) => {
       const [q, k, v] = [filled([30, 4, 16], 4), filled([90, 2, 16], 5), filled([90, 2, 24], 6)];
       const options = { cumulativeQueries: [0, 10, 30], cumulativeKeys: [0, 77, 90] };
-      return Object.values(attention.attendPacked(q, k, v, options));
+      return Object.values(attendPacked(attention, q, k, v, options));
     },
   ],
   [
@@ -34,18 +36,18 @@ const packed: Operation[] = [
         const [k, v] = [filled([2, 2, 5 * seed, 16], seed), filled([2, 2, 5 * seed, 16], -seed)];
         return attention.attend(q, k, v, { logSumExp: true }) as Package.AttentionState;
       });
-      const { output, logSumExp } = attention.mergeStates(parts);
+      const { output, logSumExp } = mergeStates(attention, parts);
       return [output, logSumExp];
     },
   ],
 ];
 
 const positions: Operation[] = [
-  ["rotate", (attention) => [attention.rotate(filled([2, 3, 40, 32], 11))]],
+  ["rotate", (attention) => [rotate(attention, filled([2, 3, 40, 32], 11))]],
   [
     "rotate, interleaved, in part, from positions",
     (attention) => [
-      attention.rotate(filled([2, 9, 3, 20], 12), {
+      rotate(attention, filled([2, 9, 3, 20], 12), {
         layout: "BLHD",
         pairing: "interleaved",
         dimensions: 12,
@@ -56,7 +58,7 @@ const positions: Operation[] = [
   [
     "rotate on three axes",
     (attention) => [
-      attention.rotate(filled([1, 2, 6, 32], 13), {
+      rotate(attention, filled([1, 2, 6, 32], 13), {
         sections: { sizes: [4, 6, 6], interleaved: true },
         positions: Array.from({ length: 18 }, (_, i) => i % 7),
       }),
@@ -65,7 +67,7 @@ const positions: Operation[] = [
   [
     "rotate by caches",
     (attention) => [
-      attention.rotate(filled([1, 2, 6, 16], 14), {
+      rotate(attention, filled([1, 2, 6, 16], 14), {
         cos: filled([10, 8], 15),
         sin: filled([10, 8], 16),
         positions: [3, 1, 9, 12, 0, 5],
@@ -84,7 +86,7 @@ const positions: Operation[] = [
         { type: "llama3", ...original, lowFreqFactor: 1, highFreqFactor: 4 },
       ];
       return scalings.flatMap((scaling) => {
-        const { frequencies, attentionFactor } = attention.ropeFrequencies({
+        const { frequencies, attentionFactor } = ropeFrequencies(attention, {
           dimensions: 128,
           base: 500_000,
           scaling,
@@ -96,8 +98,8 @@ const positions: Operation[] = [
   [
     "sinusoidal positions",
     (attention) => [
-      attention.sinusoidalPositions({ positions: 200, size: 48 }),
-      attention.sinusoidalPositions({ positions: [99_991], size: 34, order: "concatenated" }),
+      sinusoidalPositions(attention, { positions: 200, size: 48 }),
+      sinusoidalPositions(attention, { positions: [99_991], size: 34, order: "concatenated" }),
     ],
   ],
   [
@@ -137,11 +139,11 @@ const linear: Operation[] = [
     (attention) => {
       const [weightOrder, dims] = [order as "out,in" | "in,out", matrix as number[]];
       const bias = floats(dims[weightOrder === "out,in" ? 0 : 1], 20 + index);
-      const weight = attention.prepareLinear(filled(dims, 30 + index), {
+      const weight = prepareLinear(attention, filled(dims, 30 + index), {
         order: weightOrder,
         bias,
       });
-      const output = attention.linear(filled(rows as number[], 40 + index), weight);
+      const output = linear(attention, filled(rows as number[], 40 + index), weight);
       weight.dispose();
       return [output];
     },
@@ -163,7 +165,7 @@ const layers: Operation[] = [
       };
       const config = { heads: 4, keyValueHeads: 2 };
       const layer = wasm.MultiHeadAttention.fromMatrices(attention, weights, config);
-      const results = Object.values(layer.forward(input, undefined, undefined, { causal: true }));
+      const results = Object.values(layer.forward(input, { causal: true }));
       layer.dispose();
       return results;
     },
@@ -182,7 +184,7 @@ const layers: Operation[] = [
       const config = { heads: 3, addZeroAttention: true };
       const layer = wasm.MultiHeadAttention.fromPyTorch(attention, weights, config);
       const results = Object.values(
-        layer.forward(input, filled([2, 31, 48], 63), undefined, { weights: "mean" }),
+        layer.forward({ query: input, key: filled([2, 31, 48], 63) }, { weights: "mean" }),
       );
       layer.dispose();
       return results;

@@ -1,5 +1,8 @@
 // Cases of what training needs: dropout, and gradients of everything that has them.
 
+import { ropeFrequencies, rotate } from "wasm-attention/positions";
+import { attendBackward, attendPackedBackward, linearBackward, multiHeadBackward } from "wasm-attention/training";
+import { attendPacked, prepareLinear } from "wasm-attention";
 import type * as Package from "wasm-attention";
 import { elements, filled, flags, floats } from "./numbers";
 import type { Operation } from "./operations";
@@ -119,7 +122,7 @@ function asOperation([name, dims, options = {}]: Backward, index: number): Opera
       const given = { ...forward, logSumExp: true } as Package.AttendOptions;
       const state = stateOf(attention.attend(q, k, v, given));
       const dy = filled(state.output.dims, seed + 3);
-      return values(attention.attendBackward(dy, q, k, v, state, options));
+      return values(attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, options));
     },
   ];
 }
@@ -137,7 +140,7 @@ const layouts = (["BLHD", "BLE"] as const).map(
       const place = (seed: number) => floats(elements(dims), seed);
       const out = { query: place(225), key: place(226), value: place(227) };
       const options = { ...split, out, accumulate: true };
-      return values(attention.attendBackward(dy, q, k, v, state, options));
+      return values(attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, options));
     },
   ],
 );
@@ -154,10 +157,10 @@ const packed: Operation = [
       softcap: 3,
       sinks: [0, 1, -1, 2],
     } as const;
-    const state = stateOf(attention.attendPacked(q, k, value, { ...sequences, logSumExp: true }));
+    const state = stateOf(attendPacked(attention, q, k, value, { ...sequences, logSumExp: true }));
     const dy = filled(state.output.dims, 234);
     const options = { ...sequences, gradients: { sinks: true } };
-    return values(attention.attendPackedBackward(dy, q, k, value, state, options));
+    return values(attendPackedBackward(attention, { ...state, query: q, key: k, value, outputGradient: dy }, options));
   },
 ];
 
@@ -167,14 +170,14 @@ const linear = (["out,in", "in,out"] as const).flatMap((order, index) =>
       `linearBackward ${order}, ${biased ? "a bias" : "none"}`,
       (attention) => {
         const seed = 240 + 4 * index;
-        const weight = attention.prepareLinear(filled([65, 97], seed), {
+        const weight = prepareLinear(attention, filled([65, 97], seed), {
           order,
           bias: biased ? floats(order === "out,in" ? 65 : 97, seed + 1) : undefined,
         });
         const rows = biased ? [2, 130] : [7];
         const x = filled([...rows, weight.inputSize], seed + 2);
         const dy = filled([...rows, weight.outputSize], seed + 3);
-        const results = values(attention.linearBackward(dy, x, weight));
+        const results = values(linearBackward(attention, dy, x, weight));
         weight.dispose();
         return results;
       },
@@ -199,9 +202,9 @@ const layers = ["self", "cross"].map(
       const key = kind === "self" ? undefined : filled([2, 51, 48], 259);
       const x = filled([2, 70, 48], 258);
       const dropout = { probability: 0.125, seed: 3 };
-      const step = layer.forward(x, key, undefined, { causal: true, dropout, record: true });
+      const step = layer.forward({ query: x, key }, { causal: true, dropout, record: true });
       const record = step.record as Package.LayerRecord;
-      const back = layer.backward(filled([2, 70, 48], 260), record);
+      const back = multiHeadBackward(layer, filled([2, 70, 48], 260), record);
       const ofWeights = values(back.weights).flatMap(({ weight, bias }) => [weight, bias]);
       layer.dispose();
       return [step.output, back.queryGradient, back.keyGradient, ...ofWeights];
@@ -213,10 +216,10 @@ const rotary: Operation[] = [
   [
     "rotary's gradient, by frequencies",
     (attention) => {
-      const { frequencies } = attention.ropeFrequencies({ dimensions: 32, base: 10_000 });
+      const { frequencies } = ropeFrequencies(attention, { dimensions: 32, base: 10_000 });
       const back = frequencies.map((frequency) => -frequency);
       const dy = filled([2, 3, 40, 32], 261);
-      return [attention.rotate(dy, { frequencies: back, positions: 1000, attentionFactor: 1.25 })];
+      return [rotate(attention, dy, { frequencies: back, positions: 1000, attentionFactor: 1.25 })];
     },
   ],
   [
@@ -228,7 +231,7 @@ const rotary: Operation[] = [
       });
       const dy = filled([2, 17, 4, 20], 264);
       const options = { layout: "BLHD", pairing: "interleaved", dimensions: 16 } as const;
-      return [attention.rotate(dy, { ...options, cos, sin, positions: 21 })];
+      return [rotate(attention, dy, { ...options, cos, sin, positions: 21 })];
     },
   ],
 ];

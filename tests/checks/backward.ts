@@ -2,14 +2,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  type Attention,
-  type BackwardOptions,
-  type Mask,
-  type MaskData,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { type Attention, type Mask, type MaskData, type Tensor, tensor } from "wasm-attention";
+import { attendBackward, type BackwardOptions } from "wasm-attention/training";
 import { randomArray } from "../engines";
 import { naiveDraws, type Round, shareOfDraws } from "../reference";
 import {
@@ -99,14 +93,7 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
   const accumulate = out !== undefined && how.accumulate;
   const { logSumExp } = state;
   assert.ok(logSumExp);
-  const got = attention.attendBackward(
-    gradient,
-    query,
-    key,
-    value,
-    { output: state.output, logSumExp },
-    { ...backward, out, accumulate },
-  );
+  const got = attendBackward(attention, { ...{ output: state.output, logSumExp }, query, key, value, outputGradient: gradient }, { ...backward, out, accumulate });
 
   const truth = attendBackward(problem);
   const naive = naiveDraws(problem, truth, attendBackward);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Attention, type AttentionState, type Layout, tensor } from "wasm-attention";
+import { type Attention, type AttentionState, type Layout, mergeStates, tensor } from "wasm-attention";
 import { randomArray } from "../engines";
 import {
   attend,
@@ -93,7 +93,7 @@ export function checkMerge(attention: Attention, drawn: Drawn): void {
       : drawn.out === "first"
         ? given[0].output
         : new Float32Array(batch * heads * queries * valueSize);
-  const got = attention.mergeStates(given, {
+  const got = mergeStates(attention, given, {
     layout,
     ...(layout === "BLE" && { heads }),
     out,

@@ -2,17 +2,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  type AttendOptions,
-  type AttendState,
-  type Attention,
-  type BackwardOptions,
-  type Mask,
-  type PackedOptions,
-  type ScoreOptions,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { type AttendOptions, attendPacked, type Attention, type Mask, type PackedOptions, type ScoreOptions, type Tensor, tensor } from "wasm-attention";
+import { attendBackward, attendPackedBackward, type AttendState, type BackwardOptions } from "wasm-attention/training";
 import { random, randomArray } from "../engines";
 
 const length = fc.oneof(fc.integer({ min: 0, max: 12 }), fc.constantFrom(1, 63, 64, 65, 129));
@@ -100,13 +91,13 @@ export function checkPacked(attention: Attention, drawn: Drawn): void {
         }
       : undefined,
   };
-  const got = attention.attendPacked(query, key, value, options);
+  const got = attendPacked(attention, query, key, value, options);
   assert.deepEqual(got.output.dims, [queries.at(-1), heads, valueSize]);
   assert.deepEqual(got.logSumExp?.dims, [heads, queries.at(-1)]);
   const gradient = make(queries.at(-1) as number, heads, valueSize, 7);
   const back = drawn.scoreMod
     ? undefined
-    : attention.attendPackedBackward(gradient, query, key, value, got as AttendState, {
+    : attendPackedBackward(attention, { ...got as AttendState, query, key, value, outputGradient: gradient }, {
         ...options,
         out: undefined,
       });
@@ -144,12 +135,7 @@ export function checkPacked(attention: Attention, drawn: Drawn): void {
     const alone = attention.attend(...inputs, aloneOptions);
     assert.deepEqual(rows(got.output, queries[b], queries[b + 1]), alone.output);
     if (back) {
-      const backAlone = attention.attendBackward(
-        rows(gradient, queries[b], queries[b + 1]),
-        ...inputs,
-        alone as AttendState,
-        aloneOptions as BackwardOptions,
-      );
+      const backAlone = attendBackward(attention, rows(gradient, queries[b], queries[b + 1]), ...inputs, alone as AttendState, aloneOptions as BackwardOptions);
       const [q, k] = [[queries[b], queries[b + 1]] as const, [keys[b], keys[b + 1]] as const];
       assert.deepEqual(rows(back.queryGradient, ...q), backAlone.queryGradient);
       assert.deepEqual(rows(back.keyGradient, ...k), backAlone.keyGradient);

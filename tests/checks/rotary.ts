@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Attention, type Layout, type RotateOptions, tensor } from "wasm-attention";
+import { type Attention, type Layout, tensor } from "wasm-attention";
+import { rotate, type RotateOptions } from "wasm-attention/positions";
 import { randomArray } from "../engines";
 import { shareOfTolerance } from "../reference";
 import { arrange, dimsOf } from "./problems";
@@ -147,7 +148,7 @@ export function checkRotate(attention: Attention, drawn: Drawn): void {
   const naive = turned(turn, Math.fround);
   const out =
     drawn.out === "none" ? undefined : drawn.out === "plain" ? new Float32Array(x.length) : input;
-  const got = attention.rotate(input, { ...options, out });
+  const got = rotate(attention, input, { ...options, out });
   assert.deepEqual(got.dims, dims);
   if (out) assert.equal(got.data, out instanceof Float32Array ? out : out.data);
   const back = layout === "BHLD" ? got.data : arrange(got.data, rows, heads, size, "BLHD");

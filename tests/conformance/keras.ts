@@ -1,13 +1,8 @@
 // Keras 3 and tf-keras: the Attention layer and what it is made of, MultiHeadAttention, masks; and
 // keras-hub's ALiBi and sinusoidal positions.
 
-import {
-  type Attention,
-  alibiSlopes,
-  MultiHeadAttention,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { type Attention, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { alibiSlopes, sinusoidalPositions } from "wasm-attention/positions";
 import { type Case, floats, gather, input, numbers } from "./case";
 
 /** What Keras subtracts from the score of a masked key. */
@@ -83,7 +78,7 @@ export function multiHeadAttention(engine: Attention, c: Case): (Tensor | undefi
   const weights = parts.filter((name) => input(c, name)).map(get);
   const layer = MultiHeadAttention.fromKeras(engine, weights);
   const [query, key, value] = [get("query"), get("key"), get("value")];
-  const result = layer.forward(query, key, value, {
+  const result = layer.forward({ query, key, value }, {
     causal: c.attributes.use_causal_mask ?? false,
     mask: layerMask(c, [query.dims[0], query.dims[1], value.dims[1]]),
     weights: true,
@@ -147,6 +142,6 @@ export function alibiBias(engine: Attention, c: Case): Tensor[] {
 export function sinePositionEncoding(engine: Attention, c: Case): Tensor[] {
   const { feature_size: size, max_wavelength: base } = c.attributes;
   const ids = input(c, "positions") as never;
-  const { data } = engine.sinusoidalPositions({ positions: numbers(ids), size, base });
+  const { data } = sinusoidalPositions(engine, { positions: numbers(ids), size, base });
   return [tensor(data, [...(ids as { shape: number[] }).shape, size])];
 }

@@ -1,5 +1,6 @@
 // onnxruntime's contrib Attention (with its projections) and MultiHeadAttention (without).
 
+import { linear, prepareLinear } from "wasm-attention";
 import type { Attention, Tensor } from "wasm-attention";
 import {
   type Case,
@@ -57,8 +58,8 @@ export function project(engine: Attention, c: Case, x: Tensor) {
   const bias = floats(input(c, "bias"));
   const third = weight.dims[1] / 3;
   const [e, f] = c.attributes.qkv_hidden_sizes ?? [third, third];
-  const prepared = engine.prepareLinear(weight, { order: "in,out", bias });
-  const all = engine.linear(x, prepared);
+  const prepared = prepareLinear(engine, weight, { order: "in,out", bias });
+  const all = linear(engine, x, prepared);
   prepared.dispose();
   return {
     q: columns(all, 0, e),

@@ -1,5 +1,6 @@
 // onnxruntime's GroupQueryAttention: a cache of each batch's own length, and rotary embeddings.
 
+import { rotate } from "wasm-attention/positions";
 import { type Attention, type Tensor, tensor } from "wasm-attention";
 import { type Case, columns, floats, gather, input, joinHeads, numbers, splitHeads } from "./case";
 
@@ -60,7 +61,7 @@ function rotated(engine: Attention, c: Case, x: Tensor, pasts: number[]): Tensor
   const ids = input(c, "position_ids");
   const after = (past: number) => Array.from({ length: x.dims[2] }, (_, i) => past + i);
   const positions = ids ? numbers(ids) : pasts.flatMap(after);
-  return engine.rotate(x, {
+  return rotate(engine, x, {
     cos: floats(input(c, "cos_cache")),
     sin: floats(input(c, "sin_cache")),
     pairing: c.attributes.rotary_interleaved ? "interleaved" : "half",

@@ -1,5 +1,6 @@
 // onnxruntime's PackedAttention and PackedMultiHeadAttention: sequences without padding.
 
+import { attendPacked } from "wasm-attention";
 import type { Attention, Tensor } from "wasm-attention";
 import { type Case, floats, gather, input, numbers, pick, plus } from "./case";
 import { project } from "./ort-attention";
@@ -45,7 +46,7 @@ function mix(engine: Attention, c: Case, query: Tensor, key: Tensor, value: Tens
     ...cumulativeQueries.map((end, b) => end - (cumulativeQueries[b - 1] ?? 0)),
   );
   const bias = floats(input(c, "attention_bias"));
-  const { output } = engine.attendPacked(query, key, value, {
+  const { output } = attendPacked(engine, query, key, value, {
     cumulativeQueries,
     scale: c.attributes.scale || undefined,
     mask: bias && cropped(bias, longest),

@@ -1,7 +1,8 @@
 // Rotary embeddings: ai.onnx and contrib RotaryEmbedding, MRotaryEmbedding, keras-hub's layer, and
 // the frequencies of transformers.
 
-import { type Attention, type RopeScaling, type Tensor, tensor } from "wasm-attention";
+import { type Attention, type Tensor, tensor } from "wasm-attention";
+import { ropeFrequencies, type RopeScaling, rotate } from "wasm-attention/positions";
 import { type Case, floats, input, numbers } from "./case";
 
 export function rotaryEmbedding(engine: Attention, c: Case): Tensor[] {
@@ -14,7 +15,7 @@ export function rotaryEmbedding(engine: Attention, c: Case): Tensor[] {
   const told = num_heads || c.domain === "ai.onnx" || rotary_embedding_dim;
   const heads = told ? num_heads : x.dims[2] / (2 * (cos.dims.at(-1) as number));
   return [
-    engine.rotate(x, {
+    rotate(engine, x, {
       ...(x.dims.length === 3 && { layout: "BLE", heads }),
       cos,
       sin: floats(input(c, "sin_cache")),
@@ -33,9 +34,9 @@ export function kerasRotaryEmbedding(engine: Attention, c: Case): Tensor[] {
   const x = floats(input(c, "x") as never);
   const { max_wavelength: base, scaling_factor: factor } = c.attributes;
   const dimensions = x.dims[3];
-  const rope = engine.ropeFrequencies({ dimensions, base, scaling: { type: "linear", factor } });
+  const rope = ropeFrequencies(engine, { dimensions, base, scaling: { type: "linear", factor } });
   const positions = numbers(input(c, "positions") as never);
-  return [engine.rotate(x, { layout: "BLHD", positions, ...rope })];
+  return [rotate(engine, x, { layout: "BLHD", positions, ...rope })];
 }
 
 export function ropeFrequencies(engine: Attention, c: Case): Tensor[] {
@@ -55,7 +56,7 @@ export function ropeFrequencies(engine: Attention, c: Case): Tensor[] {
     betaFast: rest.beta_fast,
     betaSlow: rest.beta_slow,
   } as RopeScaling;
-  const { frequencies, attentionFactor } = engine.ropeFrequencies({
+  const { frequencies, attentionFactor } = ropeFrequencies(engine, {
     dimensions,
     base,
     ...(type !== "default" && { scaling }),

@@ -2,13 +2,7 @@
 // self-attention with query, key and value in one matrix, cross-attention with key and value in one.
 
 import { readFileSync } from "node:fs";
-import {
-  type Attention,
-  MultiHeadAttention,
-  type PreparedLinear,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { type Attention, linear, MultiHeadAttention, type PreparedLinear, prepareLinear, type Tensor, tensor } from "wasm-attention";
 import { add, layerNorm, relu } from "../../examples/semantic-search/blocks";
 import { readModel } from "./ctranslate2";
 import { modelFile } from "./folder";
@@ -58,7 +52,7 @@ export class Transliterator {
     for (let i = 0; i < LAYERS; i++) {
       const name = `encoder/layer_${i}`;
       const normed = this.#norm(`${name}/self_attention`, x);
-      const mixed = this.#self(name).forward(normed, normed, normed, { keyLengths });
+      const mixed = this.#self(name).forward({ query: normed, key: normed, value: normed }, { keyLengths });
       x = this.#feedForward(name, add(mixed.output, x));
     }
     return { states: this.#norm("encoder", x), keyLengths };
@@ -74,9 +68,9 @@ export class Transliterator {
     for (let i = 0; i < LAYERS; i++) {
       const name = `decoder/layer_${i}`;
       const normed = this.#norm(`${name}/self_attention`, x);
-      x = add(this.#self(name).forward(normed, normed, normed, { causal: true }).output, x);
+      x = add(this.#self(name).forward({ query: normed, key: normed, value: normed }, { causal: true }).output, x);
       const asked = this.#norm(`${name}/attention`, x);
-      const seen = this.#crossAttention[i].forward(asked, states, states, {
+      const seen = this.#crossAttention[i].forward({ query: asked, key: states, value: states }, {
         keyLengths,
         weights: true,
       });
@@ -113,7 +107,7 @@ export class Transliterator {
   }
 
   #prepare(name: string): void {
-    const prepared = this.#attention.prepareLinear(this.#at(`${name}/weight`), {
+    const prepared = prepareLinear(this.#attention, this.#at(`${name}/weight`), {
       order: "out,in",
       bias: this.#at(`${name}/bias`),
     });
@@ -165,7 +159,7 @@ export class Transliterator {
   }
 
   #project(name: string, x: Tensor): Tensor {
-    return this.#attention.linear(x, this.#linear.get(name) as PreparedLinear);
+    return linear(this.#attention, x, this.#linear.get(name) as PreparedLinear);
   }
 
   #norm(name: string, x: Tensor): Tensor {

@@ -28,7 +28,7 @@ const sources = {
     import("wasm-attention").then(async ({ createAttention, tensor }) => {
       const attention = await createAttention({ threads: 2 });${attend}});`,
   "import.mjs": `
-    import { createAttention, tensor } from "wasm-attention";
+    import { createAttention, prepareLinear, tensor } from "wasm-attention";
     const attention = await createAttention({ threads: 2 });${attend}`,
   "both.cjs": `
     const required = require("wasm-attention");
@@ -41,7 +41,7 @@ const sources = {
       const attention = await required.createAttention();
       const kept = attention.allocate([2, 2]);
       kept.data.set([1, 0, 0, 1]);
-      const prepared = attention.prepareLinear(kept, { order: "out,in" });
+      const prepared = prepareLinear(attention, kept, { order: "out,in" });
       const weights = { wq: kept, wk: kept, wv: kept, dense: kept };
       const layer = imported.MultiHeadAttention.fromMatrices(attention, weights, { heads: 1 });
       layer.forward({ data: new Float32Array(4), dims: [1, 2, 2] });

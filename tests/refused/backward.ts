@@ -1,5 +1,6 @@
+import { attendBackward, attendPackedBackward, linearBackward } from "wasm-attention/training";
 import type { Attention, Tensor } from "wasm-attention";
-import { MultiHeadAttention } from "wasm-attention";
+import { MultiHeadAttention, prepareLinear } from "wasm-attention";
 import { eyes } from "./multihead";
 import { type Call, q, type Refusal, zeros } from "./refusal";
 
@@ -9,14 +10,14 @@ const good = { output: q, logSumExp: lse };
 const backward =
   (options: object, dy: Tensor = q, state: unknown = good): Call =>
   (attention) =>
-    attention.attendBackward(dy, q, q, q, state as typeof good, options);
+    attendBackward(attention, { ...state as typeof good, query: q, key: q, value: q, outputGradient: dy }, options);
 
 const packedBackward =
   (options: object): Call =>
   (attention) => {
     const x = zeros(4, 2, 8);
     const state = { output: x, logSumExp: zeros(2, 4) };
-    return attention.attendPackedBackward(x, x, x, x, state, options as never);
+    return attendPackedBackward(attention, { ...state, query: x, key: x, value: x, outputGradient: x }, options as never);
   };
 
 const dropped =
@@ -35,7 +36,7 @@ const attendBackwardRefused: Refusal[] = [
   ],
   [
     'attendBackward: "state" expected { output, logSumExp }, got undefined',
-    (attention) => attention.attendBackward(q, q, q, q, undefined as never),
+    (attention) => attendBackward(attention, { ...undefined as never, query: q, key: q, value: q, outputGradient: q }),
   ],
   [
     'attendBackward: "output.dims" expected [1, 2, 4, 8], got [1, 4, 2, 8]',
@@ -130,22 +131,22 @@ const linear =
   (options: object, dy: Tensor = zeros(3, 8), x: Tensor = zeros(3, 8), bias = false): Call =>
   (attention) => {
     const given = bias ? { bias: new Float32Array(8) } : {};
-    using weight = attention.prepareLinear(zeros(8, 8), { order: "in,out", ...given });
-    return attention.linearBackward(dy, x, weight, options);
+    using weight = prepareLinear(attention, zeros(8, 8), { order: "in,out", ...given });
+    return linearBackward(attention, dy, x, weight, options);
   };
 
 const update =
   (weight: Tensor, bias?: Float32Array, biased = true): Call =>
   (attention) => {
     const given = biased ? { bias: new Float32Array(8) } : {};
-    using prepared = attention.prepareLinear(zeros(4, 8), { order: "in,out", ...given });
+    using prepared = prepareLinear(attention, zeros(4, 8), { order: "in,out", ...given });
     prepared.update(weight, bias);
   };
 
 const linearBackwardRefused: Refusal[] = [
   [
     'linearBackward: "prepared" expected a weight from prepareLinear, got an object with {data, dims}',
-    (attention) => attention.linearBackward(q, q, q as never),
+    (attention) => linearBackward(attention, q, q, q as never),
   ],
   ['linearBackward: "x.dims" expected […, in] with in = 8, got [3, 7]', linear({}, q, zeros(3, 7))],
   ['linearBackward: "outputGradient.dims" expected [3, 8], got [4, 8]', linear({}, zeros(4, 8))],
@@ -191,7 +192,7 @@ const back =
   (options: object, dy: Tensor = zeros(4, 8), config = {}): Call =>
   (attention) =>
     layer((made) => {
-      const { record } = made.forward(zeros(4, 8), undefined, undefined, { record: true });
+      const { record } = made.forward(zeros(4, 8), { record: true });
       using kept = record as NonNullable<typeof record>;
       return made.backward(dy, kept, options);
     }, config)(attention);
@@ -201,14 +202,14 @@ const record = { record: true };
 const layerBackwardRefused: Refusal[] = [
   [
     'forward: "record" expected a boolean, got 1',
-    layer((made) => made.forward(zeros(4, 8), undefined, undefined, { record: 1 as never })),
+    layer((made) => made.forward(zeros(4, 8), { record: 1 as never })),
   ],
   [
     'forward: "dropout.probability" expected a number from 0 to less than 1, got 1',
     layer(
       (made) => {
         const dropout = { probability: 1, seed: 0 };
-        return made.forward(zeros(4, 8), undefined, undefined, { dropout });
+        return made.forward(zeros(4, 8), { dropout });
       },
       { addZeroAttention: true },
     ),
@@ -217,7 +218,7 @@ const layerBackwardRefused: Refusal[] = [
     'forward: "scoreMod" expected no value with record: true, got a function',
     layer((made) => {
       const scoreMod = () => undefined;
-      return made.forward(zeros(4, 8), undefined, undefined, { ...record, scoreMod });
+      return made.forward(zeros(4, 8), { ...record, scoreMod });
     }),
   ],
   [
@@ -228,7 +229,7 @@ const layerBackwardRefused: Refusal[] = [
     'backward: "record" expected a record of this layer, got one of another',
     layer((made, attention) => {
       using other = new MultiHeadAttention(attention, { heads: 2 }, eyes as never);
-      const result = other.forward(zeros(4, 8), undefined, undefined, record);
+      const result = other.forward(zeros(4, 8), record);
       using kept = result.record as NonNullable<typeof result.record>;
       return made.backward(zeros(4, 8), kept);
     }),

@@ -1,3 +1,4 @@
+import { attendPacked, mergeStates } from "wasm-attention";
 import type { AttentionState } from "wasm-attention";
 import { type Call, none, type Refusal, zeros } from "./refusal";
 
@@ -5,14 +6,14 @@ const x = zeros(6, 2, 8);
 const packed =
   (options: object, query = x, key = query, value = key): Call =>
   (attention) =>
-    attention.attendPacked(query, key, value, options as never);
+    attendPacked(attention, query, key, value, options as never);
 const offsets = (...cumulativeQueries: number[]) => packed({ cumulativeQueries });
 
 const state: AttentionState = { output: zeros(2, 4, 8), logSumExp: zeros(2, 4) };
 const merge =
   (parts: unknown, options: object = {}): Call =>
   (attention) =>
-    attention.mergeStates(parts as never, options);
+    mergeStates(attention, parts as never, options);
 
 export const packedRefused: Refusal[] = [
   ['attendPacked: "options" expected an object, got undefined', packed(none)],

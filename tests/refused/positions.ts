@@ -1,16 +1,11 @@
-import {
-  alibiSlopes,
-  fromBfloat16,
-  fromFloat16,
-  relativePositionBias,
-  toFloat16,
-} from "wasm-attention";
+import { fromBfloat16, fromFloat16, toFloat16 } from "wasm-attention";
+import { alibiSlopes, relativePositionBias, sinusoidalPositions } from "wasm-attention/positions";
 import { type Call, none, type Refusal, zeros } from "./refusal";
 
 const sinusoidal =
   (options: object): Call =>
   (attention) =>
-    attention.sinusoidalPositions(options as never);
+    sinusoidalPositions(attention, options as never);
 const bias =
   (options: object, table = zeros(32, 2)): Call =>
   () =>

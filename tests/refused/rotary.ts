@@ -1,13 +1,14 @@
+import { ropeFrequencies, rotate } from "wasm-attention/positions";
 import { type Call, none, q, type Refusal, zeros } from "./refusal";
 
 const rotate =
   (options: object, x = q): Call =>
   (attention) =>
-    attention.rotate(x, options);
+    rotate(attention, x, options);
 const frequencies =
   (options: object): Call =>
   (attention) =>
-    attention.ropeFrequencies(options as never);
+    ropeFrequencies(attention, options as never);
 const scaling = (given: object) => frequencies({ dimensions: 8, scaling: given });
 const yarn = { type: "yarn", factor: 2, originalMaxPositionEmbeddings: 64 };
 const llama3 = { ...yarn, type: "llama3", lowFreqFactor: 1, highFreqFactor: 4 };

@@ -2,7 +2,8 @@
 // softmax.h.
 
 import assert from "node:assert/strict";
-import { type Attention, alibiSlopes, type RotateOptions, tensor } from "wasm-attention";
+import { type Attention, tensor } from "wasm-attention";
+import { alibiSlopes, rotate, type RotateOptions } from "wasm-attention/positions";
 import {
   B,
   close,
@@ -47,7 +48,7 @@ function rotary(attention: Attention, positions: (b: number, i: number) => numbe
     pairing: "interleaved",
   };
   const want = turned(q, "interleaved", (i, b) => frequencies.map((f) => positions(b, i) * f));
-  close(attention.rotate(q, options).data, want);
+  close(rotate(attention, q, options).data, want);
 }
 
 export const flashAttention: Tries = {

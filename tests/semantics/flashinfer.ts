@@ -1,7 +1,8 @@
 // docs/semantics/flashinfer.md: include/flashinfer/attention/variants.cuh, state.cuh, pos_enc.cuh.
 
 import assert from "node:assert/strict";
-import { alibiSlopes, type ScoreTile, tensor } from "wasm-attention";
+import { mergeStates, type ScoreTile, tensor } from "wasm-attention";
+import { alibiSlopes, ropeFrequencies, rotate } from "wasm-attention/positions";
 import {
   close,
   D,
@@ -145,7 +146,7 @@ export const flashInfer: Tries = {
         ),
       };
     });
-    close(attention.mergeStates(states).output.data, solve({ q, k, v }, scaled).output);
+    close(mergeStates(attention, states).output.data, solve({ q, k, v }, scaled).output);
   },
   "ragged, qo_indptr, kv_indptr": (attention) =>
     packed(attention, { cumulativeQueries: [0, 2, 5], cumulativeKeys: [0, 2, 5] }, scaled),
@@ -160,15 +161,15 @@ export const flashInfer: Tries = {
     const { q } = inputs();
     for (const pairing of ["interleaved", "half"] as const) {
       const want = turned(q, pairing, (i) => frequenciesOf(D).map((f) => (4 + i) * f));
-      close(attention.rotate(q, { pairing, positions: 4 }).data, want);
+      close(rotate(attention, q, { pairing, positions: 4 }).data, want);
     }
   },
   "rope_scale, rope_theta": (attention) => {
     const { q } = inputs();
     const scaling = { type: "linear", factor: 8 } as const;
-    const table = attention.ropeFrequencies({ dimensions: D, base: 5000, scaling });
+    const table = ropeFrequencies(attention, { dimensions: D, base: 5000, scaling });
     const want = turned(q, "half", (i) => frequenciesOf(D, 5000).map((f) => (f / 8) * i));
-    close(attention.rotate(q, table).data, want);
+    close(rotate(attention, q, table).data, want);
   },
   apply_llama31_rope: (attention) => {
     const base = { dimensions: 16, base: 500000 };
@@ -179,7 +180,7 @@ export const flashInfer: Tries = {
       highFreqFactor: 4,
       originalMaxPositionEmbeddings: 8192,
     } as const;
-    const { frequencies } = attention.ropeFrequencies({ ...base, scaling });
+    const { frequencies } = ropeFrequencies(attention, { ...base, scaling });
     // smooth = clamp(old_context · f / (2π (high − low)) − 1 / (high / low − 1), 0, 1)
     const want = frequenciesOf(16, 500000).map((f) => {
       const smooth = Math.min(Math.max((8192 * f) / (2 * Math.PI * 3) - 1 / 3, 0), 1);
@@ -190,6 +191,6 @@ export const flashInfer: Tries = {
   rotary_dim: (attention) => {
     const x = randomTensor([1, 1, L, 8], 1);
     const want = turned(x, "half", (i) => frequenciesOf(4).map((f) => i * f));
-    close(attention.rotate(x, { dimensions: 4 }).data, want);
+    close(rotate(attention, x, { dimensions: 4 }).data, want);
   },
 };

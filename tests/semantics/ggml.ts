@@ -1,7 +1,8 @@
 // docs/semantics/ggml.md: ggml/src/ggml-cpu/ops.cpp.
 
 import assert from "node:assert/strict";
-import { alibiSlopes, fromFloat16, tensor, toFloat16 } from "wasm-attention";
+import { fromFloat16, tensor, toFloat16 } from "wasm-attention";
+import { alibiSlopes, ropeFrequencies, rotate } from "wasm-attention/positions";
 import {
   close,
   D,
@@ -81,35 +82,35 @@ export const ggml: Tries = {
   GGML_ROPE_TYPE_NORMAL: (attention) => {
     const { q } = inputs();
     const want = turned(q, "interleaved", (i) => frequenciesOf(D).map((f) => i * f));
-    close(attention.rotate(q, { pairing: "interleaved" }).data, want);
+    close(rotate(attention, q, { pairing: "interleaved" }).data, want);
   },
   GGML_ROPE_TYPE_NEOX: (attention) => {
     const { q } = inputs();
     const want = turned(q, "half", (i) => frequenciesOf(D).map((f) => i * f));
-    close(attention.rotate(q, { pairing: "half" }).data, want);
+    close(rotate(attention, q, { pairing: "half" }).data, want);
   },
   n_dims: (attention) => {
     const x = randomTensor([1, H, L, 8], 1);
     const want = turned(x, "half", (i) => frequenciesOf(4).map((f) => i * f));
-    close(attention.rotate(x, { dimensions: 4 }).data, want);
+    close(rotate(attention, x, { dimensions: 4 }).data, want);
   },
   "freq_base, freq_scale": (attention) => {
     const { q } = inputs();
     const scaling = { type: "linear", factor: 1 / 0.25 } as const;
-    const table = attention.ropeFrequencies({ dimensions: D, base: 1e6, scaling });
+    const table = ropeFrequencies(attention, { dimensions: D, base: 1e6, scaling });
     const want = turned(q, "half", (i) => frequenciesOf(D, 1e6).map((f) => 0.25 * i * f));
-    close(attention.rotate(q, table).data, want);
+    close(rotate(attention, q, table).data, want);
   },
   freq_factors: (attention) => {
     const { q } = inputs();
     const factors = [1, 7];
     const frequencies = Float32Array.from(frequenciesOf(D), (f, p) => f / factors[p]);
     const want = turned(q, "half", (i) => frequenciesOf(D).map((f, p) => (i * f) / factors[p]));
-    close(attention.rotate(q, { frequencies }).data, want);
+    close(rotate(attention, q, { frequencies }).data, want);
   },
   "ext_factor 1": (attention) => {
     const [size, base, freqScale, original] = [32, 10000, 0.25, 512];
-    const table = attention.ropeFrequencies({
+    const table = ropeFrequencies(attention, {
       dimensions: size,
       base,
       scaling: { type: "yarn", factor: 1 / freqScale, originalMaxPositionEmbeddings: original },
@@ -132,6 +133,6 @@ export const ggml: Tries = {
     const positions = [0, 1, 2, 3].flatMap((axis) => [0, 1, 2].map((i) => 5 * axis + i));
     const axes = sizes.flatMap((size, axis) => new Array<number>(size).fill(axis));
     const want = turned(x, "half", (i) => frequenciesOf(16).map((f, p) => (5 * axes[p] + i) * f));
-    close(attention.rotate(x, { sections: { sizes }, positions }).data, want);
+    close(rotate(attention, x, { sections: { sizes }, positions }).data, want);
   },
 };

@@ -1,6 +1,7 @@
 // docs/semantics/keras.md: keras/src/layers/attention and keras_hub/layers/modeling.
 
-import { type Attention, alibiSlopes, MultiHeadAttention, tensor } from "wasm-attention";
+import { type Attention, MultiHeadAttention, tensor } from "wasm-attention";
+import { alibiSlopes, ropeFrequencies, rotate, sinusoidalPositions } from "wasm-attention/positions";
 import {
   B,
   booleans,
@@ -41,7 +42,7 @@ function layer(attention: Attention, keyValueHeads: number): void {
   const weights = shapes.map((dims, i) => randomTensor(dims, 20 + i));
   const [x, memory] = [randomTensor([B, L, E], 18), randomTensor([B, S, E], 19)];
   const built = MultiHeadAttention.fromKeras(attention, weights);
-  const got = built.forward(x, memory, memory, { weights: true });
+  const got = built.forward({ query: x, key: memory, value: memory }, { weights: true });
   built.dispose();
   const project = ({ data, dims: [, length] }: typeof x, at: number, heads: number) =>
     tensor(
@@ -145,8 +146,8 @@ export const keras: Tries = {
     const { q } = inputs();
     const base = 500;
     const scaling = { type: "linear", factor: 4 } as const;
-    const table = attention.ropeFrequencies({ dimensions: D, base, scaling });
-    const got = attention.rotate(q, { ...table, pairing: "half" });
+    const table = ropeFrequencies(attention, { dimensions: D, base, scaling });
+    const got = rotate(attention, q, { ...table, pairing: "half" });
     close(
       got.data,
       turned(q, "half", (i) => frequenciesOf(D, base).map((f) => (i / 4) * f)),
@@ -159,6 +160,6 @@ export const keras: Tries = {
       const angle = position * 10000 ** ((-2 * Math.floor(d / 2)) / 6);
       return d % 2 ? Math.cos(angle) : Math.sin(angle);
     });
-    close(attention.sinusoidalPositions({ positions: 5, size: 6 }).data, want);
+    close(sinusoidalPositions(attention, { positions: 5, size: 6 }).data, want);
   },
 };

@@ -1,14 +1,9 @@
 // docs/semantics/pytorch.md, its second table: nn.MultiheadAttention, by
 // torch.nn.functional.multi_head_attention_forward's formula.
 
+import { multiHeadBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
-import {
-  type Attention,
-  type LayerOptions,
-  MultiHeadAttention,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { type Attention, type LayerOptions, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
 import {
   B,
   booleans,
@@ -88,7 +83,7 @@ function sameLayer(
   more = {},
 ) {
   const layer = layerOf(attention, config, more);
-  const got = layer.forward(query, key, key, { ...options, weights: options.weights ?? true });
+  const got = layer.forward({ query, key, value: key }, { ...options, weights: options.weights ?? true });
   layer.dispose();
   const want = solveLayer(query, key, given);
   close(got.output.data, want.output);
@@ -129,7 +124,7 @@ export const multihead: Tries = {
       v_proj_weight: randomTensor([E, 5], 33),
     };
     const layer = layerOf(attention, {}, separate);
-    const { weights: got } = layer.forward(query, memory, value, { weights: true });
+    const { weights: got } = layer.forward({ query, key: memory, value }, { weights: true });
     layer.dispose();
     const bias = weights.in_proj_bias.data;
     const q = heads(linear(query.data, E, separate.q_proj_weight.data, bias.subarray(0, E)), L);
@@ -227,8 +222,8 @@ export const multihead: Tries = {
   "output.backward(g)": (attention) => {
     const layer = layerOf(attention);
     const g = randomTensor([B, L, E], 50);
-    const { record } = layer.forward(query, key, key, { record: true });
-    const back = layer.backward(g, record!);
+    const { record } = layer.forward({ query, key, value: key }, { record: true });
+    const back = multiHeadBackward(layer, g, record!);
     record!.dispose();
     layer.dispose();
     const loss = () => solveLayer(query, key).output.reduce((sum, y, i) => sum + y * g.data[i], 0);

@@ -1,5 +1,6 @@
 // docs/semantics/onnx.md: docs/Operators.md of ONNX, Attention and RotaryEmbedding.
 
+import { rotate } from "wasm-attention/positions";
 import { type AttendOptions, type Attention, tensor } from "wasm-attention";
 import {
   B,
@@ -127,14 +128,14 @@ export const onnx: Tries = {
     const { q } = inputs();
     for (const pairing of ["interleaved", "half"] as const)
       close(
-        attention.rotate(q, { pairing }).data,
+        rotate(attention, q, { pairing }).data,
         turned(q, pairing, (i) => frequenciesOf(D).map((f) => i * f)),
       );
   },
   "RotaryEmbedding, cos_cache, sin_cache, position_ids": (attention) => {
     const { q } = inputs();
     const options = { cos: cache(Math.cos), sin: cache(Math.sin), positions };
-    close(attention.rotate(q, options).data, turned(q, "half", angles));
+    close(rotate(attention, q, options).data, turned(q, "half", angles));
   },
   "RotaryEmbedding without position_ids": (attention) => {
     const { q } = inputs();
@@ -143,12 +144,12 @@ export const onnx: Tries = {
         Float32Array.from([0, 1].flatMap((b) => [0, 1, 2].flatMap((i) => angles(i, b).map(f)))),
         [B, L, D / 2],
       );
-    const got = attention.rotate(q, { cos: each(Math.cos), sin: each(Math.sin) });
+    const got = rotate(attention, q, { cos: each(Math.cos), sin: each(Math.sin) });
     close(got.data, turned(q, "half", angles));
   },
   "RotaryEmbedding, rotary_embedding_dim": (attention) => {
     const x = randomTensor([B, H, L, 6], 1);
     const options = { cos: cache(Math.cos), sin: cache(Math.sin), positions, dimensions: 4 };
-    close(attention.rotate(x, options).data, turned(x, "half", angles));
+    close(rotate(attention, x, options).data, turned(x, "half", angles));
   },
 };

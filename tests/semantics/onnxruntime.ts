@@ -1,7 +1,8 @@
 // docs/semantics/onnxruntime.md: docs/ContribOperators.md, attention_helper.h (PrepareMask) and
 // gqa_attention_base.h (ComputeAttentionProbs).
 
-import { tensor } from "wasm-attention";
+import { rotate } from "wasm-attention/positions";
+import { linear, prepareLinear, tensor } from "wasm-attention";
 import {
   B,
   close,
@@ -41,7 +42,7 @@ export const onnxruntime: Tries = {
       const columns = Float32Array.from({ length: E * width }, (_, at) => {
         return weights.data[Math.floor(at / width) * 3 * width + part * width + (at % width)];
       });
-      const prepared = attention.prepareLinear(tensor(columns, [E, width]), { order: "in,out" });
+      const prepared = prepareLinear(attention, tensor(columns, [E, width]), { order: "in,out" });
       const want = Array.from({ length: 2 * width }, (_, at) =>
         [0, 1, 2].reduce(
           (sum, e) =>
@@ -51,7 +52,7 @@ export const onnxruntime: Tries = {
           0,
         ),
       );
-      close(attention.linear(x, prepared).data, want);
+      close(linear(attention, x, prepared).data, want);
       prepared.dispose();
     }
   },
@@ -136,7 +137,7 @@ export const onnxruntime: Tries = {
   "RotaryEmbedding, one position id": (attention) => {
     const { q } = inputs();
     const want = turned(q, "half", (i) => frequenciesOf(D).map((f) => (11 + i) * f));
-    close(attention.rotate(q, { positions: 11 }).data, want);
+    close(rotate(attention, q, { positions: 11 }).data, want);
   },
   "MRotaryEmbedding, layout 1": (attention) => {
     const q = randomTensor([B, H, L, 16], 1);
@@ -147,7 +148,7 @@ export const onnxruntime: Tries = {
     );
     // Axes in turns while each has pairs left: t h w t h w, then t t.
     const axes = [0, 1, 2, 0, 1, 2, 0, 0];
-    const got = attention.rotate(q, { sections: { sizes, interleaved: true }, positions });
+    const got = rotate(attention, q, { sections: { sizes, interleaved: true }, positions });
     close(
       got.data,
       turned(q, "half", (i, b) => frequenciesOf(16).map((f, p) => at(axes[p], b, i) * f)),

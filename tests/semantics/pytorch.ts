@@ -1,7 +1,7 @@
 // docs/semantics/pytorch.md, its first table: scaled_dot_product_attention and FlexAttention.
 
 import assert from "node:assert/strict";
-import { tensor } from "wasm-attention";
+import { linear, prepareLinear, tensor } from "wasm-attention";
 import {
   B,
   booleans,
@@ -122,7 +122,7 @@ export const pytorch: Tries = {
       randomTensor([4, 3], 2),
       randomTensor([4], 3),
     ];
-    const prepared = attention.prepareLinear(weight, { order: "out,in", bias });
+    const prepared = prepareLinear(attention, weight, { order: "out,in", bias });
     const want = [0, 1].flatMap((r) =>
       [0, 1, 2, 3].map(
         (o) =>
@@ -130,7 +130,7 @@ export const pytorch: Tries = {
           [0, 1, 2].reduce((sum, e) => sum + x.data[r * 3 + e] * weight.data[o * 3 + e], 0),
       ),
     );
-    close(attention.linear(x, prepared).data, want);
+    close(linear(attention, x, prepared).data, want);
     prepared.dispose();
   },
 };

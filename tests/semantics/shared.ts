@@ -1,14 +1,8 @@
 // What several libraries have alike: dropout, gradients, sequences end to end, half floats.
 
+import { attendBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
-import {
-  type AttendOptions,
-  type Attention,
-  fromBfloat16,
-  fromFloat16,
-  type PackedOptions,
-  tensor,
-} from "wasm-attention";
+import { type AttendOptions, attendPacked, type Attention, fromBfloat16, fromFloat16, type PackedOptions, tensor } from "wasm-attention";
 import { close, D, H, inputs, randomTensor, SCALE, type Score, solve } from "./formula";
 
 /** A weight is 0, or what it was over 1 − p. */
@@ -39,7 +33,7 @@ export function gradients(
     logSumExp: true,
   });
   const state = { output, logSumExp: logSumExp! };
-  const back = attention.attendBackward(g, x.q, x.k, x.v, state, options);
+  const back = attendBackward(attention, { ...state, query: x.q, key: x.k, value: x.v, outputGradient: g }, options);
   const loss = () => solve(x, score).output.reduce((sum, y, i) => sum + y * g.data[i], 0);
   const pairs = [
     [x.q, back.queryGradient],
@@ -62,7 +56,7 @@ export function gradients(
 /** [T, H, D] of sequences of 2 and 3 tokens: each sees only itself. */
 export function packed(attention: Attention, options: PackedOptions, see: Score): void {
   const [q, k, v] = [1, 2, 3].map((seed) => randomTensor([5, H, D], seed));
-  const got = attention.attendPacked(q, k, v, options).output.data;
+  const got = attendPacked(attention, q, k, v, options).output.data;
   const turnOver = ({ data }: { data: Float32Array }) =>
     tensor(
       Float32Array.from(data, (_, at) => {

@@ -1,11 +1,7 @@
 // docs/semantics/transformers.md: modeling_rope_utils.py, masking_utils.py and the models' own code.
 
-import {
-  type Attention,
-  alibiSlopes,
-  type RopeScaling,
-  relativePositionBias,
-} from "wasm-attention";
+import { type Attention } from "wasm-attention";
+import { alibiSlopes, relativePositionBias, ropeFrequencies, type RopeScaling, rotate, sinusoidalPositions } from "wasm-attention/positions";
 import {
   B,
   booleans,
@@ -27,7 +23,7 @@ import { halves, scaled } from "./shared";
 const SIZE = 32;
 
 function frequencies(attention: Attention, scaling: RopeScaling, want: number[], factor = 1): void {
-  const got = attention.ropeFrequencies({ dimensions: SIZE, scaling });
+  const got = ropeFrequencies(attention, { dimensions: SIZE, scaling });
   close(got.frequencies, want, "frequencies");
   close([got.attentionFactor], [factor], "attentionFactor");
 }
@@ -119,26 +115,26 @@ export const transformers: Tries = {
   "Llama, rotate_half": (attention) => {
     const { q } = inputs();
     const want = turned(q, "half", (i) => frequenciesOf(D, 500000).map((f) => (3 + i) * f));
-    close(attention.rotate(q, { base: 500000, pairing: "half", positions: 3 }).data, want);
+    close(rotate(attention, q, { base: 500000, pairing: "half", positions: 3 }).data, want);
   },
   "GPT-J, rotate_every_two": (attention) => {
     const { q } = inputs();
     const want = turned(q, "interleaved", (i) => frequenciesOf(D).map((f) => i * f));
-    close(attention.rotate(q, { pairing: "interleaved" }).data, want);
+    close(rotate(attention, q, { pairing: "interleaved" }).data, want);
   },
   partial_rotary_factor: (attention) => {
     const x = randomTensor([1, H, L, 16], 1);
     const want = turned(x, "half", (i) => frequenciesOf(4).map((f) => i * f));
-    close(attention.rotate(x, { dimensions: 0.25 * 16 }).data, want);
+    close(rotate(attention, x, { dimensions: 0.25 * 16 }).data, want);
   },
   'rope_type "proportional" (Gemma 4)': (attention) => {
     const x = randomTensor([1, H, L, 16], 1);
     const pairs = Math.floor((0.25 * 16) / 2);
-    const { frequencies } = attention.ropeFrequencies({ dimensions: 16, base: 1e6 });
+    const { frequencies } = ropeFrequencies(attention, { dimensions: 16, base: 1e6 });
     frequencies.fill(0, pairs);
     const theirs = frequenciesOf(16, 1e6).map((f, p) => (p < pairs ? f : 0));
     const want = turned(x, "half", (i) => theirs.map((f) => (5 + i) * f));
-    close(attention.rotate(x, { frequencies, positions: 5 }).data, want);
+    close(rotate(attention, x, { frequencies, positions: 5 }).data, want);
   },
   'rope_type "linear"': (attention) =>
     frequencies(
@@ -184,12 +180,12 @@ export const transformers: Tries = {
     const axes = sizes.flatMap((size, axis) => new Array<number>(size).fill(axis));
     const positions = [0, 1, 2].flatMap((axis) => [0, 1, 2].map((i) => 4 * axis + i));
     const want = turned(x, "half", (i) => frequenciesOf(16).map((f, p) => (4 * axes[p] + i) * f));
-    close(attention.rotate(x, { sections: { sizes }, positions }).data, want);
+    close(rotate(attention, x, { sections: { sizes }, positions }).data, want);
   },
   "Marian, sine positions": (attention) => {
     const options = { positions: 4, size: 6, order: "concatenated" } as const;
     const want = sines(6, (i) => 10000 ** ((-2 * i) / 6));
-    close(attention.sinusoidalPositions(options).data, want);
+    close(sinusoidalPositions(attention, options).data, want);
   },
   "M2M-100, fairseq, tensor2tensor, sine positions": (attention) => {
     // exp(−i · ln 10000 / (half − 1))
@@ -197,7 +193,7 @@ export const transformers: Tries = {
     const base = 10000 ** (half / (half - 1));
     const want = sines(size, (i) => Math.exp((-i * Math.log(10000)) / (half - 1)));
     const options = { positions: 4, size, order: "concatenated", base } as const;
-    close(attention.sinusoidalPositions(options).data, want);
+    close(sinusoidalPositions(attention, options).data, want);
   },
   "float16, bfloat16 weights": halves,
 };

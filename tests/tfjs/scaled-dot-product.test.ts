@@ -4,12 +4,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as tf from "@tensorflow/tfjs-core";
-import {
-  type AttendOptions,
-  type Attention,
-  type BackwardOptions,
-  createAttention,
-} from "wasm-attention";
+import { type AttendOptions, type Attention, createAttention } from "wasm-attention";
+import { attendBackward, type BackwardOptions } from "wasm-attention/training";
 import {
   linear,
   registerAttention,
@@ -73,7 +69,7 @@ function direct(attention: Attention, c: Case, inputs: tf.Tensor[], outputGradie
   assert.ok(logSumExp);
   const all: BackwardOptions = { ...options, gradients: wanted };
   const state = { output, logSumExp };
-  const back = attention.attendBackward(ours(outputGradient), query, key, value, state, all);
+  const back = attendBackward(attention, { ...state, query, key, value, outputGradient: ours(outputGradient) }, all);
   const made = [back.queryGradient, back.keyGradient, back.valueGradient];
   for (const further of [back.maskGradient, back.slopesGradient, back.sinksGradient]) {
     if (further) made.push(further);

@@ -1,22 +1,7 @@
 // A user's module: every kind of name, with the types it is meant to have.
 
-import {
-  type AllocatedTensor,
-  ArgumentError,
-  type AttendOptions,
-  type AttendResult,
-  type Attention,
-  AttentionError,
-  type AttentionOptions,
-  alibiSlopes,
-  createAttention,
-  type LayerConfig,
-  MultiHeadAttention,
-  type PreparedLinear,
-  type Tensor,
-  tensor,
-  type Variant,
-} from "wasm-attention";
+import { type AllocatedTensor, ArgumentError, type AttendOptions, type AttendResult, type Attention, AttentionError, type AttentionOptions, createAttention, type LayerConfig, MultiHeadAttention, type PreparedLinear, prepareLinear, type Tensor, tensor, type Variant } from "wasm-attention";
+import { alibiSlopes } from "wasm-attention/positions";
 import module from "wasm-attention/relaxed.wasm";
 
 type Same<A, B> =
@@ -41,7 +26,7 @@ const wanted: AttendOptions = {
 const x: Tensor = tensor(new Float32Array(4), [1, 1, 2, 2]);
 const { output, weights }: AttendResult = attention.attend(x, x, x, wanted);
 const kept: AllocatedTensor = attention.allocate(output.dims);
-const packed: PreparedLinear = attention.prepareLinear(x, { order: "in,out" });
+const packed: PreparedLinear = prepareLinear(attention, x, { order: "in,out" });
 const config: LayerConfig = { heads: 1, keyValueHeads: undefined, biasKeyValue: undefined };
 const square = tensor(new Float32Array(4), [2, 2]);
 const layer = MultiHeadAttention.fromMatrices(
@@ -50,7 +35,7 @@ const layer = MultiHeadAttention.fromMatrices(
   config,
 );
 try {
-  const later = await layer.forwardAsync(x, undefined, undefined, {
+  const later = await layer.forwardAsync(x, {
     signal: new AbortController().signal,
   });
   is<Same<typeof later.output, Tensor>>();
