@@ -41,6 +41,8 @@ export default { ${bytes.join(", ")} };`;
 
 function beside(name, files, threads) {
   if (threads) return "export default {};";
-  const imports = files.map((variant) => `import ${variant} from "./${name}.${variant}.wasm?module";`);
+  const imports = files.map(
+    (variant) => `import ${variant} from "./${name}.${variant}.wasm?module";`,
+  );
   return `${imports.join("\n")}\nexport default { ${files.join(", ")} };`;
 }

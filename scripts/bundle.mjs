@@ -13,7 +13,11 @@ import { workerSource, workerText } from "./worker-source.mjs";
 /** The syntax of the oldest engines that have SIMD. */
 const ENGINES = ["node20", "chrome91", "firefox90", "safari16.4"];
 
-const ENTRIES = { index: "src/index.ts", training: "src/training/index.ts", positions: "src/positions/index.ts" };
+const ENTRIES = {
+  index: "src/index.ts",
+  training: "src/training/index.ts",
+  positions: "src/positions/index.ts",
+};
 
 /** Modules that are chunks of their own, for a bundler to leave out what a program does not call. */
 const APART = [
@@ -92,7 +96,9 @@ for (const { name, required, files, apart = [] } of platforms) {
 
 /** One copy of everything, and the entries as parts of it; on Node also for `import`. */
 async function buildRequired(folder, options) {
-  const parts = Object.entries(ENTRIES).map(([name, path]) => `export * as ${name} from "./${path}";`);
+  const parts = Object.entries(ENTRIES).map(
+    ([name, path]) => `export * as ${name} from "./${path}";`,
+  );
   write(
     await build({
       ...options,
@@ -105,7 +111,13 @@ async function buildRequired(folder, options) {
     }),
   );
   for (const [name, path] of Object.entries(ENTRIES)) {
-    const { metafile } = await build({ ...options, entryPoints: [path], format: "esm", metafile: true, outfile: "x.js" });
+    const { metafile } = await build({
+      ...options,
+      entryPoints: [path],
+      format: "esm",
+      metafile: true,
+      outfile: "x.js",
+    });
     const names = Object.values(metafile.outputs)[0].exports;
     const lines = names.map((word) => `exports.${word} = all.${name}.${word};\n`);
     writeFileSync(`${folder}/${name}.cjs`, `const all = require("./all.cjs");\n${lines.join("")}`);

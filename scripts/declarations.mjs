@@ -1,69 +1,23 @@
-// The declarations of every module made into one file, dist/index.d.cts, which index.d.ts passes on, so
-// that a class is the same by `import` and by `require`; and the report of the public face in docs/api:
-// `--report` writes the report anew, `--check` fails if it would change.
-import { readFileSync, writeFileSync } from "node:fs";
+// dist/types: the declarations of the entries and of what they reach, as tsc wrote them but for the endings
+// of their imports, which Node's way of resolving wants; `import` is passed on to `require`'s, so that a
+// class is the same by both. And the reports of the public face in docs/api: `--report` writes them anew,
+// `--check` fails if they would change.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Extractor, ExtractorConfig } from "@microsoft/api-extractor";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const check = process.argv.includes("--check");
-const report = check || process.argv.includes("--report");
-const rolled = `${root}build/types/index.d.ts`;
-const message = (logLevel, addToApiReportFile = false) => ({ logLevel, addToApiReportFile });
+const from = join(root, "build/types");
+const to = join(root, "dist/types");
+const ENTRIES = {
+  index: "src/index",
+  training: "src/training/index",
+  positions: "src/positions/index",
+};
 
-const extractorConfig = ExtractorConfig.prepare({
-  packageJsonFullPath: `${root}package.json`,
-  configObjectFullPath: undefined,
-  configObject: {
-    projectFolder: root,
-    mainEntryPointFilePath: `${root}build/types/src/index.d.ts`,
-    newlineKind: "lf",
-    compiler: {
-      overrideTsconfig: {
-        compilerOptions: {
-          target: "es2022",
-          lib: ["es2023", "esnext.disposable", "dom"],
-          module: "esnext",
-          moduleResolution: "bundler",
-          strict: true,
-          types: [],
-        },
-        files: [`${root}build/types/src/index.d.ts`],
-      },
-    },
-    apiReport: {
-      enabled: report,
-      reportFolder: `${root}docs/api`,
-      reportTempFolder: `${root}build/api`,
-      reportFileName: "wasm-attention.api.md",
-    },
-    docModel: { enabled: false },
-    tsdocMetadata: { enabled: false },
-    dtsRollup: { enabled: true, untrimmedFilePath: rolled },
-    messages: {
-      compilerMessageReporting: { default: message("error") },
-      extractorMessageReporting: {
-        default: message("error"),
-        "ae-missing-release-tag": message("none"),
-        "ae-undocumented": message(report ? "error" : "none"),
-        // `disposeSymbol`, and whatever else the report then names.
-        "ae-forgotten-export": message(report ? "error" : "none", report),
-      },
-      tsdocMessageReporting: { default: message("none") },
-    },
-  },
-});
-
-const { succeeded, apiReportChanged } = Extractor.invoke(extractorConfig, {
-  localBuild: !check,
-  showVerboseMessages: false,
-});
-if (apiReportChanged && check) {
-  console.error("The public face has changed: see CONTRIBUTING.md, then npm run api.");
-}
-if (!succeeded) process.exit(1);
 // Types that a Node program without the page's types does not have.
-const opening = `/// <reference lib="esnext.disposable" />
+const OPENING = `/// <reference lib="esnext.disposable" />
 declare global {
   namespace WebAssembly {
     interface Module {}
@@ -71,5 +25,86 @@ declare global {
 }
 
 `;
-writeFileSync(`${root}dist/index.d.cts`, opening + readFileSync(rolled, "utf8"));
-writeFileSync(`${root}dist/index.d.ts`, 'export * from "./index.cjs";\n');
+
+const written = new Set();
+
+function write(path) {
+  if (written.has(path)) return;
+  written.add(path);
+  const file = join(from, `${path}.d.ts`);
+  const text = readFileSync(file, "utf8").replace(
+    /(from |import\()"(\.{1,2}\/[^"]+)"/g,
+    (_, before, target) => {
+      const reached = relative(from, join(dirname(file), target)).replaceAll("\\", "/");
+      write(reached);
+      return `${before}"${target}.cjs"`;
+    },
+  );
+  mkdirSync(join(to, dirname(path)), { recursive: true });
+  writeFileSync(join(to, `${path}.d.cts`), path === ENTRIES.index ? OPENING + text : text);
+}
+
+for (const [name, path] of Object.entries(ENTRIES)) {
+  write(path);
+  writeFileSync(join(to, `${name}.d.cts`), `export * from "./${path}.cjs";\n`);
+  writeFileSync(join(to, `${name}.d.ts`), `export * from "./${name}.cjs";\n`);
+}
+
+const check = process.argv.includes("--check");
+if (check || process.argv.includes("--report")) {
+  for (const [name, path] of Object.entries(ENTRIES)) report(name, path);
+}
+
+function report(name, path) {
+  const message = (logLevel, addToApiReportFile = false) => ({ logLevel, addToApiReportFile });
+  const extractorConfig = ExtractorConfig.prepare({
+    packageJsonFullPath: `${root}package.json`,
+    configObjectFullPath: undefined,
+    configObject: {
+      projectFolder: root,
+      mainEntryPointFilePath: join(from, `${path}.d.ts`),
+      newlineKind: "lf",
+      compiler: {
+        overrideTsconfig: {
+          compilerOptions: {
+            target: "es2022",
+            lib: ["es2023", "esnext.disposable", "dom"],
+            module: "esnext",
+            moduleResolution: "bundler",
+            strict: true,
+            types: [],
+          },
+          files: [join(from, `${path}.d.ts`)],
+        },
+      },
+      apiReport: {
+        enabled: true,
+        reportFolder: `${root}docs/api`,
+        reportTempFolder: `${root}build/api`,
+        reportFileName: `${name === "index" ? "wasm-attention" : name}.api.md`,
+      },
+      docModel: { enabled: false },
+      tsdocMetadata: { enabled: false },
+      dtsRollup: { enabled: false },
+      messages: {
+        compilerMessageReporting: { default: message("error") },
+        extractorMessageReporting: {
+          default: message("error"),
+          "ae-missing-release-tag": message("none"),
+          "ae-undocumented": message("error"),
+          // `disposeSymbol`, and whatever else the report then names.
+          "ae-forgotten-export": message("error", true),
+        },
+        tsdocMessageReporting: { default: message("none") },
+      },
+    },
+  });
+  const { succeeded, apiReportChanged } = Extractor.invoke(extractorConfig, {
+    localBuild: !check,
+    showVerboseMessages: false,
+  });
+  if (apiReportChanged && check) {
+    console.error("The public face has changed: see CONTRIBUTING.md, then npm run api.");
+  }
+  if (!succeeded) process.exitCode = 1;
+}

@@ -1,7 +1,7 @@
 // build/frames.ts and build/layout.ts: where the fields of every struct of assembly/**/frame.ts lie, in
 // words of 32 bits, read by the compiler's own parser; and a digest of it, which modules carry too.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { newOptions, newProgram, NodeKind, parse } from "assemblyscript";
+import { NodeKind, newOptions, newProgram, parse } from "assemblyscript";
 
 const WORDS = ["i32", "u32", "usize", "f32"];
 const structs = new Map();

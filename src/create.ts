@@ -3,13 +3,13 @@
 import core from "builds:core";
 import { compile } from "#platform";
 import { Attention } from "./attention";
+import { reader } from "./check/names";
 import { checkBoolean } from "./check/values";
+import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";
+import { type Builds, checkExtensions, type Extension } from "./extension";
 import { bestBuild } from "./instance/builds";
 import { type Engine, load } from "./instance/instance";
 import type { Build } from "./instance/modules";
-import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";
-import { type Builds, checkExtensions, type Extension } from "./extension";
-import { reader } from "./check/names";
 import { checkAnswers } from "./selftest";
 
 /** Options of `createAttention`. */

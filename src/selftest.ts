@@ -1,11 +1,11 @@
 // Whether this engine computes what it should: there are some that accept SIMD and get it wrong. A
 // few answers when an engine is made, all kinds of kernels on request, against plain JavaScript.
 
-import { type Attention, checkAttention } from "./attention";
 import { mergeStates } from "./attend/merge";
+import type { AttendOptions } from "./attend/options";
+import { type Attention, checkAttention } from "./attention";
 import { UnsupportedError } from "./errors";
 import { linear, prepareLinear } from "./linear/linear";
-import type { AttendOptions } from "./attend/options";
 import { elementsOf, type Tensor } from "./tensor/tensor";
 
 /** Numbers without a pattern in [−1, 1], one for each `seed`. */
@@ -41,7 +41,13 @@ export function dot(a: Numbers, b: Numbers, count = a.length, i = 0, j = 0, step
 }
 
 /** Dims [H, L, D] of the query, S and Dv. */
-export type Sizes = readonly [heads: number, rows: number, depth: number, keys: number, columns: number];
+export type Sizes = readonly [
+  heads: number,
+  rows: number,
+  depth: number,
+  keys: number,
+  columns: number,
+];
 
 /** softmax(q·kᵀ/√D)·v with some of the options, and logSumExp. */
 export function softmaxed(sizes: Sizes, tensors: readonly Numbers[], options: AttendOptions) {

@@ -1,10 +1,10 @@
 // The layer with bias_k, bias_v and add_zero_attn, forward and backward, against the float64 reference
 // with those keys after the others; and the reference's gradients of the bias by finite differences.
 
-import { multiHeadBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type LayerOptions, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { multiHeadBackward } from "wasm-attention/training";
 import { engine, randomArray, variants } from "./engines";
 import { dropoutFactors } from "./philox";
 import { attend, linear, type Round, shareOfTolerance } from "./reference";
@@ -198,12 +198,15 @@ for (const variant of variants)
       using layer = MultiHeadAttention.fromMatrices(attention, weights, config);
       const { used } = attention.memory;
       const { options } = optionsOf(drawn);
-      const got = layer.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }, {
-        ...options,
-        record: true,
-        weights: true,
-        logSumExp: true,
-      });
+      const got = layer.forward(
+        { query: inputs[0], key: inputs[1], value: inputs[2] },
+        {
+          ...options,
+          record: true,
+          weights: true,
+          logSumExp: true,
+        },
+      );
       const { record } = got;
       assert.ok(record && got.weights && got.logSumExp);
       const target = of(31, B, L, queryInput);
@@ -309,7 +312,10 @@ for (const variant of variants) {
       biasKeyValue: bias,
     });
     const run = (options?: object) => {
-      const { record } = layer.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }, { record: true });
+      const { record } = layer.forward(
+        { query: inputs[0], key: inputs[1], value: inputs[2] },
+        { record: true },
+      );
       assert.ok(record);
       return multiHeadBackward(layer, dy, record, options).biasKeyValue;
     };
@@ -333,7 +339,10 @@ for (const variant of variants) {
     });
     const forward = (made: MultiHeadAttention) =>
       made.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }).output;
-    const { record } = layer.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }, { record: true });
+    const { record } = layer.forward(
+      { query: inputs[0], key: inputs[1], value: inputs[2] },
+      { record: true },
+    );
     layer.update({ biasKeyValue: next });
     assert.deepEqual(forward(layer), forward(other));
     // A record holds the bias that its forward pass read.
@@ -350,7 +359,9 @@ for (const variant of variants) {
         biasKeyValue,
       });
       const [each, mean] = ([true, "mean"] as const).map(
-        (weights) => layer.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }, { weights }).weights!,
+        (weights) =>
+          layer.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }, { weights })
+            .weights!,
       );
       const plane = each.data.length / (B * H);
       // w · (1/H) added up head by head, each step in float32.

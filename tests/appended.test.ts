@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { linear, MultiHeadAttention, prepareLinear, tensor, type Tensor } from "wasm-attention";
+import { linear, MultiHeadAttention, prepareLinear, type Tensor, tensor } from "wasm-attention";
 import { engine, randomArray, variants } from "./engines";
 
 const close = (got: ArrayLike<number>, want: number[]) => {
@@ -51,14 +51,17 @@ for (const variant of variants) {
         { heads, addZeroAttention },
       );
       const { used } = attention.memory;
-      const got = layer.forward({ query: x, key: y, value: y }, {
-        ...logits,
-        mask,
-        causal: true,
-        weights: true,
-        logSumExp: true,
-        scores: "biased",
-      });
+      const got = layer.forward(
+        { query: x, key: y, value: y },
+        {
+          ...logits,
+          mask,
+          causal: true,
+          weights: true,
+          logSumExp: true,
+          scores: "biased",
+        },
+      );
       assert.equal(attention.memory.used, used);
       // What PyTorch does: rows appended to the projected keys and values, columns to the mask.
       const extra = Number(withBias) + Number(addZeroAttention);
@@ -88,7 +91,11 @@ for (const variant of variants) {
           scores: "biased",
         },
       );
-      const want = linear(attention, mixed.output, prepareLinear(attention, weights["out_proj.weight"], { order: "out,in" }));
+      const want = linear(
+        attention,
+        mixed.output,
+        prepareLinear(attention, weights["out_proj.weight"], { order: "out,in" }),
+      );
       const near = (a: Tensor, b: Tensor) => {
         assert.deepEqual(a.dims, b.dims);
         close(a.data, [...b.data]);
@@ -109,7 +116,13 @@ for (const variant of variants) {
           return (at(0) + at(1)) / 2;
         }),
       );
-      const one = layer.forward({ query: tensor(x.data.slice(0, L * E), [L, E]), key: tensor(y.data.slice(0, S * E), [S, E]) }, { ...logits, mask, causal: true, scores: "biased" });
+      const one = layer.forward(
+        {
+          query: tensor(x.data.slice(0, L * E), [L, E]),
+          key: tensor(y.data.slice(0, S * E), [S, E]),
+        },
+        { ...logits, mask, causal: true, scores: "biased" },
+      );
       assert.deepEqual(one.output.data, got.output.data.slice(0, L * E));
     }
   });

@@ -2,7 +2,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ArgumentError, createAttention, DisposedError, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import {
+  ArgumentError,
+  createAttention,
+  DisposedError,
+  MultiHeadAttention,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
 import { randomArray } from "./engines";
 
 const of = (dims: number[], seed: number) =>
@@ -229,7 +236,10 @@ for (const threads of [1, 2]) {
       assert(bytes(result.output).equals(bytes(expected.output)));
       assert(bytes(result.weights as Tensor).equals(bytes(expected.weights as Tensor)));
       const controller = new AbortController();
-      const aborted = layer.forwardAsync({ query: rows, key: rows, value: rows }, { signal: controller.signal });
+      const aborted = layer.forwardAsync(
+        { query: rows, key: rows, value: rows },
+        { signal: controller.signal },
+      );
       await new Promise(setImmediate);
       controller.abort();
       await assert.rejects(aborted, { name: "AbortError" });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type Tensor, tensor } from "wasm-attention";
-import { attendBackward, type AttendGradients, type AttendState } from "wasm-attention/training";
+import { type AttendGradients, type AttendState, attendBackward } from "wasm-attention/training";
 import { backwardProblems, checkBackward, plain } from "./checks/backward";
 import { pose, problems } from "./checks/problems";
 import { holds } from "./checks/property";
@@ -32,7 +32,11 @@ for (const variant of variants) {
     const options = { causal: true, logSumExp: true } as const;
     const run = (dy: Tensor, q: Tensor, k: Tensor, v: Tensor) => {
       const state = attention.attend(q, k, v, options) as AttendState;
-      return attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, options);
+      return attendBackward(
+        attention,
+        { ...state, query: q, key: k, value: v, outputGradient: dy },
+        options,
+      );
     };
     const clean = run(dy, q, k, v);
     const whole = (
@@ -77,7 +81,11 @@ for (const variant of variants) {
     const run = (query: Tensor, key: Tensor, more: object = {}) => {
       const state = attention.attend(query, key, key, { ...options, ...more }) as AttendState;
       const given = { ...options, ...more, gradients };
-      return attendBackward(attention, { ...state, query, key, value: key, outputGradient: query }, given);
+      return attendBackward(
+        attention,
+        { ...state, query, key, value: key, outputGradient: query },
+        given,
+      );
     };
     for (const [query, key] of [
       [of(2, 2, 3, 4), of(2, 2, 0, 4)],
@@ -123,7 +131,11 @@ for (const variant of variants) {
     const big = tensor(Float32Array.of(1e15, -1e15, 2e15), [3, 1]);
     const [v, dy] = [1, 2].map((seed) => tensor(randomArray(12, seed), [3, 4]));
     const state = attention.attend(big, big, v, { scale: 1, logSumExp: true }) as AttendState;
-    const got = attendBackward(attention, { ...state, query: big, key: big, value: v, outputGradient: dy }, { scale: 1 });
+    const got = attendBackward(
+      attention,
+      { ...state, query: big, key: big, value: v, outputGradient: dy },
+      { scale: 1 },
+    );
     // One weight is 1, the others 0: nothing but that value has a gradient.
     const value = Float32Array.from({ length: 12 }, (_, at) => {
       const [row, d] = [at >> 2, at & 3];

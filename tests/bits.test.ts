@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { createAttention, prepareLinear, tensor } from "wasm-attention";
-import { attendBackward, type AttendState, linearBackward } from "wasm-attention/training";
+import { type AttendState, attendBackward, linearBackward } from "wasm-attention/training";
 import * as frame from "../assembly/kinds";
 import { digestOfTexts } from "./battery/digest";
 import { engine, randomArray, variants } from "./engines";
@@ -44,7 +44,11 @@ for (const variant of variants) {
     const run = () => {
       const state = attention.attend(q, k, v, { ...options, logSumExp: true }) as AttendState;
       return [
-        attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: v }, { ...options, gradients }),
+        attendBackward(
+          attention,
+          { ...state, query: q, key: k, value: v, outputGradient: v },
+          { ...options, gradients },
+        ),
         linearBackward(attention, dy, q, weight),
       ];
     };

@@ -1,11 +1,21 @@
 // What may lie behind a Float32Array: a view at an odd offset, shared memory, a buffer that can be
 // resized, one that is gone, and the very data of another argument.
 
-import { rotate } from "wasm-attention/positions";
-import { attendBackward, linearBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ArgumentError, attendPacked, type Attention, DisposedError, linear, mergeStates, prepareLinear, tensor, type Tensor } from "wasm-attention";
+import {
+  ArgumentError,
+  type Attention,
+  attendPacked,
+  DisposedError,
+  linear,
+  mergeStates,
+  prepareLinear,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
+import { rotate } from "wasm-attention/positions";
+import { attendBackward, linearBackward } from "wasm-attention/training";
 import { engine, randomArray } from "./engines";
 
 const dims = [2, 3, 4];
@@ -21,7 +31,11 @@ const functions: Record<string, (a: Attention, x: Tensor, out?: Float32Array | T
     mergeStates: (a, x, out) => mergeStates(a, [state(x), state(x)], { out }).output,
     rotate: (a, x, out) => rotate(a, x, { positions: 3, out }),
     attendBackward: (a, x, out) =>
-      attendBackward(a, { ...state(x), query: x, key: x, value: x, outputGradient: x }, { out: { key: out } }).keyGradient,
+      attendBackward(
+        a,
+        { ...state(x), query: x, key: x, value: x, outputGradient: x },
+        { out: { key: out } },
+      ).keyGradient,
     linearBackward: (a, x, out) => {
       using weight = prepareLinear(a, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
       return linearBackward(a, x, x, weight, { out: { input: out } }).inputGradient as Tensor;

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { attendPacked, type Tensor, tensor } from "wasm-attention";
-import { attendBackward, attendPackedBackward, type AttendState } from "wasm-attention/training";
+import { type AttendState, attendBackward, attendPackedBackward } from "wasm-attention/training";
 import { engine, randomArray, variants } from "./engines";
 import { dropoutFactors, philox } from "./philox";
 
@@ -99,8 +99,16 @@ for (const variant of variants) {
     const [pk, pv] = [k, v].map((x) => padded(x, keys, 200));
     const many = attention.attend(pq, pk, pv, batch);
     assert.deepEqual(padded(one.output, queries, 130), many.output);
-    const back = attendPackedBackward(attention, { ...one as AttendState, query: q, key: k, value: v, outputGradient: g }, packed);
-    const wide = attendBackward(attention, { ...many as AttendState, query: pq, key: pk, value: pv, outputGradient: pg }, batch);
+    const back = attendPackedBackward(
+      attention,
+      { ...(one as AttendState), query: q, key: k, value: v, outputGradient: g },
+      packed,
+    );
+    const wide = attendBackward(
+      attention,
+      { ...(many as AttendState), query: pq, key: pk, value: pv, outputGradient: pg },
+      batch,
+    );
     assert.deepEqual(padded(back.queryGradient, queries, 130), wide.queryGradient);
     assert.deepEqual(padded(back.keyGradient, keys, 200), wide.keyGradient);
     assert.deepEqual(padded(back.valueGradient, keys, 200), wide.valueGradient);

@@ -1,10 +1,19 @@
 // Every error message once; after each, the same engine gives the right answer and holds no more
 // memory than before.
 
-import { attendBackward, linearBackward, multiHeadBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ArgumentError, AttentionError, createAttention, DisposedError, linear, MultiHeadAttention, prepareLinear, UnsupportedError } from "wasm-attention";
+import {
+  ArgumentError,
+  AttentionError,
+  createAttention,
+  DisposedError,
+  linear,
+  MultiHeadAttention,
+  prepareLinear,
+  UnsupportedError,
+} from "wasm-attention";
+import { attendBackward, linearBackward, multiHeadBackward } from "wasm-attention/training";
 import { engine } from "./engines";
 
 import { attendRefused } from "./refused/attend";
@@ -132,7 +141,11 @@ test("what was disposed says so", async () => {
       () => {
         const one = zeros(1, 1, 1, 1);
         const state = { output: one, logSumExp: zeros(1, 1, 1) };
-        return attendBackward(attention, { ...state, query: one, key: one, value: one, outputGradient: one }, { out: { key: gone } });
+        return attendBackward(
+          attention,
+          { ...state, query: one, key: one, value: one, outputGradient: one },
+          { out: { key: gone } },
+        );
       },
     ],
     [

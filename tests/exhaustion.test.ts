@@ -1,11 +1,26 @@
 // Memory that runs out at every allocation of a call in turn: each is a MemoryError, nothing stays
 // allocated, and the next call is right.
 
-import { rotate } from "wasm-attention/positions";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AllocatedTensor, attendPacked, type Attention, linear, MemoryError, mergeStates, MultiHeadAttention, prepareLinear, tensor } from "wasm-attention";
-import { attendBackward, attendPackedBackward, type AttendState, linearBackward } from "wasm-attention/training";
+import {
+  type AllocatedTensor,
+  type Attention,
+  attendPacked,
+  linear,
+  MemoryError,
+  MultiHeadAttention,
+  mergeStates,
+  prepareLinear,
+  tensor,
+} from "wasm-attention";
+import { rotate } from "wasm-attention/positions";
+import {
+  type AttendState,
+  attendBackward,
+  attendPackedBackward,
+  linearBackward,
+} from "wasm-attention/training";
 import { engine, randomArray } from "./engines";
 import { instrumented } from "./instrumented";
 
@@ -60,7 +75,11 @@ const calls: [
       const options = { ...everything, scoreMod: undefined, mask: new Float32Array(25) };
       const state = a.attend(x, x, x, options) as AttendState;
       const gradients = { mask: true, alibi: true, sinks: true };
-      return attendBackward(a, { ...state, query: x, key: x, value: x, outputGradient: x }, { ...options, gradients });
+      return attendBackward(
+        a,
+        { ...state, query: x, key: x, value: x, outputGradient: x },
+        { ...options, gradients },
+      );
     },
   ],
   [
@@ -69,7 +88,11 @@ const calls: [
     (a) => {
       const options = { cumulativeQueries: [0, 7, 20], logSumExp: true };
       const state = attendPacked(a, packed, packed, packed, options) as AttendState;
-      return attendPackedBackward(a, { ...state, query: packed, key: packed, value: packed, outputGradient: packed }, options);
+      return attendPackedBackward(
+        a,
+        { ...state, query: packed, key: packed, value: packed, outputGradient: packed },
+        options,
+      );
     },
   ],
   ["rotate", 1, (a) => rotate(a, x)],
@@ -125,7 +148,10 @@ const calls: [
     20,
     (a, Layer) => {
       using layer = new Layer(a, extra, eyes);
-      return layer.forward({ query: rows, key: rows, value: rows }, { weights: true, logSumExp: true });
+      return layer.forward(
+        { query: rows, key: rows, value: rows },
+        { weights: true, logSumExp: true },
+      );
     },
   ],
 ];

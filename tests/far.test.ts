@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ArgumentError, attendPacked, createAttention, type Tensor, tensor } from "wasm-attention";
-import { attendBackward, type AttendState } from "wasm-attention/training";
+import { type AttendState, attendBackward } from "wasm-attention/training";
 import { randomArray } from "./engines";
 
 const FAR = 2 ** 30;
@@ -18,7 +18,11 @@ for (const rows of [1, 3, 70]) {
     const dy = tensor(randomArray(rows * 4, 2), [rows, 4]);
     const run = (options: object) => {
       const state = attention.attend(q, k, v, { ...options, logSumExp: true }) as AttendState;
-      const backward = attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, options);
+      const backward = attendBackward(
+        attention,
+        { ...state, query: q, key: k, value: v, outputGradient: dy },
+        options,
+      );
       return [state.output, state.logSumExp, ...(Object.values(backward) as Tensor[])].map(
         ({ data }) => data,
       );
@@ -58,12 +62,16 @@ test("ALiBi distances past 2²⁴ are exact", async () => {
       if (rows === 1 || distance === "signed") continue;
       const gradients = { alibi: true };
       const slopes = ([key, value]: (typeof k)[], state: typeof far, queryOffset: number) =>
-        attendBackward(attention, { ...state as AttendState, query: q, key, value, outputGradient: filled([rows, 1], 1) }, {
-          alibi,
-          window,
-          queryOffset,
-          gradients,
-        }).slopesGradient?.data;
+        attendBackward(
+          attention,
+          { ...(state as AttendState), query: q, key, value, outputGradient: filled([rows, 1], 1) },
+          {
+            alibi,
+            window,
+            queryOffset,
+            gradients,
+          },
+        ).slopesGradient?.data;
       assert.deepEqual(slopes([k, v], far, keys - 11), slopes([near, close], want, 64 - 11));
     }
   }
@@ -79,7 +87,11 @@ test("backward of 2³¹ tiles, of which a window leaves a few", async () => {
   const options = { queryOffset: keys - 500, window: { left: 0, right: 0 } };
   const state = attention.attend(q, k, v, { ...options, logSumExp: true }) as AttendState;
   const dy = filled([1, heads, rows, 1], 1);
-  const got = attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, options);
+  const got = attendBackward(
+    attention,
+    { ...state, query: q, key: k, value: v, outputGradient: dy },
+    options,
+  );
   const { data } = got.valueGradient;
   assert.ok(data.subarray(keys - 500).every((x) => x === heads));
   assert.ok(data.subarray(0, keys - 500).every((x) => x === 0));

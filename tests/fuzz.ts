@@ -5,7 +5,13 @@
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 import fc from "fast-check";
-import { type AllocatedTensor, type Attention, type PreparedLinear, prepareLinear, tensor } from "wasm-attention";
+import {
+  type AllocatedTensor,
+  type Attention,
+  type PreparedLinear,
+  prepareLinear,
+  tensor,
+} from "wasm-attention";
 import { checkAttend } from "./checks/attend";
 import { backwardProblems, checkBackward } from "./checks/backward";
 import { checkHostile, hostileProblems } from "./checks/hostile";

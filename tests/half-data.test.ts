@@ -1,9 +1,9 @@
 // Float16Arrays, where the engine has them: in every argument, and as an out.
 
-import { attendBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Tensor, tensor } from "wasm-attention";
+import { attendBackward } from "wasm-attention/training";
 import { engine } from "./engines";
 import { type Makes, operations, plain } from "./operations";
 
@@ -38,9 +38,19 @@ test("an out of half floats is rounded once, and added to", { skip }, async () =
   assert.equal(attention.attend(x, x, x, { out }).output.data, out.data);
   assert.deepEqual([...out.data], [...new Half(want)]);
   const state = attention.attend(x, x, x, { logSumExp: true }) as never;
-  const { keyGradient } = attendBackward(attention, { ...state, query: x, key: x, value: x, outputGradient: x });
+  const { keyGradient } = attendBackward(attention, {
+    ...state,
+    query: x,
+    key: x,
+    value: x,
+    outputGradient: x,
+  });
   const key = new Half(Array.from({ length: 12 }, () => 1));
-  attendBackward(attention, { ...state, query: x, key: x, value: x, outputGradient: x }, { out: { key }, accumulate: true });
+  attendBackward(
+    attention,
+    { ...state, query: x, key: x, value: x, outputGradient: x },
+    { out: { key }, accumulate: true },
+  );
   assert.deepEqual([...key], [...new Half(keyGradient.data.map((g) => 1 + g))]);
   using held = attention.allocate([24]);
   const over = new Half(held.data.buffer).subarray(0, 12);

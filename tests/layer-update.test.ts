@@ -2,7 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createAttention, DisposedError, MemoryError, MultiHeadAttention, tensor } from "wasm-attention";
+import {
+  createAttention,
+  DisposedError,
+  MemoryError,
+  MultiHeadAttention,
+  tensor,
+} from "wasm-attention";
 import { engine, randomArray } from "./engines";
 
 const SIZE = 64;

@@ -1,10 +1,19 @@
 // linearBackward against float64 at every kind of edge, in both orders; prepared weights updated in
 // place.
 
-import { linearBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Attention, createAttention, DisposedError, linear, MemoryError, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import {
+  type Attention,
+  createAttention,
+  DisposedError,
+  linear,
+  MemoryError,
+  prepareLinear,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
+import { linearBackward } from "wasm-attention/training";
 import { engine, randomArray, variants } from "./engines";
 import { linear, shareOfTolerance } from "./reference";
 
@@ -36,11 +45,21 @@ for (const variant of variants) {
         for (const rows of rowCounts) {
           const x = randomArray(rows * ins, rows + 1);
           const dy = randomArray(rows * outs, rows + 2);
-          const got = linearBackward(attention, tensor(dy, [rows, outs]), tensor(x, [rows, ins]), inOut);
+          const got = linearBackward(
+            attention,
+            tensor(dy, [rows, outs]),
+            tensor(x, [rows, ins]),
+            inOut,
+          );
           assert.deepEqual(got.inputGradient?.dims, [rows, ins]);
           assert.deepEqual(got.weightGradient.dims, [ins, outs]);
           assert.deepEqual(got.biasGradient?.dims, bias && [outs]);
-          const other = linearBackward(attention, tensor(dy, [1, rows, outs]), tensor(x, [1, rows, ins]), outIn);
+          const other = linearBackward(
+            attention,
+            tensor(dy, [1, rows, outs]),
+            tensor(x, [1, rows, ins]),
+            outIn,
+          );
           assert.deepEqual(other.inputGradient?.dims, [1, rows, ins]);
           assert.deepEqual(other.inputGradient?.data, got.inputGradient?.data);
           assert.deepEqual(other.weightGradient.dims, [outs, ins]);

@@ -50,7 +50,9 @@ for (const variant of variants) {
 
   test(`linear writes where it is told, over its own input too, ${variant}`, async () => {
     const attention = await engine(variant);
-    const weight = prepareLinear(attention, tensor(randomArray(36, 1), [6, 6]), { order: "in,out" });
+    const weight = prepareLinear(attention, tensor(randomArray(36, 1), [6, 6]), {
+      order: "in,out",
+    });
     const x = randomArray(30, 2);
     const want = linear(attention, tensor(x, [5, 6]), weight).data;
     const out = new Float32Array(30);
@@ -94,7 +96,11 @@ for (const variant of variants) {
       const bias = randomArray(columns, 3);
       const weight = tensor(randomArray(depth * columns, 1), [depth, columns]);
       using prepared = prepareLinear(attention, weight, { order: "in,out", bias });
-      const { data } = linear(attention, tensor(new Float32Array(rows * depth), [rows, depth]), prepared);
+      const { data } = linear(
+        attention,
+        tensor(new Float32Array(rows * depth), [rows, depth]),
+        prepared,
+      );
       for (let row = 0; row < rows; row++)
         assert.deepEqual(data.slice(row * columns, (row + 1) * columns), bias);
     }

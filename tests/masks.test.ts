@@ -3,8 +3,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AttendOptions, type Attention, type Mask, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
-import { attendBackward, type AttendState } from "wasm-attention/training";
+import {
+  type AttendOptions,
+  type Attention,
+  type Mask,
+  MultiHeadAttention,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
+import { type AttendState, attendBackward } from "wasm-attention/training";
 import { engine, random, randomArray, variants } from "./engines";
 
 const of = (seed: number, ...dims: number[]) =>
@@ -93,12 +100,23 @@ for (const variant of variants) {
             assert.deepEqual(got, attention.attend(q, k, v, one));
             const dy = of(9, B, H, L, 24);
             const state = got as AttendState;
-            const { maskGradients, ...gradients } = attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, {
-              ...options,
-              mask: list,
-              gradients: { mask: list.some(({ data }) => data instanceof Float32Array) },
-            });
-            assert.deepEqual(gradients, attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, one));
+            const { maskGradients, ...gradients } = attendBackward(
+              attention,
+              { ...state, query: q, key: k, value: v, outputGradient: dy },
+              {
+                ...options,
+                mask: list,
+                gradients: { mask: list.some(({ data }) => data instanceof Float32Array) },
+              },
+            );
+            assert.deepEqual(
+              gradients,
+              attendBackward(
+                attention,
+                { ...state, query: q, key: k, value: v, outputGradient: dy },
+                one,
+              ),
+            );
             if (!maskGradients) continue;
             assert.deepEqual(
               maskGradients.map((gradient) => gradient?.dims),
@@ -171,10 +189,14 @@ for (const variant of variants) {
     const got = attention.attend(q, k, v, { mask, logSumExp: true });
     const cut = { keyLengths: [n - 9], mask: rows, logSumExp: true };
     assert.deepEqual(got, attention.attend(q, k, v, cut));
-    const back = attendBackward(attention, { ...got as AttendState, query: q, key: k, value: v, outputGradient: q }, {
-      mask,
-      gradients: { mask: true },
-    });
+    const back = attendBackward(
+      attention,
+      { ...(got as AttendState), query: q, key: k, value: v, outputGradient: q },
+      {
+        mask,
+        gradients: { mask: true },
+      },
+    );
     assert.deepEqual(back.maskGradients?.[0]?.dims, [n, 1]);
     assert.equal(back.maskGradients[1], undefined);
   });
@@ -192,7 +214,11 @@ for (const variant of variants) {
     const options = { mask: [padding, bias, shift], logSumExp: true };
     const state = attention.attend(q, k, v, options) as AttendState;
     const run = (mask: Mask | Mask[]) =>
-      attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, { mask, gradients: { mask: true } });
+      attendBackward(
+        attention,
+        { ...state, query: q, key: k, value: v, outputGradient: dy },
+        { mask, gradients: { mask: true } },
+      );
     const { maskGradients, maskGradient } = run(options.mask);
     assert.equal(maskGradient, undefined);
     // All that was added, as one mask of all axes: its gradient summed over those that were broadcast.
@@ -236,11 +262,15 @@ for (const variant of variants) {
         mask: { data: data.slice(0, B * H * S), dims: [B, H, 1, S] },
       }),
     );
-    const { maskGradient } = attendBackward(attention, { ...want as AttendState, query: q, key: k, value: k, outputGradient: q }, {
-      ...options,
-      mask,
-      gradients: { mask: true },
-    });
+    const { maskGradient } = attendBackward(
+      attention,
+      { ...(want as AttendState), query: q, key: k, value: k, outputGradient: q },
+      {
+        ...options,
+        mask,
+        gradients: { mask: true },
+      },
+    );
     assert.deepEqual(maskGradient?.dims, [B * H, L, S]);
 
     const eye = tensor(
@@ -252,9 +282,12 @@ for (const variant of variants) {
       { wq: eye, wk: eye, wv: eye, dense: eye },
       { heads: H },
     );
-    const { output } = layer.forward({ query: q, key: k, value: k }, {
-      mask: [mask, { data: padding, dims: [B, 1, 1, S] }],
-    });
+    const { output } = layer.forward(
+      { query: q, key: k, value: k },
+      {
+        mask: [mask, { data: padding, dims: [B, 1, 1, S] }],
+      },
+    );
     // PyTorch merges them: −∞ in every row and head of a key that is padding.
     const merged = data.map((x, at) => {
       const b = Math.floor(at / (H * L * S));

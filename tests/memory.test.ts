@@ -1,11 +1,21 @@
 // Linear memory: true figures, no copies where none are due, growth in the middle of things,
 // exhaustion, and nothing left behind.
 
-import { rotate } from "wasm-attention/positions";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AllocatedTensor, type Attention, linear, MemoryError, mergeStates, MultiHeadAttention, prepareLinear, type Tensor, tensor } from "wasm-attention";
-import { attendBackward, type AttendState } from "wasm-attention/training";
+import {
+  type AllocatedTensor,
+  type Attention,
+  linear,
+  MemoryError,
+  MultiHeadAttention,
+  mergeStates,
+  prepareLinear,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
+import { rotate } from "wasm-attention/positions";
+import { type AttendState, attendBackward } from "wasm-attention/training";
 import { Arena } from "../src/memory/arena";
 import { engine, random, randomArray } from "./engines";
 
@@ -133,7 +143,11 @@ test("backward, one head at n = 16,384 needs at most 32 MB beside its tensors", 
   const x = tensor(randomArray(n * 64, 5), [1, 1, n, 64]);
   const window = { left: 100, right: 100 };
   const state = attention.attend(x, x, x, { logSumExp: true, window }) as AttendState;
-  attendBackward(attention, { ...state, query: x, key: x, value: x, outputGradient: x }, { window });
+  attendBackward(
+    attention,
+    { ...state, query: x, key: x, value: x, outputGradient: x },
+    { window },
+  );
   // Query, key, value, output, four gradients, and logSumExp.
   const beside = attention.memory.reserved - 8 * n * 64 * 4 - n * 4;
   assert.ok(beside < 32 * MB, `${beside / MB} MB`);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { attendPacked, type AttentionState, mergeStates, tensor } from "wasm-attention";
+import { type AttentionState, attendPacked, mergeStates, tensor } from "wasm-attention";
 import { checkMerge, mergeProblems } from "./checks/merge";
 import { holds } from "./checks/property";
 import { engine, randomArray, variants } from "./engines";

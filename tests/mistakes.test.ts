@@ -1,11 +1,23 @@
 // What people type, and the whole message that they get: each names the call, the argument at fault, what
 // would have been right and what came.
 
-import { attendBackward, linearBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { attendPacked, type Attention, createAttention, mergeStates, MultiHeadAttention, prepareLinear } from "wasm-attention";
-import { relativePositionBias, ropeFrequencies, rotate, sinusoidalPositions } from "wasm-attention/positions";
+import {
+  type Attention,
+  attendPacked,
+  createAttention,
+  MultiHeadAttention,
+  mergeStates,
+  prepareLinear,
+} from "wasm-attention";
+import {
+  relativePositionBias,
+  ropeFrequencies,
+  rotate,
+  sinusoidalPositions,
+} from "wasm-attention/positions";
+import { attendBackward, linearBackward } from "wasm-attention/training";
 import { engine } from "./engines";
 import { eyes } from "./refused/multihead";
 import { q, zeros } from "./refused/refusal";
@@ -108,16 +120,36 @@ const mistakes: Mistake[] = [
   ],
   [
     (a) =>
-      attendBackward(a, { ...{ output: q, logSumExp: zeros(1, 2, 4) }, query: q, key: q, value: q, outputGradient: q }, {
-        gradients: { biases: true },
-      } as never),
+      attendBackward(
+        a,
+        {
+          ...{ output: q, logSumExp: zeros(1, 2, 4) },
+          query: q,
+          key: q,
+          value: q,
+          outputGradient: q,
+        },
+        {
+          gradients: { biases: true },
+        } as never,
+      ),
     `attendBackward: "gradients.biases" expected one of mask, alibi, sinks, ${unknown}`,
   ],
   [
     (a) =>
-      attendBackward(a, { ...{ output: q, logSumExp: zeros(1, 2, 4) }, query: q, key: q, value: q, outputGradient: q }, {
-        out: { queryGradient: q },
-      } as never),
+      attendBackward(
+        a,
+        {
+          ...{ output: q, logSumExp: zeros(1, 2, 4) },
+          query: q,
+          key: q,
+          value: q,
+          outputGradient: q,
+        },
+        {
+          out: { queryGradient: q },
+        } as never,
+      ),
     `attendBackward: "out.queryGradient" expected the name "query", ${unknown}`,
   ],
   [

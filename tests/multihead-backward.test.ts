@@ -91,10 +91,13 @@ for (const variant of variants) {
       ];
       const dy = input(queries, outputSize, 4);
       for (const causal of [false, true]) {
-        const { record, logSumExp } = layer.forward({ query: given[0], key: given[1], value: given[2] }, {
-          causal,
-          record: true,
-        });
+        const { record, logSumExp } = layer.forward(
+          { query: given[0], key: given[1], value: given[2] },
+          {
+            causal,
+            record: true,
+          },
+        );
         assert.ok(record);
         assert.equal(logSumExp, undefined, "not asked for");
         assert.ok(attention.memory.used > held);
@@ -145,7 +148,10 @@ for (const variant of variants) {
     const [x, y, dy] = [1, 2, 3].map((seed) => tensor(randomArray(2 * 7 * 12, seed), [2, 7, 12]));
     const options = { causal: true, dropout: { probability: 0.25, seed: 9 }, record: true };
     const run = (inputs: Tensor[], more?: object) => {
-      const { record } = layer.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }, options);
+      const { record } = layer.forward(
+        { query: inputs[0], key: inputs[1], value: inputs[2] },
+        options,
+      );
       assert.ok(record);
       return multiHeadBackward(layer, dy, record, more);
     };

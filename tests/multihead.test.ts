@@ -163,7 +163,10 @@ for (const variant of variants) {
     });
     const [x, y] = inputsOf(s, 300);
     assert.deepEqual(layer.forward(x).output, layer.forward({ query: x, key: x, value: x }).output);
-    assert.deepEqual(layer.forward(x, y).output, layer.forward({ query: x, key: y, value: y }).output);
+    assert.deepEqual(
+      layer.forward(x, y).output,
+      layer.forward({ query: x, key: y, value: y }).output,
+    );
     const one = tensor(x.data.slice(0, 9 * 12), [9, 12]);
     const alone = layer.forward(one, { weights: "mean", logSumExp: true });
     assert.deepEqual(alone.output.dims, [9, 19]);

@@ -53,10 +53,14 @@ for (const variant of variants) {
     const at = read("model");
     const want = read("partials");
     const linear = (x: Tensor, name: string) =>
-      linear(attention, x, prepareLinear(attention, at(`${name}.weight`), {
+      linear(
+        attention,
+        x,
+        prepareLinear(attention, at(`${name}.weight`), {
           order: "out,in",
           bias: at(`${name}.bias`),
-        }));
+        }),
+      );
     const norm = (x: Tensor, name: string) =>
       layerNorm(x, { scale: at(`${name}.weight`).data, bias: at(`${name}.bias`).data }, 1e-5);
 

@@ -1,8 +1,21 @@
 // Every operation that takes tensors, as a function of numbers made in a realm, and of where they lie.
 
+import {
+  type Attention,
+  attendPacked,
+  linear,
+  MultiHeadAttention,
+  mergeStates,
+  prepareLinear,
+  type Tensor,
+} from "wasm-attention";
 import { rotate } from "wasm-attention/positions";
-import { attendBackward, attendPackedBackward, linearBackward, multiHeadBackward } from "wasm-attention/training";
-import { attendPacked, type Attention, linear, mergeStates, MultiHeadAttention, prepareLinear, type Tensor } from "wasm-attention";
+import {
+  attendBackward,
+  attendPackedBackward,
+  linearBackward,
+  multiHeadBackward,
+} from "wasm-attention/training";
 
 /** How the arrays of a call are made. */
 export interface Makes {
@@ -59,11 +72,15 @@ export const operations: Record<string, (attention: Attention, make: Makes) => T
       logSumExp: logSumExp as Tensor,
     };
     const out = make.floats(new Float32Array(24));
-    const gradients = attendBackward(attention, { ...state, query: x(1), key: x(2), value: x(3), outputGradient: x(5) }, {
-      mask,
-      gradients: { mask: true },
-      out: make.object({ key: out }),
-    });
+    const gradients = attendBackward(
+      attention,
+      { ...state, query: x(1), key: x(2), value: x(3), outputGradient: x(5) },
+      {
+        mask,
+        gradients: { mask: true },
+        out: make.object({ key: out }),
+      },
+    );
     const { queryGradient, keyGradient, valueGradient, maskGradient } = gradients;
     return [queryGradient, keyGradient, valueGradient, maskGradient as Tensor];
   },
@@ -72,7 +89,11 @@ export const operations: Record<string, (attention: Attention, make: Makes) => T
     const options = { cumulativeQueries: make.words([0, 1, 4]), logSumExp: true };
     const { output, logSumExp } = attendPacked(attention, x(1), x(2), x(3), options);
     const state = { output, logSumExp: logSumExp as Tensor };
-    const gradients = attendPackedBackward(attention, { ...state, query: x(1), key: x(2), value: x(3), outputGradient: x(4) }, options);
+    const gradients = attendPackedBackward(
+      attention,
+      { ...state, query: x(1), key: x(2), value: x(3), outputGradient: x(4) },
+      options,
+    );
     return [output, gradients.queryGradient, gradients.keyGradient, gradients.valueGradient];
   },
   mergeStates(attention, make) {
@@ -121,7 +142,10 @@ export const operations: Record<string, (attention: Attention, make: Makes) => T
       { ...weights, bq: make.floats(numbers(4, 5)) },
       { heads: 2 },
     );
-    const { output, record } = layer.forward({ query: x(1), key: x(2), value: x(3) }, { record: true });
+    const { output, record } = layer.forward(
+      { query: x(1), key: x(2), value: x(3) },
+      { record: true },
+    );
     const out = make.object({ query: make.floats(new Float32Array(24)) });
     if (!record) throw new Error("no record");
     const gradients = multiHeadBackward(layer, x(6), record, { out });

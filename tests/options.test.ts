@@ -1,10 +1,23 @@
 // Options are read once, when the call is made, whatever kind of object they are.
 
-import { attendBackward, linearBackward, multiHeadBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AttendOptions, attendPacked, type LayerOptions, mergeStates, MultiHeadAttention, prepareLinear, tensor } from "wasm-attention";
-import { alibiSlopes, ropeFrequencies, rotate, sinusoidalPositions } from "wasm-attention/positions";
+import {
+  type AttendOptions,
+  attendPacked,
+  type LayerOptions,
+  MultiHeadAttention,
+  mergeStates,
+  prepareLinear,
+  tensor,
+} from "wasm-attention";
+import {
+  alibiSlopes,
+  ropeFrequencies,
+  rotate,
+  sinusoidalPositions,
+} from "wasm-attention/positions";
+import { attendBackward, linearBackward, multiHeadBackward } from "wasm-attention/training";
 import { engine, randomArray } from "./engines";
 
 const random = (seed: number, ...dims: number[]) =>
@@ -126,11 +139,23 @@ test("inherited options, accessors and getters mean the same in every operation"
   const learning = { ...options, gradients: { mask: true, sinks: true } };
   const calls: Record<string, [object, (given: never) => unknown]> = {
     attend: [options, (given) => attention.attend(q, k, v, given)],
-    attendBackward: [learning, (given) => attendBackward(attention, { ...stated, query: q, key: k, value: v, outputGradient: q }, given)],
+    attendBackward: [
+      learning,
+      (given) =>
+        attendBackward(
+          attention,
+          { ...stated, query: q, key: k, value: v, outputGradient: q },
+          given,
+        ),
+    ],
     attendPacked: [
       { cumulativeQueries: [0, 2, 5], causal: true, window: { left: 1 } },
       (given) =>
-        attendPacked(attention, ...([5, 6, 7].map((s) => random(s, 5, H, D)) as [never, never, never]), given),
+        attendPacked(
+          attention,
+          ...([5, 6, 7].map((s) => random(s, 5, H, D)) as [never, never, never]),
+          given,
+        ),
     ],
     mergeStates: [{ layout: "BHLD" }, (given) => mergeStates(attention, [stated, stated], given)],
     rotate: [

@@ -4,7 +4,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { type AttentionOptions, createAttention, MemoryError, tensor, UnsupportedError } from "wasm-attention";
+import {
+  type AttentionOptions,
+  createAttention,
+  MemoryError,
+  tensor,
+  UnsupportedError,
+} from "wasm-attention";
 
 const dist = new URL("../dist/", import.meta.url);
 const x = tensor(Float32Array.of(1, 2, 3, 4), [1, 1, 2, 2]);

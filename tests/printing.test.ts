@@ -1,10 +1,19 @@
 // What console.log and JSON show of an engine and what it makes; methods that are taken out of it.
 
-import { rotate } from "wasm-attention/positions";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { ArgumentError, AttentionError, DisposedError, MemoryError, MultiHeadAttention, prepareLinear, tensor, UnsupportedError } from "wasm-attention";
+import {
+  ArgumentError,
+  AttentionError,
+  DisposedError,
+  MemoryError,
+  MultiHeadAttention,
+  prepareLinear,
+  tensor,
+  UnsupportedError,
+} from "wasm-attention";
+import { rotate } from "wasm-attention/positions";
 import { engine, randomArray } from "./engines";
 
 test("an engine, its tensors, weights and layers say what they are", async () => {

@@ -1,11 +1,21 @@
 // What a caller passes is read once and cannot be changed under a call: dims, lengths, elements and
 // sizes that answer differently the second time, and getters that use the engine meanwhile.
 
-import { rotate, sinusoidalPositions } from "wasm-attention/positions";
-import { attendBackward, linearBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ArgumentError, attendPacked, type Attention, DisposedError, linear, mergeStates, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import {
+  ArgumentError,
+  type Attention,
+  attendPacked,
+  DisposedError,
+  linear,
+  mergeStates,
+  prepareLinear,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
+import { rotate, sinusoidalPositions } from "wasm-attention/positions";
+import { attendBackward, linearBackward } from "wasm-attention/training";
 import { engine, randomArray } from "./engines";
 
 const dims = [1, 2, 3, 4];
@@ -60,7 +70,13 @@ test("the dims of a result are its own", async () => {
   using weight = prepareLinear(attention, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
   for (const input of [given, allocated]) {
     const state = attention.attend(input, input, input, { logSumExp: true }) as never;
-    const backward = attendBackward(attention, { ...state, query: input, key: input, value: input, outputGradient: input });
+    const backward = attendBackward(attention, {
+      ...state,
+      query: input,
+      key: input,
+      value: input,
+      outputGradient: input,
+    });
     const results: Tensor[] = [
       attention.attend(input, input, input).output,
       rotate(attention, input),
@@ -192,7 +208,16 @@ test("getters that use the engine while a call reads its arguments", async () =>
   >;
   const calls: [(x: () => Tensor) => Tensor | undefined][] = [
     [(x) => attention.attend(x(), x(), x()).output],
-    [(x) => attendBackward(attention, { ...state, query: x(), key: x(), value: x(), outputGradient: x() }).keyGradient],
+    [
+      (x) =>
+        attendBackward(attention, {
+          ...state,
+          query: x(),
+          key: x(),
+          value: x(),
+          outputGradient: x(),
+        }).keyGradient,
+    ],
     [(x) => rotate(attention, x())],
     [(x) => linear(attention, x(), weight)],
     [(x) => linearBackward(attention, x(), x(), weight).weightGradient],
@@ -267,7 +292,8 @@ test("what is of no use as a tensor, an array or a weight", async () => {
     lengths: (value) => attention.attend(x, x, x, { keyLengths: value }),
     mask: (value) => attention.attend(x, x, x, { mask: value }),
     sinks: (value) => attention.attend(x, x, x, { sinks: value }),
-    state: (value) => attendBackward(attention, { ...value, query: x, key: x, value: x, outputGradient: x }),
+    state: (value) =>
+      attendBackward(attention, { ...value, query: x, key: x, value: x, outputGradient: x }),
     parts: (value) => mergeStates(attention, value),
     part: (value) => mergeStates(attention, [some, value]),
     weight: (value) => prepareLinear(attention, value, { order: "in,out" }),

@@ -19,7 +19,10 @@ for (const variant of variants) {
     const attention = await engine(variant);
     const [q, k] = [1, 2].map((seed) => tensor(randomArray(64, seed), [1, 64]));
     const dot = (i: number, j: number) => {
-      const [a, b] = [rotate(attention, q, { positions: i }), rotate(attention, k, { positions: j })];
+      const [a, b] = [
+        rotate(attention, q, { positions: i }),
+        rotate(attention, k, { positions: j }),
+      ];
       return a.data.reduce((sum, x, d) => sum + x * b.data[d], 0);
     };
     for (const [i, j] of [

@@ -1,10 +1,17 @@
 // scoreMod beyond its arithmetic, which attend.test.ts holds against float64: what tiles come, what
 // happens if it throws, and that it cannot use the engine it runs in.
 
-import { rotate } from "wasm-attention/positions";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { attendPacked, linear, mergeStates, prepareLinear, type ScoreTile, tensor } from "wasm-attention";
+import {
+  attendPacked,
+  linear,
+  mergeStates,
+  prepareLinear,
+  type ScoreTile,
+  tensor,
+} from "wasm-attention";
+import { rotate } from "wasm-attention/positions";
 import { engine, randomArray, variants } from "./engines";
 
 for (const variant of variants) {
@@ -60,7 +67,9 @@ for (const variant of variants) {
     const x = tensor(randomArray(8, 4), [2, 4]);
     using kept = attention.allocate([2, 4]);
     kept.data.set(x.data);
-    const weight = prepareLinear(attention, tensor(randomArray(16, 5), [4, 4]), { order: "in,out" });
+    const weight = prepareLinear(attention, tensor(randomArray(16, 5), [4, 4]), {
+      order: "in,out",
+    });
     const { used } = attention.memory;
     const inside: (() => unknown)[] = [
       () => attention.attend(x, x, x),

@@ -5,8 +5,18 @@ import { spawnSync } from "node:child_process";
 import { syncBuiltinESMExports } from "node:module";
 import { test } from "node:test";
 import threads from "node:worker_threads";
-import { ArgumentError, attendPacked, type Attention, createAttention, linear, MultiHeadAttention, prepareLinear, type Tensor, tensor } from "wasm-attention";
-import { attendBackward, type AttendState, linearBackward } from "wasm-attention/training";
+import {
+  ArgumentError,
+  type Attention,
+  attendPacked,
+  createAttention,
+  linear,
+  MultiHeadAttention,
+  prepareLinear,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
+import { type AttendState, attendBackward, linearBackward } from "wasm-attention/training";
 import { Control } from "../src/threads/control";
 import { engine, randomArray, variants } from "./engines";
 
@@ -77,7 +87,11 @@ const calls: [name: string, call: (a: Attention) => object][] = [
       const state = a.attend(q, k, v, { ...options, logSumExp: true });
       const gradients = { alibi: true, sinks: true };
       const given = state as AttendState;
-      return attendBackward(a, { ...given, query: q, key: k, value: v, outputGradient: of([2, 6, 150, 48], 12) }, { ...options, gradients });
+      return attendBackward(
+        a,
+        { ...given, query: q, key: k, value: v, outputGradient: of([2, 6, 150, 48], 12) },
+        { ...options, gradients },
+      );
     },
   ],
   [
@@ -90,8 +104,9 @@ const calls: [name: string, call: (a: Attention) => object][] = [
       const state = a.attend(x, y, y, { ...both, logSumExp: true }) as AttendState;
       const masked = { ...both, gradients: { mask: true } };
       return {
-        attendBackward(...a, { ...state, query: x, key: y, value: y, outputGradient: x }, both),
-        mask: attendBackward(a, { ...state, query: x, key: y, value: y, outputGradient: x }, masked).maskGradient,
+        ...attendBackward(a, { ...state, query: x, key: y, value: y, outputGradient: x }, both),
+        mask: attendBackward(a, { ...state, query: x, key: y, value: y, outputGradient: x }, masked)
+          .maskGradient,
       };
     },
   ],
@@ -101,7 +116,11 @@ const calls: [name: string, call: (a: Attention) => object][] = [
       const mask = { data: randomArray(150 * 333, 17), dims: [150, 333] };
       const state = a.attend(q, k, v, { mask, logSumExp: true }) as AttendState;
       const options = { mask, gradients: { mask: true } };
-      return attendBackward(a, { ...state, query: q, key: k, value: v, outputGradient: of([2, 6, 150, 48], 18) }, options);
+      return attendBackward(
+        a,
+        { ...state, query: q, key: k, value: v, outputGradient: of([2, 6, 150, 48], 18) },
+        options,
+      );
     },
   ],
   [
@@ -308,9 +327,20 @@ async function waits(wait: typeof Atomics.wait, calls: number): Promise<number> 
     const state = attention.attend(x, x, x, { logSumExp: true }) as AttendState;
     const options = { queryLengths: [60, 1200] };
     using one = await createAttention();
-    const want = bytesOf(attendBackward(one, { ...state, query: x, key: x, value: x, outputGradient: y }, options));
+    const want = bytesOf(
+      attendBackward(one, { ...state, query: x, key: x, value: x, outputGradient: y }, options),
+    );
     for (let i = 0; i < calls && !count; i++) {
-      assert.deepEqual(bytesOf(attendBackward(attention, { ...state, query: x, key: x, value: x, outputGradient: y }, options)), want);
+      assert.deepEqual(
+        bytesOf(
+          attendBackward(
+            attention,
+            { ...state, query: x, key: x, value: x, outputGradient: y },
+            options,
+          ),
+        ),
+        want,
+      );
     }
     assert.equal(attention.threads, 2, attention.threadsFallback);
     return count;

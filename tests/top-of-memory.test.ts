@@ -1,11 +1,18 @@
 // Blocks that end where a memory of 4 GiB ends: no address after them may be taken for one before.
 // The memory is reserved and hardly touched.
 
-import { rotate } from "wasm-attention/positions";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Attention, createAttention, linear, mergeStates, prepareLinear, tensor } from "wasm-attention";
-import { attendBackward, type AttendState, linearBackward } from "wasm-attention/training";
+import {
+  type Attention,
+  createAttention,
+  linear,
+  mergeStates,
+  prepareLinear,
+  tensor,
+} from "wasm-attention";
+import { rotate } from "wasm-attention/positions";
+import { type AttendState, attendBackward, linearBackward } from "wasm-attention/training";
 import { randomArray } from "./engines";
 
 const of = (dims: number[], seed: number) => {
@@ -61,7 +68,7 @@ calls.push(
       const prepared = prepareLinear(a, of([16, 24], 5), { order: "in,out" });
       try {
         const x = of([70, 16], 6);
-        return { y: linear(a, x, prepared), linearBackward(...a, of([70, 24], 7), x, prepared) };
+        return { y: linear(a, x, prepared), ...linearBackward(a, of([70, 24], 7), x, prepared) };
       } finally {
         prepared.dispose();
       }

@@ -1,10 +1,10 @@
 // The relaxed build where multiply-add rounds twice, as on a machine without a fused one: the bits of
 // the portable build then, and all that holds of those.
 
-import { selfTest } from "wasm-attention";
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
+import { selfTest } from "wasm-attention";
 import * as expected from "./battery/expected";
 
 const script = `

@@ -2,7 +2,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Attention, DisposedError, linear, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import {
+  type Attention,
+  DisposedError,
+  linear,
+  prepareLinear,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
 import { engine, randomArray } from "./engines";
 
 const dims = [8, 300, 64];

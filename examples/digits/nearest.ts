@@ -1,6 +1,6 @@
 // Retrieval: which of many images are nearest to some by what the model has learnt of them.
 
-import { type Attention, linear, prepareLinear, tensor, type Tensor } from "wasm-attention";
+import { type Attention, linear, prepareLinear, type Tensor, tensor } from "wasm-attention";
 
 export interface Neighbour {
   readonly index: number;

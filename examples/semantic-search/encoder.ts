@@ -3,7 +3,15 @@
 // the pieces → tanh(x·W + b) → length 1. Texts run as one padded batch; `keyLengths` keeps the
 // padding out.
 
-import { type Attention, linear, MultiHeadAttention, type PreparedLinear, prepareLinear, tensor, type Tensor } from "wasm-attention";
+import {
+  type Attention,
+  linear,
+  MultiHeadAttention,
+  type PreparedLinear,
+  prepareLinear,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
 import { add, layerNorm, type Norm, relu } from "./blocks";
 import { Tokenizer, type Vocabulary } from "./tokenizer";
 import { type Read, readWeights } from "./weights";
@@ -46,10 +54,14 @@ export class SentenceEncoder {
     const stack = "module_apply_default/Encoder_en/KonaTransformer/Encode/TransformerStack";
     this.#frequencies = at(`${stack}/Layer_0/AddTimingSignal/TimingSignal/ExpandDims_1`).data;
     this.#layers = [0, 1].map((index) => makeLayer(attention, at, index));
-    this.#dense = prepareLinear(attention, at("module/Encoder_en/hidden_layers/tanh_layer_0/weights"), {
+    this.#dense = prepareLinear(
+      attention,
+      at("module/Encoder_en/hidden_layers/tanh_layer_0/weights"),
+      {
         order: "in,out",
         bias: at("module/Encoder_en/hidden_layers/tanh_layer_0/bias"),
-      });
+      },
+    );
   }
 
   /** `read` gives the model's files: model.json, vocab.json and the shards. */
@@ -91,11 +103,14 @@ export class SentenceEncoder {
     let x = this.#embed(batch, Math.max(1, ...keyLengths));
     for (const layer of this.#layers) {
       const normed = layerNorm(x, layer.attentionNorm);
-      const mixed = layer.attention.forward({ query: normed, key: normed, value: normed }, {
-        keyLengths,
-        queryLengths: keyLengths,
-        weights: wantWeights,
-      });
+      const mixed = layer.attention.forward(
+        { query: normed, key: normed, value: normed },
+        {
+          keyLengths,
+          queryLengths: keyLengths,
+          weights: wantWeights,
+        },
+      );
       if (mixed.weights) weights.push(mixed.weights);
       x = add(layer.residual ? linear(this.#attention, x, layer.residual) : x, mixed.output);
       const hidden = linear(this.#attention, layerNorm(x, layer.feedForwardNorm), layer.expand);

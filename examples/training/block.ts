@@ -6,8 +6,8 @@
 // logarithms and cosines come from wasm-attention. So a reproducible engine gives reproducible
 // training.
 
-import { sinusoidalPositions } from "wasm-attention/positions";
 import type { Attention, Tensor } from "wasm-attention";
+import { sinusoidalPositions } from "wasm-attention/positions";
 import type { Random } from "./random";
 
 /** Numbers that are learnt, and the gradient summed up for them. */

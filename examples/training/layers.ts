@@ -1,8 +1,17 @@
 // Learnt layers on wasm-attention's own calls: a projection, multi-head attention, and the
 // feed-forward part of a block.
 
+import {
+  type Attention,
+  type LayerOptions,
+  type LayerRecord,
+  linear,
+  MultiHeadAttention,
+  type PreparedLinear,
+  prepareLinear,
+  type Tensor,
+} from "wasm-attention";
 import { linearBackward, multiHeadBackward } from "wasm-attention/training";
-import { type Attention, type LayerOptions, type LayerRecord, linear, MultiHeadAttention, type PreparedLinear, prepareLinear, type Tensor } from "wasm-attention";
 import { add, LayerNorm, type Parameter, parameter, relu, reluBackward } from "./block";
 import type { Random } from "./random";
 
@@ -37,7 +46,13 @@ export class Linear {
   }
 
   backward(gradient: Tensor): Tensor {
-    const { inputGradient } = linearBackward(this.#attention, gradient, this.#input as Tensor, this.#prepared, { out: { weight: this.#weight.gradient, bias: this.#bias.gradient }, accumulate: true });
+    const { inputGradient } = linearBackward(
+      this.#attention,
+      gradient,
+      this.#input as Tensor,
+      this.#prepared,
+      { out: { weight: this.#weight.gradient, bias: this.#bias.gradient }, accumulate: true },
+    );
     return inputGradient as Tensor;
   }
 
@@ -83,7 +98,12 @@ export class Heads {
       bias: this.#biases[i].gradient,
     });
     const weights = { query: place(0), key: place(1), value: place(2), output: place(3) };
-    const { queryGradient, keyGradient } = multiHeadBackward(this.#layer, gradient, this.#record as LayerRecord, { out: { weights }, accumulate: true });
+    const { queryGradient, keyGradient } = multiHeadBackward(
+      this.#layer,
+      gradient,
+      this.#record as LayerRecord,
+      { out: { weights }, accumulate: true },
+    );
     return { x: queryGradient, memory: keyGradient };
   }
 

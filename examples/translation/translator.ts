@@ -1,8 +1,8 @@
 // A small transformer (Vaswani et al. 2017): one encoder and one decoder layer, normalised before
 // each part, with their backward passes.
 
-import { sinusoidalPositions } from "wasm-attention/positions";
 import type { Attention, Tensor } from "wasm-attention";
+import { sinusoidalPositions } from "wasm-attention/positions";
 import { add, crossEntropy, Embedding, LayerNorm, type Parameter } from "../training/block";
 import { FeedForward, Heads, Linear } from "../training/layers";
 import type { Random } from "../training/random";
@@ -114,7 +114,11 @@ export class Translator {
   }
 
   #encode({ ids, lengths }: Rows, record: boolean): Tensor {
-    const x = this.#embedSource.forward({ query: ids, key: lengths.length, value: this.#positions(ids, lengths) });
+    const x = this.#embedSource.forward({
+      query: ids,
+      key: lengths.length,
+      value: this.#positions(ids, lengths),
+    });
     const inside = { keyLengths: lengths, queryLengths: lengths, record };
     const { output } = this.#encoder.forward({ query: x, value: inside });
     return this.#memoryNorm.forward(this.#encoderFeed.forward(output));
@@ -126,7 +130,11 @@ export class Translator {
     keyLengths: readonly number[],
     { record = false, weights = false }: { record?: boolean; weights?: boolean } = {},
   ) {
-    const y = this.#embedTarget.forward({ query: ids, key: lengths.length, value: this.#positions(ids, lengths) });
+    const y = this.#embedTarget.forward({
+      query: ids,
+      key: lengths.length,
+      value: this.#positions(ids, lengths),
+    });
     const inside = { causal: true, keyLengths: lengths, queryLengths: lengths, record };
     const self = this.#decoder.forward({ query: y, value: inside });
     const across = { keyLengths, queryLengths: lengths, record, weights };
@@ -175,7 +183,11 @@ class Residual {
   }
 
   forward(x: Tensor, memory: Tensor | undefined, options: Parameters<Heads["forward"]>[2]) {
-    const { output, weights } = this.#heads.forward({ query: this.#norm.forward(x), key: memory, value: options });
+    const { output, weights } = this.#heads.forward({
+      query: this.#norm.forward(x),
+      key: memory,
+      value: options,
+    });
     return { output: add(output, x), weights };
   }
 

@@ -3,14 +3,14 @@
 
 import { AttendFrame, Mask } from "../../build/frames";
 import { checkDropout, type PlacedDropout } from "../check/dropout";
-import { type Engine, frameWords, MASKS_AT } from "../instance/instance";
-import type { Staging } from "../memory/staging";
 import { checkBlockMask, checkMasks, type PlacedBlocks, type PlacedMasks } from "../check/mask";
-import type { ScoreOptions } from "./options";
 import { checkScoring, type Scoring } from "../check/scoring";
 import type { Inputs, Shapes, Strides } from "../check/shapes";
-import { elementsOf } from "../tensor/tensor";
 import type { Visibility } from "../check/visibility";
+import { type Engine, frameWords, MASKS_AT } from "../instance/instance";
+import type { Staging } from "../memory/staging";
+import { elementsOf } from "../tensor/tensor";
+import type { ScoreOptions } from "./options";
 
 /** Checked and made plain. */
 export interface Scores {

@@ -2,16 +2,16 @@
 
 import { CoreKernel, WeightsKind } from "../../assembly/kinds";
 import { AttendFrame } from "../../build/frames";
-import { checkScores, type Scores, stageCall, writeCall } from "./call";
+import { checkInputs, checkLayout, checkShapes, type Inputs, type Shapes } from "../check/shapes";
 import { checkBoolean } from "../check/values";
+import { checkVisibility, type Visibility } from "../check/visibility";
 import type { Engine } from "../instance/instance";
 import { CORE } from "../instance/modules";
 import { Staging } from "../memory/staging";
 import { type Steps, threadsFor, type Work } from "../run/steps";
-import type { AttendOptions, AttendResult, Layout, ScoreOptions } from "./options";
-import { checkInputs, checkLayout, checkShapes, type Inputs, type Shapes } from "../check/shapes";
 import { checkOut, elementsOf, type Tensor } from "../tensor/tensor";
-import { checkVisibility, type Visibility } from "../check/visibility";
+import { checkScores, type Scores, stageCall, writeCall } from "./call";
+import type { AttendOptions, AttendResult, Layout, ScoreOptions } from "./options";
 
 /** A call that can be made. */
 export interface AttendCall {

@@ -3,16 +3,16 @@
 import { CoreKernel } from "../../assembly/kinds";
 import { MergeFrame } from "../../build/frames";
 import { type Attention, checkAttention } from "../attention";
-import { copyOf } from "../tensor/arrays";
+import { reader } from "../check/names";
+import { checkHeads, checkLayout, viewOf } from "../check/shapes";
+import { ArgumentError, describe } from "../errors";
 import { type Engine, frameWords } from "../instance/instance";
 import { CORE } from "../instance/modules";
 import { Staging } from "../memory/staging";
 import type { Steps } from "../run/steps";
-import { ArgumentError, describe } from "../errors";
-import { reader } from "../check/names";
-import type { Layout } from "./options";
-import { checkHeads, checkLayout, viewOf } from "../check/shapes";
+import { copyOf } from "../tensor/arrays";
 import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
+import type { Layout } from "./options";
 
 /** What `attend` with `logSumExp: true` returns. */
 export interface AttentionState {

@@ -27,7 +27,8 @@ export interface PackedOptions
 }
 
 /** Those without a meaning are read too, to be refused. */
-export type PackedFields = ScoreOptions & Pick<PackedOptions, "cumulativeQueries" | "cumulativeKeys">;
+export type PackedFields = ScoreOptions &
+  Pick<PackedOptions, "cumulativeQueries" | "cumulativeKeys">;
 
 export const packedFields = { ...scoreFields, cumulativeQueries: 1, cumulativeKeys: 1 } as const;
 

@@ -1,8 +1,8 @@
 // Dropout on the weights, checked and made plain for the kernel: see assembly/attend/scores/dropout.ts.
 
+import type { Dropout } from "../attend/options";
 import { ArgumentError, describe } from "../errors";
 import { reader } from "./names";
-import type { Dropout } from "../attend/options";
 
 export interface PlacedDropout {
   /** Weights whose number lies below it, of 2³², are dropped. */

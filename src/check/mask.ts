@@ -1,13 +1,13 @@
 // Masks of scores, element by element or in blocks, checked and given strides.
 
 import { MaskKind, MOST_MASKS } from "../../assembly/kinds";
-import { isFloats, kindOf, lengthOf } from "../tensor/arrays";
-import { checkBoolean, checkCount } from "./values";
-import { ArgumentError, describe } from "../errors";
-import { isPlain, reader } from "./names";
 import type { BlockMask, Mask, MaskData } from "../attend/options";
-import type { Shapes } from "./shapes";
+import { ArgumentError, describe } from "../errors";
+import { isFloats, kindOf, lengthOf } from "../tensor/arrays";
 import { checkDims, elementsOf, received } from "../tensor/tensor";
+import { isPlain, reader } from "./names";
+import type { Shapes } from "./shapes";
+import { checkBoolean, checkCount } from "./values";
 
 type Four = [number, number, number, number];
 

@@ -2,11 +2,11 @@
 // and made plain for the kernel.
 
 import { AlibiDistance, ScoresKind, WeightsKind } from "../../assembly/kinds";
-import { numbersOf } from "./values";
+import type { Alibi, ScoreOptions } from "../attend/options";
 import { ArgumentError, describe } from "../errors";
 import { reader } from "./names";
-import type { Alibi, ScoreOptions } from "../attend/options";
 import type { Shapes } from "./shapes";
+import { numbersOf } from "./values";
 
 export interface Scoring {
   readonly scale: number;

@@ -1,9 +1,9 @@
 // Sizes and strides of a call, read from the dims of query, key and value in any layout.
 
-import { checkCount } from "./values";
-import { ArgumentError, describe } from "../errors";
 import type { AttendOptions, Layout } from "../attend/options";
+import { ArgumentError, describe } from "../errors";
 import { checkTensor, type Tensor } from "../tensor/tensor";
+import { checkCount } from "./values";
 
 /** Strides in elements; the last axis always has stride 1. */
 export interface Strides {

@@ -2,11 +2,11 @@
 // checked and made plain for the kernel.
 
 import { UNLIMITED } from "../../assembly/kinds";
-import { numbersOf } from "./values";
+import type { ScoreOptions } from "../attend/options";
 import { ArgumentError, describe } from "../errors";
 import { reader } from "./names";
-import type { ScoreOptions } from "../attend/options";
 import type { Shapes } from "./shapes";
+import { numbersOf } from "./values";
 
 export interface Visibility {
   /** Keys before and after a query's position that it sees, UNLIMITED for all. */

@@ -4,13 +4,13 @@ import { instantiateSync } from "@assemblyscript/loader";
 import { MOST_MASKS } from "../../assembly/kinds";
 import { BackwardFrame, Mask, Tile } from "../../build/frames";
 import { LAYOUT } from "../../build/layout";
-import { ArgumentError, AttentionError, MemoryError, UnsupportedError } from "../errors";
 import type { ScoreTile } from "../attend/options";
-import { Arena } from "../memory/arena";
-import { probe, type Variant } from "./builds";
+import { ArgumentError, AttentionError, MemoryError, UnsupportedError } from "../errors";
 import type { Extension } from "../extension";
-import { type Build, CORE, type Module, type Modules } from "./modules";
+import { Arena } from "../memory/arena";
 import type { Pool } from "../threads/pool";
+import { probe, type Variant } from "./builds";
+import { type Build, CORE, type Module, type Modules } from "./modules";
 
 const PAGE = 65536;
 /** Not the last of 4 GiB: an address after the end of a block in it would be 0 again. */

@@ -4,14 +4,14 @@
 
 import { Sequence } from "../../build/frames";
 import { type AttendCall, callAttend, checkAttendOf } from "../attend/forward";
-import { checkBoolean } from "../check/values";
+import { mergeSteps } from "../attend/merge";
+import type { AttendOptions, AttendResult } from "../attend/options";
 import { dropoutApart } from "../check/dropout";
+import { reader } from "../check/names";
+import { checkBoolean } from "../check/values";
+import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { Steps } from "../run/steps";
-import { ArgumentError, describe } from "../errors";
-import { mergeSteps } from "../attend/merge";
-import { reader } from "../check/names";
-import type { AttendOptions, AttendResult } from "../attend/options";
 import { checkTensor, checkVector, elementsOf, type Tensor } from "../tensor/tensor";
 
 /** A key and a value that every query sees besides the inputs' own. */

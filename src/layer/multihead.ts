@@ -5,7 +5,27 @@
 // (Vaswani et al. 2017, section 3.2.2.) Everything between the projections stays in linear
 // memory.
 
+import { type AttendCall, callAttend, checkAttendOf } from "../attend/forward";
+import {
+  type Abortable,
+  type Exactly,
+  type Returned,
+  type ScoreOptions,
+  scoreFields,
+} from "../attend/options";
+import { type Attention, checkAttention } from "../attention";
+import { reader } from "../check/names";
+import { checkBoolean } from "../check/values";
+import { ArgumentError, DisposedError, describe } from "../errors";
+import type { Engine } from "../instance/instance";
+import { PreparedLinear } from "../linear/linear";
+import type { Packing } from "../linear/product";
+import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
+import { bindMethods } from "../tensor/binding";
+import { disposeSymbol } from "../tensor/disposal";
+import { GONE, inspected, inspectSymbol } from "../tensor/printing";
+import { checkOut, type Tensor } from "../tensor/tensor";
 import {
   type AppendedConfig,
   type AppendedRows,
@@ -14,27 +34,6 @@ import {
   updateAppended,
   wantedOfParts,
 } from "./appended";
-import { type AttendCall, callAttend, checkAttendOf } from "../attend/forward";
-import { type Attention, checkAttention } from "../attention";
-import { bindMethods } from "../tensor/binding";
-import { checkBoolean } from "../check/values";
-import { disposeSymbol } from "../tensor/disposal";
-import type { Engine } from "../instance/instance";
-import type { Steps } from "../run/steps";
-import { ArgumentError, DisposedError, describe } from "../errors";
-import {
-  checkHeadCounts,
-  checkInputs,
-  checkSizes,
-  type LayerUpdate,
-  refuseRecord,
-  type Update,
-} from "./sizes";
-import { PreparedLinear } from "../linear/linear";
-import { reader } from "../check/names";
-import { type Abortable, type Exactly, type Returned, type ScoreOptions, scoreFields } from "../attend/options";
-import { GONE, inspected, inspectSymbol } from "../tensor/printing";
-import type { Packing } from "../linear/product";
 import {
   type KerasWeights,
   type LayerWeights,
@@ -45,8 +44,15 @@ import {
   projectionsOfMatrices,
 } from "./projections";
 import { LayerRecord } from "./record";
+import {
+  checkHeadCounts,
+  checkInputs,
+  checkSizes,
+  type LayerUpdate,
+  refuseRecord,
+  type Update,
+} from "./sizes";
 import { projectionsOfStateDict, type StateDict } from "./state-dict";
-import { checkOut, type Tensor } from "../tensor/tensor";
 
 /** How many heads a layer has, and what else its keys are. */
 export interface LayerConfig extends AppendedConfig {
@@ -165,7 +171,13 @@ export class MultiHeadAttention {
     try {
       for (const name of PROJECTIONS) {
         const projection = readProjection(operation, given[name], name);
-        prepared[name] = new PreparedLinear(engine, operation, projection.weight, projection, `${name}.`);
+        prepared[name] = new PreparedLinear(
+          engine,
+          operation,
+          projection.weight,
+          projection,
+          `${name}.`,
+        );
       }
       const projections = prepared as Record<keyof LayerWeights, PreparedLinear>;
       checkSizes(operation, projections, heads, keyValueHeads);
@@ -433,7 +445,10 @@ export class MultiHeadAttention {
 }
 
 /** @throws ArgumentError for what is no layer. */
-export function checkLayer(operation: string, value: unknown): ReturnType<MultiHeadAttention["parts"]> {
+export function checkLayer(
+  operation: string,
+  value: unknown,
+): ReturnType<MultiHeadAttention["parts"]> {
   const layer = MultiHeadAttention.from(value);
   if (layer) return layer.parts(operation);
   throw new ArgumentError(operation, "layer", "a MultiHeadAttention", describe(value));

@@ -1,13 +1,13 @@
 // The layer's sizes: heads, matrices and inputs that have to fit each other.
 
-import type { BiasKeyValue } from "./appended";
+import { reader } from "../check/names";
 import { checkCount } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import type { PreparedLinear } from "../linear/linear";
-import type { LayerConfig, LayerInputs, LayerOptions } from "./multihead";
-import { reader } from "../check/names";
-import type { LayerWeights, Projection } from "./projections";
 import { checkTensor, type Tensor } from "../tensor/tensor";
+import type { BiasKeyValue } from "./appended";
+import type { LayerConfig, LayerInputs, LayerOptions } from "./multihead";
+import type { LayerWeights, Projection } from "./projections";
 
 /** A matrix, in the order it was prepared in, and its bias. */
 export type Update = Pick<Projection, "weight" | "bias">;

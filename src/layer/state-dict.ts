@@ -3,8 +3,8 @@
 // timm's (qkv, proj).
 
 import { ArgumentError, describe } from "../errors";
-import { type LayerWeights, lastingData, type Projection } from "./projections";
 import { checkTensor, type Tensor } from "../tensor/tensor";
+import { type LayerWeights, lastingData, type Projection } from "./projections";
 
 /** Tensors by name, as a state dict or a safetensors file has them. */
 export type StateDict =

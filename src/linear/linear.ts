@@ -2,14 +2,21 @@
 
 import type { Abortable } from "../attend/options";
 import { type Attention, checkAttention } from "../attention";
-import { disposeSymbol } from "../tensor/disposal";
+import { reader } from "../check/names";
+import { ArgumentError, DisposedError, describe } from "../errors";
 import { checkIdle, type Engine } from "../instance/instance";
 import type { Steps } from "../run/steps";
-import { ArgumentError, DisposedError, describe } from "../errors";
-import { reader } from "../check/names";
+import { disposeSymbol } from "../tensor/disposal";
 import { inspected, inspectSymbol } from "../tensor/printing";
+import {
+  checkDimsOf,
+  checkOut,
+  checkTensor,
+  checkVector,
+  elementsOf,
+  type Tensor,
+} from "../tensor/tensor";
 import { allocatePacked, multiply, type Order, type Packing, packing } from "./product";
-import { checkDimsOf, checkOut, checkTensor, checkVector, elementsOf, type Tensor } from "../tensor/tensor";
 
 /** Options of `prepareLinear`. */
 export interface PrepareOptions {

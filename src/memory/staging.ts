@@ -7,13 +7,13 @@
 //   try { kernel(staging.begin()); return yield* staging.take(output); }
 //   finally { staging.release(); }
 
-import { AllocatedTensor } from "../tensor/allocated";
-import { bufferOf, byteOffsetOf, kindOf, lengthOf, part } from "../tensor/arrays";
 import { ArgumentError, DisposedError } from "../errors";
-import { add, elementsOf, received, set, type Tensor } from "../tensor/tensor";
-import { align } from "./arena";
 import { type Engine, FRAME_WORDS } from "../instance/instance";
 import type { Steps, Work } from "../run/steps";
+import { AllocatedTensor } from "../tensor/allocated";
+import { bufferOf, byteOffsetOf, kindOf, lengthOf, part } from "../tensor/arrays";
+import { add, elementsOf, received, set, type Tensor } from "../tensor/tensor";
+import { align } from "./arena";
 
 /** Copied at once: a fraction of a millisecond, or some of them where memory is touched first. */
 const PAUSE_BYTES = 2 ** 20;

@@ -1,7 +1,7 @@
 // Node: the modules are inside this file, and compiling them at once is quicker than waiting.
 
-import { bestBuild } from "../instance/builds";
 import type { Builds } from "../extension";
+import { bestBuild } from "../instance/builds";
 
 export async function compile(builds: Builds, reproducible: boolean): Promise<WebAssembly.Module> {
   return new WebAssembly.Module(bestBuild(reproducible, builds));

@@ -1,11 +1,11 @@
 // Frequencies of rotary pairs and the scalings that stretch a model's context, as in
 // transformers' modeling_rope_utils: freq_i = base^(−2i/D).
 
-import { checkBoolean, checkCount } from "../check/values";
 import { type Attention, checkAttention } from "../attention";
-import { positionsOf, type Transcendentals } from "./extension";
-import { ArgumentError, describe } from "../errors";
 import { type Reader, reader } from "../check/names";
+import { checkBoolean, checkCount } from "../check/values";
+import { ArgumentError, describe } from "../errors";
+import { positionsOf, type Transcendentals } from "./extension";
 
 /** Names and defaults are those of a model's `rope_scaling`, in camel case. */
 export type RopeScaling =
@@ -117,7 +117,11 @@ export function checkBase(operation: string, base: unknown): void {
 }
 
 /** base^(−2i/size) for i from 0 to ⌈size/2⌉, in float64. */
-export function powers({ exponential, logarithm }: Transcendentals, base: number, size: number): number[] {
+export function powers(
+  { exponential, logarithm }: Transcendentals,
+  base: number,
+  size: number,
+): number[] {
   const step = (-2 * logarithm(base)) / size;
   return Array.from({ length: Math.ceil(size / 2) }, (_, i) => exponential(step * i));
 }

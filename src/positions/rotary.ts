@@ -2,19 +2,19 @@
 
 import { PositionsKernel } from "../../assembly/kinds";
 import { RotaryFrame } from "../../build/frames";
-import { isFloats, lengthOf } from "../tensor/arrays";
-import { checkBoolean, checkCount, numbersOf } from "../check/values";
-import { type Engine, frameWords } from "../instance/instance";
+import type { Layout } from "../attend/options";
 import { type Attention, checkAttention } from "../attention";
-import { positionsOf } from "./extension";
+import { reader } from "../check/names";
+import { checkHeads, checkLayout, type View, viewOf } from "../check/shapes";
+import { checkBoolean, checkCount, numbersOf } from "../check/values";
+import { ArgumentError, describe } from "../errors";
+import { type Engine, frameWords } from "../instance/instance";
 import { Staging } from "../memory/staging";
 import type { Steps } from "../run/steps";
-import { ArgumentError, describe } from "../errors";
-import { checkBase, powers } from "./frequencies";
-import { reader } from "../check/names";
-import type { Layout } from "../attend/options";
-import { checkHeads, checkLayout, type View, viewOf } from "../check/shapes";
+import { isFloats, lengthOf } from "../tensor/arrays";
 import { checkData, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
+import { positionsOf } from "./extension";
+import { checkBase, powers } from "./frequencies";
 
 /** Options of `rotate`. Where pairs turn is said by caches, by frequencies, or by a base. */
 export interface RotateOptions {

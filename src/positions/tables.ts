@@ -1,13 +1,13 @@
 // Positions other than rotary ones: sinusoidal tables to add to embeddings, and biases to
 // add to scores.
 
-import { checkBoolean, checkCount, numbersOf } from "../check/values";
 import { type Attention, checkAttention } from "../attention";
-import { positionsOf } from "./extension";
-import { ArgumentError, describe } from "../errors";
-import { checkBase, powers } from "./frequencies";
 import { reader } from "../check/names";
+import { checkBoolean, checkCount, numbersOf } from "../check/values";
+import { ArgumentError, describe } from "../errors";
 import { checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
+import { positionsOf } from "./extension";
+import { checkBase, powers } from "./frequencies";
 
 /** Options of `sinusoidalPositions`. */
 export interface SinusoidalOptions {

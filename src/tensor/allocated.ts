@@ -1,9 +1,9 @@
 // A tensor in linear memory: a call with it copies nothing.
 
+import { ArgumentError, DisposedError, describe } from "../errors";
+import type { Arena } from "../memory/arena";
 import { bufferOf } from "./arrays";
 import { disposeSymbol } from "./disposal";
-import type { Arena } from "../memory/arena";
-import { ArgumentError, DisposedError, describe } from "../errors";
 import { inspected, inspectSymbol } from "./printing";
 import { checkDims, elementsOf, type Tensor } from "./tensor";
 

@@ -5,10 +5,10 @@
 // retires: its workers are ended, calls go on with one thread, and what a late worker might still
 // write to stays out of use until its end is known.
 
-import type { Arena } from "../memory/arena";
-import { Control, RETIRED, rester, takeItems } from "./control";
 import type { Module } from "../instance/modules";
+import type { Arena } from "../memory/arena";
 import type { Work } from "../run/steps";
+import { Control, RETIRED, rester, takeItems } from "./control";
 
 /** A running worker, whatever the platform calls it. */
 export interface Member {

@@ -1,8 +1,8 @@
 // Threads, loaded only when they are asked for: the threaded builds and the workers. A bundle of its
 // own beside the default entry.
 
-import { enlist, hardwareThreads } from "#worker";
 import core from "builds:core?threads";
+import { enlist, hardwareThreads } from "#worker";
 import { Control } from "./control";
 import { Pool } from "./pool";
 

@@ -1,8 +1,8 @@
 // A worker of the pool: one more instance on the same memory, asleep until a call opens. Bundled into
 // a text of its own, see scripts/worker-source.mjs.
 
-import { Control, RETIRED, rester, takeItems } from "./control";
 import type { Module } from "../instance/modules";
+import { Control, RETIRED, rester, takeItems } from "./control";
 
 /** What the pool sends to start a worker. */
 export interface Start {
@@ -17,7 +17,10 @@ export interface Start {
 const LOOKS = 30_000;
 
 /** Says "ready" once, then "left" after each call that asks for it; returns when the pool retires. */
-export function work({ modules: builds, memory, control, thread }: Start, say: (what: string) => void) {
+export function work(
+  { modules: builds, memory, control, thread }: Start,
+  say: (what: string) => void,
+) {
   const scoreMod = () => {
     throw new Error("scoreMod runs on the calling thread");
   };

@@ -1,7 +1,10 @@
 // Gradients of attendAppended: those of its two parts, from the output and logSumExp of both together.
 
-import { type AppendedRows, appendedCall, type BiasKeyValue } from "../layer/appended";
 import type { AttendCall } from "../attend/forward";
+import type { Engine } from "../instance/instance";
+import { type AppendedRows, appendedCall, type BiasKeyValue } from "../layer/appended";
+import type { Steps } from "../run/steps";
+import type { Tensor } from "../tensor/tensor";
 import {
   type AttendGradients,
   type AttendState,
@@ -9,9 +12,6 @@ import {
   checkWanted,
   type GradientOptions,
 } from "./attend";
-import type { Engine } from "../instance/instance";
-import type { Steps } from "../run/steps";
-import type { Tensor } from "../tensor/tensor";
 
 /** Of the inputs as attendBackward's, and of the bias. */
 export interface AppendedGradients extends AttendGradients {

@@ -2,18 +2,23 @@
 
 import { MaskKind, TrainingKernel } from "../../assembly/kinds";
 import { BackwardFrame, Mask as MaskRecord } from "../../build/frames";
-import { type AttendCall, checkAttend } from "../attend/forward";
 import { maskSlot, type Scores, stageCall, writeCall } from "../attend/call";
+import { type AttendCall, checkAttend } from "../attend/forward";
+import {
+  type Abortable,
+  type AttendOptions,
+  attendFields,
+  type ScoreOptions,
+} from "../attend/options";
+import { type Attention, checkAttention } from "../attention";
+import { reader } from "../check/names";
+import type { Inputs, Shapes } from "../check/shapes";
 import { checkAccumulate, checkBoolean } from "../check/values";
+import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import { type Module, moduleOf } from "../instance/modules";
-import { type Attention, checkAttention } from "../attention";
 import { Staging } from "../memory/staging";
 import { type Steps, threadsFor } from "../run/steps";
-import { ArgumentError, describe } from "../errors";
-import { reader } from "../check/names";
-import { type AttendOptions, type Abortable, attendFields, type ScoreOptions } from "../attend/options";
-import type { Inputs, Shapes } from "../check/shapes";
 import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
 
 /** What `attend` gave with `logSumExp: true`, and with the same options otherwise. */

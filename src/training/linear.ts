@@ -4,23 +4,17 @@ import { TrainingKernel } from "../../assembly/kinds";
 import { LinearFrame } from "../../build/frames";
 import type { Abortable } from "../attend/options";
 import { type Attention, checkAttention } from "../attention";
-import { checkPrepared, type PreparedLinear, type PreparedParts } from "../linear/linear";
-import { trainingOf } from "./extension";
+import { reader } from "../check/names";
 import { checkAccumulate, checkBoolean } from "../check/values";
+import { ArgumentError, describe } from "../errors";
 import { type Engine, frameWords } from "../instance/instance";
 import type { Module } from "../instance/modules";
+import { checkPrepared, type PreparedLinear, type PreparedParts } from "../linear/linear";
+import { allocatePacked, multiplyIn, type Product, packing, type Target } from "../linear/product";
 import { type Output, Staging } from "../memory/staging";
 import type { Steps } from "../run/steps";
-import { ArgumentError, describe } from "../errors";
-import { reader } from "../check/names";
-import {
-  allocatePacked,
-  multiplyIn,
-  type Product,
-  packing,
-  type Target,
-} from "../linear/product";
 import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
+import { trainingOf } from "./extension";
 
 /** Options of `linearBackward`. */
 export interface LinearBackwardOptions {
@@ -171,7 +165,8 @@ export function* linearGradients(
       const fill = (packed: number) => transpose(engine, operation, prepared, packed);
       results.push(yield* withPacked(engine, operation, stage(), product, fill, targets.input));
     }
-    if (biased) results.push(yield* sumRows(module, engine, stage(), { x: dy, rows }, targets.bias));
+    if (biased)
+      results.push(yield* sumRows(module, engine, stage(), { x: dy, rows }, targets.bias));
     const [weightGradient, ...others] = yield* inputs.takeAll(results);
     const inputGradient = wanted ? others.shift() : undefined;
     const [biasGradient] = others;
@@ -204,7 +199,12 @@ function* withPacked(
 }
 
 /** Packs the transpose of a packed weight. */
-function transpose(engine: Engine, operation: string, prepared: PreparedParts, packed: number): void {
+function transpose(
+  engine: Engine,
+  operation: string,
+  prepared: PreparedParts,
+  packed: number,
+): void {
   const words = frameWords(engine);
   words[LinearFrame.depth] = prepared.inputSize;
   words[LinearFrame.columns] = prepared.outputSize;

@@ -1,8 +1,8 @@
 // Cases of everything besides attend.
 
-import { ropeFrequencies, rotate, sinusoidalPositions } from "wasm-attention/positions";
-import { attendPacked, linear, mergeStates, prepareLinear } from "wasm-attention";
 import type * as Package from "wasm-attention";
+import { attendPacked, linear, mergeStates, prepareLinear } from "wasm-attention";
+import { ropeFrequencies, rotate, sinusoidalPositions } from "wasm-attention/positions";
 import { elements, filled, floats } from "./numbers";
 
 export type Results = readonly (Package.Tensor | Float32Array | undefined)[];

@@ -1,9 +1,14 @@
 // Cases of what training needs: dropout, and gradients of everything that has them.
 
-import { ropeFrequencies, rotate } from "wasm-attention/positions";
-import { attendBackward, attendPackedBackward, linearBackward, multiHeadBackward } from "wasm-attention/training";
-import { attendPacked, prepareLinear } from "wasm-attention";
 import type * as Package from "wasm-attention";
+import { attendPacked, prepareLinear } from "wasm-attention";
+import { ropeFrequencies, rotate } from "wasm-attention/positions";
+import {
+  attendBackward,
+  attendPackedBackward,
+  linearBackward,
+  multiHeadBackward,
+} from "wasm-attention/training";
 import { elements, filled, flags, floats } from "./numbers";
 import type { Operation } from "./operations";
 
@@ -122,7 +127,13 @@ function asOperation([name, dims, options = {}]: Backward, index: number): Opera
       const given = { ...forward, logSumExp: true } as Package.AttendOptions;
       const state = stateOf(attention.attend(q, k, v, given));
       const dy = filled(state.output.dims, seed + 3);
-      return values(attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, options));
+      return values(
+        attendBackward(
+          attention,
+          { ...state, query: q, key: k, value: v, outputGradient: dy },
+          options,
+        ),
+      );
     },
   ];
 }
@@ -140,7 +151,13 @@ const layouts = (["BLHD", "BLE"] as const).map(
       const place = (seed: number) => floats(elements(dims), seed);
       const out = { query: place(225), key: place(226), value: place(227) };
       const options = { ...split, out, accumulate: true };
-      return values(attendBackward(attention, { ...state, query: q, key: k, value: v, outputGradient: dy }, options));
+      return values(
+        attendBackward(
+          attention,
+          { ...state, query: q, key: k, value: v, outputGradient: dy },
+          options,
+        ),
+      );
     },
   ],
 );
@@ -160,7 +177,13 @@ const packed: Operation = [
     const state = stateOf(attendPacked(attention, q, k, value, { ...sequences, logSumExp: true }));
     const dy = filled(state.output.dims, 234);
     const options = { ...sequences, gradients: { sinks: true } };
-    return values(attendPackedBackward(attention, { ...state, query: q, key: k, value, outputGradient: dy }, options));
+    return values(
+      attendPackedBackward(
+        attention,
+        { ...state, query: q, key: k, value, outputGradient: dy },
+        options,
+      ),
+    );
   },
 ];
 

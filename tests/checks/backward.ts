@@ -93,7 +93,11 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
   const accumulate = out !== undefined && how.accumulate;
   const { logSumExp } = state;
   assert.ok(logSumExp);
-  const got = attendBackward(attention, { ...{ output: state.output, logSumExp }, query, key, value, outputGradient: gradient }, { ...backward, out, accumulate });
+  const got = attendBackward(
+    attention,
+    { ...{ output: state.output, logSumExp }, query, key, value, outputGradient: gradient },
+    { ...backward, out, accumulate },
+  );
 
   const truth = attendBackward(problem);
   const naive = naiveDraws(problem, truth, attendBackward);

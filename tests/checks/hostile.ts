@@ -3,7 +3,14 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ArgumentError, type AttendOptions, type AttendResult, type Attention, AttentionError, tensor } from "wasm-attention";
+import {
+  ArgumentError,
+  type AttendOptions,
+  type AttendResult,
+  type Attention,
+  AttentionError,
+  tensor,
+} from "wasm-attention";
 import { arrange, dimsOf, pose, problems } from "./problems";
 
 const unknown = fc.constantFrom(

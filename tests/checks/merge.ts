@@ -2,7 +2,13 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Attention, type AttentionState, type Layout, mergeStates, tensor } from "wasm-attention";
+import {
+  type Attention,
+  type AttentionState,
+  type Layout,
+  mergeStates,
+  tensor,
+} from "wasm-attention";
 import { randomArray } from "../engines";
 import {
   attend,

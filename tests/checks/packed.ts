@@ -2,8 +2,22 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type AttendOptions, attendPacked, type Attention, type Mask, type PackedOptions, type ScoreOptions, type Tensor, tensor } from "wasm-attention";
-import { attendBackward, attendPackedBackward, type AttendState, type BackwardOptions } from "wasm-attention/training";
+import {
+  type AttendOptions,
+  type Attention,
+  attendPacked,
+  type Mask,
+  type PackedOptions,
+  type ScoreOptions,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
+import {
+  type AttendState,
+  attendBackward,
+  attendPackedBackward,
+  type BackwardOptions,
+} from "wasm-attention/training";
 import { random, randomArray } from "../engines";
 
 const length = fc.oneof(fc.integer({ min: 0, max: 12 }), fc.constantFrom(1, 63, 64, 65, 129));
@@ -97,10 +111,14 @@ export function checkPacked(attention: Attention, drawn: Drawn): void {
   const gradient = make(queries.at(-1) as number, heads, valueSize, 7);
   const back = drawn.scoreMod
     ? undefined
-    : attendPackedBackward(attention, { ...got as AttendState, query, key, value, outputGradient: gradient }, {
-        ...options,
-        out: undefined,
-      });
+    : attendPackedBackward(
+        attention,
+        { ...(got as AttendState), query, key, value, outputGradient: gradient },
+        {
+          ...options,
+          out: undefined,
+        },
+      );
   for (const [b, [n, m]] of queryLengths.map((n, b) => [b, [n, keyLengths[b]]] as const)) {
     const at = maskOf(b);
     const inputs = [
@@ -135,7 +153,13 @@ export function checkPacked(attention: Attention, drawn: Drawn): void {
     const alone = attention.attend(...inputs, aloneOptions);
     assert.deepEqual(rows(got.output, queries[b], queries[b + 1]), alone.output);
     if (back) {
-      const backAlone = attendBackward(attention, rows(gradient, queries[b], queries[b + 1]), ...inputs, alone as AttendState, aloneOptions as BackwardOptions);
+      const backAlone = attendBackward(
+        attention,
+        rows(gradient, queries[b], queries[b + 1]),
+        ...inputs,
+        alone as AttendState,
+        aloneOptions as BackwardOptions,
+      );
       const [q, k] = [[queries[b], queries[b + 1]] as const, [keys[b], keys[b + 1]] as const];
       assert.deepEqual(rows(back.queryGradient, ...q), backAlone.queryGradient);
       assert.deepEqual(rows(back.keyGradient, ...k), backAlone.keyGradient);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Attention, type Layout, tensor } from "wasm-attention";
-import { rotate, type RotateOptions } from "wasm-attention/positions";
+import { type RotateOptions, rotate } from "wasm-attention/positions";
 import { randomArray } from "../engines";
 import { shareOfTolerance } from "../reference";
 import { arrange, dimsOf } from "./problems";

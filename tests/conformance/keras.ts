@@ -78,11 +78,14 @@ export function multiHeadAttention(engine: Attention, c: Case): (Tensor | undefi
   const weights = parts.filter((name) => input(c, name)).map(get);
   const layer = MultiHeadAttention.fromKeras(engine, weights);
   const [query, key, value] = [get("query"), get("key"), get("value")];
-  const result = layer.forward({ query, key, value }, {
-    causal: c.attributes.use_causal_mask ?? false,
-    mask: layerMask(c, [query.dims[0], query.dims[1], value.dims[1]]),
-    weights: true,
-  });
+  const result = layer.forward(
+    { query, key, value },
+    {
+      causal: c.attributes.use_causal_mask ?? false,
+      mask: layerMask(c, [query.dims[0], query.dims[1], value.dims[1]]),
+      weights: true,
+    },
+  );
   layer.dispose();
   return [result.output, result.weights];
 }

@@ -1,7 +1,7 @@
 // onnxruntime's contrib Attention (with its projections) and MultiHeadAttention (without).
 
-import { linear, prepareLinear } from "wasm-attention";
 import type { Attention, Tensor } from "wasm-attention";
+import { linear, prepareLinear } from "wasm-attention";
 import {
   type Case,
   columns,

@@ -1,7 +1,7 @@
 // onnxruntime's GroupQueryAttention: a cache of each batch's own length, and rotary embeddings.
 
-import { rotate } from "wasm-attention/positions";
 import { type Attention, type Tensor, tensor } from "wasm-attention";
+import { rotate } from "wasm-attention/positions";
 import { type Case, columns, floats, gather, input, joinHeads, numbers, splitHeads } from "./case";
 
 export function groupQueryAttention(engine: Attention, c: Case): (Tensor | undefined)[] {

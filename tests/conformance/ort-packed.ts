@@ -1,7 +1,7 @@
 // onnxruntime's PackedAttention and PackedMultiHeadAttention: sequences without padding.
 
-import { attendPacked } from "wasm-attention";
 import type { Attention, Tensor } from "wasm-attention";
+import { attendPacked } from "wasm-attention";
 import { type Case, floats, gather, input, numbers, pick, plus } from "./case";
 import { project } from "./ort-attention";
 

@@ -2,7 +2,7 @@
 // the frequencies of transformers.
 
 import { type Attention, type Tensor, tensor } from "wasm-attention";
-import { ropeFrequencies, type RopeScaling, rotate } from "wasm-attention/positions";
+import { type RopeScaling, ropeFrequencies, rotate } from "wasm-attention/positions";
 import { type Case, floats, input, numbers } from "./case";
 
 export function rotaryEmbedding(engine: Attention, c: Case): Tensor[] {

@@ -2,7 +2,15 @@
 // self-attention with query, key and value in one matrix, cross-attention with key and value in one.
 
 import { readFileSync } from "node:fs";
-import { type Attention, linear, MultiHeadAttention, type PreparedLinear, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import {
+  type Attention,
+  linear,
+  MultiHeadAttention,
+  type PreparedLinear,
+  prepareLinear,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
 import { add, layerNorm, relu } from "../../examples/semantic-search/blocks";
 import { readModel } from "./ctranslate2";
 import { modelFile } from "./folder";
@@ -52,7 +60,10 @@ export class Transliterator {
     for (let i = 0; i < LAYERS; i++) {
       const name = `encoder/layer_${i}`;
       const normed = this.#norm(`${name}/self_attention`, x);
-      const mixed = this.#self(name).forward({ query: normed, key: normed, value: normed }, { keyLengths });
+      const mixed = this.#self(name).forward(
+        { query: normed, key: normed, value: normed },
+        { keyLengths },
+      );
       x = this.#feedForward(name, add(mixed.output, x));
     }
     return { states: this.#norm("encoder", x), keyLengths };
@@ -68,12 +79,19 @@ export class Transliterator {
     for (let i = 0; i < LAYERS; i++) {
       const name = `decoder/layer_${i}`;
       const normed = this.#norm(`${name}/self_attention`, x);
-      x = add(this.#self(name).forward({ query: normed, key: normed, value: normed }, { causal: true }).output, x);
+      x = add(
+        this.#self(name).forward({ query: normed, key: normed, value: normed }, { causal: true })
+          .output,
+        x,
+      );
       const asked = this.#norm(`${name}/attention`, x);
-      const seen = this.#crossAttention[i].forward({ query: asked, key: states, value: states }, {
-        keyLengths,
-        weights: true,
-      });
+      const seen = this.#crossAttention[i].forward(
+        { query: asked, key: states, value: states },
+        {
+          keyLengths,
+          weights: true,
+        },
+      );
       if (seen.weights) weights.push(seen.weights);
       x = this.#feedForward(name, add(seen.output, x));
     }

@@ -1,6 +1,6 @@
-import { attendBackward, attendPackedBackward, linearBackward } from "wasm-attention/training";
 import type { Attention, Tensor } from "wasm-attention";
 import { MultiHeadAttention, prepareLinear } from "wasm-attention";
+import { attendBackward, attendPackedBackward, linearBackward } from "wasm-attention/training";
 import { eyes } from "./multihead";
 import { type Call, q, type Refusal, zeros } from "./refusal";
 
@@ -10,14 +10,22 @@ const good = { output: q, logSumExp: lse };
 const backward =
   (options: object, dy: Tensor = q, state: unknown = good): Call =>
   (attention) =>
-    attendBackward(attention, { ...state as typeof good, query: q, key: q, value: q, outputGradient: dy }, options);
+    attendBackward(
+      attention,
+      { ...(state as typeof good), query: q, key: q, value: q, outputGradient: dy },
+      options,
+    );
 
 const packedBackward =
   (options: object): Call =>
   (attention) => {
     const x = zeros(4, 2, 8);
     const state = { output: x, logSumExp: zeros(2, 4) };
-    return attendPackedBackward(attention, { ...state, query: x, key: x, value: x, outputGradient: x }, options as never);
+    return attendPackedBackward(
+      attention,
+      { ...state, query: x, key: x, value: x, outputGradient: x },
+      options as never,
+    );
   };
 
 const dropped =
@@ -36,7 +44,14 @@ const attendBackwardRefused: Refusal[] = [
   ],
   [
     'attendBackward: "state" expected { output, logSumExp }, got undefined',
-    (attention) => attendBackward(attention, { ...undefined as never, query: q, key: q, value: q, outputGradient: q }),
+    (attention) =>
+      attendBackward(attention, {
+        ...(undefined as never),
+        query: q,
+        key: q,
+        value: q,
+        outputGradient: q,
+      }),
   ],
   [
     'attendBackward: "output.dims" expected [1, 2, 4, 8], got [1, 4, 2, 8]',

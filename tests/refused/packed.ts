@@ -1,5 +1,5 @@
-import { attendPacked, mergeStates } from "wasm-attention";
 import type { AttentionState } from "wasm-attention";
+import { attendPacked, mergeStates } from "wasm-attention";
 import { type Call, none, type Refusal, zeros } from "./refusal";
 
 const x = zeros(6, 2, 8);

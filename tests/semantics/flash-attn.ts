@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { type Attention, tensor } from "wasm-attention";
-import { alibiSlopes, rotate, type RotateOptions } from "wasm-attention/positions";
+import { alibiSlopes, type RotateOptions, rotate } from "wasm-attention/positions";
 import {
   B,
   close,

@@ -2,7 +2,13 @@
 // formula; and what attend makes of the options that docs/semantics/ gives for it.
 
 import assert from "node:assert/strict";
-import { type AttendOptions, type AttendResult, type Attention, type Tensor, tensor } from "wasm-attention";
+import {
+  type AttendOptions,
+  type AttendResult,
+  type Attention,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
 import { randomArray } from "../engines";
 
 export const B = 2;

@@ -1,7 +1,12 @@
 // docs/semantics/keras.md: keras/src/layers/attention and keras_hub/layers/modeling.
 
 import { type Attention, MultiHeadAttention, tensor } from "wasm-attention";
-import { alibiSlopes, ropeFrequencies, rotate, sinusoidalPositions } from "wasm-attention/positions";
+import {
+  alibiSlopes,
+  ropeFrequencies,
+  rotate,
+  sinusoidalPositions,
+} from "wasm-attention/positions";
 import {
   B,
   booleans,

@@ -1,9 +1,15 @@
 // docs/semantics/pytorch.md, its second table: nn.MultiheadAttention, by
 // torch.nn.functional.multi_head_attention_forward's formula.
 
-import { multiHeadBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
-import { type Attention, type LayerOptions, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import {
+  type Attention,
+  type LayerOptions,
+  MultiHeadAttention,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
+import { multiHeadBackward } from "wasm-attention/training";
 import {
   B,
   booleans,
@@ -83,7 +89,10 @@ function sameLayer(
   more = {},
 ) {
   const layer = layerOf(attention, config, more);
-  const got = layer.forward({ query, key, value: key }, { ...options, weights: options.weights ?? true });
+  const got = layer.forward(
+    { query, key, value: key },
+    { ...options, weights: options.weights ?? true },
+  );
   layer.dispose();
   const want = solveLayer(query, key, given);
   close(got.output.data, want.output);

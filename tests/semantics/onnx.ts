@@ -1,7 +1,7 @@
 // docs/semantics/onnx.md: docs/Operators.md of ONNX, Attention and RotaryEmbedding.
 
-import { rotate } from "wasm-attention/positions";
 import { type AttendOptions, type Attention, tensor } from "wasm-attention";
+import { rotate } from "wasm-attention/positions";
 import {
   B,
   booleans,

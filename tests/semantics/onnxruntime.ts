@@ -1,8 +1,8 @@
 // docs/semantics/onnxruntime.md: docs/ContribOperators.md, attention_helper.h (PrepareMask) and
 // gqa_attention_base.h (ComputeAttentionProbs).
 
-import { rotate } from "wasm-attention/positions";
 import { linear, prepareLinear, tensor } from "wasm-attention";
+import { rotate } from "wasm-attention/positions";
 import {
   B,
   close,

@@ -1,8 +1,16 @@
 // What several libraries have alike: dropout, gradients, sequences end to end, half floats.
 
-import { attendBackward } from "wasm-attention/training";
 import assert from "node:assert/strict";
-import { type AttendOptions, attendPacked, type Attention, fromBfloat16, fromFloat16, type PackedOptions, tensor } from "wasm-attention";
+import {
+  type AttendOptions,
+  type Attention,
+  attendPacked,
+  fromBfloat16,
+  fromFloat16,
+  type PackedOptions,
+  tensor,
+} from "wasm-attention";
+import { attendBackward } from "wasm-attention/training";
 import { close, D, H, inputs, randomTensor, SCALE, type Score, solve } from "./formula";
 
 /** A weight is 0, or what it was over 1 − p. */
@@ -33,7 +41,11 @@ export function gradients(
     logSumExp: true,
   });
   const state = { output, logSumExp: logSumExp! };
-  const back = attendBackward(attention, { ...state, query: x.q, key: x.k, value: x.v, outputGradient: g }, options);
+  const back = attendBackward(
+    attention,
+    { ...state, query: x.q, key: x.k, value: x.v, outputGradient: g },
+    options,
+  );
   const loss = () => solve(x, score).output.reduce((sum, y, i) => sum + y * g.data[i], 0);
   const pairs = [
     [x.q, back.queryGradient],

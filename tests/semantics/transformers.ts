@@ -1,7 +1,14 @@
 // docs/semantics/transformers.md: modeling_rope_utils.py, masking_utils.py and the models' own code.
 
-import { type Attention } from "wasm-attention";
-import { alibiSlopes, relativePositionBias, ropeFrequencies, type RopeScaling, rotate, sinusoidalPositions } from "wasm-attention/positions";
+import type { Attention } from "wasm-attention";
+import {
+  alibiSlopes,
+  type RopeScaling,
+  relativePositionBias,
+  ropeFrequencies,
+  rotate,
+  sinusoidalPositions,
+} from "wasm-attention/positions";
 import {
   B,
   booleans,

@@ -26,7 +26,10 @@ for (const [name, limit] of Object.entries(LIMITS)) {
       reached.add(outputFiles.find((other) => other.path.endsWith(path)));
     }
   }
-  const size = [...reached].reduce((sum, { contents }) => sum + brotliCompressSync(contents).length, 0);
+  const size = [...reached].reduce(
+    (sum, { contents }) => sum + brotliCompressSync(contents).length,
+    0,
+  );
   over ||= size > limit * 1000;
   console.log(`${name.padEnd(12)} ${(size / 1000).toFixed(1).padStart(5)} of ${limit} kB brotli`);
 }

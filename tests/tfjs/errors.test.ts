@@ -4,7 +4,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as tf from "@tensorflow/tfjs-core";
 import { input, layers, model, type SymbolicTensor } from "@tensorflow/tfjs-layers";
-import { ArgumentError, type Attention, createAttention, DisposedError, UnsupportedError } from "wasm-attention";
+import {
+  ArgumentError,
+  type Attention,
+  createAttention,
+  DisposedError,
+  UnsupportedError,
+} from "wasm-attention";
 import {
   linear,
   MultiHeadAttention,

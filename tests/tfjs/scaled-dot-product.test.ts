@@ -5,13 +5,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as tf from "@tensorflow/tfjs-core";
 import { type AttendOptions, type Attention, createAttention } from "wasm-attention";
-import { attendBackward, type BackwardOptions } from "wasm-attention/training";
 import {
   linear,
   registerAttention,
   type ScaledDotProductOptions,
   scaledDotProductAttention,
 } from "wasm-attention/tfjs";
+import { attendBackward, type BackwardOptions } from "wasm-attention/training";
 import { backends, numbers, use } from "./backends";
 import { close, ours } from "./compare";
 import "./relaxed";
@@ -69,7 +69,11 @@ function direct(attention: Attention, c: Case, inputs: tf.Tensor[], outputGradie
   assert.ok(logSumExp);
   const all: BackwardOptions = { ...options, gradients: wanted };
   const state = { output, logSumExp };
-  const back = attendBackward(attention, { ...state, query, key, value, outputGradient: ours(outputGradient) }, all);
+  const back = attendBackward(
+    attention,
+    { ...state, query, key, value, outputGradient: ours(outputGradient) },
+    all,
+  );
   const made = [back.queryGradient, back.keyGradient, back.valueGradient];
   for (const further of [back.maskGradient, back.slopesGradient, back.sinksGradient]) {
     if (further) made.push(further);

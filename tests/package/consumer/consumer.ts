@@ -1,6 +1,22 @@
 // A user's module: every kind of name, with the types it is meant to have.
 
-import { type AllocatedTensor, ArgumentError, type AttendOptions, type AttendResult, type Attention, AttentionError, type AttentionOptions, createAttention, type LayerConfig, MultiHeadAttention, type PreparedLinear, prepareLinear, type Tensor, tensor, type Variant } from "wasm-attention";
+import {
+  type AllocatedTensor,
+  ArgumentError,
+  type AttendOptions,
+  type AttendResult,
+  type Attention,
+  AttentionError,
+  type AttentionOptions,
+  createAttention,
+  type LayerConfig,
+  MultiHeadAttention,
+  type PreparedLinear,
+  prepareLinear,
+  type Tensor,
+  tensor,
+  type Variant,
+} from "wasm-attention";
 import { alibiSlopes } from "wasm-attention/positions";
 import module from "wasm-attention/relaxed.wasm";
 
