@@ -3,17 +3,23 @@
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { type Attention, type AttentionOptions, createAttention } from "wasm-attention";
+import { positions } from "wasm-attention/positions";
+import { training } from "wasm-attention/training";
 
-const relaxed = readFileSync(new URL("../dist/core.relaxed.wasm", import.meta.url));
+const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
 // Node 20 has relaxed SIMD behind a flag, newer ones without.
 if (!WebAssembly.validate(relaxed)) setFlagsFromString("--experimental-wasm-relaxed-simd");
 
 export const variants = ["portable", "relaxed"] as const;
 export type Variant = (typeof variants)[number];
 
-/** A fresh engine on the named build. */
-export async function engine(variant: Variant, options: AttentionOptions = {}): Promise<Attention> {
-  const attention = await createAttention({ ...options, reproducible: variant === "portable" });
+export type Whole = Attention<"positions" | "training">;
+
+/** A fresh engine on the named build, with all extensions. */
+export async function engine(variant: Variant, options: AttentionOptions = {}): Promise<Whole> {
+  const extensions = [positions, training] as const;
+  const reproducible = variant === "portable";
+  const attention = await createAttention({ ...options, extensions, reproducible });
   if (attention.variant !== variant) throw new Error(`wanted ${variant}, got ${attention.variant}`);
   return attention;
 }

@@ -120,7 +120,7 @@ test("embedding: rows that came twice are summed, others stay 0", () => {
       (_, at) =>
         2 * table[ids[at >> 2] * 4 + (at & 3)] + positions.data[((at >> 2) % 3) * 4 + (at & 3)],
     );
-  const x = layer.forward({ query: ids, key: 2, value: positions });
+  const x = layer.forward(ids, 2, positions);
   assert.deepEqual(x.dims, [2, 3, 4]);
   assertClose(x.data, embed(layer.table.data), "output");
   const dy = tensorOf([2, 3, 4], 6);
@@ -184,9 +184,9 @@ test("attention to a memory: along a random direction of inputs and parameters",
   const dy = tensorOf([2, 3, 8], 12);
   const options = { keyLengths: [4, 2], record: true };
   // Twice, so that what is not added up shows.
-  layer.forward({ query: x, key: memory, value: options });
+  layer.forward(x, memory, options);
   layer.backward(dy);
-  layer.forward({ query: x, key: memory, value: options });
+  layer.forward(x, memory, options);
   const back = layer.backward(dy);
   const moved = [x, memory, ...layer.parameters];
   const gradients = [
@@ -200,7 +200,7 @@ test("attention to a memory: along a random direction of inputs and parameters",
       for (let k = 0; k < data.length; k++) data[k] = before[i][k] + step * direction[i][k];
     });
     layer.update();
-    const { output } = layer.forward({ query: x, key: memory, value: { keyLengths: [4, 2] } });
+    const { output } = layer.forward(x, memory, { keyLengths: [4, 2] });
     return output.data.reduce((sum, y, i) => sum + y * dy.data[i], 0);
   };
   // The kernels' own gradients are held against float64 elsewhere; here it is whether each arrives.

@@ -122,10 +122,7 @@ class Block {
   }
 
   forward(x: Tensor, wanted: Wanted): { output: Tensor; weights?: Tensor } {
-    const { output, weights } = this.#heads.forward({
-      query: this.#norm.forward(x),
-      value: wanted,
-    });
+    const { output, weights } = this.#heads.forward(this.#norm.forward(x), undefined, wanted);
     return { output: this.#feedForward.forward(add(output, x)), ...(weights && { weights }) };
   }
 

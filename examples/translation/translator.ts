@@ -1,8 +1,8 @@
 // A small transformer (Vaswani et al. 2017): one encoder and one decoder layer, normalised before
 // each part, with their backward passes.
 
-import type { Attention, Tensor } from "wasm-attention";
 import { sinusoidalPositions } from "wasm-attention/positions";
+import type { Attention, Tensor } from "wasm-attention";
 import { add, crossEntropy, Embedding, LayerNorm, type Parameter } from "../training/block";
 import { FeedForward, Heads, Linear } from "../training/layers";
 import type { Random } from "../training/random";
@@ -114,13 +114,9 @@ export class Translator {
   }
 
   #encode({ ids, lengths }: Rows, record: boolean): Tensor {
-    const x = this.#embedSource.forward({
-      query: ids,
-      key: lengths.length,
-      value: this.#positions(ids, lengths),
-    });
+    const x = this.#embedSource.forward(ids, lengths.length, this.#positions(ids, lengths));
     const inside = { keyLengths: lengths, queryLengths: lengths, record };
-    const { output } = this.#encoder.forward({ query: x, value: inside });
+    const { output } = this.#encoder.forward(x, undefined, inside);
     return this.#memoryNorm.forward(this.#encoderFeed.forward(output));
   }
 
@@ -130,15 +126,11 @@ export class Translator {
     keyLengths: readonly number[],
     { record = false, weights = false }: { record?: boolean; weights?: boolean } = {},
   ) {
-    const y = this.#embedTarget.forward({
-      query: ids,
-      key: lengths.length,
-      value: this.#positions(ids, lengths),
-    });
+    const y = this.#embedTarget.forward(ids, lengths.length, this.#positions(ids, lengths));
     const inside = { causal: true, keyLengths: lengths, queryLengths: lengths, record };
-    const self = this.#decoder.forward({ query: y, value: inside });
+    const self = this.#decoder.forward(y, undefined, inside);
     const across = { keyLengths, queryLengths: lengths, record, weights };
-    const cross = this.#cross.forward({ query: self.output, key: memory, value: across });
+    const cross = this.#cross.forward(self.output, memory, across);
     const top = this.#outputNorm.forward(this.#decoderFeed.forward(cross.output));
     return { logits: this.#output.forward(top), weights: cross.weights };
   }
@@ -183,11 +175,7 @@ class Residual {
   }
 
   forward(x: Tensor, memory: Tensor | undefined, options: Parameters<Heads["forward"]>[2]) {
-    const { output, weights } = this.#heads.forward({
-      query: this.#norm.forward(x),
-      key: memory,
-      value: options,
-    });
+    const { output, weights } = this.#heads.forward(this.#norm.forward(x), memory, options);
     return { output: add(output, x), weights };
   }
 

@@ -171,9 +171,10 @@ export type Returned<Options, Name extends string> = Name extends keyof Options
   : unknown;
 
 /** Options without a name that does not exist. */
-export type Exactly<Options, Known> = Options & {
-  readonly [Name in Exclude<keyof Options, keyof Known>]: never;
-};
+export type Exactly<Options, Known> = Options &
+  (Exclude<keyof Options, keyof Known> extends never
+    ? Known
+    : { readonly [Name in Exclude<keyof Options, keyof Known>]: never });
 
 /**
  * What `attend` returns, by what was asked for: `output` in the layout of the query; `weights`
