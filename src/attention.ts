@@ -21,15 +21,11 @@ import { disposeSymbol } from "./tensor/disposal";
 import { GONE, inspected, inspectSymbol } from "./tensor/printing";
 import { checkDims, type Tensor } from "./tensor/tensor";
 
-declare const has: unique symbol;
-
 /**
  * An engine: attention in one linear memory, and what other functions of this package are handed first.
  * Made by `createAttention`; `Has` are the names of its extensions.
  */
 export class Attention<Has extends string = never> {
-  /** @internal For the types alone. */
-  declare readonly [has]: { readonly [Name in Has]: true };
   /** @internal */
   static readonly name = "Attention";
   #engine: Engine | undefined;
@@ -62,6 +58,12 @@ export class Attention<Has extends string = never> {
   /** Why `threads` is 1 although more were asked for: what is missing here, or what happened. */
   get threadsFallback(): string | undefined {
     return this.#running("threadsFallback").pool?.reason ?? this.#threadsFallback;
+  }
+
+  /** The extensions it was made with, by name; functions that need one ask for it in their types. */
+  get extensions(): { readonly [Name in Has]: true } {
+    const names = this.#running("extensions").extensions.map(({ name }) => [name, true]);
+    return Object.fromEntries(names) as { readonly [Name in Has]: true };
   }
 
   /** Linear memory in bytes, as it is now. */

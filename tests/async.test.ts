@@ -135,8 +135,8 @@ for (const threads of [1, 2]) {
     };
     const layer = MultiHeadAttention.fromMatrices(attention, weights, { heads: 4 });
     const [query, key] = [of([800, 64], 7), of([8, 64], 8)];
-    const expected = layer.forward(query, key).output;
-    const later = layer.forwardAsync(query, key);
+    const expected = layer.forward({ query, key }).output;
+    const later = layer.forwardAsync({ query, key });
     // Until the last projection has begun, by far the longest.
     while (attention.memory.used < used + expected.data.byteLength) {
       await new Promise(setImmediate);

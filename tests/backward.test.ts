@@ -10,7 +10,7 @@ import { pose, problems } from "./checks/problems";
 import { holds } from "./checks/property";
 import { engine, randomArray, variants } from "./engines";
 import { attend } from "./reference";
-import { attendBackward, type BackwardProblem } from "./reference-backward";
+import { type BackwardProblem, attendBackward as solve } from "./reference-backward";
 
 for (const variant of variants) {
   test(`attendBackward, every option at once, ${variant}`, async () => {
@@ -180,7 +180,7 @@ test("the reference's gradients against finite differences", () => {
         bias: (b, h, i, j) =>
           posed.bias(b, h, i, j) + bias[((b * heads + h) * small.queries + i) * small.keys + j],
       };
-      const { gradients, reaches } = attendBackward(problem);
+      const { gradients, reaches } = solve(problem);
       const { query, key, value, sinks } = problem;
       const perHead = (sums: Float64Array) =>
         sums.subarray(0, heads).map((_, h) => {

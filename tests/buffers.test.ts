@@ -5,7 +5,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   ArgumentError,
-  type Attention,
   attendPacked,
   DisposedError,
   linear,
@@ -16,35 +15,34 @@ import {
 } from "wasm-attention";
 import { rotate } from "wasm-attention/positions";
 import { attendBackward, linearBackward } from "wasm-attention/training";
-import { engine, randomArray } from "./engines";
+import { engine, randomArray, type Whole } from "./engines";
 
 const dims = [2, 3, 4];
 const data = randomArray(24, 1);
 const state = (output: Tensor) => ({ output, logSumExp: tensor(new Float32Array(6), [2, 3]) });
 
 /** Each function of tensors, as one from a tensor [2, 3, 4] to one of the same dims. */
-const functions: Record<string, (a: Attention, x: Tensor, out?: Float32Array | Tensor) => Tensor> =
-  {
-    attend: (a, x, out) => a.attend(x, x, x, { out }).output,
-    attendPacked: (a, x, out) =>
-      attendPacked(a, x, x, x, { cumulativeQueries: [0, 1, 2], out }).output,
-    mergeStates: (a, x, out) => mergeStates(a, [state(x), state(x)], { out }).output,
-    rotate: (a, x, out) => rotate(a, x, { positions: 3, out }),
-    attendBackward: (a, x, out) =>
-      attendBackward(
-        a,
-        { ...state(x), query: x, key: x, value: x, outputGradient: x },
-        { out: { key: out } },
-      ).keyGradient,
-    linearBackward: (a, x, out) => {
-      using weight = prepareLinear(a, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
-      return linearBackward(a, x, x, weight, { out: { input: out } }).inputGradient as Tensor;
-    },
-    linear: (a, x, out) => {
-      using weight = prepareLinear(a, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
-      return linear(a, x, weight, { out });
-    },
-  };
+const functions: Record<string, (a: Whole, x: Tensor, out?: Float32Array | Tensor) => Tensor> = {
+  attend: (a, x, out) => a.attend(x, x, x, { out }).output,
+  attendPacked: (a, x, out) =>
+    attendPacked(a, x, x, x, { cumulativeQueries: [0, 1, 2], out }).output,
+  mergeStates: (a, x, out) => mergeStates(a, [state(x), state(x)], { out }).output,
+  rotate: (a, x, out) => rotate(a, x, { positions: 3, out }),
+  attendBackward: (a, x, out) =>
+    attendBackward(
+      a,
+      { ...state(x), query: x, key: x, value: x, outputGradient: x },
+      { out: { key: out } },
+    ).keyGradient,
+  linearBackward: (a, x, out) => {
+    using weight = prepareLinear(a, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+    return linearBackward(a, x, x, weight, { out: { input: out } }).inputGradient as Tensor;
+  },
+  linear: (a, x, out) => {
+    using weight = prepareLinear(a, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
+    return linear(a, x, weight, { out });
+  },
+};
 
 /** Resizable buffers are newer than the types this package is compiled with. */
 type Resizable = ArrayBuffer & { resize(bytes: number): void };

@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { ArgumentError, type Attention, createAttention, tensor } from "wasm-attention";
+import { ArgumentError, tensor } from "wasm-attention";
+import { createWhole, type Whole } from "./engines";
 
 /** Resizable buffers are newer than the types this package is compiled with. */
 type Resizable = ArrayBuffer & { resize(bytes: number): void };
@@ -37,8 +38,8 @@ const changes: Record<string, (buffer: Resizable) => void> = {
 };
 
 /** A call's block lies in a hole of this size, before numbers that nothing may touch. */
-async function guarded(): Promise<{ attention: Attention; intact: () => void }> {
-  const attention = await createAttention({ reproducible: true });
+async function guarded(): Promise<{ attention: Whole; intact: () => void }> {
+  const attention = await createWhole({ reproducible: true });
   const hole = attention.allocate([2e6]);
   const canary = attention.allocate([1.8e6]);
   canary.data.fill(1.5);
@@ -46,7 +47,7 @@ async function guarded(): Promise<{ attention: Attention; intact: () => void }> 
   return { attention, intact: () => assert.ok(canary.data.every((number) => number === 1.5)) };
 }
 
-type Call = (attention: Attention, small: Float32Array) => Promise<unknown>;
+type Call = (attention: Whole, small: Float32Array) => Promise<unknown>;
 const window = { left: 0, right: 0 };
 const calls: Record<string, Call> = {
   value: (a, small) => a.attendAsync(long, key, tensor(small, [KEYS, 1]), { window }),
@@ -120,7 +121,7 @@ test("shared memory that grows is read as it was checked", async () => {
 
 test("another engine's memory may grow meanwhile", async () => {
   const { attention } = await guarded();
-  const other = await createAttention({ reproducible: true });
+  const other = await createWhole({ reproducible: true });
   const foreign = other.allocate(long.dims);
   foreign.data.set(long.data);
   const want = attention.attend(long, key, key, { window }).output.data;

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { PNG } from "pngjs";
-import { type Attention, createAttention } from "wasm-attention";
+
 import { attentionGallery, drawLook, neighbourGallery } from "../examples/digits/gallery";
 import { type Digits, imageOf, patchesOf, readDigits } from "../examples/digits/images";
 import { DigitTransformer } from "../examples/digits/model";
@@ -14,7 +14,7 @@ import { drawDigit, png, terminalLines } from "../examples/digits/picture";
 import { recognise, represent, train } from "../examples/digits/training";
 import { crossEntropy } from "../examples/training/block";
 import { seeded } from "../examples/training/random";
-import { randomArray } from "./engines";
+import { createWhole, randomArray, type Whole } from "./engines";
 
 /**
  * SHA-256 over the losses and the parameters of the short course, by Node 20 and by Node 24. A kernel
@@ -51,7 +51,7 @@ test("all digits are read, and cut into patches", () => {
 });
 
 test("the model's gradients are those of its loss, by finite differences", async () => {
-  const attention = await createAttention({ reproducible: true });
+  const attention = await createWhole({ reproducible: true });
   const model = new DigitTransformer(attention, seeded(3));
   const indices = [0, 1, 2, 3, 4, 5];
   const targets = Int32Array.from(indices, (index) => training.labels[index]);
@@ -88,7 +88,7 @@ test("the model's gradients are those of its loss, by finite differences", async
 test("two threads learn the same bits as one", async () => {
   const digests = [];
   for (const threads of [1, 2]) {
-    const attention = await createAttention({ threads, reproducible: true });
+    const attention = await createWhole({ threads, reproducible: true });
     assert.equal(attention.threads, threads);
     digests.push(learn(attention, 5).digest);
     attention.dispose();
@@ -97,7 +97,7 @@ test("two threads learn the same bits as one", async () => {
 });
 
 test("memory does not grow with steps", async () => {
-  const attention = await createAttention();
+  const attention = await createWhole();
   const model = new DigitTransformer(attention, seeded(1));
   const used: number[] = [];
   for (const { step } of train(attention, model, training, { ...COURSE, steps: 6 }, seeded(1))) {
@@ -108,7 +108,7 @@ test("memory does not grow with steps", async () => {
 });
 
 test("a short course of training", async (t) => {
-  const attention = await createAttention({ threads: "auto", reproducible: true });
+  const attention = await createWhole({ threads: "auto", reproducible: true });
   const { model, losses, digest } = learn(attention, COURSE.steps);
 
   await t.test("recognises at least 90 % of 2,000 images it has not seen", () => {
@@ -150,7 +150,7 @@ test("a short course of training", async (t) => {
 });
 
 test("the nearest rows come first, by their direction alone", async () => {
-  const attention = await createAttention();
+  const attention = await createWhole();
   const all = { data: randomArray(700 * 5, 11), dims: [700, 5] };
   const asked = { data: randomArray(9 * 5, 12), dims: [9, 5] };
   const found = nearest(attention, asked, all, 4);
@@ -200,7 +200,7 @@ test("attention glows on its patch, ink stays white", () => {
   assert.deepEqual(lines, [`▒${" ".repeat(27)}`, ...Array(13).fill(" ".repeat(28))]);
 });
 
-function learn(attention: Attention, steps: number) {
+function learn(attention: Whole, steps: number) {
   return withoutPlatformMathematics(() => {
     const random = seeded(2026);
     const model = new DigitTransformer(attention, random);

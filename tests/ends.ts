@@ -1,18 +1,17 @@
 // Engines whose blocks lie at the end of memory: the first ends with its last byte, the next ends where
 // that begins. What reads or writes past a block's end traps, or meets the block behind it.
 
-import type { Attention } from "wasm-attention";
 import type { Arena } from "../src/memory/arena";
-import type { Variant } from "./engines";
-import { instrumented } from "./instrumented";
+import { arenaClass } from "./arena";
+import { engine, type Variant, type Whole } from "./engines";
 
 /** Blocks of an arena by address. */
 const blocks = new WeakMap<Arena, Map<number, number>>();
 
 export async function enginesAtTheEnd() {
-  const wasm = await instrumented("ends");
-  const { allocate, release } = wasm.Arena.prototype;
-  wasm.Arena.prototype.allocate = function (operation, bytes) {
+  const { prototype } = await arenaClass();
+  const { allocate, release } = prototype;
+  prototype.allocate = function (operation, bytes) {
     const held = blocks.get(this) ?? new Map<number, number>();
     blocks.set(this, held);
     // The call frame, at the beginning.
@@ -35,14 +34,14 @@ export async function enginesAtTheEnd() {
       if (filler !== undefined) release.call(this, filler);
     }
   };
-  wasm.Arena.prototype.release = function (address) {
+  prototype.release = function (address) {
     const { used } = this;
     release.call(this, address);
     // A block that a call still reads stays.
     if (this.used !== used) blocks.get(this)?.delete(address);
   };
-  return async (variant: Variant, maximumMemory: number): Promise<Attention> => {
+  return async (variant: Variant, maximumMemory: number): Promise<Whole> => {
     const options = { initialMemory: maximumMemory, maximumMemory };
-    return wasm.createAttention({ ...options, reproducible: variant === "portable" });
+    return engine(variant, options);
   };
 }

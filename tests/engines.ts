@@ -15,11 +15,14 @@ export type Variant = (typeof variants)[number];
 
 export type Whole = Attention<"positions" | "training">;
 
+/** An engine with all extensions. */
+export function createWhole(options: AttentionOptions = {}): Promise<Whole> {
+  return createAttention({ ...options, extensions: [positions, training] });
+}
+
 /** A fresh engine on the named build, with all extensions. */
 export async function engine(variant: Variant, options: AttentionOptions = {}): Promise<Whole> {
-  const extensions = [positions, training] as const;
-  const reproducible = variant === "portable";
-  const attention = await createAttention({ ...options, extensions, reproducible });
+  const attention = await createWhole({ ...options, reproducible: variant === "portable" });
   if (attention.variant !== variant) throw new Error(`wanted ${variant}, got ${attention.variant}`);
   return attention;
 }

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ArgumentError, attendPacked, createAttention, type Tensor, tensor } from "wasm-attention";
+import { ArgumentError, attendPacked, type Tensor, tensor } from "wasm-attention";
 import { type AttendState, attendBackward } from "wasm-attention/training";
-import { randomArray } from "./engines";
+import { createWhole, randomArray } from "./engines";
 
 const FAR = 2 ** 30;
 const filled = (dims: number[], x: number) =>
@@ -12,7 +12,7 @@ const filled = (dims: number[], x: number) =>
 
 for (const rows of [1, 3, 70]) {
   test(`a window of 2³⁰ at an offset of ±2³⁰, ${rows} queries`, async () => {
-    const attention = await createAttention({ reproducible: true });
+    const attention = await createWhole({ reproducible: true });
     const [q, k] = [filled([rows, 4], 1), filled([90, 4], 1)];
     const v = tensor(randomArray(90 * 4, 1), [90, 4]);
     const dy = tensor(randomArray(rows * 4, 2), [rows, 4]);
@@ -45,7 +45,7 @@ for (const rows of [1, 3, 70]) {
 }
 
 test("ALiBi distances past 2²⁴ are exact", async () => {
-  const attention = await createAttention({ reproducible: true });
+  const attention = await createWhole({ reproducible: true });
   const keys = 2 ** 24 + 64;
   const [k, v] = [filled([keys, 1], 0), tensor(new Float32Array(keys), [keys, 1])];
   v.data.set(randomArray(64, 3), keys - 64);
@@ -78,7 +78,7 @@ test("ALiBi distances past 2²⁴ are exact", async () => {
 });
 
 test("backward of 2³¹ tiles, of which a window leaves a few", async () => {
-  const attention = await createAttention({ reproducible: true });
+  const attention = await createWhole({ reproducible: true });
   const [heads, rows, keys] = [64, 2 ** 16, 2 ** 22];
   const q = filled([1, heads, rows, 1], 0);
   const k = filled([1, 1, keys, 1], 1);
@@ -98,7 +98,7 @@ test("backward of 2³¹ tiles, of which a window leaves a few", async () => {
 });
 
 test("more tiles than 32 bits count are refused", async () => {
-  const attention = await createAttention({ reproducible: true });
+  const attention = await createWhole({ reproducible: true });
   // A long sequence beside many short ones.
   const [long, batch] = [2 ** 17, 2 ** 15];
   const q = filled([long + batch, 16, 1], 1);

@@ -5,13 +5,7 @@
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 import fc from "fast-check";
-import {
-  type AllocatedTensor,
-  type Attention,
-  type PreparedLinear,
-  prepareLinear,
-  tensor,
-} from "wasm-attention";
+import { type AllocatedTensor, type PreparedLinear, prepareLinear, tensor } from "wasm-attention";
 import { checkAttend } from "./checks/attend";
 import { backwardProblems, checkBackward } from "./checks/backward";
 import { checkHostile, hostileProblems } from "./checks/hostile";
@@ -22,7 +16,7 @@ import { failureOf } from "./checks/property";
 import { checkResized, resizes } from "./checks/resized";
 import { checkRotate, rotaryProblems } from "./checks/rotary";
 import { enginesAtTheEnd } from "./ends";
-import { engine, randomArray, variants } from "./engines";
+import { engine, randomArray, variants, type Whole } from "./engines";
 
 /** What lies in linear memory between the calls. */
 interface Held {
@@ -53,7 +47,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 const memory = fc.constantFrom(0, 0, 2 ** 25, 2 ** 32);
 const history = fc.record({ memory, steps: fc.array(step, { maxLength: 12 }) });
 
-async function take(attention: Attention, held: Held, step: Step): Promise<void> {
+async function take(attention: Whole, held: Held, step: Step): Promise<void> {
   if ("attend" in step) checkAttend(attention, step.attend);
   else if ("backward" in step) checkBackward(attention, step.backward);
   else if ("packed" in step) checkPacked(attention, step.packed);

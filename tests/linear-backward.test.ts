@@ -4,8 +4,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  type Attention,
-  createAttention,
   DisposedError,
   linear,
   MemoryError,
@@ -14,8 +12,8 @@ import {
   tensor,
 } from "wasm-attention";
 import { linearBackward } from "wasm-attention/training";
-import { engine, randomArray, variants } from "./engines";
-import { linear, shareOfTolerance } from "./reference";
+import { createWhole, engine, randomArray, variants, type Whole } from "./engines";
+import { linear as product, shareOfTolerance } from "./reference";
 
 const rowCounts = [0, 1, 3, 4, 5, 63, 65, 130, 300];
 const inputs = [1, 2, 7, 8, 9, 31, 65, 257];
@@ -73,8 +71,8 @@ for (const variant of variants) {
           ] as const;
           for (const [data, a, b, m, k, n] of results) {
             assert.ok(data);
-            const truth = linear(a, b, undefined, m, k, n);
-            const naive = linear(a, b, undefined, m, k, n, Math.fround);
+            const truth = product(a, b, undefined, m, k, n);
+            const naive = product(a, b, undefined, m, k, n, Math.fround);
             worst = Math.max(worst, shareOfTolerance(data, truth, [naive]));
           }
         }
@@ -138,13 +136,13 @@ for (const variant of variants) {
 
 /** Where the arguments of a call may lie. */
 const places = {
-  plain: (_: Attention, data: Float32Array, dims: number[]) => tensor(data.slice(), dims),
-  allocated: (attention: Attention, data: Float32Array, dims: number[]) => {
+  plain: (_: Whole, data: Float32Array, dims: number[]) => tensor(data.slice(), dims),
+  allocated: (attention: Whole, data: Float32Array, dims: number[]) => {
     const made = attention.allocate(dims);
     made.data.set(data);
     return made;
   },
-  "a view": (attention: Attention, data: Float32Array, dims: number[]) => {
+  "a view": (attention: Whole, data: Float32Array, dims: number[]) => {
     const made = attention.allocate([data.length + 3]).view(3, dims);
     made.data.set(data);
     return made;
@@ -184,7 +182,7 @@ test("linearBackward that fails has written and added nothing", async () => {
   const weight = tensor(randomArray(ins * outs, 3), [ins, outs]);
   let failed = 0;
   for (let kilobytes = 256; ; kilobytes += 64) {
-    const attention = await createAttention({
+    const attention = await createWhole({
       reproducible: true,
       maximumMemory: kilobytes * 1024,
     });

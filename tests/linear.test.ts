@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { linear, prepareLinear, tensor } from "wasm-attention";
 import { engine, randomArray, variants } from "./engines";
-import { linear, shareOfTolerance } from "./reference";
+import { linear as product, shareOfTolerance } from "./reference";
 
 const rowCounts = [1, 3, 4, 5, 63, 64, 65, 67];
 const depths = [1, 2, 7, 8, 31, 255, 256, 257, 600];
@@ -36,8 +36,8 @@ for (const variant of variants) {
           const got = linear(attention, tensor(x, [rows, depth]), inOut);
           assert.deepEqual(got.dims, [rows, columns]);
           assert.deepEqual(linear(attention, tensor(x, [1, rows, depth]), outIn).data, got.data);
-          const truth = linear(x, weight, bias, rows, depth, columns);
-          const naive = linear(x, weight, bias, rows, depth, columns, Math.fround);
+          const truth = product(x, weight, bias, rows, depth, columns);
+          const naive = product(x, weight, bias, rows, depth, columns, Math.fround);
           worst = Math.max(worst, shareOfTolerance(got.data, truth, [naive]));
         }
         inOut.dispose();

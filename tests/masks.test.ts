@@ -5,14 +5,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   type AttendOptions,
-  type Attention,
   type Mask,
   MultiHeadAttention,
   type Tensor,
   tensor,
 } from "wasm-attention";
 import { type AttendState, attendBackward } from "wasm-attention/training";
-import { engine, random, randomArray, variants } from "./engines";
+import { engine, random, randomArray, variants, type Whole } from "./engines";
 
 const of = (seed: number, ...dims: number[]) =>
   tensor(
@@ -358,7 +357,7 @@ for (const variant of variants) {
 test("a list is read in its order: (s + first) + second", async () => {
   const attention = await engine("portable");
   const [q, k] = [tensor(Float32Array.of(1), [1, 1]), tensor(Float32Array.of(1, 1), [2, 1])];
-  const scores = (a: Attention, ...values: number[]) =>
+  const scores = (a: Whole, ...values: number[]) =>
     a.attend(q, k, k, {
       mask: values.map((x) => ({ data: Float32Array.of(x), dims: [1] })),
       scores: "biased",

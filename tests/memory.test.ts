@@ -5,7 +5,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   type AllocatedTensor,
-  type Attention,
   linear,
   MemoryError,
   MultiHeadAttention,
@@ -17,7 +16,7 @@ import {
 import { rotate } from "wasm-attention/positions";
 import { type AttendState, attendBackward } from "wasm-attention/training";
 import { Arena } from "../src/memory/arena";
-import { engine, random, randomArray } from "./engines";
+import { engine, random, randomArray, type Whole } from "./engines";
 
 const MB = 2 ** 20;
 
@@ -49,7 +48,7 @@ test("a call on allocated tensors copies nothing and takes scratch only", async 
 
 const plainDims = [1, 8, 512, 64];
 const square = tensor(randomArray(64 * 64, 2), [64, 64]);
-const written: Record<string, (a: Attention, x: Tensor, out: AllocatedTensor) => unknown> = {
+const written: Record<string, (a: Whole, x: Tensor, out: AllocatedTensor) => unknown> = {
   attend: (a, x, out) => a.attend(x, x, x, { out }),
   rotate: (a, x, out) => rotate(a, x, { out }),
   linear: (a, x, out) => linear(a, x, prepareLinear(a, square, { order: "in,out" }), { out }),
@@ -221,7 +220,7 @@ test("blocks coalesce: the whole of a fragmented arena can be taken again", () =
   }
 });
 
-function call(attention: Attention, next: () => number) {
+function call(attention: Whole, next: () => number) {
   const integer = (most: number) => 1 + Math.floor(((next() + 1) / 2) * most);
   const [h, l, s, d] = [integer(4), integer(40), integer(200), integer(40)];
   const query = tensor(new Float32Array(h * l * d), [1, h, l, d]);

@@ -3,14 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type Attention,
-  attendPacked,
-  createAttention,
-  MultiHeadAttention,
-  mergeStates,
-  prepareLinear,
-} from "wasm-attention";
+import { attendPacked, MultiHeadAttention, mergeStates, prepareLinear } from "wasm-attention";
 import {
   relativePositionBias,
   ropeFrequencies,
@@ -18,19 +11,19 @@ import {
   sinusoidalPositions,
 } from "wasm-attention/positions";
 import { attendBackward, linearBackward } from "wasm-attention/training";
-import { engine } from "./engines";
+import { createWhole, engine, type Whole } from "./engines";
 import { eyes } from "./refused/multihead";
 import { q, zeros } from "./refused/refusal";
 
 const x = zeros(4, 8);
 type Mistake = readonly [
-  call: (attention: Attention, layer: MultiHeadAttention) => unknown,
+  call: (attention: Whole, layer: MultiHeadAttention) => unknown,
   message: string,
 ];
 
 const attend =
   (options: object) =>
-  (attention: Attention): unknown =>
+  (attention: Whole): unknown =>
     attention.attend(q, q, q, options as never);
 const unknown = "got an option that does not exist";
 const [w24, w8] = [zeros(24, 8), zeros(8, 8)];
@@ -182,11 +175,11 @@ const mistakes: Mistake[] = [
   ],
   [
     () => new MultiHeadAttention(heads as never, eyes as never, undefined as never),
-    'MultiHeadAttention: "attention" expected an engine, await createAttention(), as the first argument, got an object with {heads}',
+    'MultiHeadAttention: "attention" expected an engine, await createWhole(), as the first argument, got an object with {heads}',
   ],
   [
-    () => MultiHeadAttention.fromMatrices(createAttention() as never, {} as never, heads),
-    'fromMatrices: "attention" expected an engine, await createAttention(), as the first argument, got a Promise that was not awaited',
+    () => MultiHeadAttention.fromMatrices(createWhole() as never, {} as never, heads),
+    'fromMatrices: "attention" expected an engine, await createWhole(), as the first argument, got a Promise that was not awaited',
   ],
   [
     (a) => MultiHeadAttention.fromMatrices(a, { wq: w8, wk: w8, wv: w8, wo: w8 } as never, heads),
@@ -243,7 +236,7 @@ test("each of some forty mistakes is named", async (t) => {
     });
   }
   await t.test("createAttention and asynchronous calls reject", async () => {
-    await assert.rejects(createAttention({ thread: 4 } as never), {
+    await assert.rejects(createWhole({ thread: 4 } as never), {
       message: `createAttention: "thread" expected the name "threads", ${unknown}`,
     });
     await assert.rejects(attention.attendAsync(q, q, q, { abortSignal: 1 } as never), {

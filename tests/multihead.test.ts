@@ -137,7 +137,8 @@ for (const variant of variants) {
       const held = attention.memory.used;
       const inputs = inputsOf(cross, 200);
       for (const causal of [false, true]) {
-        const got = layer.forward(...inputs, { causal, weights: true });
+        const [query, key, value] = inputs;
+        const got = layer.forward({ query, key, value }, { causal, weights: true });
         const data = inputs.map((x) => x.data);
         const truth = compose(cross, weights, data, causal);
         const naive = compose(cross, weights, data, causal, Math.fround);
@@ -164,7 +165,7 @@ for (const variant of variants) {
     const [x, y] = inputsOf(s, 300);
     assert.deepEqual(layer.forward(x).output, layer.forward({ query: x, key: x, value: x }).output);
     assert.deepEqual(
-      layer.forward(x, y).output,
+      layer.forward({ query: x, key: y }).output,
       layer.forward({ query: x, key: y, value: y }).output,
     );
     const one = tensor(x.data.slice(0, 9 * 12), [9, 12]);

@@ -52,7 +52,7 @@ for (const variant of variants) {
     const attention = await engine(variant);
     const at = read("model");
     const want = read("partials");
-    const linear = (x: Tensor, name: string) =>
+    const project = (x: Tensor, name: string) =>
       linear(
         attention,
         x,
@@ -69,7 +69,7 @@ for (const variant of variants) {
       const layer = `transformer.h.${i}`;
       const first = i === 0;
       const normed = norm(x, `${layer}.ln_1`);
-      const qkv = linear(normed, `${layer}.attn.c_attn`);
+      const qkv = project(normed, `${layer}.attn.c_attn`);
       const heads = [0, 1, 2].map((part) => headsOf(qkv, part));
       const { output, weights, logSumExp } = attention.attend(heads[0], heads[1], heads[2], {
         causal: true,
@@ -88,9 +88,9 @@ for (const variant of variants) {
       ).forward({ query: normed, key: normed, value: normed }, { causal: true, weights: true });
       const residual = add(x, whole.output);
       const second = norm(residual, `${layer}.ln_2`);
-      const expanded = linear(second, `${layer}.mlp.c_fc`);
+      const expanded = project(second, `${layer}.mlp.c_fc`);
       const activated = gelu(expanded);
-      const contracted = linear(activated, `${layer}.mlp.c_proj`);
+      const contracted = project(activated, `${layer}.mlp.c_proj`);
       if (first) {
         close("ln1", normed, want("ln1"));
         close("qkv", qkv, want("qkv"));

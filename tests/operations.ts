@@ -1,7 +1,6 @@
 // Every operation that takes tensors, as a function of numbers made in a realm, and of where they lie.
 
 import {
-  type Attention,
   attendPacked,
   linear,
   MultiHeadAttention,
@@ -16,6 +15,7 @@ import {
   linearBackward,
   multiHeadBackward,
 } from "wasm-attention/training";
+import type { Whole } from "./engines";
 
 /** How the arrays of a call are made. */
 export interface Makes {
@@ -32,7 +32,7 @@ const numbers = (count: number, seed: number) =>
   Float32Array.from({ length: count }, (_, index) => Math.sin(seed * 100 + index));
 
 /** All results of each operation. */
-export const operations: Record<string, (attention: Attention, make: Makes) => Tensor[]> = {
+export const operations: Record<string, (attention: Whole, make: Makes) => Tensor[]> = {
   attend(attention, make) {
     const x = tensorOf(make);
     const { output, logSumExp, weights } = attention.attend(x(1), x(2), x(3), {

@@ -13,7 +13,6 @@ import {
   tensor,
   UnsupportedError,
 } from "wasm-attention";
-import { rotate } from "wasm-attention/positions";
 import { engine, randomArray } from "./engines";
 
 test("an engine, its tensors, weights and layers say what they are", async () => {
@@ -70,9 +69,8 @@ test("an engine, its tensors, weights and layers say what they are", async () =>
 test("methods that are taken out of their object work", async () => {
   const attention = await engine("portable");
   const x = tensor(randomArray(12, 1), [3, 4]);
-  const { attend, rotate, allocate, dispose } = attention;
+  const { attend, allocate, dispose } = attention;
   assert.deepEqual(attend(x, x, x), attention.attend(x, x, x));
-  assert.deepEqual(rotate(x), rotate(attention, x));
   const square = tensor(randomArray(16, 1), [4, 4]);
   const matrices = { wq: square, wk: square, wv: square, dense: square };
   using layer = MultiHeadAttention.fromMatrices(attention, matrices, { heads: 2 });

@@ -5,7 +5,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   ArgumentError,
-  type Attention,
   attendPacked,
   DisposedError,
   linear,
@@ -15,8 +14,8 @@ import {
   tensor,
 } from "wasm-attention";
 import { rotate, sinusoidalPositions } from "wasm-attention/positions";
-import { attendBackward, linearBackward } from "wasm-attention/training";
-import { engine, randomArray } from "./engines";
+import { type AttendState, attendBackward, linearBackward } from "wasm-attention/training";
+import { engine, randomArray, type Whole } from "./engines";
 
 const dims = [1, 2, 3, 4];
 const data = randomArray(24, 1);
@@ -32,7 +31,7 @@ function turning<Value extends object>(value: Value, property: keyof Value, ...v
 }
 
 /** [5] elements in a row of canaries. */
-async function guarded(): Promise<{ attention: Attention; intact: () => void }> {
+async function guarded(): Promise<{ attention: Whole; intact: () => void }> {
   const attention = await engine("portable");
   const hole = attention.allocate([1 << 14]);
   const canary = attention.allocate([1 << 14]);
@@ -69,7 +68,7 @@ test("the dims of a result are its own", async () => {
   allocated.data.set(data);
   using weight = prepareLinear(attention, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });
   for (const input of [given, allocated]) {
-    const state = attention.attend(input, input, input, { logSumExp: true }) as never;
+    const state = attention.attend(input, input, input, { logSumExp: true });
     const backward = attendBackward(attention, {
       ...state,
       query: input,
@@ -203,9 +202,7 @@ test("getters that use the engine while a call reads its arguments", async () =>
       return dims;
     },
   });
-  const state = attention.attend(x, x, x, { logSumExp: true }) as Required<
-    ReturnType<Attention["attend"]>
-  >;
+  const state = attention.attend(x, x, x, { logSumExp: true });
   const calls: [(x: () => Tensor) => Tensor | undefined][] = [
     [(x) => attention.attend(x(), x(), x()).output],
     [
@@ -293,7 +290,13 @@ test("what is of no use as a tensor, an array or a weight", async () => {
     mask: (value) => attention.attend(x, x, x, { mask: value }),
     sinks: (value) => attention.attend(x, x, x, { sinks: value }),
     state: (value) =>
-      attendBackward(attention, { ...value, query: x, key: x, value: x, outputGradient: x }),
+      attendBackward(attention, {
+        ...(value as AttendState),
+        query: x,
+        key: x,
+        value: x,
+        outputGradient: x,
+      }),
     parts: (value) => mergeStates(attention, value),
     part: (value) => mergeStates(attention, [some, value]),
     weight: (value) => prepareLinear(attention, value, { order: "in,out" }),

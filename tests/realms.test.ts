@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createContext, runInContext } from "node:vm";
-import type { AllocatedTensor, Attention } from "wasm-attention";
+import type { AllocatedTensor } from "wasm-attention";
 import { fromBfloat16, fromFloat16, tensor, toFloat16 } from "wasm-attention";
-import { engine } from "./engines";
+import { engine, type Whole } from "./engines";
 import { type Makes, operations, plain } from "./operations";
 
 const context = createContext({});
@@ -111,7 +111,7 @@ function bytesOf({ data }: { data: Float32Array }): string {
 }
 
 /** Float arrays as parts of one allocated tensor, at odd places, with numbers between that stay. */
-function linearMemory(attention: Attention): { make: Makes; intact: () => void } {
+function linearMemory(attention: Whole): { make: Makes; intact: () => void } {
   const all: AllocatedTensor = attention.allocate([4000]);
   all.data.fill(-7);
   let next = 1;

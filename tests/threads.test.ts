@@ -7,9 +7,7 @@ import { test } from "node:test";
 import threads from "node:worker_threads";
 import {
   ArgumentError,
-  type Attention,
   attendPacked,
-  createAttention,
   linear,
   MultiHeadAttention,
   prepareLinear,
@@ -18,7 +16,7 @@ import {
 } from "wasm-attention";
 import { type AttendState, attendBackward, linearBackward } from "wasm-attention/training";
 import { Control } from "../src/threads/control";
-import { engine, randomArray, variants } from "./engines";
+import { createWhole, engine, randomArray, variants, type Whole } from "./engines";
 
 type Kill = (source: string) => string;
 
@@ -55,7 +53,7 @@ const rows = of([3, 100, 96], 5);
 const matrix = (inputs: number, outputs: number, seed: number) => of([inputs, outputs], seed);
 
 /** Each large enough to be shared. */
-const calls: [name: string, call: (a: Attention) => object][] = [
+const calls: [name: string, call: (a: Whole) => object][] = [
   ["attend", (a) => a.attend(q, k, v, { logSumExp: true })],
   [
     "causal, weights, scores",
@@ -181,22 +179,22 @@ for (const variant of variants) {
 
 test("threads: what is not a number of them is refused, and asking for one starts no worker", async () => {
   for (const bad of [0, -1, 1.5, 257, Number.NaN, "two", null]) {
-    await assert.rejects(createAttention({ threads: bad as number }), (error: Error) => {
+    await assert.rejects(createWhole({ threads: bad as number }), (error: Error) => {
       assert(error instanceof ArgumentError);
       assert.match(error.message, /"threads" expected "auto" or an integer from 1 to 256, got/);
       return true;
     });
   }
-  await assert.rejects(createAttention({ worker: 1 as unknown as URL }), ArgumentError);
+  await assert.rejects(createWhole({ worker: 1 as unknown as URL }), ArgumentError);
   const before = started.length;
-  using one = await createAttention({ threads: 1 });
+  using one = await createWhole({ threads: 1 });
   assert.equal(one.threads, 1);
   assert.equal(started.length, before);
 });
 
 test('"auto" follows the hardware', async () => {
   const { availableParallelism } = await import("node:os");
-  using auto = await createAttention({ threads: "auto" });
+  using auto = await createWhole({ threads: "auto" });
   assert.equal(auto.threads, Math.min(16, availableParallelism()));
 });
 
@@ -205,7 +203,7 @@ test("a module of the caller's has one thread, and says why", async () => {
   const module = new WebAssembly.Module(
     readFileSync(new URL("../dist/portable.wasm", import.meta.url)),
   );
-  using attention = await createAttention({ module, threads: 2 });
+  using attention = await createWhole({ module, threads: 2 });
   assert.equal(attention.threads, 1);
   assert.match(attention.threadsFallback ?? "", /`module` was given/);
 });
@@ -213,7 +211,7 @@ test("a module of the caller's has one thread, and says why", async () => {
 test("workers do not keep a process alive, and dispose ends them", async () => {
   const script = `
     import { createAttention, tensor } from "wasm-attention";
-    const a = await createAttention({ threads: 2 });
+    const a = await createWhole({ threads: 2 });
     const x = tensor(new Float32Array(4 * 200 * 32), [1, 4, 200, 32]);
     a.attend(x, x, x);
     const later = await a.attendAsync(x, x, x);
@@ -226,7 +224,7 @@ test("workers do not keep a process alive, and dispose ends them", async () => {
   assert.equal(stdout, "2 1,4,200,32\n", stderr);
 
   started.length = 0;
-  const attention = await createAttention({ threads: 3 });
+  const attention = await createWhole({ threads: 3 });
   assert.equal(started.length, 2);
   const ended = started.map((worker) => new Promise((resolve) => worker.once("exit", resolve)));
   attention.dispose();
@@ -255,11 +253,11 @@ for (const later of [false, true]) {
     ["fails in the middle", befalls(9, fail)],
   ] as const) {
     test(`a worker ${name}${later ? ", attendAsync" : ""}`, { timeout: 60_000 }, async () => {
-      using one = await createAttention();
+      using one = await createWhole();
       const options = { causal: true, weights: true } as const;
       const expected = bytesOf(one.attend(x, x, x, options));
       change = kill;
-      using many = await createAttention({ threads: 2 }).finally(() => {
+      using many = await createWhole({ threads: 2 }).finally(() => {
         change = (source) => source;
       });
       const { used } = many.memory;
@@ -293,9 +291,9 @@ const lingers: Kill = (source) => `{ const add = Atomics.add;
 
 for (const later of [false, true]) {
   test(`a call${later ? " of attendAsync" : ""} ends when no worker is inside it any more`, async () => {
-    using one = await createAttention();
+    using one = await createWhole();
     change = lingers;
-    using many = await createAttention({ threads: 3 }).finally(() => {
+    using many = await createWhole({ threads: 3 }).finally(() => {
       change = (source) => source;
     });
     // One item of another call that is taken for one of this is missing there.
@@ -320,13 +318,13 @@ async function waits(wait: typeof Atomics.wait, calls: number): Promise<number> 
     return wait(...of);
   }) as typeof original;
   try {
-    using attention = await createAttention({ threads: 2 });
+    using attention = await createWhole({ threads: 2 });
     count = 0;
     // The calling thread takes the short item, and waits for the worker's.
     const [x, y] = [of([2, 1, 1200, 64], 19), of([2, 1, 1200, 64], 20)];
     const state = attention.attend(x, x, x, { logSumExp: true }) as AttendState;
     const options = { queryLengths: [60, 1200] };
-    using one = await createAttention();
+    using one = await createWhole();
     const want = bytesOf(
       attendBackward(one, { ...state, query: x, key: x, value: x, outputGradient: y }, options),
     );
@@ -362,7 +360,7 @@ test("where a thread may not sleep, as a page's, it asks once", async () => {
 
 test("a worker that does not start: one thread, and why", async () => {
   change = () => "throw new Error('no workers here')";
-  using attention = await createAttention({ threads: 3 }).finally(() => {
+  using attention = await createWhole({ threads: 3 }).finally(() => {
     change = (source) => source;
   });
   assert.equal(attention.threads, 1);
@@ -372,10 +370,10 @@ test("a worker that does not start: one thread, and why", async () => {
 
 test("terminating a worker in the middle of attendAsync", async () => {
   const long = of([1, 8, 1500, 64], 12);
-  using one = await createAttention();
+  using one = await createWhole();
   const expected = bytesOf(one.attend(long, long, long));
   started.length = 0;
-  using many = await createAttention({ threads: 2 });
+  using many = await createWhole({ threads: 2 });
   const result = many.attendAsync(long, long, long);
   await new Promise((resolve) => setTimeout(resolve, 15));
   void started[0]?.terminate();

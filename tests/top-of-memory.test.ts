@@ -3,17 +3,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type Attention,
-  createAttention,
-  linear,
-  mergeStates,
-  prepareLinear,
-  tensor,
-} from "wasm-attention";
+import { linear, mergeStates, prepareLinear, tensor } from "wasm-attention";
 import { rotate } from "wasm-attention/positions";
 import { type AttendState, attendBackward, linearBackward } from "wasm-attention/training";
-import { randomArray } from "./engines";
+import { createWhole, randomArray, type Whole } from "./engines";
 
 const of = (dims: number[], seed: number) => {
   const elements = dims.reduce((a, b) => a * b, 1);
@@ -24,10 +17,10 @@ const numbersOf = (result: object) =>
   Object.values(result).map(({ data }: { data: Float32Array }) => data.slice());
 
 /** An engine whose memory has grown to all that there is. */
-const whole = () => createAttention({ initialMemory: 2 ** 32, reproducible: true });
+const whole = () => createWhole({ initialMemory: 2 ** 32, reproducible: true });
 
 /** Takes all of the free memory but for `bytes` at its end; gives it back. */
-function fillUp(attention: Attention, bytes: number): () => void {
+function fillUp(attention: Whole, bytes: number): () => void {
   const { used, maximum } = attention.memory;
   // Small remainders before it are taken one by one.
   const taken = [
@@ -50,7 +43,7 @@ test("the last page of 4 GiB stays free, and the figures say so", async () => {
 
 /** Rows far apart: what lies one after the last is past every address. */
 const FAR = 2 ** 15;
-const calls: [name: string, call: (attention: Attention) => object][] = [];
+const calls: [name: string, call: (attention: Whole) => object][] = [];
 const [query, key, value] = [of([1, 4, 4, 16], 1), of([1, 2, 16, 16], 2), of([1, 2, 16, 16], 3)];
 const gradient = of([1, 4, 4, 16], 4);
 calls.push(

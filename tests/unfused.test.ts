@@ -4,15 +4,16 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { selfTest } from "wasm-attention";
 import * as expected from "./battery/expected";
 
 const script = `
-  import * as wasmAttention from "wasm-attention";
+  import * as main from "wasm-attention";
+  import * as positions from "wasm-attention/positions";
+  import * as training from "wasm-attention/training";
   import { runBattery } from "./tests/battery/battery.ts";
   import { engine } from "./tests/engines.ts";
-  selfTest((await engine("relaxed")));
-  console.log(JSON.stringify(await runBattery(wasmAttention)));`;
+  main.selfTest(await engine("relaxed"));
+  console.log(JSON.stringify(await runBattery({ ...main, ...positions, ...training })));`;
 
 test("the relaxed build without fused multiply-add", (t) => {
   if (process.arch !== "x64") return t.skip("this processor's multiply-add is always fused");

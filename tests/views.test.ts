@@ -2,21 +2,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type Attention,
-  DisposedError,
-  linear,
-  prepareLinear,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
-import { engine, randomArray } from "./engines";
+import { DisposedError, linear, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import { engine, randomArray, type Whole } from "./engines";
 
 const dims = [8, 300, 64];
 const elements = 8 * 300 * 64;
 const data = randomArray(elements, 1);
 
-const kinds: Record<string, (attention: Attention, numbers: Float32Array) => Tensor> = {
+const kinds: Record<string, (attention: Whole, numbers: Float32Array) => Tensor> = {
   "a subarray": (attention, numbers) => {
     const all = attention.allocate([elements + 10]);
     const part = all.data.subarray(5, 5 + elements);

@@ -5,6 +5,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
+import { positions } from "wasm-attention/positions";
+import { training as gradients } from "wasm-attention/training";
 import { commandLine, wholeNumber } from "../arguments";
 import { seeded } from "../training/random";
 import { attentionGallery, drawLook, firstOfEach, neighbourGallery } from "./gallery";
@@ -27,7 +29,11 @@ const FOLDER = "build/digits";
 const counted = (n: number) => n.toLocaleString("en");
 const percent = (part: number, all: number) => pc.bold(`${((100 * part) / all).toFixed(2)} %`);
 
-const attention = await createAttention({ threads: "auto", reproducible: true });
+const attention = await createAttention({
+  threads: "auto",
+  reproducible: true,
+  extensions: [positions, gradients],
+});
 const training = readDigits("train");
 const test = readDigits("test");
 const random = seeded(SEED);

@@ -41,7 +41,7 @@ export class DigitTransformer {
   readonly #norm: LayerNorm;
   readonly #head: Linear;
 
-  constructor(attention: Attention, random: Random) {
+  constructor(attention: Attention<"training">, random: Random) {
     this.#embed = new Linear(attention, PATCH_PIXELS, SIZE, random);
     // A variance of 1, as the patches have: where one lies matters as much as what is in it.
     this.#start = parameter([TOKENS, SIZE], random, Math.sqrt(3));
@@ -113,7 +113,7 @@ class Block {
   readonly #heads: Heads;
   readonly #feedForward: FeedForward;
 
-  constructor(attention: Attention, random: Random) {
+  constructor(attention: Attention<"training">, random: Random) {
     this.#norm = new LayerNorm(SIZE, random);
     this.#heads = new Heads(attention, SIZE, HEADS, random);
     this.#feedForward = new FeedForward(attention, SIZE, HIDDEN, random);

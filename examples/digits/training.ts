@@ -26,7 +26,7 @@ export interface Progress {
 
 /** Trains; stops after each step to say how it went. */
 export function* train(
-  attention: Attention,
+  attention: Attention<"positions" | "training">,
   model: DigitTransformer,
   digits: Digits,
   { steps, batch, rate }: Course,

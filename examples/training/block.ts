@@ -164,7 +164,11 @@ export interface Loss {
 }
 
 /** logits [..., classes], a class for each row or −1 for a row that does not count. */
-export function crossEntropy(attention: Attention, logits: Tensor, targets: Int32Array): Loss {
+export function crossEntropy(
+  attention: Attention<"positions">,
+  logits: Tensor,
+  targets: Int32Array,
+): Loss {
   const rows = targets.length;
   const classes = logits.data.length / rows;
   // Softmax is attention whose scores are all mask: queries and keys are 0.
@@ -198,7 +202,11 @@ export interface Schedule {
 }
 
 /** Rises straight for `warmUp` steps, then falls along a cosine to 0 (Loshchilov, Hutter 2017). */
-export function rateAt(attention: Attention, step: number, schedule: Schedule): number {
+export function rateAt(
+  attention: Attention<"positions">,
+  step: number,
+  schedule: Schedule,
+): number {
   const { steps, warmUp, rate } = schedule;
   if (step < warmUp) return (rate * (step + 1)) / warmUp;
   const angle = (Math.PI * (step - warmUp)) / (steps - warmUp);

@@ -23,13 +23,13 @@ function weight(inputs: number, outputs: number, random: Random): Parameter {
 /** x · W + b. */
 export class Linear {
   readonly parameters: readonly Parameter[];
-  readonly #attention: Attention;
+  readonly #attention: Attention<"training">;
   readonly #weight: Parameter;
   readonly #bias: Parameter;
   readonly #prepared: PreparedLinear;
   #input: Tensor | undefined;
 
-  constructor(attention: Attention, inputs: number, outputs: number, random: Random) {
+  constructor(attention: Attention<"training">, inputs: number, outputs: number, random: Random) {
     this.#attention = attention;
     this.#weight = weight(inputs, outputs, random);
     this.#bias = parameter([outputs], random, 0);
@@ -76,7 +76,7 @@ export class Heads {
   readonly #biases: Parameter[];
   #record: LayerRecord | undefined;
 
-  constructor(attention: Attention, size: number, heads: number, random: Random) {
+  constructor(attention: Attention<"training">, size: number, heads: number, random: Random) {
     this.#weights = PROJECTIONS.map(() => weight(size, size, random));
     this.#biases = PROJECTIONS.map(() => parameter([size], random, 0));
     this.parameters = [...this.#weights, ...this.#biases];
@@ -139,7 +139,7 @@ export class FeedForward {
   readonly #contract: Linear;
   #hidden: Tensor | undefined;
 
-  constructor(attention: Attention, size: number, hidden: number, random: Random) {
+  constructor(attention: Attention<"training">, size: number, hidden: number, random: Random) {
     this.#norm = new LayerNorm(size, random);
     this.#expand = new Linear(attention, size, hidden, random);
     this.#contract = new Linear(attention, hidden, size, random);

@@ -5,6 +5,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
+import { positions } from "wasm-attention/positions";
+import { training as gradients } from "wasm-attention/training";
 import { heatmap } from "../semantic-search/heatmap";
 import { readArguments } from "./arguments";
 import { tooLong } from "./corpus";
@@ -15,7 +17,10 @@ import { Training } from "./train";
 const { title, corpus, shown, steps, seed, fast } = readArguments();
 const folder = fileURLToPath(new URL("../../build/translation/", import.meta.url));
 
-const attention = await createAttention({ reproducible: !fast });
+const attention = await createAttention({
+  reproducible: !fast,
+  extensions: [positions, gradients],
+});
 const training = new Training(attention, corpus, seed);
 const { source, target } = training;
 const [example] = corpus.training;

@@ -31,10 +31,10 @@ export class Training {
   readonly corpus: Corpus;
   readonly source: Pieces;
   readonly target: Pieces;
-  readonly #attention: Attention;
+  readonly #attention: Attention<"positions" | "training">;
   readonly #random: Random;
 
-  constructor(attention: Attention, corpus: Corpus, seed: number) {
+  constructor(attention: Attention<"positions" | "training">, corpus: Corpus, seed: number) {
     this.#attention = attention;
     this.#random = seeded(seed);
     this.corpus = corpus;

@@ -1,8 +1,8 @@
 // A small transformer (Vaswani et al. 2017): one encoder and one decoder layer, normalised before
 // each part, with their backward passes.
 
-import { sinusoidalPositions } from "wasm-attention/positions";
 import type { Attention, Tensor } from "wasm-attention";
+import { sinusoidalPositions } from "wasm-attention/positions";
 import { add, crossEntropy, Embedding, LayerNorm, type Parameter } from "../training/block";
 import { FeedForward, Heads, Linear } from "../training/layers";
 import type { Random } from "../training/random";
@@ -20,7 +20,7 @@ interface Rows {
 
 export class Translator {
   readonly parameters: readonly Parameter[];
-  readonly #attention: Attention;
+  readonly #attention: Attention<"positions" | "training">;
   readonly #embedSource: Embedding;
   readonly #encoder: Residual;
   readonly #encoderFeed: FeedForward;
@@ -32,7 +32,12 @@ export class Translator {
   readonly #outputNorm: LayerNorm;
   readonly #output: Linear;
 
-  constructor(attention: Attention, sources: number, targets: number, random: Random) {
+  constructor(
+    attention: Attention<"positions" | "training">,
+    sources: number,
+    targets: number,
+    random: Random,
+  ) {
     this.#attention = attention;
     this.#embedSource = new Embedding(sources, SIZE, random);
     this.#encoder = new Residual(attention, random);
@@ -168,7 +173,7 @@ class Residual {
   readonly #norm: LayerNorm;
   readonly #heads: Heads;
 
-  constructor(attention: Attention, random: Random) {
+  constructor(attention: Attention<"positions" | "training">, random: Random) {
     this.#norm = new LayerNorm(SIZE, random);
     this.#heads = new Heads(attention, SIZE, HEADS, random);
     this.parameters = [...this.#norm.parameters, ...this.#heads.parameters];

@@ -2,15 +2,16 @@
 // tests on the built package, which they hand over. No Node modules here, nothing asynchronous at the
 // top: it has to run in a service worker as in a server.
 
-import type * as Package from "wasm-attention";
+import type { AttentionOptions, Tensor, Variant } from "wasm-attention";
 import { type AttendCase, attendCases } from "./attend";
 import { digestOf, digestOfTexts } from "./digest";
 import { elements, filled } from "./numbers";
 import { type Operation, operations } from "./operations";
-import { training } from "./training";
+import type { Package } from "./package";
+import { training as trainingCases } from "./training";
 
 export interface Report {
-  variant: Package.Variant;
+  variant: Variant;
   fused: boolean;
   threads: number;
   threadsFallback: string | undefined;
@@ -33,11 +34,13 @@ export interface Report {
  * package was imported, where that happened by `import()`; now, if left out.
  */
 export async function runBattery(
-  wasmAttention: typeof Package,
-  options: Package.AttentionOptions = {},
+  wasmAttention: Package,
+  options: AttentionOptions = {},
   start: number = performance.now(),
 ): Promise<Report> {
-  const attention = await wasmAttention.createAttention(options);
+  const { positions, training } = wasmAttention;
+  const extensions = [positions, training] as const;
+  const attention = await wasmAttention.createAttention({ ...options, extensions });
   const x = filled([1, 1, 8, 16], 1);
   attention.attend(x, x, x);
   const coldStartMs = performance.now() - start;
@@ -54,7 +57,7 @@ export async function runBattery(
     return digestOfTexts(cases.map(([name]) => each[name] as string));
   };
   const digest = await digestOfAll([...attendCases.map(asOperation), ...operations]);
-  const trainingDigest = await digestOfAll(training);
+  const trainingDigest = await digestOfAll(trainingCases);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -82,7 +85,7 @@ function asOperation([name, shape, options = {}]: AttendCase, index: number): Op
     const leftOut = rank === 2 ? 2 : 4 - rank;
     return filled(dims.slice(leftOut), 1000 + 10 * index + seed, amplitude);
   };
-  const poison = ({ data, dims }: Package.Tensor, length: number) => {
+  const poison = ({ data, dims }: Tensor, length: number) => {
     if (poisonedFrom === undefined) return;
     const row = keys * length;
     for (let matrix = 0; matrix < elements(dims); matrix += row)

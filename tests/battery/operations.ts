@@ -1,53 +1,53 @@
 // Cases of everything besides attend.
 
-import type * as Package from "wasm-attention";
-import { attendPacked, linear, mergeStates, prepareLinear } from "wasm-attention";
-import { ropeFrequencies, rotate, sinusoidalPositions } from "wasm-attention/positions";
+import type { AttentionState, Tensor } from "wasm-attention";
+import type { RopeScaling } from "wasm-attention/positions";
 import { elements, filled, floats } from "./numbers";
+import type { Package, Whole } from "./package";
 
-export type Results = readonly (Package.Tensor | Float32Array | undefined)[];
+export type Results = readonly (Tensor | Float32Array | undefined)[];
 export type Operation = [
   name: string,
-  run: (attention: Package.Attention, wasm: typeof Package) => Results | Promise<Results>,
+  run: (attention: Whole, wasm: Package) => Results | Promise<Results>,
 ];
 
 const packed: Operation[] = [
   [
     "attendPacked",
-    (attention) => {
+    (attention, wasm) => {
       const [q, k, v] = [1, 2, 3].map((seed) => filled([100, 4, 16], seed));
       const options = { cumulativeQueries: [0, 1, 40, 40, 100], causal: true, logSumExp: true };
-      return Object.values(attendPacked(attention, q, k, v, options));
+      return Object.values(wasm.attendPacked(attention, q, k, v, options));
     },
   ],
   [
     "attendPacked, other keys, grouped",
-    (attention) => {
+    (attention, wasm) => {
       const [q, k, v] = [filled([30, 4, 16], 4), filled([90, 2, 16], 5), filled([90, 2, 24], 6)];
       const options = { cumulativeQueries: [0, 10, 30], cumulativeKeys: [0, 77, 90] };
-      return Object.values(attendPacked(attention, q, k, v, options));
+      return Object.values(wasm.attendPacked(attention, q, k, v, options));
     },
   ],
   [
     "mergeStates",
-    (attention) => {
+    (attention, wasm) => {
       const q = filled([2, 2, 20, 16], 7);
       const parts = [8, 9, 10].map((seed) => {
         const [k, v] = [filled([2, 2, 5 * seed, 16], seed), filled([2, 2, 5 * seed, 16], -seed)];
-        return attention.attend(q, k, v, { logSumExp: true }) as Package.AttentionState;
+        return attention.attend(q, k, v, { logSumExp: true }) as AttentionState;
       });
-      const { output, logSumExp } = mergeStates(attention, parts);
+      const { output, logSumExp } = wasm.mergeStates(attention, parts);
       return [output, logSumExp];
     },
   ],
 ];
 
 const positions: Operation[] = [
-  ["rotate", (attention) => [rotate(attention, filled([2, 3, 40, 32], 11))]],
+  ["rotate", (attention, wasm) => [wasm.rotate(attention, filled([2, 3, 40, 32], 11))]],
   [
     "rotate, interleaved, in part, from positions",
-    (attention) => [
-      rotate(attention, filled([2, 9, 3, 20], 12), {
+    (attention, wasm) => [
+      wasm.rotate(attention, filled([2, 9, 3, 20], 12), {
         layout: "BLHD",
         pairing: "interleaved",
         dimensions: 12,
@@ -57,8 +57,8 @@ const positions: Operation[] = [
   ],
   [
     "rotate on three axes",
-    (attention) => [
-      rotate(attention, filled([1, 2, 6, 32], 13), {
+    (attention, wasm) => [
+      wasm.rotate(attention, filled([1, 2, 6, 32], 13), {
         sections: { sizes: [4, 6, 6], interleaved: true },
         positions: Array.from({ length: 18 }, (_, i) => i % 7),
       }),
@@ -66,8 +66,8 @@ const positions: Operation[] = [
   ],
   [
     "rotate by caches",
-    (attention) => [
-      rotate(attention, filled([1, 2, 6, 16], 14), {
+    (attention, wasm) => [
+      wasm.rotate(attention, filled([1, 2, 6, 16], 14), {
         cos: filled([10, 8], 15),
         sin: filled([10, 8], 16),
         positions: [3, 1, 9, 12, 0, 5],
@@ -77,16 +77,16 @@ const positions: Operation[] = [
   ],
   [
     "rotary frequencies, scaled",
-    (attention) => {
+    (attention, wasm) => {
       const original = { factor: 8, originalMaxPositionEmbeddings: 8192 };
-      const scalings: Package.RopeScaling[] = [
+      const scalings: RopeScaling[] = [
         { type: "linear", factor: 3 },
         { type: "dynamic", ...original, length: 20_000 },
         { type: "yarn", ...original },
         { type: "llama3", ...original, lowFreqFactor: 1, highFreqFactor: 4 },
       ];
       return scalings.flatMap((scaling) => {
-        const { frequencies, attentionFactor } = ropeFrequencies(attention, {
+        const { frequencies, attentionFactor } = wasm.ropeFrequencies(attention, {
           dimensions: 128,
           base: 500_000,
           scaling,
@@ -97,9 +97,9 @@ const positions: Operation[] = [
   ],
   [
     "sinusoidal positions",
-    (attention) => [
-      sinusoidalPositions(attention, { positions: 200, size: 48 }),
-      sinusoidalPositions(attention, { positions: [99_991], size: 34, order: "concatenated" }),
+    (attention, wasm) => [
+      wasm.sinusoidalPositions(attention, { positions: 200, size: 48 }),
+      wasm.sinusoidalPositions(attention, { positions: [99_991], size: 34, order: "concatenated" }),
     ],
   ],
   [
@@ -136,14 +136,14 @@ const linear: Operation[] = [
 ].map(
   ([order, rows, matrix], index): Operation => [
     `linear ${order} ${matrix}`,
-    (attention) => {
+    (attention, wasm) => {
       const [weightOrder, dims] = [order as "out,in" | "in,out", matrix as number[]];
       const bias = floats(dims[weightOrder === "out,in" ? 0 : 1], 20 + index);
-      const weight = prepareLinear(attention, filled(dims, 30 + index), {
+      const weight = wasm.prepareLinear(attention, filled(dims, 30 + index), {
         order: weightOrder,
         bias,
       });
-      const output = linear(attention, filled(rows as number[], 40 + index), weight);
+      const output = wasm.linear(attention, filled(rows as number[], 40 + index), weight);
       weight.dispose();
       return [output];
     },
@@ -199,9 +199,9 @@ const layers: Operation[] = [
       ]);
       weights.push(filled([6, 10, 48], 67, 0.25), filled([48], 68));
       const layer = wasm.MultiHeadAttention.fromKeras(attention, weights);
-      const results = Object.values(await layer.forwardAsync(input));
+      const { output } = await layer.forwardAsync(input);
       layer.dispose();
-      return results;
+      return [output];
     },
   ],
 ];
@@ -209,14 +209,14 @@ const layers: Operation[] = [
 const places: Operation[] = [
   [
     "attendAsync, shared",
-    async (attention) => {
+    async (attention, wasm) => {
       const x = filled([1, 4, 257, 64], 71);
       return Object.values(await attention.attendAsync(x, x, x, { causal: true, logSumExp: true }));
     },
   ],
   [
     "tensors in linear memory, written over",
-    (attention) => {
+    (attention, wasm) => {
       const dims = [1, 2, 140, 32];
       const x = attention.allocate(dims);
       x.data.set(floats(elements(dims), 72));

@@ -1,14 +1,7 @@
 // Cases of what training needs: dropout, and gradients of everything that has them.
 
-import type * as Package from "wasm-attention";
-import { attendPacked, prepareLinear } from "wasm-attention";
-import { ropeFrequencies, rotate } from "wasm-attention/positions";
-import {
-  attendBackward,
-  attendPackedBackward,
-  linearBackward,
-  multiHeadBackward,
-} from "wasm-attention/training";
+import type { AttendOptions, AttendResult, LayerRecord } from "wasm-attention";
+import type { AttendState, BackwardOptions } from "wasm-attention/training";
 import { elements, filled, flags, floats } from "./numbers";
 import type { Operation } from "./operations";
 
@@ -17,7 +10,7 @@ const { values } = Object;
 const dropped: Operation[] = [
   [
     "dropout, with the weights",
-    (attention) => {
+    (attention, wasm) => {
       const [q, k, v] = [filled([2, 3, 37, 16], 201), filled([2, 3, 150, 16], 202), 203];
       const dropout = { probability: 0.25, seed: 2 ** 40 + 12345 };
       const asked = { weights: true, scores: "probabilities", logSumExp: true } as const;
@@ -27,7 +20,7 @@ const dropped: Operation[] = [
   ],
   [
     "dropout of one query",
-    (attention) => {
+    (attention, wasm) => {
       const [q, k] = [filled([4, 1, 64], 204), filled([4, 517, 64], 205)];
       return values(attention.attend(q, k, k, { dropout: { probability: 0.5, seed: 7 } }));
     },
@@ -37,7 +30,7 @@ const dropped: Operation[] = [
 type Backward = [
   name: string,
   dims: { query: number[]; key: number[]; value: number[] },
-  options?: Package.BackwardOptions,
+  options?: BackwardOptions,
 ];
 
 const [batch, heads, queries, keys] = [2, 4, 70, 150];
@@ -120,15 +113,15 @@ const backward: Backward[] = [
 function asOperation([name, dims, options = {}]: Backward, index: number): Operation {
   return [
     `attendBackward, ${name}`,
-    (attention) => {
+    (attention, wasm) => {
       const seed = 300 + 10 * index;
       const [q, k, v] = [dims.query, dims.key, dims.value].map((of, i) => filled(of, seed + i));
       const { gradients: _, ...forward } = options;
-      const given = { ...forward, logSumExp: true } as Package.AttendOptions;
+      const given = { ...forward, logSumExp: true } as AttendOptions;
       const state = stateOf(attention.attend(q, k, v, given));
       const dy = filled(state.output.dims, seed + 3);
       return values(
-        attendBackward(
+        wasm.attendBackward(
           attention,
           { ...state, query: q, key: k, value: v, outputGradient: dy },
           options,
@@ -138,12 +131,12 @@ function asOperation([name, dims, options = {}]: Backward, index: number): Opera
   ];
 }
 
-const stateOf = (result: Package.AttendResult) => result as Package.AttendState;
+const stateOf = (result: AttendResult) => result as AttendState;
 
 const layouts = (["BLHD", "BLE"] as const).map(
   (layout): Operation => [
     `attendBackward, ${layout}, added to what is there`,
-    (attention) => {
+    (attention, wasm) => {
       const dims = layout === "BLE" ? [2, 33, 48] : [2, 33, 4, 12];
       const split = layout === "BLE" ? { layout, heads: 4 } : { layout };
       const [q, k, v, dy] = [221, 222, 223, 224].map((seed) => filled(dims, seed));
@@ -152,7 +145,7 @@ const layouts = (["BLHD", "BLE"] as const).map(
       const out = { query: place(225), key: place(226), value: place(227) };
       const options = { ...split, out, accumulate: true };
       return values(
-        attendBackward(
+        wasm.attendBackward(
           attention,
           { ...state, query: q, key: k, value: v, outputGradient: dy },
           options,
@@ -164,7 +157,7 @@ const layouts = (["BLHD", "BLE"] as const).map(
 
 const packed: Operation = [
   "attendPackedBackward",
-  (attention) => {
+  (attention, wasm) => {
     const [q, k, v] = [filled([100, 4, 16], 231), filled([180, 2, 16], 232), 233];
     const value = filled([180, 2, 24], v);
     const sequences = {
@@ -174,11 +167,13 @@ const packed: Operation = [
       softcap: 3,
       sinks: [0, 1, -1, 2],
     } as const;
-    const state = stateOf(attendPacked(attention, q, k, value, { ...sequences, logSumExp: true }));
+    const state = stateOf(
+      wasm.attendPacked(attention, q, k, value, { ...sequences, logSumExp: true }),
+    );
     const dy = filled(state.output.dims, 234);
     const options = { ...sequences, gradients: { sinks: true } };
     return values(
-      attendPackedBackward(
+      wasm.attendPackedBackward(
         attention,
         { ...state, query: q, key: k, value, outputGradient: dy },
         options,
@@ -191,16 +186,16 @@ const linear = (["out,in", "in,out"] as const).flatMap((order, index) =>
   [true, false].map(
     (biased): Operation => [
       `linearBackward ${order}, ${biased ? "a bias" : "none"}`,
-      (attention) => {
+      (attention, wasm) => {
         const seed = 240 + 4 * index;
-        const weight = prepareLinear(attention, filled([65, 97], seed), {
+        const weight = wasm.prepareLinear(attention, filled([65, 97], seed), {
           order,
           bias: biased ? floats(order === "out,in" ? 65 : 97, seed + 1) : undefined,
         });
         const rows = biased ? [2, 130] : [7];
         const x = filled([...rows, weight.inputSize], seed + 2);
         const dy = filled([...rows, weight.outputSize], seed + 3);
-        const results = values(linearBackward(attention, dy, x, weight));
+        const results = values(wasm.linearBackward(attention, dy, x, weight));
         weight.dispose();
         return results;
       },
@@ -226,8 +221,8 @@ const layers = ["self", "cross"].map(
       const x = filled([2, 70, 48], 258);
       const dropout = { probability: 0.125, seed: 3 };
       const step = layer.forward({ query: x, key }, { causal: true, dropout, record: true });
-      const record = step.record as Package.LayerRecord;
-      const back = multiHeadBackward(layer, filled([2, 70, 48], 260), record);
+      const record = step.record as LayerRecord;
+      const back = wasm.multiHeadBackward(layer, filled([2, 70, 48], 260), record);
       const ofWeights = values(back.weights).flatMap(({ weight, bias }) => [weight, bias]);
       layer.dispose();
       return [step.output, back.queryGradient, back.keyGradient, ...ofWeights];
@@ -238,23 +233,25 @@ const layers = ["self", "cross"].map(
 const rotary: Operation[] = [
   [
     "rotary's gradient, by frequencies",
-    (attention) => {
-      const { frequencies } = ropeFrequencies(attention, { dimensions: 32, base: 10_000 });
+    (attention, wasm) => {
+      const { frequencies } = wasm.ropeFrequencies(attention, { dimensions: 32, base: 10_000 });
       const back = frequencies.map((frequency) => -frequency);
       const dy = filled([2, 3, 40, 32], 261);
-      return [rotate(attention, dy, { frequencies: back, positions: 1000, attentionFactor: 1.25 })];
+      return [
+        wasm.rotate(attention, dy, { frequencies: back, positions: 1000, attentionFactor: 1.25 }),
+      ];
     },
   ],
   [
     "rotary's gradient, by tables",
-    (attention) => {
+    (attention, wasm) => {
       const [cos, sin] = [filled([50, 8], 262), filled([50, 8], 263)];
       sin.data.forEach((sine, index) => {
         sin.data[index] = -sine;
       });
       const dy = filled([2, 17, 4, 20], 264);
       const options = { layout: "BLHD", pairing: "interleaved", dimensions: 16 } as const;
-      return [rotate(attention, dy, { ...options, cos, sin, positions: 21 })];
+      return [wasm.rotate(attention, dy, { ...options, cos, sin, positions: 21 })];
     },
   ],
 ];

@@ -1,7 +1,8 @@
 // A drawn problem put to attend and held against the reference.
 
 import assert from "node:assert/strict";
-import type { Attention, Tensor } from "wasm-attention";
+import type { Tensor } from "wasm-attention";
+import type { Whole } from "../engines";
 import { attend, naiveDraws, type Solution, shareOfDraws } from "../reference";
 import { arrayIn, tensorIn } from "./buffers";
 import { arrange, type Drawn, dimsOf, pose } from "./problems";
@@ -18,7 +19,7 @@ function meanOverHeads(data: Float64Array, batch: number, heads: number, round =
 }
 
 /** One call against the reference, in every result it gives; and nothing stays allocated. */
-export function checkAttend(attention: Attention, drawn: Drawn) {
+export function checkAttend(attention: Whole, drawn: Drawn) {
   const { problem, options } = pose(drawn);
   const { batch, heads, keyValueHeads, queries, keys, headSize, valueSize } = problem;
   const { layout, rank } = drawn;

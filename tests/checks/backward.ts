@@ -2,15 +2,15 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Attention, type Mask, type MaskData, type Tensor, tensor } from "wasm-attention";
+import { type Mask, type MaskData, type Tensor, tensor } from "wasm-attention";
 import { attendBackward, type BackwardOptions } from "wasm-attention/training";
-import { randomArray } from "../engines";
+import { randomArray, type Whole } from "../engines";
 import { naiveDraws, type Round, shareOfDraws } from "../reference";
 import {
-  attendBackward,
   type BackwardProblem,
   type BackwardSolution,
   type Gradients,
+  attendBackward as solve,
 } from "../reference-backward";
 import { tensorIn } from "./buffers";
 import { arrange, type Drawn, dimsOf, pose, problems, spoil } from "./problems";
@@ -29,7 +29,7 @@ export function plain(drawn: Drawn): Drawn {
   return { ...drawn, modified: false, weights: none, scores: none, out: "none", logSumExp: true };
 }
 
-export function checkBackward(attention: Attention, { drawn, ...how }: BackwardDrawn): void {
+export function checkBackward(attention: Whole, { drawn, ...how }: BackwardDrawn): void {
   const posed = pose(plain(drawn));
   const { options } = posed;
   const { layout, rank } = drawn;
@@ -99,8 +99,8 @@ export function checkBackward(attention: Attention, { drawn, ...how }: BackwardD
     { ...backward, out, accumulate },
   );
 
-  const truth = attendBackward(problem);
-  const naive = naiveDraws(problem, truth, attendBackward);
+  const truth = solve(problem);
+  const naive = naiveDraws(problem, truth, solve);
   // Where one weight is nearly 1, terms of dS cancel to next to nothing: last places are those of the
   // terms then, as they are in attend's outputs.
   const within = (

@@ -1,7 +1,8 @@
 // What may lie behind a tensor's data, besides an array of its own.
 
 import fc from "fast-check";
-import type { AllocatedTensor, Attention, Tensor } from "wasm-attention";
+import type { AllocatedTensor, Tensor } from "wasm-attention";
+import type { Whole } from "../engines";
 
 /** Resizable buffers are newer than the types this package is compiled with. */
 export type Resizable = ArrayBuffer & { resize(bytes: number): void };
@@ -30,7 +31,7 @@ export function arrayIn(kind: Buffers, length: number): Float32Array {
 /** A copy of `data` in a buffer of that kind, and what has to be disposed afterwards. */
 export function tensorIn(
   kind: Buffers,
-  attention: Attention,
+  attention: Whole,
   data: Float32Array,
   dims: number[],
 ): [tensor: Tensor, whole?: AllocatedTensor] {

@@ -7,10 +7,10 @@ import {
   ArgumentError,
   type AttendOptions,
   type AttendResult,
-  type Attention,
   AttentionError,
   tensor,
 } from "wasm-attention";
+import type { Whole } from "../engines";
 import { arrange, dimsOf, pose, problems } from "./problems";
 
 const unknown = fc.constantFrom(
@@ -44,7 +44,7 @@ function answering(
 
 const mine = new Error("of mine");
 
-function disguised(attention: Attention, options: AttendOptions, how: Hostile): AttendOptions {
+function disguised(attention: Whole, options: AttendOptions, how: Hostile): AttendOptions {
   const { trick, bad } = how;
   if (trick === "inherited") return Object.create(options);
   if (trick === "accessors") return answering(options, (value) => value);
@@ -68,7 +68,7 @@ function disguised(attention: Attention, options: AttendOptions, how: Hostile): 
   return { ...options, [how.name]: bad };
 }
 
-export function checkHostile(attention: Attention, how: Hostile): void {
+export function checkHostile(attention: Whole, how: Hostile): void {
   const { drawn, trick } = how;
   const { problem, options } = pose({ ...drawn, out: "none", modified: false });
   const { batch, heads, keyValueHeads, queries, keys, headSize, valueSize } = problem;
@@ -84,11 +84,11 @@ export function checkHostile(attention: Attention, how: Hostile): void {
   const given = Object.fromEntries(
     Object.entries(options).filter(([, option]) => option !== undefined),
   );
-  const want = attention.attend(query, key, value, given);
+  const want = attention.attend(query, key, value, given as AttendOptions);
   const { used } = attention.memory;
   let got: AttendResult | undefined;
   try {
-    got = attention.attend(query, key, value, disguised(attention, given, how));
+    got = attention.attend(query, key, value, disguised(attention, given, how) as AttendOptions);
   } catch (error) {
     if (trick === "throws") assert.equal(error, mine);
     else if (trick === "unknown") assert.ok(error instanceof ArgumentError, `${error}`);
@@ -99,5 +99,5 @@ export function checkHostile(attention: Attention, how: Hostile): void {
   assert.notEqual(got && trick, "unknown", `${how.name} passed in silence`);
   if (got) assert.deepEqual(got, want);
   assert.equal(attention.memory.used, used);
-  assert.deepEqual(attention.attend(query, key, value, given), want);
+  assert.deepEqual(attention.attend(query, key, value, given as AttendOptions), want);
 }

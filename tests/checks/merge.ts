@@ -2,14 +2,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  type Attention,
-  type AttentionState,
-  type Layout,
-  mergeStates,
-  tensor,
-} from "wasm-attention";
-import { randomArray } from "../engines";
+import { type AttentionState, type Layout, mergeStates, tensor } from "wasm-attention";
+import { randomArray, type Whole } from "../engines";
 import {
   attend,
   type Merged,
@@ -40,7 +34,7 @@ export const mergeProblems = fc.record({
 
 type Drawn = typeof mergeProblems extends fc.Arbitrary<infer T> ? T : never;
 
-export function checkMerge(attention: Attention, drawn: Drawn): void {
+export function checkMerge(attention: Whole, drawn: Drawn): void {
   const { heads, queries, headSize, valueSize, layout, rank, seed } = drawn;
   const batch = rank === 4 ? drawn.batch : 1;
   const keys = 150;

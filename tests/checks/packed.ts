@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   type AttendOptions,
-  type Attention,
   attendPacked,
   type Mask,
   type PackedOptions,
@@ -18,7 +17,7 @@ import {
   attendPackedBackward,
   type BackwardOptions,
 } from "wasm-attention/training";
-import { random, randomArray } from "../engines";
+import { random, randomArray, type Whole } from "../engines";
 
 const length = fc.oneof(fc.integer({ min: 0, max: 12 }), fc.constantFrom(1, 63, 64, 65, 129));
 
@@ -54,7 +53,7 @@ const rows = ({ data, dims }: Tensor, from: number, to: number): Tensor => {
 
 type Drawn = typeof packedProblems extends fc.Arbitrary<infer T> ? T : never;
 
-export function checkPacked(attention: Attention, drawn: Drawn): void {
+export function checkPacked(attention: Whole, drawn: Drawn): void {
   const { keyValueHeads, headSize, valueSize, seed } = drawn;
   const heads = keyValueHeads * drawn.group;
   const queryLengths = drawn.lengths.map(([n]) => n);
@@ -155,9 +154,13 @@ export function checkPacked(attention: Attention, drawn: Drawn): void {
     if (back) {
       const backAlone = attendBackward(
         attention,
-        rows(gradient, queries[b], queries[b + 1]),
-        ...inputs,
-        alone as AttendState,
+        {
+          ...(alone as AttendState),
+          query: inputs[0],
+          key: inputs[1],
+          value: inputs[2],
+          outputGradient: rows(gradient, queries[b], queries[b + 1]),
+        },
         aloneOptions as BackwardOptions,
       );
       const [q, k] = [[queries[b], queries[b + 1]] as const, [keys[b], keys[b + 1]] as const];

@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ArgumentError, type Attention, type Tensor } from "wasm-attention";
-import { randomArray } from "../engines";
+import { ArgumentError, type Tensor } from "wasm-attention";
+import { randomArray, type Whole } from "../engines";
 import { Resizable } from "./buffers";
 
 export const resizes = fc.record({
@@ -18,7 +18,7 @@ export const resizes = fc.record({
 });
 type Drawn = typeof resizes extends fc.Arbitrary<infer T> ? T : never;
 
-export async function checkResized(attention: Attention, drawn: Drawn): Promise<void> {
+export async function checkResized(attention: Whole, drawn: Drawn): Promise<void> {
   const { keys, seed, turns } = drawn;
   const size = 4;
   const { used } = attention.memory;

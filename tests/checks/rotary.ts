@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Attention, type Layout, tensor } from "wasm-attention";
+import { type Layout, tensor } from "wasm-attention";
 import { type RotateOptions, rotate } from "wasm-attention/positions";
-import { randomArray } from "../engines";
+import { randomArray, type Whole } from "../engines";
 import { shareOfTolerance } from "../reference";
 import { arrange, dimsOf } from "./problems";
 
@@ -61,7 +61,7 @@ export const rotaryProblems = fc.record({
 
 type Drawn = typeof rotaryProblems extends fc.Arbitrary<infer T> ? T : never;
 
-export function checkRotate(attention: Attention, drawn: Drawn): void {
+export function checkRotate(attention: Whole, drawn: Drawn): void {
   const { rows, half: pairs, layout, rank, seed, pairing, table } = drawn;
   const batch = rank === 4 ? drawn.batch : 1;
   const heads = rank === 2 && layout !== "BLE" ? 1 : drawn.heads;

@@ -1,6 +1,7 @@
 // ai.onnx.preview FlexAttention: its score_mod, a graph over [B, H, L, S], as our scoreMod.
 
-import type { Attention, ScoreTile, Tensor } from "wasm-attention";
+import type { ScoreTile, Tensor } from "wasm-attention";
+import type { Whole } from "../engines";
 import { type Case, floats, input, type Value } from "./case";
 
 interface Graph {
@@ -21,7 +22,7 @@ interface Dense {
   readonly data: ArrayLike<number>;
 }
 
-export function flexAttention(engine: Attention, c: Case): Tensor[] {
+export function flexAttention(engine: Whole, c: Case): Tensor[] {
   const [query, key, value] = ["Q", "K", "V"].map((name) => floats(input(c, name) as never));
   const { scale, score_mod } = c.attributes;
   const shape = [...query.dims.slice(0, 3), key.dims[2]];

@@ -1,14 +1,15 @@
-// Keras 3 and tf-keras: the Attention layer and what it is made of, MultiHeadAttention, masks; and
+// Keras 3 and tf-keras: the Whole layer and what it is made of, MultiHeadAttention, masks; and
 // keras-hub's ALiBi and sinusoidal positions.
 
-import { type Attention, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
 import { alibiSlopes, sinusoidalPositions } from "wasm-attention/positions";
+import type { Whole } from "../engines";
 import { type Case, floats, gather, input, numbers } from "./case";
 
 /** What Keras subtracts from the score of a masked key. */
 const FILTER = -1e9;
 
-export function attention(engine: Attention, c: Case): Tensor[] {
+export function attention(engine: Whole, c: Case): Tensor[] {
   const [query, key, value] = ["query", "key", "value"].map((name) =>
     floats(input(c, name) as never),
   );
@@ -35,7 +36,7 @@ export function attention(engine: Attention, c: Case): Tensor[] {
   return [output, tensor((attend(() => false).weights as Tensor).data, [batch, rows, columns])];
 }
 
-export function attentionScores(engine: Attention, c: Case): Tensor[] {
+export function attentionScores(engine: Whole, c: Case): Tensor[] {
   const [query, key] = ["query", "key"].map((name) => floats(input(c, name) as never));
   const { scores } = engine.attend(query, key, key, {
     layout: "BLE",
@@ -47,7 +48,7 @@ export function attentionScores(engine: Attention, c: Case): Tensor[] {
 }
 
 /** Scores that are there already: added, as a mask, to those of queries of zeros. */
-export function applyScores(engine: Attention, c: Case): Tensor[] {
+export function applyScores(engine: Whole, c: Case): Tensor[] {
   const scores = floats(input(c, "scores") as never);
   const value = floats(input(c, "value") as never);
   const [batch, rows, columns] = scores.dims;
@@ -69,7 +70,7 @@ export function applyScores(engine: Attention, c: Case): Tensor[] {
   return [output, tensor((weights as Tensor).data, scores.dims)];
 }
 
-export function multiHeadAttention(engine: Attention, c: Case): (Tensor | undefined)[] {
+export function multiHeadAttention(engine: Whole, c: Case): (Tensor | undefined)[] {
   const get = (name: string) => floats(input(c, name) as never);
   const parts = ["query", "key", "value", "output"].flatMap((name) => [
     `${name}_kernel`,
@@ -112,7 +113,7 @@ function layerMask(c: Case, [batch, rows, columns]: [number, number, number]) {
 }
 
 /** Which keys a causal or sliding mask shows: those whose score is left, 0 for queries of zeros. */
-export function maskPattern(engine: Attention, c: Case): Tensor[] {
+export function maskPattern(engine: Whole, c: Case): Tensor[] {
   const { query_length: rows, key_length: columns, sliding_window: width, causal } = c.attributes;
   const side = width === undefined || width === null ? undefined : width - 1;
   const [query, key] = [rows, columns].map((count) => tensor(new Float32Array(count), [count, 1]));
@@ -125,7 +126,7 @@ export function maskPattern(engine: Attention, c: Case): Tensor[] {
   return [tensor(visible, [rows, columns])];
 }
 
-export function alibiBias(engine: Attention, c: Case): Tensor[] {
+export function alibiBias(engine: Whole, c: Case): Tensor[] {
   const { num_heads: heads, query_length: rows, key_length: columns } = c.attributes;
   const zeros = (count: number) => tensor(new Float32Array(heads * count), [1, heads, count, 1]);
   const key = zeros(columns);
@@ -142,7 +143,7 @@ export function alibiBias(engine: Attention, c: Case): Tensor[] {
   return [gather([1, heads, rows, columns], (_, h, _i, j) => data[h * columns + j])];
 }
 
-export function sinePositionEncoding(engine: Attention, c: Case): Tensor[] {
+export function sinePositionEncoding(engine: Whole, c: Case): Tensor[] {
   const { feature_size: size, max_wavelength: base } = c.attributes;
   const ids = input(c, "positions") as never;
   const { data } = sinusoidalPositions(engine, { positions: numbers(ids), size, base });

@@ -1,6 +1,7 @@
-// ai.onnx Attention, opsets 23 to 25.
+// ai.onnx Whole, opsets 23 to 25.
 
-import type { AttendOptions, Attention, Tensor } from "wasm-attention";
+import type { AttendOptions, Tensor } from "wasm-attention";
+import type { Whole } from "../engines";
 import {
   type Case,
   floats,
@@ -15,7 +16,7 @@ import {
 
 const SCORES = ["raw", "capped", "biased", "probabilities"] as const;
 
-export function attention(engine: Attention, c: Case): (Tensor | undefined)[] {
+export function attention(engine: Whole, c: Case): (Tensor | undefined)[] {
   const { is_causal, left_window_size = -1, right_window_size = -1 } = c.attributes;
   const { q_num_heads: heads, kv_num_heads: keyValueHeads, scale, softcap } = c.attributes;
   const [q, k, v] = ["Q", "K", "V"].map((name) => floats(input(c, name) as never));

@@ -1,6 +1,7 @@
 // Which file says an operator here, and why some are left out.
 
-import type { Attention, Tensor } from "wasm-attention";
+import type { Tensor } from "wasm-attention";
+import type { Whole } from "../engines";
 import { type Case, input } from "./case";
 import { flexAttention } from "./flex-attention";
 import * as keras from "./keras";
@@ -8,10 +9,10 @@ import * as onnx from "./onnx-attention";
 import * as ort from "./ort-attention";
 import { groupQueryAttention } from "./ort-grouped";
 import { packedAttention, packedMultiHeadAttention } from "./ort-packed";
-import { kerasRotaryEmbedding, ropeFrequencies, rotaryEmbedding } from "./rotary";
+import { frequencies, kerasRotaryEmbedding, rotaryEmbedding } from "./rotary";
 
 /** The outputs in the operator's order; those it does not give are missing. */
-export type Operator = (engine: Attention, c: Case) => (Tensor | undefined)[];
+export type Operator = (engine: Whole, c: Case) => (Tensor | undefined)[];
 
 export const operators: Readonly<Record<string, Operator>> = {
   "ai.onnx Attention": onnx.attention,
@@ -32,7 +33,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   "keras AlibiBias": keras.alibiBias,
   "keras SinePositionEncoding": keras.sinePositionEncoding,
   "keras RotaryEmbedding": kerasRotaryEmbedding,
-  "transformers RopeFrequencies": ropeFrequencies,
+  "transformers RopeFrequencies": frequencies,
 };
 
 const NORMALISATION = "stand-alone softmax and normalisations are not attention";

@@ -1,7 +1,8 @@
-// onnxruntime's contrib Attention (with its projections) and MultiHeadAttention (without).
+// onnxruntime's contrib Whole (with its projections) and MultiHeadAttention (without).
 
-import type { Attention, Tensor } from "wasm-attention";
+import type { Tensor } from "wasm-attention";
 import { linear, prepareLinear } from "wasm-attention";
+import type { Whole } from "../engines";
 import {
   type Case,
   columns,
@@ -24,7 +25,7 @@ interface Projected {
   readonly value: Tensor;
 }
 
-export function attention(engine: Attention, c: Case): (Tensor | undefined)[] {
+export function attention(engine: Whole, c: Case): (Tensor | undefined)[] {
   const heads = c.attributes.num_heads;
   const { q, k, v } = project(engine, c, floats(input(c, "input") as never));
   const projected = {
@@ -45,7 +46,7 @@ export function attention(engine: Attention, c: Case): (Tensor | undefined)[] {
   return [output, wants(c, 1) ? stack(key, value) : undefined];
 }
 
-export function multiHeadAttention(engine: Attention, c: Case): (Tensor | undefined)[] {
+export function multiHeadAttention(engine: Whole, c: Case): (Tensor | undefined)[] {
   const past = [floats(input(c, "past_key")), floats(input(c, "past_value"))] as const;
   const padding = input(c, "key_padding_mask");
   const { output, key, value, scores } = mix(engine, c, unpack(c), past, padding);
@@ -53,7 +54,7 @@ export function multiHeadAttention(engine: Attention, c: Case): (Tensor | undefi
 }
 
 /** input · weight + bias, cut into query, key and value. */
-export function project(engine: Attention, c: Case, x: Tensor) {
+export function project(engine: Whole, c: Case, x: Tensor) {
   const weight = floats(input(c, "weight") as never);
   const bias = floats(input(c, "bias"));
   const third = weight.dims[1] / 3;
@@ -99,7 +100,7 @@ function joinPacked({ data, dims: [batch, rows, heads, size] }: Tensor): Tensor 
 }
 
 function mix(
-  engine: Attention,
+  engine: Whole,
   c: Case,
   { query, key, value }: Projected,
   [pastKey, pastValue]: readonly (Tensor | undefined)[],

@@ -1,10 +1,11 @@
 // onnxruntime's GroupQueryAttention: a cache of each batch's own length, and rotary embeddings.
 
-import { type Attention, type Tensor, tensor } from "wasm-attention";
+import { type Tensor, tensor } from "wasm-attention";
 import { rotate } from "wasm-attention/positions";
+import type { Whole } from "../engines";
 import { type Case, columns, floats, gather, input, joinHeads, numbers, splitHeads } from "./case";
 
-export function groupQueryAttention(engine: Attention, c: Case): (Tensor | undefined)[] {
+export function groupQueryAttention(engine: Whole, c: Case): (Tensor | undefined)[] {
   const { num_heads: heads, kv_num_heads: keyValueHeads, scale, softcap } = c.attributes;
   const { causal = 1, local_window_size: window = -1, smooth_softmax } = c.attributes;
   const { query, key, value } = apart(c);
@@ -57,7 +58,7 @@ export function groupQueryAttention(engine: Attention, c: Case): (Tensor | undef
 }
 
 /** Rows at the positions after each batch's past. */
-function rotated(engine: Attention, c: Case, x: Tensor, pasts: number[]): Tensor {
+function rotated(engine: Whole, c: Case, x: Tensor, pasts: number[]): Tensor {
   const ids = input(c, "position_ids");
   const after = (past: number) => Array.from({ length: x.dims[2] }, (_, i) => past + i);
   const positions = ids ? numbers(ids) : pasts.flatMap(after);

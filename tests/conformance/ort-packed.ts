@@ -1,17 +1,18 @@
 // onnxruntime's PackedAttention and PackedMultiHeadAttention: sequences without padding.
 
-import type { Attention, Tensor } from "wasm-attention";
+import type { Tensor } from "wasm-attention";
 import { attendPacked } from "wasm-attention";
+import type { Whole } from "../engines";
 import { type Case, floats, gather, input, numbers, pick, plus } from "./case";
 import { project } from "./ort-attention";
 
-export function packedAttention(engine: Attention, c: Case): Tensor[] {
+export function packedAttention(engine: Whole, c: Case): Tensor[] {
   const { q, k, v } = project(engine, c, floats(input(c, "input") as never));
   const heads = c.attributes.num_heads;
   return [mix(engine, c, apart(q, heads), apart(k, heads), apart(v, heads))];
 }
 
-export function packedMultiHeadAttention(engine: Attention, c: Case): Tensor[] {
+export function packedMultiHeadAttention(engine: Whole, c: Case): Tensor[] {
   const heads = c.attributes.num_heads;
   const [query, key, value] = ["query", "key", "value"].map((name) => floats(input(c, name)));
   const q = query as Tensor;
@@ -40,7 +41,7 @@ function apart({ data, dims: [tokens, width] }: Tensor, heads: number): Tensor {
   return { data, dims: [tokens, heads, width / heads] };
 }
 
-function mix(engine: Attention, c: Case, query: Tensor, key: Tensor, value: Tensor): Tensor {
+function mix(engine: Whole, c: Case, query: Tensor, key: Tensor, value: Tensor): Tensor {
   const cumulativeQueries = numbers(input(c, "cumulative_sequence_length") as never);
   const longest = Math.max(
     ...cumulativeQueries.map((end, b) => end - (cumulativeQueries[b - 1] ?? 0)),

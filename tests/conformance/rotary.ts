@@ -1,11 +1,12 @@
 // Rotary embeddings: ai.onnx and contrib RotaryEmbedding, MRotaryEmbedding, keras-hub's layer, and
 // the frequencies of transformers.
 
-import { type Attention, type Tensor, tensor } from "wasm-attention";
+import { type Tensor, tensor } from "wasm-attention";
 import { type RopeScaling, ropeFrequencies, rotate } from "wasm-attention/positions";
+import type { Whole } from "../engines";
 import { type Case, floats, input, numbers } from "./case";
 
-export function rotaryEmbedding(engine: Attention, c: Case): Tensor[] {
+export function rotaryEmbedding(engine: Whole, c: Case): Tensor[] {
   const x = floats(input(c, "input") as never);
   const cos = floats(input(c, "cos_cache") as never);
   const ids = input(c, "position_ids");
@@ -30,7 +31,7 @@ export function rotaryEmbedding(engine: Attention, c: Case): Tensor[] {
   ];
 }
 
-export function kerasRotaryEmbedding(engine: Attention, c: Case): Tensor[] {
+export function kerasRotaryEmbedding(engine: Whole, c: Case): Tensor[] {
   const x = floats(input(c, "x") as never);
   const { max_wavelength: base, scaling_factor: factor } = c.attributes;
   const dimensions = x.dims[3];
@@ -39,7 +40,7 @@ export function kerasRotaryEmbedding(engine: Attention, c: Case): Tensor[] {
   return [rotate(engine, x, { layout: "BLHD", positions, ...rope })];
 }
 
-export function ropeFrequencies(engine: Attention, c: Case): Tensor[] {
+export function frequencies(engine: Whole, c: Case): Tensor[] {
   const { rope_type: type, dim: dimensions, base, factor, ...rest } = c.attributes;
   const scaling = {
     type,

@@ -2,8 +2,8 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Attention, AttentionError, type Tensor } from "wasm-attention";
-import { engine, variants } from "../engines";
+import { AttentionError, type Tensor } from "wasm-attention";
+import { engine, variants, type Whole } from "../engines";
 import { type Case, numbers, type Value } from "./case";
 import { leftOut, operators } from "./operators";
 
@@ -46,7 +46,7 @@ console.log(`${passed} passed, ${failed} failed, ${skips} skipped`);
 if (failed || passed === 0) process.exit(1);
 
 /** What is wrong with a case, nothing if it passes. */
-function faultsOf(attention: Attention, c: Case): string[] {
+function faultsOf(attention: Whole, c: Case): string[] {
   const operator = operators[`${c.domain} ${c.op}`];
   if (!operator) return [`no mapping for ${c.domain} ${c.op}`];
   const used = attention.memory.used;

@@ -3,7 +3,6 @@
 
 import { readFileSync } from "node:fs";
 import {
-  type Attention,
   linear,
   MultiHeadAttention,
   type PreparedLinear,
@@ -12,6 +11,7 @@ import {
   tensor,
 } from "wasm-attention";
 import { add, layerNorm, relu } from "../../examples/semantic-search/blocks";
+import type { Whole } from "../engines";
 import { readModel } from "./ctranslate2";
 import { modelFile } from "./folder";
 
@@ -28,7 +28,7 @@ export interface Memory {
 }
 
 export class Transliterator {
-  readonly #attention: Attention;
+  readonly #attention: Whole;
   readonly #weights: Map<string, Tensor>;
   readonly #source: string[];
   readonly #target: string[];
@@ -36,7 +36,7 @@ export class Transliterator {
   readonly #crossAttention: MultiHeadAttention[];
   readonly #linear = new Map<string, PreparedLinear>();
 
-  constructor(attention: Attention) {
+  constructor(attention: Whole) {
     this.#attention = attention;
     this.#weights = readModel(modelFile("transliteration/model.bin"));
     const vocabulary = (side: string) =>

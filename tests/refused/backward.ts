@@ -1,6 +1,12 @@
-import type { Attention, Tensor } from "wasm-attention";
+import type { Tensor } from "wasm-attention";
 import { MultiHeadAttention, prepareLinear } from "wasm-attention";
-import { attendBackward, attendPackedBackward, linearBackward } from "wasm-attention/training";
+import {
+  attendBackward,
+  attendPackedBackward,
+  linearBackward,
+  multiHeadBackward,
+} from "wasm-attention/training";
+import type { Whole } from "../engines";
 import { eyes } from "./multihead";
 import { type Call, q, type Refusal, zeros } from "./refusal";
 
@@ -43,15 +49,8 @@ const attendBackwardRefused: Refusal[] = [
     backward({}, zeros(1, 2, 8, 4)),
   ],
   [
-    'attendBackward: "state" expected { output, logSumExp }, got undefined',
-    (attention) =>
-      attendBackward(attention, {
-        ...(undefined as never),
-        query: q,
-        key: q,
-        value: q,
-        outputGradient: q,
-      }),
+    'attendBackward: "pass" expected { query, key, value, output, logSumExp, outputGradient }, got undefined',
+    (attention) => attendBackward(attention, undefined as never),
   ],
   [
     'attendBackward: "output.dims" expected [1, 2, 4, 8], got [1, 4, 2, 8]',
@@ -197,7 +196,7 @@ const linearBackwardRefused: Refusal[] = [
 ];
 
 const layer =
-  (call: (layer: MultiHeadAttention, attention: Attention) => unknown, config = {}): Call =>
+  (call: (layer: MultiHeadAttention, attention: Whole) => unknown, config = {}): Call =>
   (attention) => {
     using made = new MultiHeadAttention(attention, { heads: 2, ...config }, eyes as never);
     return call(made, attention);
@@ -209,7 +208,7 @@ const back =
     layer((made) => {
       const { record } = made.forward(zeros(4, 8), { record: true });
       using kept = record as NonNullable<typeof record>;
-      return made.backward(dy, kept, options);
+      return multiHeadBackward(made, dy, kept, options);
     }, config)(attention);
 const biased = { biasKeyValue: { key: zeros(8), value: zeros(8) } };
 
@@ -237,64 +236,67 @@ const layerBackwardRefused: Refusal[] = [
     }),
   ],
   [
-    'backward: "record" expected a record from forward with record: true, got undefined',
-    layer((made) => made.backward(zeros(4, 8), undefined as never)),
+    'multiHeadBackward: "record" expected a record from forward with record: true, got undefined',
+    layer((made) => multiHeadBackward(made, zeros(4, 8), undefined as never)),
   ],
   [
-    'backward: "record" expected a record of this layer, got one of another',
+    'multiHeadBackward: "record" expected a record of this layer, got one of another',
     layer((made, attention) => {
       using other = new MultiHeadAttention(attention, { heads: 2 }, eyes as never);
       const result = other.forward(zeros(4, 8), record);
       using kept = result.record as NonNullable<typeof result.record>;
-      return made.backward(zeros(4, 8), kept);
+      return multiHeadBackward(made, zeros(4, 8), kept);
     }),
   ],
-  ['backward: "outputGradient.dims" expected [4, 8], got [8, 4]', back({}, zeros(8, 4))],
-  ['backward: "options" expected an object, got 1', back(1 as never)],
+  ['multiHeadBackward: "outputGradient.dims" expected [4, 8], got [8, 4]', back({}, zeros(8, 4))],
+  ['multiHeadBackward: "options" expected an object, got 1', back(1 as never)],
   [
-    'backward: "out" expected { query?, key?, value?, weights?, biasKeyValue? }, got undefined',
+    'multiHeadBackward: "out" expected { query?, key?, value?, weights?, biasKeyValue? }, got undefined',
     back({ accumulate: true }),
   ],
   [
-    'backward: "out.query" expected 4·8 = 32 elements, got 8',
+    'multiHeadBackward: "out.query" expected 4·8 = 32 elements, got 8',
     back({ out: { query: new Float32Array(8) } }),
   ],
   [
-    'backward: "out.key" expected no value without such a gradient, got Float32Array of 32',
+    'multiHeadBackward: "out.key" expected no value without such a gradient, got Float32Array of 32',
     back({ out: { key: new Float32Array(32) } }),
   ],
-  ['backward: "out.weights" expected an object, got 1', back({ out: { weights: 1 } })],
+  ['multiHeadBackward: "out.weights" expected an object, got 1', back({ out: { weights: 1 } })],
   [
-    'backward: "out.weights.query" expected an object, got 1',
+    'multiHeadBackward: "out.weights.query" expected an object, got 1',
     back({ out: { weights: { query: 1 } } }),
   ],
   [
-    'backward: "out.weights.value.weight" expected 8·8 = 64 elements, got 8',
+    'multiHeadBackward: "out.weights.value.weight" expected 8·8 = 64 elements, got 8',
     back({ out: { weights: { value: { weight: new Float32Array(8) } } } }),
   ],
-  ['backward: "out.biasKeyValue" expected an object, got 1', back({ out: { biasKeyValue: 1 } })],
   [
-    'backward: "out.biasKeyValue.key" expected no value without such a gradient, got Float32Array of 8',
+    'multiHeadBackward: "out.biasKeyValue" expected an object, got 1',
+    back({ out: { biasKeyValue: 1 } }),
+  ],
+  [
+    'multiHeadBackward: "out.biasKeyValue.key" expected no value without such a gradient, got Float32Array of 8',
     back({ out: { biasKeyValue: { key: new Float32Array(8) } } }),
   ],
   [
-    'backward: "out.biasKeyValue.value" expected 8 elements, got 7',
+    'multiHeadBackward: "out.biasKeyValue.value" expected 8 elements, got 7',
     back({ out: { biasKeyValue: { value: new Float32Array(7) } } }, undefined, biased),
   ],
   [
-    'backward: "gradients.sinks" expected `sinks` to be given, got true without',
+    'multiHeadBackward: "gradients.sinks" expected `sinks` to be given, got true without',
     back({ gradients: { sinks: true } }),
   ],
   [
-    'backward: "gradients.sinks" expected `sinks` to be given, got true without',
+    'multiHeadBackward: "gradients.sinks" expected `sinks` to be given, got true without',
     back({ gradients: { sinks: true } }, undefined, biased),
   ],
   [
-    'backward: "gradients.sinks" expected a boolean, got 1',
+    'multiHeadBackward: "gradients.sinks" expected a boolean, got 1',
     back({ gradients: { sinks: 1 } }, undefined, biased),
   ],
   [
-    'backward: "gradients" expected { mask?, alibi?, sinks? }, got null',
+    'multiHeadBackward: "gradients" expected { mask?, alibi?, sinks? }, got null',
     back({ gradients: null }, undefined, biased),
   ],
   [

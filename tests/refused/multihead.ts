@@ -38,7 +38,7 @@ export const multiheadRefused: Refusal[] = [
     'forward: "key.dims" expected [B, S, 8] or [S, 8], got [4, 7]',
     (a) => {
       using made = new MultiHeadAttention(a, { heads: 2 }, eyes as never);
-      return made.forward(zeros(4, 8), zeros(4, 7));
+      return made.forward({ query: zeros(4, 8), key: zeros(4, 7) });
     },
   ],
   [

@@ -1,8 +1,9 @@
 // A call that must be refused, with the whole message.
 
-import { type Attention, type Tensor, tensor } from "wasm-attention";
+import { type Tensor, tensor } from "wasm-attention";
+import type { Whole } from "../engines";
 
-export type Call = (attention: Attention) => unknown;
+export type Call = (attention: Whole) => unknown;
 export type Refusal = readonly [message: string, call: Call];
 
 export const zeros = (...dims: number[]): Tensor =>

@@ -2,8 +2,9 @@
 // softmax.h.
 
 import assert from "node:assert/strict";
-import { type Attention, tensor } from "wasm-attention";
+import { tensor } from "wasm-attention";
 import { alibiSlopes, type RotateOptions, rotate } from "wasm-attention/positions";
+import type { Whole } from "../engines";
 import {
   B,
   close,
@@ -31,7 +32,7 @@ const within = (p: Place, left: number, right: number, keys = S) =>
 const causal = (p: Place) => (p.j <= at(p) ? scaled(p) : -Infinity);
 
 /** flash_attn_with_kvcache's rotary: q and new k [B, H, L, D], at each row's position. */
-function rotary(attention: Attention, positions: (b: number, i: number) => number): void {
+function rotary(attention: Whole, positions: (b: number, i: number) => number): void {
   const { q } = inputs();
   const frequencies = frequenciesOf(D);
   const cache = (f: (x: number) => number) =>

@@ -1,15 +1,9 @@
-// Attention as a library writes it, in float64: softmax(score) · v, where score is that library's own
+// Whole as a library writes it, in float64: softmax(score) · v, where score is that library's own
 // formula; and what attend makes of the options that docs/semantics/ gives for it.
 
 import assert from "node:assert/strict";
-import {
-  type AttendOptions,
-  type AttendResult,
-  type Attention,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
-import { randomArray } from "../engines";
+import { type AttendOptions, type AttendResult, type Tensor, tensor } from "wasm-attention";
+import { randomArray, type Whole } from "../engines";
 
 export const B = 2;
 export const H = 4;
@@ -35,7 +29,7 @@ export interface Inputs {
 }
 
 /** A row of a page: runs what is written there and compares it. */
-export type Try = (attention: Attention) => void | Promise<void>;
+export type Try = (attention: Whole) => void | Promise<void>;
 export type Tries = Readonly<Record<string, Try>>;
 
 export const randomTensor = (dims: readonly number[], seed: number): Tensor =>
@@ -121,7 +115,7 @@ export function close(
 
 /** `options` give that library's output, weights and, unless it is another there, logSumExp. */
 export function same(
-  attention: Attention,
+  attention: Whole,
   options: AttendOptions,
   score: Score,
   {

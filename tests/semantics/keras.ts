@@ -1,12 +1,13 @@
 // docs/semantics/keras.md: keras/src/layers/attention and keras_hub/layers/modeling.
 
-import { type Attention, MultiHeadAttention, tensor } from "wasm-attention";
+import { MultiHeadAttention, tensor } from "wasm-attention";
 import {
   alibiSlopes,
   ropeFrequencies,
   rotate,
   sinusoidalPositions,
 } from "wasm-attention/positions";
+import type { Whole } from "../engines";
 import {
   B,
   booleans,
@@ -28,7 +29,7 @@ import { dropout, scaled } from "./shared";
 const E = 6;
 
 /** einsum("btd,dhk->bthk") as [B, H, T, D], with the layer's kernels and biases. */
-function layer(attention: Attention, keyValueHeads: number): void {
+function layer(attention: Whole, keyValueHeads: number): void {
   const shapes = [
     [
       [E, H, D],

@@ -2,14 +2,9 @@
 // torch.nn.functional.multi_head_attention_forward's formula.
 
 import assert from "node:assert/strict";
-import {
-  type Attention,
-  type LayerOptions,
-  MultiHeadAttention,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { type LayerOptions, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
 import { multiHeadBackward } from "wasm-attention/training";
+import type { Whole } from "../engines";
 import {
   B,
   booleans,
@@ -73,7 +68,7 @@ function solveLayer(query: Tensor, key: Tensor, { score = scaled, appended }: Gi
 const query = randomTensor([B, L, E], 20);
 const key = randomTensor([B, S, E], 21);
 
-function layerOf(attention: Attention, config: object = {}, more: object = {}) {
+function layerOf(attention: Whole, config: object = {}, more: object = {}) {
   return MultiHeadAttention.fromPyTorch(
     attention,
     { ...weights, ...more },
@@ -82,7 +77,7 @@ function layerOf(attention: Attention, config: object = {}, more: object = {}) {
 }
 
 function sameLayer(
-  attention: Attention,
+  attention: Whole,
   options: LayerOptions,
   given: Given = {},
   config = {},
@@ -120,7 +115,7 @@ export const multihead: Tries = {
       );
     const there = [swap(query), swap(key)];
     assert.deepEqual(there[0].dims, [L, B, E]);
-    const { output } = layer.forward(swap(there[0]), swap(there[1]));
+    const { output } = layer.forward({ query: swap(there[0]), key: swap(there[1]) });
     close(output.data, solveLayer(query, key).output);
     layer.dispose();
   },

@@ -1,7 +1,8 @@
-// docs/semantics/onnx.md: docs/Operators.md of ONNX, Attention and RotaryEmbedding.
+// docs/semantics/onnx.md: docs/Operators.md of ONNX, Whole and RotaryEmbedding.
 
-import { type AttendOptions, type Attention, tensor } from "wasm-attention";
+import { type AttendOptions, tensor } from "wasm-attention";
 import { rotate } from "wasm-attention/positions";
+import type { Whole } from "../engines";
 import {
   B,
   booleans,
@@ -27,11 +28,7 @@ const capped: Score = (p) => 3 * Math.tanh(scaled(p) / 3);
 const biased: Score = (p) => (p.j > 3 ? -Infinity : capped(p) + bias.data[p.i * S + p.j]);
 
 /** What `scores` gives of one call, whichever are asked for. */
-function scores(
-  attention: Attention,
-  name: AttendOptions["scores"],
-  want: ArrayLike<number>,
-): void {
+function scores(attention: Whole, name: AttendOptions["scores"], want: ArrayLike<number>): void {
   const x = inputs();
   const mask = tensor(
     bias.data.map((y, at) => (at % S > 3 ? -Infinity : y)),

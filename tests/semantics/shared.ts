@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import {
   type AttendOptions,
-  type Attention,
   attendPacked,
   fromBfloat16,
   fromFloat16,
@@ -11,10 +10,11 @@ import {
   tensor,
 } from "wasm-attention";
 import { attendBackward } from "wasm-attention/training";
+import type { Whole } from "../engines";
 import { close, D, H, inputs, randomTensor, SCALE, type Score, solve } from "./formula";
 
 /** A weight is 0, or what it was over 1 − p. */
-export function dropout(attention: Attention): void {
+export function dropout(attention: Whole): void {
   const { q, k, v } = inputs();
   const plain = attention.attend(q, k, v, { weights: true }).weights!.data;
   const options = { dropout: { probability: 0.25, seed: 7 }, weights: true };
@@ -30,7 +30,7 @@ export function dropout(attention: Attention): void {
 
 /** Against differences of the formula in float64. */
 export function gradients(
-  attention: Attention,
+  attention: Whole,
   options: Pick<AttendOptions, "causal">,
   score: Score,
 ): void {
@@ -66,7 +66,7 @@ export function gradients(
 }
 
 /** [T, H, D] of sequences of 2 and 3 tokens: each sees only itself. */
-export function packed(attention: Attention, options: PackedOptions, see: Score): void {
+export function packed(attention: Whole, options: PackedOptions, see: Score): void {
   const [q, k, v] = [1, 2, 3].map((seed) => randomTensor([5, H, D], seed));
   const got = attendPacked(attention, q, k, v, options).output.data;
   const turnOver = ({ data }: { data: Float32Array }) =>

@@ -1,6 +1,5 @@
 // docs/semantics/transformers.md: modeling_rope_utils.py, masking_utils.py and the models' own code.
 
-import type { Attention } from "wasm-attention";
 import {
   alibiSlopes,
   type RopeScaling,
@@ -9,6 +8,7 @@ import {
   rotate,
   sinusoidalPositions,
 } from "wasm-attention/positions";
+import type { Whole } from "../engines";
 import {
   B,
   booleans,
@@ -29,7 +29,7 @@ import { halves, scaled } from "./shared";
 
 const SIZE = 32;
 
-function frequencies(attention: Attention, scaling: RopeScaling, want: number[], factor = 1): void {
+function frequencies(attention: Whole, scaling: RopeScaling, want: number[], factor = 1): void {
   const got = ropeFrequencies(attention, { dimensions: SIZE, scaling });
   close(got.frequencies, want, "frequencies");
   close([got.attentionFactor], [factor], "attentionFactor");

@@ -1,6 +1,8 @@
 // The engine and the training, off the page's thread. Between two steps the page's wishes are heard.
 
 import { createAttention } from "wasm-attention";
+import { positions } from "wasm-attention/positions";
+import { training as gradients } from "wasm-attention/training";
 import { failedBy } from "../../page/work";
 import { seeded } from "../../training/random";
 import { numberPair, numbers } from "../corpus";
@@ -25,7 +27,7 @@ let round = 0;
 let wake = () => {};
 
 async function start() {
-  const attention = await createAttention();
+  const attention = await createAttention({ extensions: [positions, gradients] });
   const corpus = numbers(seeded(1));
   let training = new Training(attention, corpus, 1);
   const build = `${attention.variant} build${attention.fused ? ", fused multiply-add" : ""}`;

@@ -1,0 +1,8 @@
+// What the battery is handed: the entries of the package under test, in one object.
+
+import type * as main from "wasm-attention";
+import type * as positions from "wasm-attention/positions";
+import type * as training from "wasm-attention/training";
+
+export type Package = typeof main & typeof positions & typeof training;
+export type Whole = main.Attention<"positions" | "training">;
