@@ -13,7 +13,7 @@ import { disposeSymbol } from "./disposal";
 import type { MemoryFigures } from "./engine/arena";
 import type { Variant } from "./engine/detect";
 import { checkIdle, type Engine } from "./engine/load";
-import { checkSignal, runLater, runNow, type Steps } from "./engine/work";
+import { checkSignal, runLater, runNow, type Steps, throwIfAborted } from "./engine/work";
 import { DisposedError } from "./errors";
 import { type FrequencyOptions, type RopeFrequencies, ropeFrequencies } from "./frequencies";
 import {
@@ -352,7 +352,7 @@ export class Attention {
     signal: AbortSignal | undefined,
   ): Promise<Result> {
     const result = this.#last.then(() => {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       const engine = this.#running(operation);
       return runLater(engine, operation, steps(engine), signal);
     });

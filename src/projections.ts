@@ -2,7 +2,7 @@
 // state-dict.ts.
 
 import { AllocatedTensor } from "./allocated";
-import { isFloats } from "./arrays";
+import { copyOf, isFloats } from "./arrays";
 import { ArgumentError, describe } from "./errors";
 import { reader } from "./option-names";
 import { checkTensor, type Tensor } from "./tensor";
@@ -85,7 +85,8 @@ export function projectionsOfKeras(
   heads: number;
   keyValueHeads: number;
 } {
-  if (!Array.isArray(weights) || (weights.length !== 8 && weights.length !== 4)) {
+  const count = Array.isArray(weights) ? weights.length : 0;
+  if (count !== 8 && count !== 4) {
     throw new ArgumentError(
       operation,
       "weights",
@@ -93,8 +94,8 @@ export function projectionsOfKeras(
       describe(weights),
     );
   }
-  const given: unknown[] = [...weights];
-  const step = given.length / 4;
+  const given = copyOf<unknown>(weights, count);
+  const step = count / 4;
   const tensorAt = (index: number) => checkTensor(operation, `weights[${index}]`, given[index]);
   const kernel = (index: number, expected: string) => {
     const checked = tensorAt(index * step);

@@ -18,6 +18,7 @@ const x = tensor(randomArray(2 * 2 * 5 * 4, 1), [2, 2, 5, 4]);
 const packed = tensor(x.data, [20, 1, 4]);
 const rows = tensor(randomArray(40, 2), [2, 5, 4]);
 const eye = { weight: tensor(randomArray(16, 3), [4, 4]), order: "in,out" } as const;
+const { order } = eye;
 const eyes = { query: eye, key: eye, value: eye, output: eye };
 const extra = {
   heads: 2,
@@ -79,12 +80,12 @@ const calls: [
   ],
   ["rotate", 1, (a) => a.rotate(x)],
   ["allocate", 1, (a) => a.allocate([7]).dispose()],
-  ["prepareLinear", 2, (a) => a.prepareLinear(eye.weight, eye).dispose()],
+  ["prepareLinear", 2, (a) => a.prepareLinear(eye.weight, { order }).dispose()],
   [
     "linear",
     3,
     (a) => {
-      using weight = a.prepareLinear(eye.weight, eye);
+      using weight = a.prepareLinear(eye.weight, { order });
       return a.linear(rows, weight);
     },
   ],
@@ -92,7 +93,7 @@ const calls: [
     "linearBackward",
     10,
     (a) => {
-      using weight = a.prepareLinear(eye.weight, { ...eye, bias: new Float32Array(4) });
+      using weight = a.prepareLinear(eye.weight, { order, bias: new Float32Array(4) });
       return a.linearBackward(rows, rows, weight);
     },
   ],
@@ -100,7 +101,7 @@ const calls: [
     "update",
     4,
     (a) => {
-      using weight = a.prepareLinear(eye.weight, eye);
+      using weight = a.prepareLinear(eye.weight, { order });
       weight.update(tensor(randomArray(16, 9), [4, 4]));
       return a.linear(rows, weight);
     },
