@@ -14,7 +14,7 @@ import { ArgumentError, DisposedError, describe } from "./errors";
 import type { Variant } from "./instance/builds";
 import { checkIdle, type Engine } from "./instance/instance";
 import type { MemoryFigures } from "./memory/arena";
-import { checkSignal, runLater, runNow, type Steps } from "./run/steps";
+import { checkSignal, runLater, runNow, type Steps, throwIfAborted } from "./run/steps";
 import { AllocatedTensor } from "./tensor/allocated";
 import { bindMethods } from "./tensor/binding";
 import { disposeSymbol } from "./tensor/disposal";
@@ -185,7 +185,7 @@ export class Attention<Has extends string = never> {
     signal: AbortSignal | undefined,
   ): Promise<Result> {
     const result = this.#last.then(() => {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       const engine = this.#running(operation);
       return runLater(engine, operation, steps(engine), signal);
     });

@@ -28,6 +28,7 @@ const x = tensor(randomArray(2 * 2 * 5 * 4, 1), [2, 2, 5, 4]);
 const packed = tensor(x.data, [20, 1, 4]);
 const rows = tensor(randomArray(40, 2), [2, 5, 4]);
 const eye = { weight: tensor(randomArray(16, 3), [4, 4]), order: "in,out" } as const;
+const { order } = eye;
 const eyes = { query: eye, key: eye, value: eye, output: eye };
 const extra = {
   heads: 2,
@@ -88,25 +89,25 @@ const calls: [name: string, call: (attention: Whole) => unknown][] = [
   ],
   ["rotate", (a) => rotate(a, x)],
   ["allocate", (a) => a.allocate([7]).dispose()],
-  ["prepareLinear", (a) => prepareLinear(a, eye.weight, eye).dispose()],
+  ["prepareLinear", (a) => prepareLinear(a, eye.weight, { order }).dispose()],
   [
     "linear",
     (a) => {
-      using weight = prepareLinear(a, eye.weight, eye);
+      using weight = prepareLinear(a, eye.weight, { order });
       return linear(a, rows, weight);
     },
   ],
   [
     "linearBackward",
     (a) => {
-      using weight = prepareLinear(a, eye.weight, { ...eye, bias: new Float32Array(4) });
+      using weight = prepareLinear(a, eye.weight, { order, bias: new Float32Array(4) });
       return linearBackward(a, rows, rows, weight);
     },
   ],
   [
     "update",
     (a) => {
-      using weight = prepareLinear(a, eye.weight, eye);
+      using weight = prepareLinear(a, eye.weight, { order });
       weight.update(tensor(randomArray(16, 9), [4, 4]));
       return linear(a, rows, weight);
     },

@@ -38,17 +38,22 @@ test("an update with anything wrong in it changes nothing", async () => {
     ["output", 5 as never],
     ["output", null as never],
     ["output.bias", { weight: square(14), bias: new Float32Array(SIZE) }],
+    ["output.order", { weight: square(14), order: "out,in" }],
   ];
   for (const [argument, output] of wrong) {
     assert.throws(() => layer.update({ ...next(), output } as never), {
       name: "ArgumentError",
       argument,
-      message: /^MultiHeadAttention: /,
+      message: /^update: /,
     });
     assert.deepEqual(layer.forward(x).output, want, argument);
   }
   layer.update(next());
-  assert.notDeepEqual(layer.forward(x).output, want);
+  const updated = layer.forward(x).output;
+  assert.notDeepEqual(updated, want);
+  // What a layer is made of, with its order, is also what updates it.
+  layer.update({ output: { weight: square(14), order: "in,out" } });
+  assert.deepEqual(layer.forward(x).output, updated);
 });
 
 test("an update without room for it changes nothing", async () => {

@@ -254,11 +254,12 @@ test("what is of no use as a tensor, an array or a weight", async () => {
   const attention = await engine("portable");
   const cyclic: unknown[] = [];
   cyclic.push(cyclic, [cyclic, cyclic]);
+  const own = new Error("no keys");
   const thrower = new Proxy(
     {},
     {
       ownKeys: () => {
-        throw new Error("no keys");
+        throw own;
       },
     },
   );
@@ -315,6 +316,8 @@ test("what is of no use as a tensor, an array or a weight", async () => {
       assert.throws(
         () => call(value as never),
         (error) => {
+          // A mask's names are asked for: what that throws, the call throws.
+          if (place === "mask" && error === own) return true;
           assert.ok(error instanceof ArgumentError, `${place}, ${kind}: ${error}`);
           assert.ok(error.message.length < 400, `${place}, ${kind}: ${error.message.length}`);
           return true;

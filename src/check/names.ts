@@ -40,6 +40,9 @@ export function isPlain(value: unknown): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
+/** Of a name that is shown. */
+const MOST_LETTERS = 60;
+
 /** Left out are options that are undefined, and what others put on Object.prototype. */
 function refuse(
   operation: string,
@@ -51,10 +54,13 @@ function refuse(
   if (ArrayBuffer.isView(given)) {
     throw new ArgumentError(operation, argument ?? "options", "an object", describe(given));
   }
-  if (name in Object.prototype || given[name as keyof object] === undefined) return;
-  const likely = likelyName(name, names);
+  const everywhere = Object.prototype;
+  const inherited = name in everywhere && !everywhere.hasOwnProperty.call(given, name);
+  if (inherited || given[name as keyof object] === undefined) return;
+  const shown = name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS)}…` : name;
+  const likely = likelyName(shown, names);
   const expected = likely ? `the name "${likely}"` : `one of ${names.join(", ")}`;
-  const at = argument ? `${argument}.${name}` : name;
+  const at = argument ? `${argument}.${shown}` : shown;
   throw new ArgumentError(operation, at, expected, "an option that does not exist");
 }
 

@@ -110,7 +110,7 @@ const readProjection = reader<Projection>(
   "a projection { weight, order, bias? }",
 );
 const readUpdates = reader<LayerUpdate>({ query: 1, key: 1, value: 1, output: 1, biasKeyValue: 1 });
-const readUpdate = reader<Update>({ weight: 1, bias: 1 }, "{ weight, bias? }");
+const readUpdate = reader<Update>({ weight: 1, bias: 1, order: 1 }, "{ weight, bias? }");
 
 const layerFields = { ...scoreFields, record: 1 } as const;
 const readForward = reader<LayerOptions>(layerFields);
@@ -399,8 +399,8 @@ export class MultiHeadAttention {
     const packings: Packing[] = [];
     for (const name of PROJECTIONS) {
       if (given[name] === undefined) continue;
-      const { weight, bias } = readUpdate(operation, given[name], name);
-      packings.push(projections[name].updating(operation, `${name}.`, weight, bias));
+      const { weight, bias, order } = readUpdate(operation, given[name], name);
+      packings.push(projections[name].updating(operation, `${name}.`, weight, bias, order));
     }
     // The one that takes the most room comes first: where it finds it, so do the others.
     packings.sort((a, b) => b.bytes - a.bytes);

@@ -4,7 +4,7 @@
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import { AllocatedTensor } from "../tensor/allocated";
-import { isFloats } from "../tensor/arrays";
+import { copyOf, isFloats } from "../tensor/arrays";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 
 /** One projection: a matrix and what its rows are. */
@@ -85,7 +85,8 @@ export function projectionsOfKeras(
   heads: number;
   keyValueHeads: number;
 } {
-  if (!Array.isArray(weights) || (weights.length !== 8 && weights.length !== 4)) {
+  const count = Array.isArray(weights) ? weights.length : 0;
+  if (count !== 8 && count !== 4) {
     throw new ArgumentError(
       operation,
       "weights",
@@ -93,8 +94,8 @@ export function projectionsOfKeras(
       describe(weights),
     );
   }
-  const given: unknown[] = [...weights];
-  const step = given.length / 4;
+  const given = copyOf<unknown>(weights, count);
+  const step = count / 4;
   const tensorAt = (index: number) => checkTensor(operation, `weights[${index}]`, given[index]);
   const kernel = (index: number, expected: string) => {
     const checked = tensorAt(index * step);

@@ -10,7 +10,10 @@ import type { LayerConfig, LayerInputs, LayerOptions } from "./multihead";
 import type { LayerWeights, Projection } from "./projections";
 
 /** A matrix, in the order it was prepared in, and its bias. */
-export type Update = Pick<Projection, "weight" | "bias">;
+export type Update = Pick<Projection, "weight" | "bias"> & {
+  /** That it was prepared in, if given. */
+  readonly order?: Projection["order"] | undefined;
+};
 
 /** What `update` takes. */
 export type LayerUpdate = { readonly [Name in keyof LayerWeights]?: Update | undefined } & {

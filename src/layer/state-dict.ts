@@ -3,7 +3,8 @@
 // timm's (qkv, proj).
 
 import { ArgumentError, describe } from "../errors";
-import { checkTensor, type Tensor } from "../tensor/tensor";
+import { isFloats, lengthOf, part } from "../tensor/arrays";
+import { checkTensor, received, type Tensor } from "../tensor/tensor";
 import { type LayerWeights, lastingData, type Projection } from "./projections";
 
 /** Tensors by name, as a state dict or a safetensors file has them. */
@@ -64,7 +65,7 @@ class Names {
     const found = this.find(stems.flatMap((stem) => [`${stem}_bias`, `${stem}.bias`]));
     if (!found) return undefined;
     const { name, value } = found;
-    const plain = value instanceof Float32Array;
+    const plain = isFloats(value);
     return {
       name,
       data: plain ? value : lastingData(checkTensor(this.operation, name, value)),
@@ -199,14 +200,15 @@ function thirds(
   shares: readonly number[],
 ): Float32Array[] {
   const all = shares.reduce((sum, share) => sum + share, 0);
-  if (data.length % all) {
+  const length = lengthOf(data);
+  if (length % all) {
     const expected = all === 3 ? "3·E elements" : "(H + 2·Hkv)·D elements";
-    throw new ArgumentError(operation, name, expected, `${data.length}`);
+    throw new ArgumentError(operation, name, expected, received(data));
   }
   let from = 0;
   return shares.map((share) => {
     const start = from;
-    from += (data.length / all) * share;
-    return data.subarray(start, from);
+    from += (length / all) * share;
+    return part(data, start, from - start);
   });
 }

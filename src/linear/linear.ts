@@ -132,12 +132,22 @@ export class PreparedLinear {
   }
 
   /** @internal What `update` will do, checked; `of` comes before the arguments' names. */
-  updating(operation: string, of: string, weight: unknown, bias: unknown): Packing {
+  updating(
+    operation: string,
+    of: string,
+    weight: unknown,
+    bias: unknown,
+    order: unknown = this.#order,
+  ): Packing {
     this.#inUse(this.#engine, operation);
     checkIdle(this.#engine, operation);
     if (this.#engine.arena.isHeld(this.#packed)) {
       const expected = "a weight that no asynchronous call is using";
       throw new ArgumentError(operation, "prepared", expected, "one in use");
+    }
+    if (order !== this.#order) {
+      const expected = `"${this.#order}", as it was prepared`;
+      throw new ArgumentError(operation, `${of}order`, expected, describe(order));
     }
     const checked = checkTensor(operation, `${of}weight`, weight);
     checkDimsOf(operation, `${of}weight`, checked, this.weightDims);

@@ -121,7 +121,7 @@ export function checkSignal(operation: string, signal: unknown): void {
 }
 
 /** Older made-up signals lack the method of this name. */
-function throwIfAborted(signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw signal.reason;
 }
 

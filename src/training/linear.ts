@@ -171,9 +171,9 @@ export function* linearGradients(
     const inputGradient = wanted ? others.shift() : undefined;
     const [biasGradient] = others;
     return {
-      weightGradient: weightGradient as Tensor,
       ...(inputGradient && { inputGradient }),
       ...(biasGradient && { biasGradient }),
+      weightGradient: weightGradient as Tensor,
     };
   } finally {
     for (const staging of stagings) staging.release();

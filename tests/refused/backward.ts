@@ -304,7 +304,7 @@ const layerBackwardRefused: Refusal[] = [
     layer((made) => made.update(undefined as never)),
   ],
   [
-    'MultiHeadAttention: "key.weight.dims" expected [8, 8], got [4, 8]',
+    'update: "key.weight.dims" expected [8, 8], got [4, 8]',
     layer((made) => made.update({ key: { weight: zeros(4, 8) } })),
   ],
   [
