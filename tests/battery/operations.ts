@@ -209,14 +209,14 @@ const layers: Operation[] = [
 const places: Operation[] = [
   [
     "attendAsync, shared",
-    async (attention, wasm) => {
+    async (attention) => {
       const x = filled([1, 4, 257, 64], 71);
       return Object.values(await attention.attendAsync(x, x, x, { causal: true, logSumExp: true }));
     },
   ],
   [
     "tensors in linear memory, written over",
-    (attention, wasm) => {
+    (attention) => {
       const dims = [1, 2, 140, 32];
       const x = attention.allocate(dims);
       x.data.set(floats(elements(dims), 72));

@@ -10,7 +10,7 @@ const { values } = Object;
 const dropped: Operation[] = [
   [
     "dropout, with the weights",
-    (attention, wasm) => {
+    (attention) => {
       const [q, k, v] = [filled([2, 3, 37, 16], 201), filled([2, 3, 150, 16], 202), 203];
       const dropout = { probability: 0.25, seed: 2 ** 40 + 12345 };
       const asked = { weights: true, scores: "probabilities", logSumExp: true } as const;
@@ -20,7 +20,7 @@ const dropped: Operation[] = [
   ],
   [
     "dropout of one query",
-    (attention, wasm) => {
+    (attention) => {
       const [q, k] = [filled([4, 1, 64], 204), filled([4, 517, 64], 205)];
       return values(attention.attend(q, k, k, { dropout: { probability: 0.5, seed: 7 } }));
     },

@@ -81,7 +81,8 @@ export function checkRotate(attention: Whole, drawn: Drawn): void {
   const start = drawn.positions === "offset" ? integer(100, longest - rows) : 0;
   const firsts = drawn.positions === "firsts";
   const each = axes * batch * rows;
-  const count = { firsts: axes * batch, each }[drawn.positions] ?? axes * rows;
+  const counts: Record<string, number> = { firsts: axes * batch, each };
+  const count = counts[drawn.positions] ?? axes * rows;
   const last = longest - (firsts ? Math.max(rows, 1) : 1);
   const ids = Array.from(
     { length: count },
@@ -154,7 +155,7 @@ export function checkRotate(attention: Whole, drawn: Drawn): void {
   // They may follow the batch or the rows: refused, and then said for each.
   if (options.positions === ids && batch === rows && count !== each) {
     const ambiguous = { name: "ArgumentError", argument: "positions" };
-    assert.throws(() => attention.rotate(input, options), ambiguous);
+    assert.throws(() => rotate(attention, input, options), ambiguous);
     options.positions = Array.from({ length: each }, (_, index) => {
       const row = Math.floor(index / rows);
       return positionOf(Math.floor(row / batch), row % batch, index % rows);
