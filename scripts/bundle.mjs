@@ -96,6 +96,9 @@ for (const name of ["node", "tfjs"]) {
   writeFileSync(`dist/${name}.mjs`, `export * from "./${name}.cjs";\n`);
 }
 
+// `module` of the manifest: for bundlers that know no `exports`, and no syntax after ES2019.
+writeFileSync("dist/legacy.js", 'export * from "./browser.cjs";\n');
+
 writeFileSync(
   "dist/worker.js",
   `${workerText()}onmessage = ({ data }) => worker.work(data, postMessage);\nexport {};\n`,
