@@ -143,6 +143,13 @@ for (const format of ["esm", "cjs"]) {
 }
 writeFileSync("dist/tfjs.mjs", 'export * from "./tfjs.cjs";\n');
 
+// `module` of the manifest: for bundlers that know no `exports`, and no syntax after ES2019.
+mkdirSync("dist/legacy", { recursive: true });
+for (const name of Object.keys(ENTRIES)) {
+  writeFileSync(`dist/legacy/${name}.js`, `export * from "../browser/${name}.cjs";
+`);
+}
+
 cpSync("src/entries", "dist", { recursive: true });
 writeFileSync(
   "dist/worker.js",

@@ -28,15 +28,17 @@ const declarations = [
   "layer",
   "layer-axes",
   "layer-config",
+  "layer-mask",
   "linear",
   "register",
   "scaled-dot-product",
+  "suggestion",
   "values",
 ];
 
 /** By `require`, see scripts/bundle.mjs; and what makes one copy of both. */
 const required = ["browser", "browser-threads", "node", "node-threads", "tfjs"];
-const pages = ["attention", "engines", "platforms", "semantics", "tfjs"];
+const pages = ["attention", "decoding", "engines", "platforms", "semantics", "tfjs"];
 
 test("npm pack holds what a user needs, and nothing else", () => {
   assert.deepEqual(
@@ -51,6 +53,7 @@ test("npm pack holds what a user needs, and nothing else", () => {
       ...required.map((name) => `dist/${name}.cjs`),
       "dist/index.d.cts",
       "dist/index.d.ts",
+      "dist/legacy.js",
       "dist/module.d.ts",
       "dist/node.mjs",
       "dist/portable.wasm",
