@@ -2,7 +2,7 @@
 // they share, the plain wasm modules inside where the platform compiles bytes, and what threads need in
 // chunks that are loaded only when asked for; by `require` one file with all inside, and an entry for each.
 // Beside them the worker as files, and what src/entries has.
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { build } from "esbuild";
 import { breakLines } from "./break-lines.mjs";
@@ -80,6 +80,7 @@ function withoutBareImports({ code, map }) {
 
 for (const { name, required, files, apart = [] } of platforms) {
   const folder = `dist/${name}`;
+  rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const options = {
     ...shared,
