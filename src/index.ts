@@ -33,13 +33,8 @@ export {
 export type { Extension } from "./extension";
 export type { Variant } from "./instance/builds";
 export type { AppendedConfig, BiasKeyValue } from "./layer/appended";
-export {
-  type LayerConfig,
-  type LayerInputs,
-  type LayerOptions,
-  type LayerResult,
-  MultiHeadAttention,
-} from "./layer/multihead";
+export { MultiHeadAttention } from "./layer/multihead";
+export type { LayerConfig, LayerInputs, LayerOptions, LayerResult } from "./layer/options";
 export type {
   KerasWeights,
   LayerWeights,

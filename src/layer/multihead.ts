@@ -5,131 +5,45 @@
 // (Vaswani et al. 2017, section 3.2.2.) Everything between the projections stays in linear
 // memory.
 
-import { type AttendCall, callAttend, checkAttendOf } from "../attend/forward";
-import {
-  type Abortable,
-  type Exactly,
-  type Returned,
-  type ScoreOptions,
-  scoreFields,
-} from "../attend/options";
+import type { Abortable, Exactly } from "../attend/options";
 import { type Attention, checkAttention } from "../attention";
-import { reader } from "../check/names";
-import { checkBoolean } from "../check/values";
 import { ArgumentError, DisposedError, describe } from "../errors";
-import type { Engine } from "../instance/instance";
 import { PreparedLinear } from "../linear/linear";
 import type { Packing } from "../linear/product";
-import type { Steps } from "../run/steps";
-import { AllocatedTensor } from "../tensor/allocated";
 import { bindMethods } from "../tensor/binding";
 import { disposeSymbol } from "../tensor/disposal";
 import { GONE, inspected, inspectSymbol } from "../tensor/printing";
-import { checkOut, type Tensor } from "../tensor/tensor";
+import type { Tensor } from "../tensor/tensor";
+import { type AppendedRows, checkAppended, updateAppended } from "./appended";
+import { checkForward, forwardSteps, type LayerParts } from "./forward";
 import {
-  type AppendedConfig,
-  type AppendedRows,
-  attendAppended,
-  checkAppended,
-  updateAppended,
-  wantedOfParts,
-} from "./appended";
+  type LayerConfig,
+  type LayerInputs,
+  type LayerOptions,
+  type LayerResult,
+  PROJECTIONS,
+  type Prefixed,
+  readConfig,
+  readForward,
+  readForwardLater,
+  readProjection,
+  readStateDictConfig,
+  readUpdate,
+  readUpdates,
+  readWeights,
+} from "./options";
 import {
   type KerasWeights,
   type LayerWeights,
   type PlainWeights,
-  type Projection,
   type PyTorchWeights,
   projectionsOfKeras,
   projectionsOfMatrices,
 } from "./projections";
-import { LayerRecord } from "./record";
-import {
-  checkHeadCounts,
-  checkInputs,
-  checkSizes,
-  type LayerUpdate,
-  refuseRecord,
-  type Update,
-} from "./sizes";
+import { checkHeadCounts, checkSizes, type LayerUpdate } from "./sizes";
 import { projectionsOfStateDict, type StateDict } from "./state-dict";
 
-/** How many heads a layer has, and what else its keys are. */
-export interface LayerConfig extends AppendedConfig {
-  /** Query heads H. */
-  heads: number;
-  /** Key and value heads, a divisor of `heads` (grouped-query attention); `heads` by default. */
-  keyValueHeads?: number | undefined;
-}
-
-/**
- * What `forward` returns, by what was asked for: `output` [B, L, E] or [L, E], as the query came;
- * `weights` [B, H, L, S], or [B, L, S] for `"mean"`, and `scores` [B, H, L, S], without B as the query
- * came: a bias key and the zero key have columns of their own after the S; `logSumExp` [B, H, L]; `record`,
- * what `multiHeadBackward` needs.
- */
-export type LayerResult<Options = LayerOptions> = { output: Tensor } & Returned<
-  Options,
-  "weights"
-> &
-  Returned<Options, "scores"> &
-  Returned<Options, "logSumExp"> &
-  Recorded<Options>;
-
-type Recorded<Options> = "record" extends keyof Options
-  ? Options["record"] extends true
-    ? { record: LayerRecord }
-    : { record?: LayerRecord }
-  : unknown;
-
-/** The inputs of `forward`; the key is the query unless given, the value is the key. */
-export interface LayerInputs {
-  /** [B, L, Eq] */
-  readonly query: Tensor;
-  /** [B, S, Ek] */
-  readonly key?: Tensor | undefined;
-  /** [B, S, Ev] */
-  readonly value?: Tensor | undefined;
-}
-
-/** Options of the layer's `forward`. */
-export interface LayerOptions extends ScoreOptions {
-  /** Keep the projected inputs in linear memory for `backward`. */
-  record?: boolean | undefined;
-}
-
 const NAME = "MultiHeadAttention";
-const PROJECTIONS = ["query", "key", "value", "output"] as const;
-
-const configFields = { heads: 1, keyValueHeads: 1, biasKeyValue: 1, addZeroAttention: 1 } as const;
-const readConfig = reader<LayerConfig>(configFields);
-const readStateDictConfig = reader<LayerConfig & Prefixed>({ ...configFields, prefix: 1 });
-const readWeights = reader<LayerWeights>({ query: 1, key: 1, value: 1, output: 1 });
-const readProjection = reader<Projection>(
-  { weight: 1, order: 1, bias: 1 },
-  "a projection { weight, order, bias? }",
-);
-const readUpdates = reader<LayerUpdate>({ query: 1, key: 1, value: 1, output: 1, biasKeyValue: 1 });
-const readUpdate = reader<Update>({ weight: 1, bias: 1, order: 1 }, "{ weight, bias? }");
-
-const layerFields = { ...scoreFields, record: 1 } as const;
-const readForward = reader<LayerOptions>(layerFields);
-const readForwardLater = reader<LayerOptions & Abortable>({ ...layerFields, signal: 1 });
-
-/** A forward pass that can be made. */
-interface ForwardCall {
-  readonly given: Record<"query" | "key" | "value", Tensor>;
-  readonly asked: { readonly key: boolean; readonly value: boolean };
-  readonly attend: AttendCall;
-  readonly appended: AppendedRows | undefined;
-  readonly options: LayerOptions;
-}
-
-/** Where a layer's weights lie in a state dict. */
-interface Prefixed {
-  /** What the names of this layer's weights begin with, its dot included: `"encoder.self_attn."`. */
-  prefix?: string | undefined;
-}
 
 /**
  * Multi-head attention: projections of query, key and value, `attend`, and the output's projection.
@@ -263,7 +177,8 @@ export class MultiHeadAttention {
     const name = "forward";
     return this.#attention.now(name, (engine) => {
       const read = readForward(name, options ?? {});
-      return this.#steps(engine, this.#checkForward(name, inputs, read));
+      const layer = this.#parts(name);
+      return forwardSteps(engine, this, layer, checkForward(name, layer, inputs, read));
     }) as LayerResult<Options>;
   }
 
@@ -279,102 +194,26 @@ export class MultiHeadAttention {
     const name = "forwardAsync";
     return this.#attention.later(name, () => {
       const { signal, ...read } = readForwardLater(name, options ?? {});
-      const call = this.#checkForward(name, inputs, read);
-      return { signal, steps: (engine) => this.#steps(engine, call) };
+      const call = checkForward(name, this.#parts(name), inputs, read);
+      return {
+        signal,
+        steps: (engine) => forwardSteps(engine, this, this.#parts(name), call),
+      };
     }) as Promise<LayerResult<Options>>;
   }
 
-  #checkForward(
-    operation: string,
-    inputs: Tensor | LayerInputs,
-    options: LayerOptions,
-  ): ForwardCall {
-    const [heads, keyValueHeads] = [this.#heads, this.#keyValueHeads];
-    const { out, record = false, logSumExp, ...score } = options;
-    checkBoolean(operation, "record", record);
-    checkBoolean(operation, "logSumExp", logSumExp);
-    if (record) refuseRecord(operation, options);
-    const projections = this.#inUse(operation);
-    const { given, asked } = checkInputs(operation, projections, inputs);
-    const dims = [...given.query.dims.slice(0, -1), projections.output.outputSize];
-    const target = checkOut(operation, out, dims);
-    // The projections are not made yet, only their sizes are known.
-    const projected = (name: "query" | "key" | "value"): Tensor => ({
-      data: new Float32Array(0),
-      dims: [...given[name].dims.slice(0, -1), projections[name].outputSize],
-    });
-    const placeholders = {
-      query: projected("query"),
-      key: projected("key"),
-      value: projected("value"),
-    };
-    const wanted = this.#appended ? wantedOfParts(options) : { logSumExp: record || logSumExp };
-    const inside = { ...score, ...wanted, heads, keyValueHeads };
-    const attend = checkAttendOf(operation, placeholders, "BLE", inside);
-    return { given, asked, attend, appended: this.#appended, options: { ...options, out: target } };
-  }
-
-  *#steps(
-    engine: Engine,
-    { given, asked, attend, appended, options }: ForwardCall,
-  ): Steps<LayerResult> {
-    const { operation } = attend;
-    const { out, record = false, logSumExp: wanted } = options;
-    const projections = this.#inUse(operation);
-    let kept: LayerRecord | undefined;
-    const temporaries: AllocatedTensor[] = [];
-    const allocate = (dims: readonly number[]) => {
-      const made = new AllocatedTensor(engine.arena, dims);
-      temporaries.push(made);
-      return made;
-    };
-    try {
-      function* project(name: "query" | "key" | "value"): Steps<AllocatedTensor> {
-        const x = given[name];
-        const target = allocate([...x.dims.slice(0, -1), projections[name].outputSize]);
-        yield* projections[name].apply(engine, operation, x, { out: target }, name);
-        return target;
-      }
-      const query = yield* project("query");
-      const key = yield* project("key");
-      const value = yield* project("value");
-      const mixed = allocate([...query.dims.slice(0, -1), projections.output.inputSize]);
-      const call = { ...attend, inputs: { query, key, value } };
-      const [heads, keyValueHeads] = [this.#heads, this.#keyValueHeads];
-      const whole = { ...options, logSumExp: record || wanted, out: mixed };
-      const inside = { ...whole, layout: "BLE", heads, keyValueHeads } as const;
-      const { weights, scores, logSumExp } = appended
-        ? yield* attendAppended(engine, call, appended, inside)
-        : yield* callAttend(engine, { ...call, out: mixed });
-      const output = yield* projections.output.apply(engine, operation, mixed, { out });
-      if (record && logSumExp) {
-        const inputs = {
-          query: given.query,
-          key: asked.key ? given.key : undefined,
-          value: asked.value ? given.value : undefined,
-        };
-        // The caller may write into what is returned.
-        const own = wanted ? { ...logSumExp, data: logSumExp.data.slice() } : logSumExp;
-        kept = new LayerRecord(this, { given: inputs, call, mixed, logSumExp: own, appended });
-      }
-      return {
-        output,
-        ...(weights && { weights }),
-        ...(scores && { scores }),
-        ...(wanted && logSumExp && { logSumExp }),
-        ...(kept && { record: kept }),
-      };
-    } finally {
-      if (!kept) for (const temporary of temporaries) temporary.dispose();
-    }
-  }
-
   /** @internal What its backward pass needs. */
-  parts(operation: string): {
-    attention: Attention;
-    projections: Record<keyof LayerWeights, PreparedLinear>;
-  } {
-    return { attention: this.#attention, projections: this.#inUse(operation) };
+  parts(operation: string): LayerParts & { readonly attention: Attention } {
+    return { attention: this.#attention, ...this.#parts(operation) };
+  }
+
+  #parts(operation: string): LayerParts {
+    return {
+      heads: this.#heads,
+      keyValueHeads: this.#keyValueHeads,
+      projections: this.#inUse(operation),
+      appended: this.#appended,
+    };
   }
 
   /** @internal The value itself if it is one. */

@@ -6,7 +6,7 @@ import { ArgumentError, describe } from "../errors";
 import type { PreparedLinear } from "../linear/linear";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import type { BiasKeyValue } from "./appended";
-import type { LayerConfig, LayerInputs, LayerOptions } from "./multihead";
+import type { LayerConfig, LayerInputs, LayerOptions } from "./options";
 import type { LayerWeights, Projection } from "./projections";
 
 /** A matrix, in the order it was prepared in, and its bias. */

@@ -1,0 +1,82 @@
+// The options of the layer, as a caller writes them, what `forward` returns by them, and their readers.
+
+import { type Abortable, type Returned, type ScoreOptions, scoreFields } from "../attend/options";
+import { reader } from "../check/names";
+import type { Tensor } from "../tensor/tensor";
+import type { AppendedConfig } from "./appended";
+import type { LayerWeights, Projection } from "./projections";
+import type { LayerRecord } from "./record";
+import type { LayerUpdate, Update } from "./sizes";
+
+/** How many heads a layer has, and what else its keys are. */
+export interface LayerConfig extends AppendedConfig {
+  /** Query heads H. */
+  heads: number;
+  /** Key and value heads, a divisor of `heads` (grouped-query attention); `heads` by default. */
+  keyValueHeads?: number | undefined;
+}
+
+/**
+ * What `forward` returns, by what was asked for: `output` [B, L, E] or [L, E], as the query came;
+ * `weights` [B, H, L, S], or [B, L, S] for `"mean"`, and `scores` [B, H, L, S], without B as the query
+ * came: a bias key and the zero key have columns of their own after the S; `logSumExp` [B, H, L]; `record`,
+ * what `multiHeadBackward` needs.
+ */
+export type LayerResult<Options = LayerOptions> = { output: Tensor } & Returned<
+  Options,
+  "weights"
+> &
+  Returned<Options, "scores"> &
+  Returned<Options, "logSumExp"> &
+  Recorded<Options>;
+
+type Recorded<Options> = "record" extends keyof Options
+  ? Options["record"] extends true
+    ? { record: LayerRecord }
+    : { record?: LayerRecord }
+  : unknown;
+
+/** The inputs of `forward`; the key is the query unless given, the value is the key. */
+export interface LayerInputs {
+  /** [B, L, Eq] */
+  readonly query: Tensor;
+  /** [B, S, Ek] */
+  readonly key?: Tensor | undefined;
+  /** [B, S, Ev] */
+  readonly value?: Tensor | undefined;
+}
+
+/** Options of the layer's `forward`. */
+export interface LayerOptions extends ScoreOptions {
+  /** Keep the projected inputs in linear memory for `backward`. */
+  record?: boolean | undefined;
+}
+
+export const PROJECTIONS = ["query", "key", "value", "output"] as const;
+
+const configFields = { heads: 1, keyValueHeads: 1, biasKeyValue: 1, addZeroAttention: 1 } as const;
+export const readConfig = reader<LayerConfig>(configFields);
+export const readStateDictConfig = reader<LayerConfig & Prefixed>({ ...configFields, prefix: 1 });
+export const readWeights = reader<LayerWeights>({ query: 1, key: 1, value: 1, output: 1 });
+export const readProjection = reader<Projection>(
+  { weight: 1, order: 1, bias: 1 },
+  "a projection { weight, order, bias? }",
+);
+export const readUpdates = reader<LayerUpdate>({
+  query: 1,
+  key: 1,
+  value: 1,
+  output: 1,
+  biasKeyValue: 1,
+});
+export const readUpdate = reader<Update>({ weight: 1, bias: 1, order: 1 }, "{ weight, bias? }");
+
+const layerFields = { ...scoreFields, record: 1 } as const;
+export const readForward = reader<LayerOptions>(layerFields);
+export const readForwardLater = reader<LayerOptions & Abortable>({ ...layerFields, signal: 1 });
+
+/** Where a layer's weights lie in a state dict. */
+export interface Prefixed {
+  /** What the names of this layer's weights begin with, its dot included: `"encoder.self_attn."`. */
+  prefix?: string | undefined;
+}
