@@ -30,7 +30,7 @@ function configureWorkerd(folder: string): void {
   const config = readFileSync(join(folder, "config.capnp"), "utf8")
     .replace(
       "MODULES",
-      linesFor("config.capnp").replace("[", `[${file("battery.js", "battery.js")}`),
+      linesFor("config.capnp").replace(/\]\n$/, `${file("battery.js", "battery.js")}]`),
     )
     .replace(
       "# Its chunks: CHUNKS.",
