@@ -167,6 +167,7 @@ async function buildRequired(folder, options) {
     const names = Object.values(metafile.outputs)[0].exports;
     const lines = names.map((word) => `exports.${word} = all.${name}.${word};\n`);
     writeFileSync(`${folder}/${name}.cjs`, `const all = require("./all.cjs");\n${lines.join("")}`);
+    if (options.platform !== "node") continue;
     // For a Node that does not load ES modules by `require`: one copy, however it is asked for.
     writeFileSync(`${folder}/${name}.mjs`, `export * from "./${name}.cjs";\n`);
   }
