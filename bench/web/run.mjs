@@ -22,7 +22,12 @@ const root = new URL("../..", import.meta.url).pathname;
 const builds = ["portable", "relaxed"];
 for (const name of builds) compileRoofline(name);
 
-const served = { "wasm-attention": "/dist/browser.js", "onnxruntime-web": "/ort/ort.wasm.min.mjs" };
+const served = {
+  "wasm-attention": "/dist/browser/index.js",
+  "wasm-attention/training": "/dist/browser/training.js",
+  "wasm-attention/positions": "/dist/browser/positions.js",
+  "onnxruntime-web": "/ort/ort.wasm.min.mjs",
+};
 await build({
   entryPoints: [`${root}bench/page.ts`],
   outfile: `${root}build/bench/web/page.js`,
@@ -33,7 +38,7 @@ await build({
     {
       name: "served",
       setup: ({ onResolve }) =>
-        onResolve({ filter: /^(wasm-attention|onnxruntime-web)$/ }, ({ path }) => ({
+        onResolve({ filter: /^(wasm-attention(\/\w+)?|onnxruntime-web)$/ }, ({ path }) => ({
           path: served[path],
           external: true,
         })),

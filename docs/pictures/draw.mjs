@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { parse, View } from "vega";
 import { compile } from "vega-lite";
-import { createAttention, tensor } from "../../dist/node.js";
+import { createAttention, tensor } from "../../dist/node/index.js";
 
 const attention = await createAttention({ reproducible: true });
 const config = {
