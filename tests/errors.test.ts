@@ -79,7 +79,7 @@ test("createAttention refuses bad options and modules", async () => {
       { initialMemory: 131072, maximumMemory: 65536 },
     ],
     [
-      'createAttention: "module" expected a WebAssembly.Module, got an object with {}',
+      'createAttention: "module" expected a WebAssembly.Module, or { core? } of them, got an object with {}',
       { module: {} },
     ],
   ];
@@ -149,7 +149,7 @@ test("what was disposed says so", async () => {
       },
     ],
     [
-      'backward: "record" expected a record in use, got a disposed one',
+      'multiHeadBackward: "record" expected a record in use, got a disposed one',
       () => {
         using made = new MultiHeadAttention(attention, { heads: 2 }, eyes as never);
         const { record } = made.forward(zeros(4, 8), { record: true });
