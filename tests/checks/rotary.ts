@@ -80,7 +80,8 @@ export function checkRotate(attention: Attention, drawn: Drawn): void {
   const start = drawn.positions === "offset" ? integer(100, longest - rows) : 0;
   const firsts = drawn.positions === "firsts";
   const each = axes * batch * rows;
-  const count = { firsts: axes * batch, each }[drawn.positions] ?? axes * rows;
+  const counts: Record<string, number> = { firsts: axes * batch, each };
+  const count = counts[drawn.positions] ?? axes * rows;
   const last = longest - (firsts ? Math.max(rows, 1) : 1);
   const ids = Array.from(
     { length: count },
