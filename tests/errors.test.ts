@@ -91,7 +91,7 @@ test("createAttention refuses bad options and modules", async () => {
     assert.ok(error instanceof UnsupportedError);
     assert.match(
       error.message,
-      /"module" expected a build with the call frame of this version, got a module of another package or version/,
+      /"module" expected a build of this version, got a module of another package or version/,
     );
     return true;
   });
