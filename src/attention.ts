@@ -17,9 +17,10 @@ import type { MemoryFigures } from "./memory/arena";
 import { checkSignal, runLater, runNow, type Steps, throwIfAborted } from "./run/steps";
 import { AllocatedTensor } from "./tensor/allocated";
 import { bindMethods } from "./tensor/binding";
+import { checkDims } from "./tensor/dims";
 import { disposeSymbol } from "./tensor/disposal";
 import { GONE, inspected, inspectSymbol } from "./tensor/printing";
-import { checkDims, type Tensor } from "./tensor/tensor";
+import type { Tensor } from "./tensor/tensor";
 
 /**
  * An engine: attention in one linear memory, and what other functions of this package are handed first.
@@ -93,7 +94,16 @@ export class Attention<Has extends string = never> {
   ): AttendResult<Options> {
     const name = "attend";
     return this.now(name, (engine) =>
-      callAttend(engine, checkAttend(name, query, key, value, readAttend(name, options === undefined ? {} : options))),
+      callAttend(
+        engine,
+        checkAttend(
+          name,
+          query,
+          key,
+          value,
+          readAttend(name, options === undefined ? {} : options),
+        ),
+      ),
     ) as AttendResult<Options>;
   }
 

@@ -9,7 +9,8 @@ import type { Engine } from "../instance/instance";
 import { CORE } from "../instance/modules";
 import { Staging } from "../memory/staging";
 import { type Steps, threadsFor, type Work } from "../run/steps";
-import { checkOut, elementsOf, type Tensor } from "../tensor/tensor";
+import { elementsOf } from "../tensor/dims";
+import { checkOut, type Tensor } from "../tensor/tensor";
 import { checkScores, type Scores, stageCall, writeCall } from "./call";
 import type { AttendOptions, AttendResult, Layout, ScoreOptions } from "./options";
 

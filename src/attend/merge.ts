@@ -11,7 +11,8 @@ import { CORE } from "../instance/modules";
 import { Staging } from "../memory/staging";
 import type { Steps } from "../run/steps";
 import { copyOf } from "../tensor/arrays";
-import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
+import { elementsOf } from "../tensor/dims";
+import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
 import type { Layout } from "./options";
 
 /** What `attend` with `logSumExp: true` returns. */

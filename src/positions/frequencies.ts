@@ -5,7 +5,7 @@ import { type Attention, checkAttention } from "../attention";
 import { type Reader, reader } from "../check/names";
 import { checkBoolean, checkCount } from "../check/values";
 import { ArgumentError, describe } from "../errors";
-import { positionsOf, type Transcendentals } from "./extension";
+import { positionsOf, type Transcendentals } from "./module";
 
 /** Names and defaults are those of a model's `rope_scaling`, in camel case. */
 export type RopeScaling =

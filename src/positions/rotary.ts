@@ -13,8 +13,8 @@ import { Staging } from "../memory/staging";
 import type { Steps } from "../run/steps";
 import { isFloats, lengthOf } from "../tensor/arrays";
 import { checkData, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
-import { positionsOf } from "./extension";
 import { checkBase, powers } from "./frequencies";
+import { positionsOf } from "./module";
 import { checkAngles, checkPositions, checkSections, type Tables } from "./rows";
 
 /** Options of `rotate`. Where pairs turn is said by caches, by frequencies, or by a base. */

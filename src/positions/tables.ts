@@ -5,9 +5,10 @@ import { type Attention, checkAttention } from "../attention";
 import { reader } from "../check/names";
 import { checkBoolean, checkCount, numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";
-import { checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
-import { positionsOf } from "./extension";
+import { elementsOf } from "../tensor/dims";
+import { checkTensor, type Tensor } from "../tensor/tensor";
 import { checkBase, powers } from "./frequencies";
+import { positionsOf } from "./module";
 
 /** Options of `sinusoidalPositions`. */
 export interface SinusoidalOptions {

@@ -14,7 +14,8 @@ import type { Engine } from "../instance/instance";
 import { type Module, moduleOf } from "../instance/modules";
 import { Staging } from "../memory/staging";
 import { type Steps, threadsFor } from "../run/steps";
-import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
+import { elementsOf } from "../tensor/dims";
+import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
 import {
   type AttendGradients,
   type AttendPass,
