@@ -1,9 +1,9 @@
 // Whether this engine computes what it should: there are some that accept SIMD and get it wrong. A
 // few answers when an engine is made, all kinds of kernels on request, against plain JavaScript.
 
+import { type Attention, checkAttention } from "./attend/attention";
 import { mergeStates } from "./attend/merge";
 import type { AttendOptions } from "./attend/options";
-import { type Attention, checkAttention } from "./attention";
 import { UnsupportedError } from "./errors";
 import { linear, prepareLinear } from "./linear/linear";
 import { elementsOf } from "./tensor/dims";

@@ -7,7 +7,7 @@ import { checkBoolean } from "../check/values";
 import { checkVisibility, type Visibility } from "../check/visibility";
 import type { Engine } from "../instance/instance";
 import { CORE } from "../instance/modules";
-import { Staging } from "../memory/staging";
+import { Staging } from "../run/staging";
 import { type Steps, threadsFor, type Work } from "../run/steps";
 import { elementsOf } from "../tensor/dims";
 import { checkOut, type Tensor } from "../tensor/tensor";

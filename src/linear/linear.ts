@@ -1,7 +1,7 @@
 // Projections: x · W + bias, with W packed once.
 
+import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable } from "../attend/options";
-import { type Attention, checkAttention } from "../attention";
 import { reader } from "../check/names";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import { checkIdle, type Engine } from "../instance/instance";

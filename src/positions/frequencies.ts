@@ -1,7 +1,7 @@
 // Frequencies of rotary pairs and the scalings that stretch a model's context, as in
 // transformers' modeling_rope_utils: freq_i = base^(−2i/D).
 
-import { type Attention, checkAttention } from "../attention";
+import { type Attention, checkAttention } from "../attend/attention";
 import { type Reader, reader } from "../check/names";
 import { checkBoolean, checkCount } from "../check/values";
 import { ArgumentError, describe } from "../errors";

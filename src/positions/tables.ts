@@ -1,7 +1,7 @@
 // Positions other than rotary ones: sinusoidal tables to add to embeddings, and biases to
 // add to scores.
 
-import { type Attention, checkAttention } from "../attention";
+import { type Attention, checkAttention } from "../attend/attention";
 import { reader } from "../check/names";
 import { checkBoolean, checkCount, numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";

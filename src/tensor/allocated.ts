@@ -1,8 +1,8 @@
 // A tensor in linear memory: a call with it copies nothing.
 
+import { bufferOf } from "../arrays";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Arena } from "../memory/arena";
-import { bufferOf } from "./arrays";
 import { checkDims, elementsOf } from "./dims";
 import { disposeSymbol } from "./disposal";
 import { inspected, inspectSymbol } from "./printing";

@@ -1,7 +1,7 @@
 // The sizes of a tensor's axes.
 
+import { copyOf } from "../arrays";
 import { ArgumentError, describe } from "../errors";
-import { copyOf } from "./arrays";
 
 const MOST_ELEMENTS = 2 ** 31 - 1;
 const MOST_AXES = 64;

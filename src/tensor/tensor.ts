@@ -1,9 +1,9 @@
 // Tensors: anything with float32 data and dims. What a caller hands over is read once, at the door,
 // and then only the checked copy is used. AllocatedTensor, in allocated.ts, lies in linear memory.
 
+import { isDetached, isFloats, lengthOf } from "../arrays";
 import { ArgumentError, describe } from "../errors";
 import { AllocatedTensor } from "./allocated";
-import { isDetached, isFloats, lengthOf } from "./arrays";
 import { checkDims, elementsOf } from "./dims";
 
 /** Float32 data in row-major order with its dims; onnxruntime's and transformers.js's tensors fit. */

@@ -2,8 +2,8 @@
 
 import { TrainingKernel } from "../../assembly/kinds";
 import { LinearFrame } from "../../build/frames";
+import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable } from "../attend/options";
-import { type Attention, checkAttention } from "../attention";
 import { reader } from "../check/names";
 import { checkAccumulate, checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
@@ -11,7 +11,7 @@ import { type Engine, frameWords } from "../instance/instance";
 import type { Module } from "../instance/modules";
 import { checkPrepared, type PreparedLinear, type PreparedParts } from "../linear/linear";
 import { allocatePacked, multiplyIn, type Product, packing, type Target } from "../linear/product";
-import { type Output, Staging } from "../memory/staging";
+import { type Output, Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
 import { elementsOf } from "../tensor/dims";
 import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";

@@ -1,5 +1,6 @@
 // The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
 
+import { isFloats } from "../arrays";
 import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { checkAccumulate } from "../check/values";
@@ -12,7 +13,6 @@ import { type Kept, LayerRecord } from "../layer/record";
 import type { PreparedLinear } from "../linear/linear";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
-import { isFloats } from "../tensor/arrays";
 import { add, checkDimsOf, checkOut, checkTensor, set, type Tensor } from "../tensor/tensor";
 import { type AppendedGradients, attendAppendedBackward } from "./appended";
 import { callBackward } from "./attend";

@@ -1,6 +1,6 @@
 // Known answers of the training kernels, see selftest.ts.
 
-import type { Attention } from "../attention";
+import type { Attention } from "../attend/attention";
 import { prepareLinear } from "../linear/linear";
 import { at, check, dot, inputs, type Numbers, numbers, product, softmaxed } from "../selftest";
 import type { Tensor } from "../tensor/tensor";

@@ -7,15 +7,15 @@
 //   try { kernel(staging.begin()); return yield* staging.take(output); }
 //   finally { staging.release(); }
 
+import { bufferOf, byteOffsetOf, kindOf, lengthOf } from "../arrays";
 import { ArgumentError, DisposedError } from "../errors";
 import { type Engine, FRAME_WORDS } from "../instance/instance";
-import type { Steps, Work } from "../run/steps";
+import { align } from "../memory/arena";
 import { AllocatedTensor } from "../tensor/allocated";
-import { bufferOf, byteOffsetOf, kindOf, lengthOf } from "../tensor/arrays";
 import { elementsOf } from "../tensor/dims";
 import { add, set, type Tensor } from "../tensor/tensor";
-import { align } from "./arena";
 import { type Copy, changed, copyIn, type Data, type Place } from "./copy";
+import type { Steps, Work } from "./steps";
 
 export type { Place } from "./copy";
 
