@@ -67,7 +67,7 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "a call that failed ends the queue",
-    file: "src/attention.ts",
+    file: "src/attend/attention.ts",
     find: "this.#last = result.catch(() => undefined);",
     replace: "this.#last = result;",
     tests: ["tests/async.test.ts"],
