@@ -46,7 +46,7 @@ const peers: Record<string, () => Promise<Uint8Array[]>> = {
 
 /** Bytes after brotli, ours with both builds inside. */
 export async function benchSize(report: Report): Promise<void> {
-  const oursBytes = brotli(read("../dist/browser.js"));
+  const oursBytes = brotli(read("../dist/browser/index.js"));
   for (const [peer, parts] of Object.entries(peers)) {
     const facts = { op: "size", build: "both", threads: 1, peer, oursBytes };
     try {
