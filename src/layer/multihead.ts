@@ -5,8 +5,8 @@
 // (Vaswani et al. 2017, section 3.2.2.) Everything between the projections stays in linear
 // memory.
 
+import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable, Exactly } from "../attend/options";
-import { type Attention, checkAttention } from "../attention";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import { PreparedLinear } from "../linear/linear";
 import type { Packing } from "../linear/product";
@@ -176,7 +176,7 @@ export class MultiHeadAttention {
   ): LayerResult<Options> {
     const name = "forward";
     return this.#attention.now(name, (engine) => {
-      const read = readForward(name, options ?? {});
+      const read = readForward(name, options === undefined ? {} : options);
       const layer = this.#parts(name);
       return forwardSteps(engine, this, layer, checkForward(name, layer, inputs, read));
     }) as LayerResult<Options>;
@@ -193,7 +193,7 @@ export class MultiHeadAttention {
   ): Promise<LayerResult<Options>> {
     const name = "forwardAsync";
     return this.#attention.later(name, () => {
-      const { signal, ...read } = readForwardLater(name, options ?? {});
+      const { signal, ...read } = readForwardLater(name, options === undefined ? {} : options);
       const call = checkForward(name, this.#parts(name), inputs, read);
       return {
         signal,

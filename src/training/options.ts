@@ -15,6 +15,10 @@ export interface AttendState {
   readonly output: Tensor;
   /** [B, H, L], without the axes that the query does not have. */
   readonly logSumExp: Tensor;
+  /** May stand as it came, and changes nothing. */
+  readonly weights?: Tensor | undefined;
+  /** May stand as it came, and changes nothing. */
+  readonly scores?: Tensor | undefined;
 }
 
 /** Of the backward pass, besides those that say which scores were computed. */
@@ -90,6 +94,15 @@ export interface AttendPass extends AttendState {
 }
 
 export const readPass = reader<AttendPass>(
-  { query: 1, key: 1, value: 1, output: 1, logSumExp: 1, outputGradient: 1 },
+  {
+    query: 1,
+    key: 1,
+    value: 1,
+    output: 1,
+    logSumExp: 1,
+    weights: 1,
+    scores: 1,
+    outputGradient: 1,
+  },
   "{ query, key, value, output, logSumExp, outputGradient }",
 );
