@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import type * as package_ from "../../src/index";
+import type * as package_ from "wasm-attention";
 import { root, type Served, serve } from "./chromium";
 
 declare global {
