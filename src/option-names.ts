@@ -54,7 +54,9 @@ function refuse(
   if (ArrayBuffer.isView(given)) {
     throw new ArgumentError(operation, argument ?? "options", "an object", describe(given));
   }
-  if (name in Object.prototype || given[name as keyof object] === undefined) return;
+  const everywhere = Object.prototype;
+  const inherited = name in everywhere && !everywhere.hasOwnProperty.call(given, name);
+  if (inherited || given[name as keyof object] === undefined) return;
   const shown = name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS)}…` : name;
   const likely = likelyName(shown, names);
   const expected = likely ? `the name "${likely}"` : `one of ${names.join(", ")}`;

@@ -178,6 +178,23 @@ test("inherited options, accessors and getters mean the same in every operation"
   }
 });
 
+test("names that every object has are options as little as others", async () => {
+  const attention = await engine("portable");
+  for (const name of ["constructor", "toString", "x".repeat(1e6)])
+    assert.throws(
+      () => attention.attend(q, k, v, { [name]: 1 } as never),
+      (error: Error) => error.name === "ArgumentError" && error.message.length < 400,
+      name.slice(0, 20),
+    );
+  const everywhere = Object.prototype as { polyfill?: number };
+  everywhere.polyfill = 1;
+  try {
+    assert.deepEqual(attention.attend(q, k, v, {}), attention.attend(q, k, v));
+  } finally {
+    delete everywhere.polyfill;
+  }
+});
+
 test("a list that says something else the second time is read once", async () => {
   const attention = await engine("portable");
   let reads = 0;

@@ -3,14 +3,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  ArgumentError,
-  type AttendOptions,
-  type AttendResult,
-  type Attention,
-  AttentionError,
-  tensor,
-} from "wasm-attention";
+import { type AttendOptions, type AttendResult, type Attention, tensor } from "wasm-attention";
 import { arrange, dimsOf, pose, problems } from "./problems";
 
 const unknown = fc.constantFrom(
@@ -91,8 +84,9 @@ export function checkHostile(attention: Attention, how: Hostile): void {
     got = attention.attend(query, key, value, disguised(attention, given, how));
   } catch (error) {
     if (trick === "throws") assert.equal(error, mine);
-    else if (trick === "unknown") assert.ok(error instanceof ArgumentError, `${error}`);
-    else assert.ok(error instanceof AttentionError, `${error}`);
+    // By name: an engine at the end of memory is of another copy of the package.
+    else if (trick === "unknown") assert.equal((error as Error).name, "ArgumentError", `${error}`);
+    else assert.match((error as Error).name, /^(Argument|Memory|Disposed)Error$/, `${error}`);
     // Only what cannot be meant is refused.
     assert.ok(trick !== "inherited" && trick !== "accessors", `${error}`);
   }

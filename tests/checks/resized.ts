@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ArgumentError, type Attention, type Tensor } from "wasm-attention";
+import type { Attention, Tensor } from "wasm-attention";
 import { randomArray } from "../engines";
 import { Resizable } from "./buffers";
 
@@ -33,7 +33,8 @@ export async function checkResized(attention: Attention, drawn: Drawn): Promise<
   const want = attention.attend(query, still, still).output.data;
 
   const call = attention.attendAsync(query, key, value);
-  const result = call.catch((error) => assert.ok(error instanceof ArgumentError, `${error}`));
+  // By name: an engine at the end of memory is of another copy of the package.
+  const result = call.catch((error) => assert.equal(error.name, "ArgumentError", `${error}`));
   for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
   // Whoever allocates meanwhile lies behind the call's block.
   const beside = attention.allocate([100_000]);

@@ -50,7 +50,7 @@ export const rotaryProblems = fc.record({
   layout: fc.constantFrom<Layout>("BHLD", "BLHD", "BLE"),
   rank: fc.constantFrom(4, 3, 2),
   pairing: fc.constantFrom(undefined, "half" as const, "interleaved" as const),
-  positions: fc.constantFrom("none", "offset", "rows", "each"),
+  positions: fc.constantFrom("none", "offset", "rows", "firsts", "each"),
   table: fc.constantFrom("base", "default", "frequencies", "caches", "rows"),
   sections: fc.constantFrom(undefined, "blocks", "turns"),
   factor: fc.constantFrom(undefined, 0.5, 1.3),
@@ -78,15 +78,21 @@ export function checkRotate(attention: Attention, drawn: Drawn): void {
   const longest = 20;
   const pass = table === "caches" && drawn.pass;
   const start = drawn.positions === "offset" ? integer(100, longest - rows) : 0;
-  const count = axes * rows * (drawn.positions === "each" ? batch : 1);
+  const firsts = drawn.positions === "firsts";
+  const each = axes * batch * rows;
+  const counts: Record<string, number> = { firsts: axes * batch, each };
+  const count = counts[drawn.positions] ?? axes * rows;
+  const last = longest - (firsts ? Math.max(rows, 1) : 1);
   const ids = Array.from(
     { length: count },
-    (_, k) => integer(200 + k, pass ? 2 * longest : longest - 1) - (pass ? 5 : 0),
+    (_, k) => integer(200 + k, pass ? 2 * longest : last) - (pass ? 5 : 0),
   );
   const positionOf = (axis: number, b: number, i: number) => {
     if (table === "rows") return b * rows + i;
     if (drawn.positions === "none" || drawn.positions === "offset") return start + i;
-    return drawn.positions === "each" ? ids[(axis * batch + b) * rows + i] : ids[axis * rows + i];
+    // As many as there are rows and batches: one for each of both.
+    if (count === each) return ids[(axis * batch + b) * rows + i];
+    return firsts ? ids[axis * batch + b] + i : ids[axis * rows + i];
   };
   const cells = (table === "rows" ? batch * rows : longest) * pairs;
   const [cos, sin] = [randomArray(cells, seed + 1), randomArray(cells, seed + 2)];
@@ -145,6 +151,15 @@ export function checkRotate(attention: Attention, drawn: Drawn): void {
   const input = allocated ?? given;
   const truth = turned(turn);
   const naive = turned(turn, Math.fround);
+  // They may follow the batch or the rows: refused, and then said for each.
+  if (options.positions === ids && batch === rows && count !== each) {
+    const ambiguous = { name: "ArgumentError", argument: "positions" };
+    assert.throws(() => attention.rotate(input, options), ambiguous);
+    options.positions = Array.from({ length: each }, (_, index) => {
+      const row = Math.floor(index / rows);
+      return positionOf(Math.floor(row / batch), row % batch, index % rows);
+    });
+  }
   const out =
     drawn.out === "none" ? undefined : drawn.out === "plain" ? new Float32Array(x.length) : input;
   const got = attention.rotate(input, { ...options, out });

@@ -45,7 +45,7 @@ export function ropeFrequencies(engine: Attention, c: Case): Tensor[] {
     factor,
     originalMaxPositionEmbeddings:
       rest.original_max_position_embeddings ?? rest.max_position_embeddings,
-    length: rest.seq_len ?? rest.max_position_embeddings,
+    length: type === "dynamic" ? (rest.seq_len ?? rest.max_position_embeddings) : undefined,
     lowFreqFactor: rest.low_freq_factor,
     highFreqFactor: rest.high_freq_factor,
     attentionFactor: rest.attention_factor,
