@@ -221,7 +221,7 @@ export class PreparedLinear {
   }
 
   /** Its sizes; the numbers are packed for the kernels. */
-  toJSON(): { inputSize: number; outputSize: number; order: "out,in" | "in,out"; bias: boolean } {
+  toJSON(): object {
     return {
       inputSize: this.#inputSize,
       outputSize: this.#outputSize,

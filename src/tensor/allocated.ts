@@ -97,7 +97,7 @@ export class AllocatedTensor implements Tensor {
   }
 
   /** Dims and elements. */
-  toJSON(): { dims: readonly number[]; data: number[] } {
+  toJSON(): object {
     return { dims: this.#dims, data: Array.from(this.data) };
   }
 

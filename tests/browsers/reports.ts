@@ -19,7 +19,8 @@ export interface Reports {
 }
 
 const folder = `${root}build/browsers`;
-const PATIENCE_MS = 60_000;
+/** Some ten batteries; a machine that has much else to do is given its time. */
+const PATIENCE_MS = 240_000;
 
 /** Serves `settings`, by their names the headers they have. */
 export async function reports(settings: Record<string, Record<string, string>>): Promise<Reports> {
