@@ -1,4 +1,4 @@
-// Whole as a library writes it, in float64: softmax(score) · v, where score is that library's own
+// Attention as a library writes it, in float64: softmax(score) · v, where score is that library's own
 // formula; and what attend makes of the options that docs/semantics/ gives for it.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-// docs/semantics/onnx.md: docs/Operators.md of ONNX, Whole and RotaryEmbedding.
+// docs/semantics/onnx.md: docs/Operators.md of ONNX, Attention and RotaryEmbedding.
 
 import { type AttendOptions, tensor } from "wasm-attention";
 import { rotate } from "wasm-attention/positions";

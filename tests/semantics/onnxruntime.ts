@@ -35,7 +35,7 @@ export const onnxruntime: Tries = {
     const { output } = attention.attend(flat(x.q), flat(x.k), flat(x.v), options);
     close(swapped(tensor(output.data, [B, L, H, D])).data, solve(x, scaled).output);
   },
-  "Whole, weights [E, 3 · H·D]": (attention) => {
+  "Attention, weights [E, 3 · H·D]": (attention) => {
     const [E, width] = [3, 4];
     const [x, weights] = [randomTensor([2, E], 1), randomTensor([E, 3 * width], 2)];
     for (const part of [0, 1, 2]) {
