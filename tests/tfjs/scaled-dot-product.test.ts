@@ -11,7 +11,7 @@ import {
   type ScaledDotProductOptions,
   scaledDotProductAttention,
 } from "wasm-attention/tfjs";
-import { attendBackward, type BackwardOptions } from "wasm-attention/training";
+import { attendBackward, type BackwardOptions, training } from "wasm-attention/training";
 import { backends, numbers, use } from "./backends";
 import { close, ours } from "./compare";
 import "./relaxed";
