@@ -1,5 +1,5 @@
 // node scripts/wasm.mjs [--quick] [NAME…]: build/MODULE.TARGET.wasm for every module and every target of
-// asconfig.json, or those whose name begins so ("core", "training.relaxed"). --quick is for editing: a
+// asconfig.json, or those of a module, of a target or of both ("core", "relaxed", "core.relaxed"). --quick is for editing: a
 // quarter of the time, larger and somewhat slower modules, the same bits.
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ const wanted = Object.keys(BASES)
   .flatMap((module) => Object.keys(targets).map((target) => ({ module, target })))
   .filter(
     ({ module, target }) =>
-      !names.length || names.some((name) => `${module}.${target}`.startsWith(name)),
+      !names.length || names.some((name) => [module, target, `${module}.${target}`].includes(name)),
   );
 
 function compile({ module, target }) {

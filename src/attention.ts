@@ -93,7 +93,7 @@ export class Attention<Has extends string = never> {
   ): AttendResult<Options> {
     const name = "attend";
     return this.now(name, (engine) =>
-      callAttend(engine, checkAttend(name, query, key, value, readAttend(name, options ?? {}))),
+      callAttend(engine, checkAttend(name, query, key, value, readAttend(name, options === undefined ? {} : options))),
     ) as AttendResult<Options>;
   }
 
@@ -113,7 +113,7 @@ export class Attention<Has extends string = never> {
   ): Promise<AttendResult<Options>> {
     const name = "attendAsync";
     return this.later(name, () => {
-      const { signal, ...given } = readAttendLater(name, options ?? {});
+      const { signal, ...given } = readAttendLater(name, options === undefined ? {} : options);
       const call = checkAttend(name, query, key, value, given);
       return { signal, steps: (engine) => callAttend(engine, call) };
     }) as Promise<AttendResult<Options>>;

@@ -6,12 +6,18 @@ import { type Attention, type AttentionOptions, createAttention } from "wasm-att
 import { positions } from "wasm-attention/positions";
 import { training } from "wasm-attention/training";
 
-const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
-// Node 20 has relaxed SIMD behind a flag, newer ones without.
-if (!WebAssembly.validate(relaxed)) setFlagsFromString("--experimental-wasm-relaxed-simd");
+/** The bytes of one of the package's modules. */
+export function moduleBytes(variant: Variant, name = "core"): Buffer<ArrayBuffer> {
+  const url = new URL(`../dist/workerd/${name}.${variant}.wasm`, import.meta.url);
+  return Buffer.from(readFileSync(url));
+}
 
 export const variants = ["portable", "relaxed"] as const;
 export type Variant = (typeof variants)[number];
+
+// Node 20 has relaxed SIMD behind a flag, newer ones without.
+if (!WebAssembly.validate(moduleBytes("relaxed")))
+  setFlagsFromString("--experimental-wasm-relaxed-simd");
 
 export type Whole = Attention<"positions" | "training">;
 

@@ -79,7 +79,7 @@ test("createAttention refuses bad options and modules", async () => {
       { initialMemory: 131072, maximumMemory: 65536 },
     ],
     [
-      'createAttention: "module" expected a WebAssembly.Module, got an object with {}',
+      'createAttention: "module" expected a WebAssembly.Module, or { core? } of them, got an object with {}',
       { module: {} },
     ],
   ];
@@ -91,7 +91,7 @@ test("createAttention refuses bad options and modules", async () => {
     assert.ok(error instanceof UnsupportedError);
     assert.match(
       error.message,
-      /"module" expected a build with the call frame of this version, got a module of another package or version/,
+      /"module" expected a build of this version, got a module of another package or version/,
     );
     return true;
   });
@@ -149,7 +149,7 @@ test("what was disposed says so", async () => {
       },
     ],
     [
-      'backward: "record" expected a record in use, got a disposed one',
+      'multiHeadBackward: "record" expected a record in use, got a disposed one',
       () => {
         using made = new MultiHeadAttention(attention, { heads: 2 }, eyes as never);
         const { record } = made.forward(zeros(4, 8), { record: true });

@@ -1,12 +1,11 @@
 // An engine that accepts SIMD and computes garbage: every use of one instruction made another one.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { createAttention, DisposedError, selfTest, UnsupportedError } from "wasm-attention";
-import { engine, variants } from "./engines";
+import { engine, moduleBytes, variants } from "./engines";
 
-const portable = readFileSync(new URL("../dist/portable.wasm", import.meta.url));
+const portable = moduleBytes("portable");
 
 /** The second bytes of instructions that an engine might take for each other (0xfd comes first). */
 const confused: [name: string, is: number[], becomes: number[]][] = [

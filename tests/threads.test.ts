@@ -16,7 +16,7 @@ import {
 } from "wasm-attention";
 import { type AttendState, attendBackward, linearBackward } from "wasm-attention/training";
 import { Control } from "../src/threads/control";
-import { createWhole, engine, randomArray, variants, type Whole } from "./engines";
+import { createWhole, engine, moduleBytes, randomArray, variants, type Whole } from "./engines";
 
 type Kill = (source: string) => string;
 
@@ -199,10 +199,7 @@ test('"auto" follows the hardware', async () => {
 });
 
 test("a module of the caller's has one thread, and says why", async () => {
-  const { readFileSync } = await import("node:fs");
-  const module = new WebAssembly.Module(
-    readFileSync(new URL("../dist/portable.wasm", import.meta.url)),
-  );
+  const module = new WebAssembly.Module(moduleBytes("portable"));
   using attention = await createWhole({ module, threads: 2 });
   assert.equal(attention.threads, 1);
   assert.match(attention.threadsFallback ?? "", /`module` was given/);
@@ -211,7 +208,7 @@ test("a module of the caller's has one thread, and says why", async () => {
 test("workers do not keep a process alive, and dispose ends them", async () => {
   const script = `
     import { createAttention, tensor } from "wasm-attention";
-    const a = await createWhole({ threads: 2 });
+    const a = await createAttention({ threads: 2 });
     const x = tensor(new Float32Array(4 * 200 * 32), [1, 4, 200, 32]);
     a.attend(x, x, x);
     const later = await a.attendAsync(x, x, x);

@@ -1,4 +1,4 @@
-// The modules inside the bundle, see scripts/hex-wasm.mjs.
+// The modules inside the bundle, see scripts/builds.mjs.
 
 /** Bytes from lower-case hexadecimal digits, in lines. */
 export function fromHex(lines: string): Uint8Array<ArrayBuffer> {

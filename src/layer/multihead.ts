@@ -176,7 +176,7 @@ export class MultiHeadAttention {
   ): LayerResult<Options> {
     const name = "forward";
     return this.#attention.now(name, (engine) => {
-      const read = readForward(name, options ?? {});
+      const read = readForward(name, options === undefined ? {} : options);
       const layer = this.#parts(name);
       return forwardSteps(engine, this, layer, checkForward(name, layer, inputs, read));
     }) as LayerResult<Options>;
@@ -193,7 +193,7 @@ export class MultiHeadAttention {
   ): Promise<LayerResult<Options>> {
     const name = "forwardAsync";
     return this.#attention.later(name, () => {
-      const { signal, ...read } = readForwardLater(name, options ?? {});
+      const { signal, ...read } = readForwardLater(name, options === undefined ? {} : options);
       const call = checkForward(name, this.#parts(name), inputs, read);
       return {
         signal,

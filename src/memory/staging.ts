@@ -11,9 +11,12 @@ import { ArgumentError, DisposedError } from "../errors";
 import { type Engine, FRAME_WORDS } from "../instance/instance";
 import type { Steps, Work } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
-import { bufferOf, byteOffsetOf, kindOf, lengthOf, part } from "../tensor/arrays";
-import { add, elementsOf, received, set, type Tensor } from "../tensor/tensor";
+import { bufferOf, byteOffsetOf, kindOf, lengthOf } from "../tensor/arrays";
+import { add, elementsOf, set, type Tensor } from "../tensor/tensor";
 import { align } from "./arena";
+import { type Copy, changed, copyIn, type Data, type Place } from "./copy";
+
+export type { Place } from "./copy";
 
 /** Copied at once: a fraction of a millisecond, or some of them where memory is touched first. */
 const PAUSE_BYTES = 2 ** 20;
@@ -22,24 +25,6 @@ const PAUSE_BYTES = 2 ** 20;
 const MOST_ITEMS = 2 ** 30;
 
 const FRAME_BYTES = align(FRAME_WORDS * 4);
-
-/** Plain numbers are integers of 32 bits. */
-type Data = Float32Array | Uint8Array | Int32Array | readonly number[];
-
-export interface Place {
-  /** Where the frame wants the address, if it does. */
-  readonly slot: number | undefined;
-  readonly bytes: number;
-  /** 0 until it has one in the call's block. */
-  address: number;
-}
-
-interface Copy {
-  readonly place: Place;
-  readonly argument: string;
-  /** Another engine's tensor is asked for its data anew after every pause. */
-  readonly from: Data | AllocatedTensor;
-}
 
 export interface Output {
   readonly place: Place;
@@ -134,19 +119,20 @@ export class Staging {
    */
   begin(): number {
     this.#allocate();
-    for (const copy of this.#copies) this.#copyIn(copy);
+    for (const copy of this.#copies) copyIn(this.#engine.arena, this.#operation, copy);
     return this.#block;
   }
 
   /** `begin`, with pauses where others may use the engine. */
   *place(): Steps<number> {
-    if (!this.#engine.shared) return this.begin();
+    const { arena, shared } = this.#engine;
+    if (!shared) return this.begin();
     this.#allocate();
     for (const copy of this.#copies) {
       const { bytes } = copy.place;
       const piece = Array.isArray(copy.from) ? bytes : PAUSE_BYTES;
       for (let at = 0; at < bytes; at += piece) {
-        this.#copyIn(copy, at, Math.min(at + piece, bytes));
+        copyIn(arena, this.#operation, copy, at, Math.min(at + piece, bytes));
         yield;
       }
     }
@@ -231,7 +217,7 @@ export class Staging {
       return { data, dims: dims.slice() };
     }
     const target = out.data;
-    if (lengthOf(target) !== length) throw this.#changed(argument, target, length);
+    if (lengthOf(target) !== length) throw changed(this.#operation, argument, target, length);
     if (added) add(target, result);
     else set(target, result);
     return { data: target, dims: dims.slice() };
@@ -259,32 +245,6 @@ export class Staging {
     }
     arena.bytes.copyWithin(this.#block, frame, frame + FRAME_BYTES);
     this.#writeAddresses();
-  }
-
-  /** All of it, or bytes [from, to), multiples of four. */
-  #copyIn({ place, argument, from }: Copy, start = 0, end = place.bytes): void {
-    const { bytes, floats, words } = this.#engine.arena;
-    const at = place.address + start;
-    if (Array.isArray(from)) {
-      words.set(from, at / 4);
-      return;
-    }
-    const data = (from instanceof AllocatedTensor ? from.data : from) as Float32Array;
-    const kind = kindOf(data);
-    const size = kind === "Uint8Array" ? 1 : 4;
-    const elements = place.bytes / size;
-    if (lengthOf(data) !== elements) throw this.#changed(argument, data, elements);
-    const whole = end - start === place.bytes && !("growable" in bufferOf(data));
-    // No view where none is needed: it costs more than the copy of a small tensor.
-    const piece = whole ? data : part(data, start / size, (end - start) / size);
-    if (size === 1) bytes.set(piece, at);
-    else (kind === "Int32Array" ? words : floats).set(piece, at / 4);
-  }
-
-  /** The buffer of an argument was resized or transferred while the call went on. */
-  #changed(argument: string, data: ArrayBufferView, elements: number): ArgumentError {
-    const expected = `${elements} elements until the call ends`;
-    return new ArgumentError(this.#operation, argument, expected, received(data));
   }
 
   #writeAddresses(): void {

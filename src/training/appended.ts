@@ -5,13 +5,8 @@ import type { Engine } from "../instance/instance";
 import { type AppendedRows, appendedCall, type BiasKeyValue } from "../layer/appended";
 import type { Steps } from "../run/steps";
 import type { Tensor } from "../tensor/tensor";
-import {
-  type AttendGradients,
-  type AttendState,
-  callBackward,
-  checkWanted,
-  type GradientOptions,
-} from "./attend";
+import { callBackward, checkWanted } from "./attend";
+import type { AttendGradients, AttendState, GradientOptions } from "./options";
 
 /** Of the inputs as attendBackward's, and of the bias. */
 export interface AppendedGradients extends AttendGradients {

@@ -4,12 +4,7 @@ import { MaskKind, TrainingKernel } from "../../assembly/kinds";
 import { BackwardFrame, Mask as MaskRecord } from "../../build/frames";
 import { maskSlot, type Scores, stageCall, writeCall } from "../attend/call";
 import { type AttendCall, checkAttend } from "../attend/forward";
-import {
-  type Abortable,
-  type AttendOptions,
-  attendFields,
-  type ScoreOptions,
-} from "../attend/options";
+import type { Abortable } from "../attend/options";
 import { type Attention, checkAttention } from "../attention";
 import { reader } from "../check/names";
 import type { Inputs, Shapes } from "../check/shapes";
@@ -20,83 +15,16 @@ import { type Module, moduleOf } from "../instance/modules";
 import { Staging } from "../memory/staging";
 import { type Steps, threadsFor } from "../run/steps";
 import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
-
-/** What `attend` gave with `logSumExp: true`, and with the same options otherwise. */
-export interface AttendState {
-  /** In the layout of the query. */
-  readonly output: Tensor;
-  /** [B, H, L], without the axes that the query does not have. */
-  readonly logSumExp: Tensor;
-}
-
-/** Of the backward pass, besides those that say which scores were computed. */
-export interface GradientOptions {
-  /** Gradients wanted besides those of query, key and value. */
-  gradients?:
-    | {
-        /** Of an additive mask, or of each in a list, summed over what was broadcast. */
-        readonly mask?: boolean | undefined;
-        /** Of the slopes, [H] or [B, H] as they were given. */
-        readonly alibi?: boolean | undefined;
-        /** Of the sinks, [H]. */
-        readonly sinks?: boolean | undefined;
-      }
-    | undefined;
-  /** Where to write the gradients: as many elements as the tensors have. */
-  out?:
-    | {
-        /** Of the query. */
-        readonly query?: Float32Array | Tensor | undefined;
-        /** Of the key. */
-        readonly key?: Float32Array | Tensor | undefined;
-        /** Of the value. */
-        readonly value?: Float32Array | Tensor | undefined;
-      }
-    | undefined;
-  /** Whether to add the gradients to what is in `out`. */
-  accumulate?: boolean | undefined;
-}
-
-/** `weights`, `scores` and `logSumExp` may stand as they did in `attend`, and change nothing. */
-export type BackwardScoreOptions = Omit<ScoreOptions, "out" | "scoreMod"> & GradientOptions;
-
-/** Options of `attendBackward`: those of the `attend` it goes back through, and which gradients. */
-export type BackwardOptions = Omit<AttendOptions, "out" | "scoreMod"> & GradientOptions;
-
-/** What `attendBackward` returns; what was not asked for is missing. */
-export interface AttendGradients {
-  /** In the dims of the query. */
-  queryGradient: Tensor;
-  /** In the dims of the key. */
-  keyGradient: Tensor;
-  /** In the dims of the value. */
-  valueGradient: Tensor;
-  /** In the dims of the mask, summed over what was broadcast. */
-  maskGradient?: Tensor;
-  /** Instead, where `mask` is a list: as long as it, undefined for those that are not additive. */
-  maskGradients?: readonly (Tensor | undefined)[];
-  /** [H] or [B, H], as the slopes were given. */
-  slopesGradient?: Tensor;
-  /** [H] */
-  sinksGradient?: Tensor;
-}
-
-export const gradientFields = { gradients: 1, out: 1, accumulate: 1 } as const;
-
-/** A scoreMod is read too, to be refused. */
-type BackwardFields = BackwardOptions & Pick<ScoreOptions, "scoreMod">;
-const backwardFields = { ...attendFields, ...gradientFields } as const;
-const readBackward = reader<BackwardFields>(backwardFields);
-const readBackwardLater = reader<BackwardFields & Abortable>({ ...backwardFields, signal: 1 });
-
-/** What the forward pass was given and gave, and the gradient of its output. */
-export interface AttendPass extends AttendState {
-  readonly query: Tensor;
-  readonly key: Tensor;
-  readonly value: Tensor;
-  /** In the dims of the output. */
-  readonly outputGradient: Tensor;
-}
+import {
+  type AttendGradients,
+  type AttendPass,
+  type AttendState,
+  type BackwardOptions,
+  type GradientOptions,
+  readBackward,
+  readBackwardLater,
+  readPass,
+} from "./options";
 
 /**
  * Gradients of `attend`'s inputs (Dao 2023, "FlashAttention-2": weights are made anew from
@@ -137,11 +65,6 @@ export function attendBackwardAsync(
     return { signal, steps: (engine) => callBackward(engine, call, gradient, state, read) };
   });
 }
-
-export const readPass = reader<AttendPass>(
-  { query: 1, key: 1, value: 1, output: 1, logSumExp: 1, outputGradient: 1 },
-  "{ query, key, value, output, logSumExp, outputGradient }",
-);
 
 function checkPass(
   operation: string,

@@ -1,28 +1,26 @@
 // wasm-attention/training: gradients.
 
-export {
-  type AttendGradients,
-  type AttendPass,
-  type AttendState,
-  attendBackward,
-  attendBackwardAsync,
-  type BackwardOptions,
-  type GradientOptions,
-} from "./attend";
+export { attendBackward, attendBackwardAsync } from "./attend";
 export { training } from "./extension";
+export type {
+  LayerBackwardOptions,
+  LayerGradients,
+  ProjectionGradients,
+} from "./layer-options";
 export {
   type LinearBackwardOptions,
   type LinearGradients,
   linearBackward,
   linearBackwardAsync,
 } from "./linear";
-export {
-  type LayerBackwardOptions,
-  type LayerGradients,
-  multiHeadBackward,
-  multiHeadBackwardAsync,
-  type ProjectionGradients,
-} from "./multihead";
+export { multiHeadBackward, multiHeadBackwardAsync } from "./multihead";
+export type {
+  AttendGradients,
+  AttendPass,
+  AttendState,
+  BackwardOptions,
+  GradientOptions,
+} from "./options";
 export {
   attendPackedBackward,
   attendPackedBackwardAsync,

@@ -6,7 +6,6 @@ import { checkAccumulate } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import { moduleOf } from "../instance/modules";
-import type { BiasKeyValue } from "../layer/appended";
 import { checkLayer, type MultiHeadAttention } from "../layer/multihead";
 import type { LayerWeights } from "../layer/projections";
 import { type Kept, LayerRecord } from "../layer/record";
@@ -16,68 +15,15 @@ import { AllocatedTensor } from "../tensor/allocated";
 import { isFloats } from "../tensor/arrays";
 import { add, checkDimsOf, checkOut, checkTensor, set, type Tensor } from "../tensor/tensor";
 import { type AppendedGradients, attendAppendedBackward } from "./appended";
-import { callBackward, type GradientOptions, gradientFields } from "./attend";
+import { callBackward } from "./attend";
+import type {
+  LayerBackwardOptions,
+  LayerGradients,
+  ProjectionGradients,
+  Targets,
+} from "./layer-options";
 import { type LinearGradients, linearGradients } from "./linear";
-
-/** Of a projection. */
-export interface ProjectionGradients {
-  /** In the dims and the order of its matrix. */
-  readonly weight: Tensor;
-  /** Where it has a bias. */
-  readonly bias?: Tensor | undefined;
-}
-
-type Targets<T> = { readonly [Name in keyof T]?: T[Name] | Float32Array | undefined };
-
-/** Options of the layer's `backward`. */
-export interface LayerBackwardOptions {
-  /** Gradients wanted besides: of additive masks, of ALiBi's slopes and of the sinks. */
-  gradients?: GradientOptions["gradients"];
-  /** Where to write the gradients: as many elements as they have. */
-  out?:
-    | {
-        /** Of the query. */
-        readonly query?: Float32Array | Tensor | undefined;
-        /** Of the key. */
-        readonly key?: Float32Array | Tensor | undefined;
-        /** Of the value. */
-        readonly value?: Float32Array | Tensor | undefined;
-        /** Of the projections. */
-        readonly weights?:
-          | { readonly [Name in keyof LayerWeights]?: Targets<ProjectionGradients> | undefined }
-          | undefined;
-        /** Of the bias key and value. */
-        readonly biasKeyValue?: Targets<BiasKeyValue> | undefined;
-      }
-    | undefined;
-  /** Whether to add the gradients to what is in `out`. */
-  accumulate?: boolean | undefined;
-}
-
-/** What the layer's `backward` returns; what was not asked for is missing. */
-export interface LayerGradients {
-  /**
-   * In the dims of the query. The gradient of a key or value that `forward` was not given is part of
-   * that of the input which stood for it.
-   */
-  queryGradient: Tensor;
-  /** Where a key was given. */
-  keyGradient?: Tensor;
-  /** Where a value was given. */
-  valueGradient?: Tensor;
-  /** Of the four projections. */
-  weights: Record<keyof LayerWeights, ProjectionGradients>;
-  /** Of the bias key and value, in their dims, where the layer has them. */
-  biasKeyValue?: BiasKeyValue;
-  /** In the dims of the mask. */
-  maskGradient?: Tensor;
-  /** Instead, where `mask` is a list: as long as it, undefined for those that are not additive. */
-  maskGradients?: readonly (Tensor | undefined)[];
-  /** [H] or [B, H], as the slopes were given. */
-  slopesGradient?: Tensor;
-  /** [H] */
-  sinksGradient?: Tensor;
-}
+import { type GradientOptions, gradientFields } from "./options";
 
 const readLayerBackward = reader<LayerBackwardOptions>(gradientFields);
 const readLayerBackwardLater = reader<LayerBackwardOptions & Abortable>({

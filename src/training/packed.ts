@@ -5,15 +5,14 @@ import type { Abortable } from "../attend/options";
 import { checkPacked, type PackedFields, type PackedOptions, packedFields } from "../attend/packed";
 import { type Attention, checkAttention } from "../attention";
 import { reader } from "../check/names";
+import { callBackward, forwardOptions } from "./attend";
 import {
   type AttendGradients,
   type AttendPass,
-  callBackward,
-  forwardOptions,
   type GradientOptions,
   gradientFields,
   readPass,
-} from "./attend";
+} from "./options";
 
 /** Options of `attendPackedBackward`. */
 export type PackedBackwardOptions = Omit<PackedOptions, "out" | "scoreMod"> & GradientOptions;

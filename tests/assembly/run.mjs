@@ -26,7 +26,9 @@ for (const build of ["portable", "relaxed"]) {
   const report = stdout + stderr;
   const [, passed = "0", run = "0"] = report.match(/\[Tests\]\S*: \S*?(\d+) \/ (\d+)/) ?? [];
   const files = report.match(/tests\/assembly\/\S+\.spec\.ts/g)?.length ?? 0;
-  console.log(`kernel specs, ${build}: ${passed} of ${run} passed, ${files} of ${specs.length} files`);
+  console.log(
+    `kernel specs, ${build}: ${passed} of ${run} passed, ${files} of ${specs.length} files`,
+  );
   if (status !== 0 || Number(passed) === 0 || passed !== run || files !== specs.length) {
     console.log(report);
     process.exit(1);

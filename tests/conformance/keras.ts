@@ -1,4 +1,4 @@
-// Keras 3 and tf-keras: the Whole layer and what it is made of, MultiHeadAttention, masks; and
+// Keras 3 and tf-keras: the Attention layer and what it is made of, MultiHeadAttention, masks; and
 // keras-hub's ALiBi and sinusoidal positions.
 
 import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";

@@ -1,4 +1,4 @@
-// onnxruntime's contrib Whole (with its projections) and MultiHeadAttention (without).
+// onnxruntime's contrib Attention (with its projections) and MultiHeadAttention (without).
 
 import type { Tensor } from "wasm-attention";
 import { linear, prepareLinear } from "wasm-attention";

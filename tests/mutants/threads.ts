@@ -7,7 +7,7 @@ const threaded = ["portable-threads"];
 export const threads: readonly Mutant[] = [
   {
     name: "rows begin before all keys are packed",
-    file: "assembly/attend/forward.ts",
+    file: "assembly/attend/roads/many.ts",
     find: "return item < start + packing ? start : start + packing;",
     replace: "return start;",
     tests: ["tests/threads.test.ts"],
@@ -16,7 +16,7 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "spans are merged before all are done",
-    file: "assembly/attend/stream.ts",
+    file: "assembly/attend/roads/few.ts",
     find: "return splits(frame) && item >= allSpans(frame) ? allSpans(frame) : 0;",
     replace: "return 0;",
     tests: ["tests/spans.test.ts"],
@@ -34,16 +34,16 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "every thread uses the scratch of the first",
-    file: "assembly/linear.ts",
-    find: "address(frame, Slot.scratch) + <usize>thread * threadBytes(frame);",
-    replace: "address(frame, Slot.scratch);",
+    file: "assembly/linear/linear.ts",
+    find: "frame.scratch + <usize>thread * threadBytes(frame);",
+    replace: "frame.scratch;",
     tests: ["tests/threads.test.ts"],
     only: "the same bits",
     targets: threaded,
   },
   {
     name: "an item is taken without waiting for those it needs",
-    file: "src/engine/control.ts",
+    file: "src/threads/control.ts",
     find: "while (Atomics.load(control, Control.done) < ready) if (!patience(true)) return false;",
     replace: "void ready;",
     tests: ["tests/threads.test.ts"],
@@ -51,7 +51,7 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "sleeping workers are not woken",
-    file: "src/engine/pool.ts",
+    file: "src/threads/pool.ts",
     find: `    this.#turn();
     Atomics.notify(control, Control.state);`,
     replace: "    this.#turn();",
@@ -60,7 +60,7 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "a dead worker's block is used again at once",
-    file: "src/engine/pool.ts",
+    file: "src/threads/pool.ts",
     find: "await this.#ended;",
     replace: "",
     tests: ["tests/pool.test.ts"],
@@ -75,7 +75,7 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "tensors disposed in flight are given to others",
-    file: "src/engine/arena.ts",
+    file: "src/memory/arena.ts",
     find: "if (this.#held.has(address)) {",
     replace: "if (!this.#blocks.has(address)) {",
     tests: ["tests/async.test.ts"],
@@ -83,7 +83,7 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "the mask's gradient is summed by two threads at once",
-    file: "src/backward.ts",
+    file: "src/training/attend.ts",
     find: "const threads = wanted.mask ? 1 : threadsFor(engine, multiplyAdds);",
     replace: "const threads = threadsFor(engine, multiplyAdds);",
     tests: ["tests/threads.test.ts"],
@@ -91,21 +91,21 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "a call does not wait for the workers inside",
-    file: "src/engine/pool.ts",
+    file: "src/threads/pool.ts",
     find: "const left = until(() => this.#count(Control.inside) === 0);",
     replace: "const left = true;",
     tests: ["tests/pool.test.ts"],
   },
   {
     name: "an asynchronous call does not wait for the workers inside",
-    file: "src/engine/pool.ts",
+    file: "src/threads/pool.ts",
     find: "while (this.#count(Control.inside) && goOn()) await this.#look();",
     replace: "",
     tests: ["tests/pool.test.ts"],
   },
   {
     name: "an abort is looked at when the workers have done all",
-    file: "src/engine/work.ts",
+    file: "src/run/steps.ts",
     find: "() => signal?.aborted || !arena.reserved",
     replace: "() => !arena.reserved",
     tests: ["tests/async.test.ts"],
@@ -113,7 +113,7 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "an abort is looked at when all slices are done",
-    file: "src/engine/work.ts",
+    file: "src/run/steps.ts",
     find: `    await eventLoop();
     check();`,
     replace: "    await eventLoop();",
@@ -122,7 +122,7 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "a prepared weight is let go of while a call reads it",
-    file: "src/engine/staging.ts",
+    file: "src/memory/staging.ts",
     find: "    this.#hold(address);\n    return this.#place(slot, 0, address);",
     replace: "    return this.#place(slot, 0, address);",
     tests: ["tests/async.test.ts"],

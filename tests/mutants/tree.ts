@@ -35,7 +35,7 @@ export class Tree {
   /** All builds, as they are put back after each fault. */
   async build(): Promise<void> {
     const built =
-      (await this.#runs("scripts/quick.mjs")) && (await this.#runs("scripts/bundle.mjs"));
+      (await this.#runs("scripts/wasm.mjs", "--quick")) && (await this.#runs("scripts/bundle.mjs"));
     if (!built) throw new Error("the sources do not build");
     cpSync(join(this.folder, "build"), join(this.folder, "right"), { recursive: true });
   }
@@ -52,16 +52,14 @@ export class Tree {
     const compiled = tests.every(isSpec);
     const targets = mutant.targets ?? (kernel && !compiled ? ["portable"] : []);
     try {
-      if (targets.length > 0 && !(await this.#runs("scripts/quick.mjs", ...targets)))
+      if (targets.length > 0 && !(await this.#runs("scripts/wasm.mjs", "--quick", ...targets)))
         return "not built";
       if (!compiled && !(await this.#runs("scripts/bundle.mjs"))) return "not built";
       return (await this.passes(mutant)) ? "green" : "red";
     } finally {
       writeFileSync(file, right);
-      for (const target of targets) {
-        const name = `${target}.wasm`;
-        cpSync(join(this.folder, "right", name), join(this.folder, "build", name));
-      }
+      if (targets.length > 0)
+        cpSync(join(this.folder, "right"), join(this.folder, "build"), { recursive: true });
     }
   }
 

@@ -1,0 +1,62 @@
+// What a caller handed over, copied into linear memory: its length is asked again at every piece, since a
+// buffer may be resized or transferred while a call goes on.
+
+import { ArgumentError } from "../errors";
+import { AllocatedTensor } from "../tensor/allocated";
+import { bufferOf, kindOf, lengthOf, part } from "../tensor/arrays";
+import { received } from "../tensor/tensor";
+import type { Arena } from "./arena";
+
+/** Plain numbers are integers of 32 bits. */
+export type Data = Float32Array | Uint8Array | Int32Array | readonly number[];
+
+export interface Place {
+  /** Where the frame wants the address, if it does. */
+  readonly slot: number | undefined;
+  readonly bytes: number;
+  /** 0 until it has one in the call's block. */
+  address: number;
+}
+
+export interface Copy {
+  readonly place: Place;
+  readonly argument: string;
+  /** Another engine's tensor is asked for its data anew after every pause. */
+  readonly from: Data | AllocatedTensor;
+}
+
+/** All of it, or bytes [start, end), multiples of four. */
+export function copyIn(
+  { bytes, floats, words }: Arena,
+  operation: string,
+  { place, argument, from }: Copy,
+  start = 0,
+  end = place.bytes,
+): void {
+  const at = place.address + start;
+  if (Array.isArray(from)) {
+    words.set(from, at / 4);
+    return;
+  }
+  const data = (from instanceof AllocatedTensor ? from.data : from) as Float32Array;
+  const kind = kindOf(data);
+  const size = kind === "Uint8Array" ? 1 : 4;
+  const elements = place.bytes / size;
+  if (lengthOf(data) !== elements) throw changed(operation, argument, data, elements);
+  const whole = end - start === place.bytes && !("growable" in bufferOf(data));
+  // No view where none is needed: it costs more than the copy of a small tensor.
+  const piece = whole ? data : part(data, start / size, (end - start) / size);
+  if (size === 1) bytes.set(piece, at);
+  else (kind === "Int32Array" ? words : floats).set(piece, at / 4);
+}
+
+/** The buffer of an argument was resized or transferred while the call went on. */
+export function changed(
+  operation: string,
+  argument: string,
+  data: ArrayBufferView,
+  elements: number,
+): ArgumentError {
+  const expected = `${elements} elements until the call ends`;
+  return new ArgumentError(operation, argument, expected, received(data));
+}
