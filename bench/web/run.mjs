@@ -22,7 +22,10 @@ const root = new URL("../..", import.meta.url).pathname;
 const builds = ["portable", "relaxed"];
 for (const name of builds) compileRoofline(name);
 
-const served = { "wasm-attention": "/dist/browser.js", "onnxruntime-web": "/ort/ort.wasm.min.mjs" };
+const served = {
+  "wasm-attention": "/dist/browser/index.js",
+  "onnxruntime-web": "/ort/ort.wasm.min.mjs",
+};
 await build({
   entryPoints: [`${root}bench/page.ts`],
   outfile: `${root}build/bench/web/page.js`,
