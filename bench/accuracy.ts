@@ -92,7 +92,7 @@ function errorsOf(got: ArrayLike<number>, truth: Float64Array) {
   return { most, mean: sum / truth.length };
 }
 
-const relaxed = readFileSync(new URL("../dist/core.relaxed.wasm", import.meta.url));
+const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
 const engines = [await createAttention({ reproducible: true })];
 if (WebAssembly.validate(relaxed)) engines.push(await createAttention());
 

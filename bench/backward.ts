@@ -1,7 +1,8 @@
 // attendBackward beside our own attend, turn by turn, on allocated tensors: the ratio is how many
 // forward passes a backward pass takes. Its five products are two and a half times forward's two.
 
-import { type AttendState, type Attention, tensor } from "wasm-attention";
+import type { Attention } from "wasm-attention";
+import { attendBackward } from "wasm-attention/training";
 import { random } from "./cases";
 import { paired } from "./paired";
 import type { Case } from "./peers/peer";
@@ -11,7 +12,11 @@ export const backwardCases: readonly Case[] = [512, 128, 1024, 2048].flatMap((n)
   [false, true].map((causal) => ({ heads: 12, n, d: 64, causal })),
 );
 
-export async function benchBackward(attention: Attention, c: Case, report: Report): Promise<void> {
+export async function benchBackward(
+  attention: Attention<"training">,
+  c: Case,
+  report: Report,
+): Promise<void> {
   const dims = [1, c.heads, c.n, c.d];
   const size = c.heads * c.n * c.d;
   const tensors = Array.from({ length: 8 }, () => attention.allocate(dims));
@@ -21,13 +26,12 @@ export async function benchBackward(attention: Attention, c: Case, report: Repor
   const { causal } = c;
   const forward = () =>
     attention.attend(query, key, value, { causal, logSumExp: true, out: output });
-  const lse = forward().logSumExp;
-  if (!lse) throw new Error("no logSumExp");
-  const state: AttendState = { output, logSumExp: tensor(lse.data, lse.dims) };
+  const { logSumExp } = forward();
+  const pass = { query, key, value, output, logSumExp, outputGradient: gradient };
   const [q, k, v] = gradients;
   const options = { causal, out: { query: q, key: k, value: v } };
   const backward = () => {
-    attention.attendBackward(gradient, query, key, value, state, options);
+    attendBackward(attention, pass, options);
   };
   const pair = await paired(
     () => void forward(),

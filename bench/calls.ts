@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import Benchmark from "benchmark";
-import { type Attention, createAttention, tensor } from "wasm-attention";
+import { type Attention, createAttention, linear, prepareLinear, tensor } from "wasm-attention";
 
 function benchCalls(attention: Attention): void {
   const suite = new Benchmark.Suite();
@@ -29,7 +29,8 @@ function benchCalls(attention: Attention): void {
   for (const rows of [1, 16, 512]) {
     const x = attention.allocate([rows, 768]);
     x.data.fill(0.5);
-    const weight = attention.prepareLinear(
+    const weight = prepareLinear(
+      attention,
       tensor(new Float32Array(768 * 768).fill(0.01), [768, 768]),
       {
         order: "in,out",
@@ -38,7 +39,7 @@ function benchCalls(attention: Attention): void {
     const out = attention.allocate([rows, 768]);
     suite.add(
       `linear ${rows} × 768 × 768, allocated`,
-      () => attention.linear(x, weight, { out }),
+      () => linear(attention, x, weight, { out }),
       options,
     );
   }
@@ -50,7 +51,7 @@ function benchCalls(attention: Attention): void {
   suite.run();
 }
 
-const relaxed = readFileSync(new URL("../dist/core.relaxed.wasm", import.meta.url));
+const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
 for (const reproducible of WebAssembly.validate(relaxed) ? [true, false] : [true]) {
   const attention = await createAttention({ reproducible });
   console.log(attention.variant);

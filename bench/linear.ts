@@ -1,6 +1,6 @@
 // linear and the layer beside other libraries' products by a constant matrix.
 
-import { type Attention, MultiHeadAttention, tensor } from "wasm-attention";
+import { type Attention, linear, MultiHeadAttention, prepareLinear, tensor } from "wasm-attention";
 import { beside } from "./beside";
 import { operationsOf, random, scoresOf } from "./cases";
 import type { LayerCase, LinearCase, Peer } from "./peers/peer";
@@ -16,7 +16,7 @@ export async function benchLinear(
 ): Promise<void> {
   const { m, k, columns } = c;
   const [x, weight] = [random(m * k), random(k * columns, 1 / 32)];
-  const prepared = attention.prepareLinear(tensor(weight, [k, columns]), { order: "in,out" });
+  const prepared = prepareLinear(attention, tensor(weight, [k, columns]), { order: "in,out" });
   const input = tensor(x, [m, k]);
   let output = new Float32Array(0) as Float32Array;
   const operations = 2 * m * k * columns;
@@ -27,13 +27,16 @@ export async function benchLinear(
       {
         facts: { op: "linear", build, threads, ...c, place: "Float32Arrays" },
         run() {
-          output = attention.linear(input, prepared).data;
+          output = linear(attention, input, prepared).data;
         },
         output: () => output,
         ceiling: () => (operations / tiles.now() / threads) * 1000,
         operations,
       },
-      peers.map(({ name, linear }) => ({ name, prepare: linear && (() => linear(c, x, weight)) })),
+      peers.map(({ name, linear: make }) => ({
+        name,
+        prepare: make && (() => make(c, x, weight)),
+      })),
       report,
     );
   } finally {

@@ -71,7 +71,7 @@ if (timed.some(wants)) {
     else console.log("one core: nothing is measured with two threads");
   }
 }
-const relaxed = readFileSync(new URL("../dist/core.relaxed.wasm", import.meta.url));
+const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
 const builds = ["portable", ...(WebAssembly.validate(relaxed) ? ["relaxed"] : [])];
 if (wants("memory")) {
   benchMemory(builds, quick ? memoryLengths.slice(0, 1) : memoryLengths, wanted, report);

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { type Attention, createAttention } from "wasm-attention";
+import { training } from "wasm-attention/training";
 import { benchAttend } from "./attend";
 import { backwardCases, benchBackward } from "./backward";
 import { cases, decoding, halved, layers, linears, small } from "./cases";
@@ -31,10 +32,11 @@ if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 
-async function engines(): Promise<Attention[]> {
-  const relaxed = readFileSync(new URL("../dist/core.relaxed.wasm", import.meta.url));
-  const made = [await createAttention({ reproducible: true, threads })];
-  if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads }));
+async function engines(): Promise<Attention<"training">[]> {
+  const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
+  const extensions = [training] as const;
+  const made = [await createAttention({ reproducible: true, threads, extensions })];
+  if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads, extensions }));
   for (const engine of made) {
     if (engine.threads !== threads)
       throw new Error(`not ${threads} threads: ${engine.threadsFallback}`);

@@ -44,9 +44,10 @@ const peers: Record<string, () => Promise<Uint8Array[]>> = {
   ],
 };
 
-/** Bytes after brotli, ours with both builds inside. */
+/** Bytes after brotli, ours a program with `attend` alone, both builds inside. */
 export async function benchSize(report: Report): Promise<void> {
-  const oursBytes = brotli(read("../dist/browser/index.js"));
+  const ours = await bundled('export { createAttention } from "wasm-attention";');
+  const oursBytes = brotli(ours);
   for (const [peer, parts] of Object.entries(peers)) {
     const facts = { op: "size", build: "both", threads: 1, peer, oursBytes };
     try {

@@ -1,5 +1,5 @@
 // npm run bench:charts [-- FILE]: draws bench/charts/*.svg from the rows of a run and writes the table
-// in README.md between its markers. The figures are the run's, ours the median over its rows.
+// in bench/README.md between its markers. The figures are the run's, ours the median over its rows.
 import { readFileSync, writeFileSync } from "node:fs";
 import { parse, View } from "vega";
 import { compile } from "vega-lite";
@@ -118,9 +118,9 @@ await draw("memory", "Peak memory of one call beside its tensors, one head of 64
 });
 
 const [begin, end] = ["<!-- bench:begin -->", "<!-- bench:end -->"];
-const readme = readFileSync("README.md", "utf8");
-const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
-if (from < 0 || to < from) throw new Error(`README.md has no ${begin} … ${end}`);
+const page = readFileSync("bench/README.md", "utf8");
+const [from, to] = [page.indexOf(begin), page.indexOf(end)];
+if (from < 0 || to < from) throw new Error(`bench/README.md has no ${begin} … ${end}`);
 const table = `${begin}\n${engine}; medians.\n\n${tableOf(rows)}${end}`;
-writeFileSync("README.md", readme.slice(0, from) + table + readme.slice(to + end.length));
-console.log("README.md, between its markers");
+writeFileSync("bench/README.md", page.slice(0, from) + table + page.slice(to + end.length));
+console.log("bench/README.md, between its markers");

@@ -1,4 +1,4 @@
-// The README's table: our times by build and threads, and each peer's with how often ours fits in.
+// The table of bench/README.md: our times by build and threads, and each peer's with how often ours fits in.
 import { quantile } from "../paired.ts";
 import { caseOf, milliseconds } from "../rows.ts";
 

@@ -13,11 +13,14 @@ import { describe } from "../errors";
 
 export const backends: readonly string[] = ["cpu", "wasm"];
 
-let current: Attention | undefined;
+let current: Attention<"training"> | undefined;
 
-/** @throws DisposedError for an engine that is. */
-export function changeEngine(operation: string, attention: Attention): void {
-  naming(operation, () => attention.memory);
+/** @throws ArgumentError for an engine without gradients; DisposedError for one that is disposed. */
+export function changeEngine(operation: string, attention: Attention<"training">): void {
+  if (!naming(operation, () => attention.extensions).training) {
+    const expected = "an engine from createAttention({ extensions: [training] })";
+    throw new ArgumentError(operation, "attention", expected, "one without training");
+  }
   current = attention;
 }
 
@@ -33,9 +36,10 @@ function naming<Result>(operation: string, run: () => Result): Result {
 }
 
 /** @throws ArgumentError before `registerAttention`. */
-export function runningEngine(operation: string): Attention {
+export function runningEngine(operation: string): Attention<"training"> {
   if (current) return current;
-  const expected = "registerAttention(await createAttention()) beforehand";
+  const expected =
+    "registerAttention(await createAttention({ extensions: [training] })) beforehand";
   throw new ArgumentError(operation, "attention", expected, "no engine");
 }
 

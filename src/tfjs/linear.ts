@@ -8,7 +8,10 @@ import {
   type Attention,
   type PreparedLinear,
   type PrepareOptions,
+  prepareLinear,
+  linear as product,
 } from "wasm-attention";
+import { linearBackward } from "wasm-attention/training";
 import { describe } from "../errors";
 import { runKernel } from "./engine";
 import { checkTensor, type Kernel, read, write } from "./values";
@@ -59,7 +62,7 @@ function withPrepared<Result>(
   options: PrepareOptions,
   use: (prepared: PreparedLinear) => Result,
 ): Result {
-  const prepared = attention.prepareLinear(weight, options);
+  const prepared = prepareLinear(attention, weight, options);
   try {
     return use(prepared);
   } finally {
@@ -71,7 +74,7 @@ const forward: Kernel = {
   name: FORWARD,
   run(attention, inputs, { order }: Attributes, backend) {
     const [x, weight, bias] = inputs.map((input) => read(backend, input));
-    const multiply = (prepared: PreparedLinear) => attention.linear(x, prepared);
+    const multiply = (prepared: PreparedLinear) => product(attention, x, prepared);
     return [write(backend, withPrepared(attention, weight, { order, bias }, multiply))];
   },
 };
@@ -82,7 +85,7 @@ const backward: Kernel = {
   run(attention, inputs, { order }: Attributes, backend) {
     const [dy, x, weight, bias] = inputs.map((input) => read(backend, input));
     const gradients = withPrepared(attention, weight, { order, bias }, (prepared) =>
-      attention.linearBackward(dy, x, prepared, { gradients: { input: false } }),
+      linearBackward(attention, dy, x, prepared, { gradients: { input: false } }),
     );
     const { weightGradient, biasGradient } = gradients;
     return [weightGradient, ...(biasGradient ? [biasGradient] : [])].map((gradient) =>
@@ -102,8 +105,8 @@ export const linearGradient: GradConfig = {
     const [, weight] = saved as [Tensor, Tensor];
     // Weights nearly always learn, but the input of a model's first layer does not.
     const ofWeights = runKernel(operation, BACKWARD, [gradient, ...saved], { order, operation });
-    const turned = order === "in,out" ? "out,in" : "in,out";
-    const ofInput: Attributes = { order: turned, operation };
+    const transposed = order === "in,out" ? "out,in" : "in,out";
+    const ofInput: Attributes = { order: transposed, operation };
     return {
       0: () => runKernel(operation, FORWARD, [gradient, weight], ofInput)[0],
       1: () => ofWeights[0],

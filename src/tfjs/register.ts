@@ -10,7 +10,7 @@ import {
   unregisterGradient,
   unregisterKernel,
 } from "@tensorflow/tfjs-core";
-import { ArgumentError, Attention } from "wasm-attention";
+import { ArgumentError, type Attention } from "wasm-attention";
 import { describe } from "../errors";
 import { backends, changeEngine, runningEngine } from "./engine";
 import { MultiHeadAttention } from "./layer";
@@ -19,23 +19,30 @@ import { attendGradient, attendKernels } from "./scaled-dot-product";
 import type { Kernel } from "./values";
 
 /**
- * Makes `attention` the engine of `scaledDotProductAttention`, `linear` and `MultiHeadAttention`, and
+ * Makes `attention`, an engine with the extension `training` of `wasm-attention/training`, the one of `scaledDotProductAttention`, `linear` and `MultiHeadAttention`, and
  * tells TensorFlow.js of their kernels, gradients and class. To be called before one of them runs or a
  * model with such a layer is loaded; called again, it changes the engine.
  *
- * @throws ArgumentError unless `attention` comes from `createAttention`; DisposedError after its `dispose`.
+ * @throws ArgumentError unless `attention` comes from `createAttention({ extensions: [training] })`;
+ * DisposedError after its `dispose`.
  */
-export function registerAttention(attention: Attention): void {
-  if (!(attention instanceof Attention)) {
-    const expected = "an engine from createAttention";
-    throw new ArgumentError("registerAttention", "attention", expected, describe(attention));
+export function registerAttention(attention: Attention<"training">): void {
+  const operation = "registerAttention";
+  if (!isEngine(attention)) {
+    const expected = "an engine from createAttention({ extensions: [training] })";
+    throw new ArgumentError(operation, "attention", expected, describe(attention));
   }
-  changeEngine("registerAttention", attention);
+  changeEngine(operation, attention);
   for (const kernel of [...attendKernels, ...linearKernels]) {
     for (const backend of backends) registerOn(backend, kernel);
   }
   for (const gradient of [attendGradient, linearGradient]) registerAnew(gradient);
   serialization.registerClass(MultiHeadAttention);
+}
+
+/** Not by its class, which is internal: a promise of one and a layer have no `attend`. */
+function isEngine(value: unknown): boolean {
+  return typeof (value as Partial<Attention> | null | undefined)?.attend === "function";
 }
 
 // TensorFlow.js warns of what is registered twice.

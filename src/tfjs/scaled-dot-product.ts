@@ -3,6 +3,7 @@
 
 import { type GradConfig, type Tensor, type TensorInfo, tidy } from "@tensorflow/tfjs-core";
 import { type Alibi, ArgumentError, type AttendOptions } from "wasm-attention";
+import { attendBackward } from "wasm-attention/training";
 import { describe } from "../errors";
 import { runKernel } from "./engine";
 import { unknownName } from "./suggestion";
@@ -169,13 +170,12 @@ const backward: Kernel = {
   run(attention, inputs, attributes: Attributes, backend) {
     const { learning } = attributes;
     const [query, key, value] = inputs.slice(0, 3).map((input) => read(backend, input));
-    const [output, logSumExp, gradient] = inputs.slice(-3).map((input) => read(backend, input));
-    const { queryGradient, keyGradient, valueGradient, ...asked } = attention.attendBackward(
-      gradient,
-      query,
-      key,
-      value,
-      { output, logSumExp },
+    const [output, logSumExp, outputGradient] = inputs
+      .slice(-3)
+      .map((input) => read(backend, input));
+    const { queryGradient, keyGradient, valueGradient, ...asked } = attendBackward(
+      attention,
+      { query, key, value, output, logSumExp, outputGradient },
       {
         ...optionsOf(backend, inputs, attributes),
         gradients: Object.fromEntries(learning.map((name) => [name, true])),

@@ -11,8 +11,13 @@ export type Backend = Pick<KernelBackend, "readSync" | "write">;
 /** A kernel of ours, for every backend. */
 export interface Kernel {
   readonly name: string;
-  // biome-ignore lint/suspicious/noExplicitAny: each kernel knows its own attributes
-  run(attention: Attention, inputs: TensorInfo[], attributes: any, backend: Backend): TensorInfo[];
+  run: (
+    attention: Attention<"training">,
+    inputs: TensorInfo[],
+    // biome-ignore lint/suspicious/noExplicitAny: each kernel knows its own attributes
+    attributes: any,
+    backend: Backend,
+  ) => TensorInfo[];
 }
 
 /** The elements of a float32 tensor, not to be changed. */

@@ -1,5 +1,5 @@
 // Every browser, in every context and under every policy: the same bits, the right build, threads or
-// why there are none, errors that say what to do. Leaves rows for the README's table of engines.
+// why there are none, errors that say what to do. Leaves rows for docs/engines.md.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -31,7 +31,7 @@ const browsers = [
   { browser: webkit(), build: "portable" }, // it has no relaxed SIMD
 ];
 
-/** What the README's table needs: policies change no column of it, and one service worker says all. */
+/** What the table of docs/engines.md needs: policies change no column of it, and one service worker says all. */
 const told = [
   "main thread",
   "main thread, isolated",

@@ -7,6 +7,7 @@ import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { type Attention, createAttention } from "wasm-attention";
 import { registerAttention } from "wasm-attention/tfjs";
+import { training } from "wasm-attention/training";
 
 const require = createRequire(import.meta.url);
 setWasmPaths(`${dirname(require.resolve("@tensorflow/tfjs-backend-wasm/package.json"))}/dist/`);
@@ -15,11 +16,14 @@ setThreadsCount(1);
 export const backends = ["cpu", "wasm"] as const;
 export type Backend = (typeof backends)[number];
 
-const engines: Partial<Record<Backend, Attention>> = {};
+const engines: Partial<Record<Backend, Attention<"training">>> = {};
 
 /** The backend with an engine of its own: on cpu the portable build, on wasm the best one. */
-export async function use(backend: Backend): Promise<Attention> {
-  engines[backend] ??= await createAttention({ reproducible: backend === "cpu" });
+export async function use(backend: Backend): Promise<Attention<"training">> {
+  engines[backend] ??= await createAttention({
+    reproducible: backend === "cpu",
+    extensions: [training],
+  });
   const attention = engines[backend];
   registerAttention(attention);
   await tf.setBackend(backend);

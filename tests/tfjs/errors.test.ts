@@ -18,6 +18,7 @@ import {
   registerAttention,
   scaledDotProductAttention,
 } from "wasm-attention/tfjs";
+import { training } from "wasm-attention/training";
 import { numbers, use } from "./backends";
 
 const [L, S, E] = [5, 4, 6];
@@ -36,11 +37,20 @@ test("before registerAttention", async () => {
   // Nothing in this process has called it yet.
   await tf.setBackend("cpu");
   const x = tf.zeros([2, 2]);
-  const expected = /registerAttention\(await createAttention\(\)\) beforehand, got no engine/;
+  const expected =
+    /registerAttention\(await createAttention\({ extensions: \[training\] }\)\) beforehand, got no engine/;
   refuses(() => scaledDotProductAttention(x, x, x), "attention", expected);
   refuses(() => linear(x, x), "attention", expected);
   refuses(() => new MultiHeadAttention(args).apply(tf.zeros([1, L, E])), "attention", expected);
-  refuses(() => registerAttention({} as Attention), "attention");
+  const engine = /registerAttention: .*createAttention\({ extensions: \[training\] }\), got/;
+  for (const wrong of [{}, null, createAttention()])
+    refuses(() => registerAttention(wrong as Attention<"training">), "attention", engine);
+  // An engine whose layers could not learn is refused before a model is built on it.
+  const without = await createAttention();
+  // @ts-expect-error: nor does it type-check
+  refuses(() => registerAttention(without), "attention", /, got one without training/);
+  refuses(() => linear(x, x), "attention", expected);
+  without.dispose();
 });
 
 test("tensors", async () => {
@@ -266,7 +276,7 @@ test("a disposed engine", async () => {
   const x = numbers([1, L, E], 1);
   const layer = new MultiHeadAttention({ ...args, name: "mine" });
   layer.apply(x);
-  const gone = await createAttention();
+  const gone = await createAttention({ extensions: [training] });
   registerAttention(gone);
   gone.dispose();
   const disposed = (call: () => unknown, name: string) =>

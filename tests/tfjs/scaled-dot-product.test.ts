@@ -11,7 +11,7 @@ import {
   type ScaledDotProductOptions,
   scaledDotProductAttention,
 } from "wasm-attention/tfjs";
-import { attendBackward, type BackwardOptions } from "wasm-attention/training";
+import { attendBackward, type BackwardOptions, training } from "wasm-attention/training";
 import { backends, numbers, use } from "./backends";
 import { close, ours } from "./compare";
 import "./relaxed";
@@ -54,7 +54,12 @@ const cases: Case[] = [
 ];
 
 /** What attend and attendBackward give for the case. */
-function direct(attention: Attention, c: Case, inputs: tf.Tensor[], outputGradient: tf.Tensor) {
+function direct(
+  attention: Attention<"training">,
+  c: Case,
+  inputs: tf.Tensor[],
+  outputGradient: tf.Tensor,
+) {
   const [query, key, value] = inputs.map(ours);
   const { gradients: wanted, ...plain } = c.options ?? {};
   const options: Omit<AttendOptions, "out" | "scoreMod"> = { ...plain };
@@ -225,7 +230,7 @@ test("tensors of one backend are read on another", async () => {
 test("a second registration changes the engine, without a warning", async (t) => {
   const warned = t.mock.method(console, "warn", () => undefined);
   const first = await use("cpu");
-  const second = await createAttention();
+  const second = await createAttention({ extensions: [training] });
   registerAttention(second);
   const x = tf.tensor2d([[1, 2]]);
   assert.deepEqual([...scaledDotProductAttention(x, x, x).dataSync()], [1, 2]);
