@@ -21,6 +21,7 @@ const OPENING = `/// <reference lib="esnext.disposable" />
 declare global {
   namespace WebAssembly {
     interface Module {}
+    interface Memory {}
   }
 }
 
@@ -33,14 +34,13 @@ function write(path) {
   if (written.has(path)) return;
   written.add(path);
   const file = join(from, `${path}.d.ts`);
-  const text = readFileSync(file, "utf8").replace(
-    /(from |import\()"(\.{1,2}\/[^"]+)"/g,
-    (_, before, target) => {
-      const reached = relative(from, join(dirname(file), target)).replaceAll("\\", "/");
-      write(reached);
-      return `${before}"${target}.cjs"`;
-    },
-  );
+  // Before TypeScript 5.7 typed arrays are of no buffer's kind.
+  const plain = readFileSync(file, "utf8").replace(/\b(\w+Array)<ArrayBuffer>/g, "$1");
+  const text = plain.replace(/(from |import\()"(\.{1,2}\/[^"]+)"/g, (_, before, target) => {
+    const reached = relative(from, join(dirname(file), target)).replaceAll("\\", "/");
+    write(reached);
+    return `${before}"${target}.cjs"`;
+  });
   mkdirSync(join(to, dirname(path)), { recursive: true });
   writeFileSync(join(to, `${path}.d.cts`), path === ENTRIES.index ? OPENING + text : text);
 }

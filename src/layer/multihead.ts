@@ -287,7 +287,7 @@ export class MultiHeadAttention {
 export function checkLayer(
   operation: string,
   value: unknown,
-): ReturnType<MultiHeadAttention["parts"]> {
+): LayerParts & { readonly attention: Attention } {
   const layer = MultiHeadAttention.from(value);
   if (layer) return layer.parts(operation);
   throw new ArgumentError(operation, "layer", "a MultiHeadAttention", describe(value));
