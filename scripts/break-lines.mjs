@@ -21,9 +21,15 @@ function breaks(statements) {
     if (expression?.type === "SequenceExpression")
       return [start, ...expression.expressions.slice(1).map(({ start }) => start)];
     if (type !== "VariableDeclaration") return [start];
-    const [, ...others] = declarations.map(({ start, init }) => [start, ...members(init?.body)]);
-    return [start, ...members(declarations[0].init?.body), ...others.flat()];
+    const [, ...others] = declarations.map(({ start, init }) => [start, ...inside(init)]);
+    return [start, ...inside(declarations[0].init), ...others.flat()];
   });
+}
+
+/** Of a class, or of a module that a bundler has wrapped in a function. */
+function inside(init) {
+  const wrapped = init?.arguments?.[0]?.body;
+  return wrapped?.type === "BlockStatement" ? breaks(wrapped.body) : members(init?.body);
 }
 
 function members(body) {

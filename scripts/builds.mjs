@@ -33,7 +33,7 @@ function inside(name, threads) {
   const bytes = ["portable", "relaxed"].map((variant) => {
     const file = `build/${name}.${variant}${threads ? "-threads" : ""}.wasm`;
     const lines = readFileSync(root + file, "hex").match(new RegExp(`.{1,${LINE}}`, "g"));
-    return `${variant}: () => fromHex(\`${lines.join("\n")}\`)`;
+    return `${variant}: () => fromHex(\`\n${lines.join("\n")}\`)`;
   });
   return `import { fromHex } from "./src/instance/hex.ts";
 export default { ${bytes.join(", ")} };`;

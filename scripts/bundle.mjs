@@ -2,8 +2,8 @@
 // they share, the plain wasm modules inside where the platform compiles bytes, and what threads need in
 // chunks that are loaded only when asked for; by `require` one file with all inside, and an entry for each.
 // Beside them the worker as files, and what src/entries has.
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join, relative } from "node:path";
 import { build } from "esbuild";
 import { breakLines } from "./break-lines.mjs";
 import { builds } from "./builds.mjs";
@@ -30,7 +30,10 @@ const APART = [
   "src/tensor/halffloat.ts",
 ];
 
-/** The name is a condition of package.json's `imports`; `files`: wasm modules that lie beside. */
+/**
+ * The name is a condition of package.json's `imports`; `files`: wasm modules that lie beside, where no
+ * bytes may be compiled and every file has to be named to the platform, so that there are few.
+ */
 const platforms = [
   { name: "node", required: { platform: "node" } },
   // webpack 4 knows no syntax after ES2019.
@@ -56,7 +59,7 @@ function write({ outputFiles }) {
   for (const { path, text } of outputFiles) {
     if (path.endsWith(".map")) continue;
     const sources = maps.get(`${path}.map`);
-    const { code, map } = breakLines(text, sources && JSON.parse(sources));
+    const { code, map } = withoutBareImports(breakLines(text, sources && JSON.parse(sources)));
     if (!map) {
       writeFileSync(path, code);
       continue;
@@ -66,14 +69,35 @@ function write({ outputFiles }) {
   }
 }
 
+/** Chunks have no effects of their own: where nothing is taken from one, it need not be loaded. */
+function withoutBareImports({ code, map }) {
+  const lines = code.split("\n");
+  const kept = lines.filter((line) => !/^import"\.\/[\w-]+\.js";$/.test(line));
+  // Imports come first, and lead to no source.
+  const mappings = map?.mappings.slice(lines.length - kept.length);
+  return { code: kept.join("\n"), map: map && { ...map, mappings } };
+}
+
 for (const { name, required, files, apart = [] } of platforms) {
   const folder = `dist/${name}`;
+  rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const options = {
     ...shared,
     conditions: [name],
     plugins: [builds(files), leanLoader, workerSource],
   };
+  if (files) await buildFew(folder, options);
+  else await buildChunks(folder, options, apart);
+  for (const file of files ?? []) {
+    for (const module of ["core", "training", "positions"]) {
+      cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
+    }
+  }
+  if (required) await buildRequired(folder, { ...options, ...required });
+}
+
+async function buildChunks(folder, options, apart) {
   const own = Object.fromEntries(apart.map((path) => [`apart/${basename(path, ".ts")}`, path]));
   const modules = await build({
     ...options,
@@ -86,12 +110,34 @@ for (const { name, required, files, apart = [] } of platforms) {
   });
   // Entries of our own making only part the chunks.
   write({ outputFiles: modules.outputFiles.filter(({ path }) => !path.includes("/apart/")) });
-  for (const file of files ?? []) {
-    for (const module of ["core", "training", "positions"]) {
-      cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
-    }
-  }
-  if (required) await buildRequired(folder, { ...options, ...required });
+}
+
+/** The entries, and beside them one file of all that they share. */
+async function buildFew(folder, options) {
+  const common = new Set();
+  const shared = {
+    name: "shared",
+    setup({ onResolve }) {
+      onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir, importer }) => {
+        if (!importer.includes("/src/")) return undefined;
+        const source = relative(".", join(resolveDir, path)).replaceAll("\\", "/");
+        if (!/^src\/(?!training\/|positions\/)/.test(source)) return undefined;
+        common.add(`export * from "./${source}";`);
+        return { path: "./shared.js", external: true, sideEffects: false };
+      });
+    },
+  };
+  const esm = {
+    ...options,
+    format: "esm",
+    sourcemap: "external",
+    // What is loaded later elsewhere is but a few words here.
+    supported: { "dynamic-import": false },
+  };
+  const entries = { ...esm, entryPoints: ENTRIES, outdir: folder };
+  write(await build({ ...entries, plugins: [shared, ...options.plugins] }));
+  const stdin = { contents: [...common].sort().join("\n"), resolveDir: "." };
+  write(await build({ ...esm, stdin, outfile: `${folder}/shared.js` }));
 }
 
 /** One copy of everything, and the entries as parts of it; on Node also for `import`. */
@@ -121,6 +167,7 @@ async function buildRequired(folder, options) {
     const names = Object.values(metafile.outputs)[0].exports;
     const lines = names.map((word) => `exports.${word} = all.${name}.${word};\n`);
     writeFileSync(`${folder}/${name}.cjs`, `const all = require("./all.cjs");\n${lines.join("")}`);
+    if (options.platform !== "node") continue;
     // For a Node that does not load ES modules by `require`: one copy, however it is asked for.
     writeFileSync(`${folder}/${name}.mjs`, `export * from "./${name}.cjs";\n`);
   }
@@ -142,6 +189,16 @@ for (const format of ["esm", "cjs"]) {
   );
 }
 writeFileSync("dist/tfjs.mjs", 'export * from "./tfjs.cjs";\n');
+
+// `module` of the manifest: for bundlers that know no `exports`, and no syntax after ES2019.
+mkdirSync("dist/legacy", { recursive: true });
+for (const name of Object.keys(ENTRIES)) {
+  writeFileSync(
+    `dist/legacy/${name}.js`,
+    `export * from "../browser/${name}.cjs";
+`,
+  );
+}
 
 cpSync("src/entries", "dist", { recursive: true });
 writeFileSync(

@@ -2,7 +2,7 @@
 // of their imports, which Node's way of resolving wants; `import` is passed on to `require`'s, so that a
 // class is the same by both. And the reports of the public face in docs/api: `--report` writes them anew,
 // `--check` fails if they would change.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Extractor, ExtractorConfig } from "@microsoft/api-extractor";
@@ -27,6 +27,7 @@ declare global {
 `;
 
 const written = new Set();
+rmSync(to, { recursive: true, force: true });
 
 function write(path) {
   if (written.has(path)) return;

@@ -15,6 +15,22 @@ export function published(manifest) {
   };
 }
 
+/** A folder for each entry besides the main one, for tools that know no `exports`: Jest 27, webpack 4. */
+export function proxyManifests({ exports }) {
+  const entries = Object.entries(exports).flatMap(([entry, { node, types }]) => {
+    const name = entry.slice(2);
+    if (!node?.require || !name || name === "tfjs") return [];
+    const proxy = {
+      main: `.${node.require}`,
+      module: `../dist/legacy/${name}.js`,
+      types: `.${types.require}`,
+      sideEffects: false,
+    };
+    return [[`${name}/package.json`, proxy]];
+  });
+  return Object.fromEntries(entries);
+}
+
 /** Where the repository is, without a slash at the end. */
 export function addressOf({ repository }) {
   const [, path] = /^github:([^/]+\/[^/]+)$/.exec(repository) ?? [];

@@ -1,9 +1,9 @@
 // The package as a user gets it: dist/ as it stands, packed and installed into a folder.
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { absoluteLinks, published } from "./manifest.mjs";
+import { absoluteLinks, proxyManifests, published } from "./manifest.mjs";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -33,8 +33,14 @@ export function pack(target = join(root, "build/package")) {
   for (const page of files.filter((file) => file.endsWith(".md"))) {
     write(page, absoluteLinks(page, readFileSync(join(root, page), "utf8"), files, manifest));
   }
+  const proxies = Object.entries(proxyManifests(manifest));
+  for (const [file, proxy] of proxies) {
+    mkdirSync(dirname(join(staged, file)));
+    write(file, `${JSON.stringify(proxy, null, 2)}\n`);
+  }
   const [packed] = JSON.parse(npm(staged, "pack", "--json", "--pack-destination", target));
-  return { tarball: join(target, packed.filename), files };
+  const all = [...files, ...proxies.map(([file]) => file)].sort();
+  return { tarball: join(target, packed.filename), files: all };
 }
 
 /**

@@ -8,7 +8,7 @@ const entry = fileURLToPath(new URL("../src/threads/worker.ts", import.meta.url)
 export const workerSource = {
   name: "worker-source",
   setup(build) {
-    build.onResolve({ filter: /^worker-source$/ }, () => ({ path: entry, namespace: "text" }));
+    build.onResolve({ filter: /^worker-source$/ }, ({ path }) => ({ path, namespace: "text" }));
     build.onLoad({ filter: /.*/, namespace: "text" }, () => ({
       contents: workerText(),
       loader: "text",

@@ -2,7 +2,7 @@
 
 import core from "builds:core";
 import { compile } from "#platform";
-import { Attention } from "./attention";
+import { Attention } from "./attend/attention";
 import { reader } from "./check/names";
 import { checkBoolean } from "./check/values";
 import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";

@@ -2,7 +2,7 @@
 // argument, what was expected and what came, and reads
 // `attend: "key" expected B·Hkv·S·D = 1·2·8·64 = 1024 elements, got 1000`.
 
-import { kindOf, lengthOf } from "./tensor/arrays";
+import { kindOf, lengthOf } from "./arrays";
 
 /** Root of every error thrown by this package. */
 export class AttentionError extends Error {

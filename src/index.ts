@@ -1,5 +1,6 @@
 // wasm-attention: public names only.
 
+export type { Attention } from "./attend/attention";
 export {
   type AttentionState,
   type MergeOptions,
@@ -21,7 +22,6 @@ export type {
   ScoreTile,
 } from "./attend/options";
 export { attendPacked, attendPackedAsync, type PackedOptions } from "./attend/packed";
-export type { Attention } from "./attention";
 export { type AttentionOptions, createAttention } from "./create";
 export {
   ArgumentError,

@@ -1,12 +1,13 @@
 // Whether this engine computes what it should: there are some that accept SIMD and get it wrong. A
 // few answers when an engine is made, all kinds of kernels on request, against plain JavaScript.
 
+import { type Attention, checkAttention } from "./attend/attention";
 import { mergeStates } from "./attend/merge";
 import type { AttendOptions } from "./attend/options";
-import { type Attention, checkAttention } from "./attention";
 import { UnsupportedError } from "./errors";
 import { linear, prepareLinear } from "./linear/linear";
-import { elementsOf, type Tensor } from "./tensor/tensor";
+import { elementsOf } from "./tensor/dims";
+import type { Tensor } from "./tensor/tensor";
 
 /** Numbers without a pattern in [−1, 1], one for each `seed`. */
 export function numbers(dims: readonly number[], seed: number): Tensor {
@@ -33,10 +34,10 @@ export function check(operation: string, what: string, got: Numbers, want: Numbe
 
 export const at = (values: Numbers | undefined, i: number) => values?.[i] as number;
 
-/** Σ a[i + n]·b[j + n·step] of `count` products. */
-export function dot(a: Numbers, b: Numbers, count = a.length, i = 0, j = 0, step = 1): number {
+/** Σ a[n]·b[n·step] over all of a. */
+export function dot(a: Numbers, b: Numbers, step = 1): number {
   let sum = 0;
-  for (let n = 0; n < count; n++) sum += (a[i + n] as number) * (b[j + n * step] as number);
+  for (let n = 0; n < a.length; n++) sum += (a[n] as number) * (b[n * step] as number);
   return sum;
 }
 
@@ -63,17 +64,18 @@ export function softmaxed(sizes: Sizes, tensors: readonly Numbers[], options: At
   for (let r = 0; r < heads * rows; r++) {
     const [h, row] = [Math.floor(r / rows), r % rows];
     const seen = causal ? Math.min(row + 1, keys) : keys;
+    const query = q.subarray(r * depth, (r + 1) * depth);
     const weights = new Float64Array(seen);
     let sum = sinks ? Math.exp(at(sinks, h)) : 0;
     for (let j = 0; j < seen; j++) {
-      let s = dot(q, k, depth, r * depth, (h * keys + j) * depth) / Math.sqrt(depth);
+      let s = dot(query, k.subarray((h * keys + j) * depth)) / Math.sqrt(depth);
       if (softcap) s = softcap * Math.tanh(s / softcap);
       if (alibi) s -= at(alibi.slopes, h) * Math.abs(row - j);
       weights[j] = Math.exp(s);
       sum += Math.exp(s);
     }
     for (let i = 0; i < columns; i++) {
-      output[r * columns + i] = dot(weights, v, seen, 0, h * keys * columns + i, columns) / sum;
+      output[r * columns + i] = dot(weights, v.subarray(h * keys * columns + i), columns) / sum;
     }
     logSumExp[r] = Math.log(sum);
   }
@@ -136,13 +138,19 @@ function checkMerging(name: string, attention: Attention): void {
   check(name, "mergeStates", mergeStates(attention, parts).output.data, whole.output.data);
 }
 
-/** Σ over the depth, by plain JavaScript. */
+/** [rows, depth] · [depth, columns], by plain JavaScript. */
+export function product(x: Tensor, weight: Tensor): number[] {
+  const [rows, depth] = x.dims as [number, number];
+  const columns = weight.dims[1] as number;
+  return Array.from({ length: rows * columns }, (_, i) => {
+    const row = Math.floor(i / columns) * depth;
+    return dot(x.data.subarray(row, row + depth), weight.data.subarray(i % columns), columns);
+  });
+}
+
 function checkLinear(name: string, attention: Attention): void {
   const [x, weight] = [numbers([70, 33], 5), numbers([33, 41], 6)];
   using prepared = prepareLinear(attention, weight, { order: "in,out" });
   const { data } = linear(attention, x, prepared);
-  const want = Array.from(data, (_, i) =>
-    dot(x.data, weight.data, 33, Math.floor(i / 41) * 33, i % 41, 41),
-  );
-  check(name, "linear", data, want);
+  check(name, "linear", data, product(x, weight));
 }

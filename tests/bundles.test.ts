@@ -12,44 +12,87 @@ type Entry = string | { readonly [condition: string]: Entry };
 const root = new URL("..", import.meta.url);
 const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 
-const imports: Record<string, string[]> = {
-  "node.js": ["./node-threads.js"],
-  "node.cjs": ["./node-threads.cjs"],
-  "node.mjs": ["./node.cjs"],
-  "node-threads.js": ["node:os", "node:worker_threads"],
-  "node-threads.cjs": ["node:os", "node:worker_threads"],
-  "browser.js": ["./browser-threads.js"],
-  "browser.cjs": ["./browser-threads.cjs"],
-  "browser-threads.js": [],
-  "browser-threads.cjs": [],
-  "workerd.js": ["./portable.wasm?module", "./relaxed.wasm?module"],
-  "edge-light.js": ["./portable.wasm?module"],
-  "worker.js": [],
+const ENTRIES = ["index", "training", "positions"];
+const threads = ["node:os", "node:worker_threads"];
+
+/** What an entry imports from outside its folder, its chunks included; `later` by import(). */
+const platforms: Record<string, (entry: string) => { now: string[]; later: string[] }> = {
+  node: (entry) => ({ now: [], later: entry === "index" ? threads : [] }),
+  browser: () => ({ now: [], later: [] }),
+  workerd: (entry) => ({ now: modules(entry, ["portable", "relaxed"]), later: [] }),
+  "edge-light": (entry) => ({ now: modules(entry, ["portable"]), later: [] }),
 };
 
-for (const [name, expected] of Object.entries(imports)) {
-  test(`dist/${name} imports ${expected.join(", ") || "nothing"}`, async () => {
-    const { metafile } = await build({
-      entryPoints: [fileURLToPath(new URL(`dist/${name}`, root))],
-      bundle: true,
-      write: false,
-      metafile: true,
-      format: "esm",
-      plugins: [
-        {
-          name: "external",
-          setup({ onResolve }) {
-            onResolve({ filter: /./ }, ({ kind, path }) =>
-              kind === "entry-point" ? undefined : { path, external: true },
-            );
-          },
-        },
-      ],
+function modules(entry: string, variants: string[]): string[] {
+  const names = entry === "index" ? ["core"] : ["core", entry];
+  return names.flatMap((name) => variants.map((variant) => `./${name}.${variant}.wasm?module`));
+}
+
+/** The files that a file reaches, and what it imports besides. */
+async function reached(file: string) {
+  const { metafile, warnings } = await build({
+    entryPoints: [fileURLToPath(new URL(`dist/${file}`, root))],
+    absWorkingDir: fileURLToPath(root),
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    external: ["node:*", "*.wasm?module"],
+  });
+  assert.deepEqual(warnings, []);
+  const files = Object.keys(metafile.inputs);
+  // import() in a chunk that is itself loaded later counts as later.
+  const [now, later] = [new Set<string>(), new Set<string>()];
+  const visited = new Set<string>();
+  const visit = (path: string, to: Set<string>) => {
+    if (visited.has(path)) return;
+    visited.add(path);
+    const put: [string, Set<string>][] = [];
+    for (const { path: imported, external, kind } of metafile.inputs[path].imports) {
+      const into = kind === "dynamic-import" ? later : to;
+      if (external) into.add(imported);
+      else put.push([imported, into]);
+    }
+    for (const [imported, into] of put.filter(([, into]) => into === to)) visit(imported, into);
+    for (const [imported, into] of put.filter(([, into]) => into !== to)) visit(imported, into);
+  };
+  visit(`dist/${file}`, now);
+  return { files, now: [...now].sort(), later: [...later].sort() };
+}
+
+for (const [platform, expected] of Object.entries(platforms)) {
+  const reachedByAny = new Set<string>();
+  for (const entry of ENTRIES) {
+    test(`dist/${platform}/${entry}.js: what it imports`, async () => {
+      const { files, now, later } = await reached(`${platform}/${entry}.js`);
+      assert.deepEqual({ now, later }, expected(entry));
+      for (const file of files) reachedByAny.add(file);
     });
-    const [output] = Object.values(metafile.outputs);
-    assert.deepEqual(output.imports.map(({ path }) => path).sort(), expected);
+  }
+
+  test(`dist/${platform}: every file is of use, and loaded for what it gives`, () => {
+    const folder = new URL(`dist/${platform}/`, root);
+    for (const name of readdirSync(folder).filter((name) => name.endsWith(".js"))) {
+      const text = readFileSync(new URL(name, folder), "utf8");
+      assert.ok(reachedByAny.has(`dist/${platform}/${name}`), name);
+      assert.doesNotMatch(text, /^import"/m, name);
+    }
   });
 }
+
+for (const platform of ["node", "browser"]) {
+  test(`dist/${platform}: one copy by require`, async () => {
+    for (const entry of ENTRIES) {
+      const { files, now } = await reached(`${platform}/${entry}.cjs`);
+      assert.deepEqual(files, [`dist/${platform}/all.cjs`, `dist/${platform}/${entry}.cjs`]);
+      assert.deepEqual(now, platform === "node" ? threads : []);
+    }
+  });
+}
+
+test("dist/worker.js imports nothing", async () => {
+  assert.deepEqual(await reached("worker.js"), { files: ["dist/worker.js"], now: [], later: [] });
+});
 
 /** The entry's conditions in order, and the files they lead to. */
 function leaves(entry: Entry, path: string[] = []): [string, string][] {
@@ -59,19 +102,23 @@ function leaves(entry: Entry, path: string[] = []): [string, string][] {
 
 test("every condition leads to a file, and the more special come first", () => {
   // A bundler's own condition comes before `require`, so that a page never has two copies.
-  assert.deepEqual(
-    leaves(exports["."]).map(([conditions]) => conditions),
-    [
-      ...["types require", "types default", "workerd", "edge-light", "deno", "bun"],
-      ...["node module-sync", "node module", "node require", "node default"],
-      ...["module", "require", "default"],
-    ],
-  );
+  for (const entry of [".", "./training", "./positions"]) {
+    assert.deepEqual(
+      leaves(exports[entry]).map(([conditions]) => conditions),
+      [
+        ...["types require", "types default", "workerd", "edge-light", "deno", "bun"],
+        ...["node module-sync", "node module", "node require", "node default"],
+        ...["module", "require", "default"],
+      ],
+    );
+  }
   for (const [conditions, file] of Object.values<Entry>(exports).flatMap((entry) => leaves(entry)))
     assert.ok(existsSync(new URL(file, root)), `${conditions}: ${file}`);
 });
 
-const written = readdirSync(new URL("dist", root)).filter((name) => /\.[cm]?js$/.test(name));
+const written = (readdirSync(new URL("dist", root), { recursive: true }) as string[]).filter(
+  (name) => /\.[cm]?js$/.test(name),
+);
 
 for (const name of written) {
   test(`dist/${name}: no line that a terminal or a tool chokes on`, () => {
@@ -87,7 +134,10 @@ test("an uncaught error shows little of the bundle, and its message", () => {
   const failing = `
     import { createAttention } from "wasm-attention";
     (await createAttention()).attend(1, 2, 3);`;
-  for (const source of [failing, failing.replace('"wasm-attention"', '"./dist/browser.js"')]) {
+  for (const source of [
+    failing,
+    failing.replace('"wasm-attention"', '"./dist/browser/index.js"'),
+  ]) {
     const { status, stderr } = spawnSync(
       process.execPath,
       ["--input-type=module", "--eval", source],

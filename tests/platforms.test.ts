@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import {
   type AttentionOptions,
   createAttention,
@@ -77,7 +79,7 @@ test("no SIMD", async () => {
 
 test("no relaxed SIMD: the portable build", async () => {
   const { validate } = WebAssembly;
-  const relaxed = readFileSync(new URL("relaxed.wasm", dist)).length;
+  const relaxed = readFileSync(new URL("workerd/core.relaxed.wasm", dist)).length;
   const plain = (bytes: Uint8Array<ArrayBuffer>) => bytes.length !== relaxed && validate(bytes);
   await without(WebAssembly, { validate: plain }, async () => {
     const attention = await createAttention();
@@ -87,10 +89,12 @@ test("no relaxed SIMD: the portable build", async () => {
 });
 
 for (const entry of ["node", "browser"]) {
-  test(`bytes may not be compiled, ${entry}.js`, async () => {
-    const module = new WebAssembly.Module(readFileSync(new URL("portable.wasm", dist)));
+  test(`bytes may not be compiled, ${entry}`, async () => {
+    const module = new WebAssembly.Module(
+      readFileSync(new URL("workerd/core.portable.wasm", dist)),
+    );
     const wasm = (await import(
-      new URL(`${entry}.js`, dist).href
+      new URL(`${entry}/index.js`, dist).href
     )) as typeof import("wasm-attention");
     const compile = () => {
       throw new WebAssembly.CompileError("code generation disallowed by embedder");
@@ -118,7 +122,14 @@ for (const entry of ["node", "browser"]) {
 }
 
 test("damaged bytes in the package", async () => {
-  const damaged = readFileSync(new URL("node.js", dist), "utf8").replaceAll("0061736d", "0061736e");
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL("node/index.js", dist))],
+    bundle: true,
+    write: false,
+    format: "esm",
+    external: ["node:*"],
+  });
+  const damaged = outputFiles[0].text.replaceAll("0061736d", "0061736e");
   const url = `data:text/javascript,${encodeURIComponent(damaged)}`;
   const wasm = (await import(url)) as typeof import("wasm-attention");
   await assert.rejects(wasm.createAttention(), (error: Error) => {

@@ -8,8 +8,8 @@ import { checkScoring, type Scoring } from "../check/scoring";
 import type { Inputs, Shapes, Strides } from "../check/shapes";
 import type { Visibility } from "../check/visibility";
 import { type Engine, frameWords, MASKS_AT } from "../instance/instance";
-import type { Staging } from "../memory/staging";
-import { elementsOf } from "../tensor/tensor";
+import type { Staging } from "../run/staging";
+import { elementsOf } from "../tensor/dims";
 import type { ScoreOptions } from "./options";
 
 /** Checked and made plain. */

@@ -7,9 +7,10 @@ import { checkBoolean } from "../check/values";
 import { checkVisibility, type Visibility } from "../check/visibility";
 import type { Engine } from "../instance/instance";
 import { CORE } from "../instance/modules";
-import { Staging } from "../memory/staging";
+import { Staging } from "../run/staging";
 import { type Steps, threadsFor, type Work } from "../run/steps";
-import { checkOut, elementsOf, type Tensor } from "../tensor/tensor";
+import { elementsOf } from "../tensor/dims";
+import { checkOut, type Tensor } from "../tensor/tensor";
 import { checkScores, type Scores, stageCall, writeCall } from "./call";
 import type { AttendOptions, AttendResult, Layout, ScoreOptions } from "./options";
 

@@ -2,16 +2,17 @@
 
 import { CoreKernel } from "../../assembly/kinds";
 import { MergeFrame } from "../../build/frames";
-import { type Attention, checkAttention } from "../attention";
+import { copyOf } from "../arrays";
 import { reader } from "../check/names";
 import { checkHeads, checkLayout, viewOf } from "../check/shapes";
 import { ArgumentError, describe } from "../errors";
 import { type Engine, frameWords } from "../instance/instance";
 import { CORE } from "../instance/modules";
-import { Staging } from "../memory/staging";
+import { Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
-import { copyOf } from "../tensor/arrays";
-import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
+import { elementsOf } from "../tensor/dims";
+import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
+import { type Attention, checkAttention } from "./attention";
 import type { Layout } from "./options";
 
 /** What `attend` with `logSumExp: true` returns. */

@@ -1,13 +1,13 @@
 // attend over sequences laid end to end: the same kernel, with a start for each sequence.
 
 import { Sequence } from "../../build/frames";
-import { type Attention, checkAttention } from "../attention";
 import { reader } from "../check/names";
 import { checkInputs, checkShapes, type Inputs, type Shapes } from "../check/shapes";
 import { numbersOf } from "../check/values";
 import { checkVisibility, type Visibility } from "../check/visibility";
 import { ArgumentError, describe } from "../errors";
 import type { Tensor } from "../tensor/tensor";
+import { type Attention, checkAttention } from "./attention";
 import { type AttendCall, callAttend, checkCall } from "./forward";
 import {
   type Abortable,

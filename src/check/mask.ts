@@ -1,10 +1,11 @@
 // Masks of scores, element by element or in blocks, checked and given strides.
 
 import { MaskKind, MOST_MASKS } from "../../assembly/kinds";
+import { isFloats, kindOf, lengthOf } from "../arrays";
 import type { BlockMask, Mask, MaskData } from "../attend/options";
 import { ArgumentError, describe } from "../errors";
-import { isFloats, kindOf, lengthOf } from "../tensor/arrays";
-import { checkDims, elementsOf, received } from "../tensor/tensor";
+import { checkDims, elementsOf } from "../tensor/dims";
+import { received } from "../tensor/tensor";
 import { isPlain, reader } from "./names";
 import type { Shapes } from "./shapes";
 import { checkBoolean, checkCount } from "./values";

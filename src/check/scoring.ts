@@ -64,14 +64,10 @@ export function checkScoring(operation: string, shapes: Shapes, options: ScoreOp
     sinks:
       sinks === undefined
         ? undefined
-        : perHead(
-            operation,
-            "sinks",
-            sinks,
-            [heads],
-            "a finite number or −Infinity",
-            (sink) => Number.isFinite(sink) || sink === -Infinity,
-          ),
+        : perHead(operation, "sinks", sinks, [heads], {
+            expected: "a finite number or −Infinity",
+            fits: (sink) => Number.isFinite(sink) || sink === -Infinity,
+          }),
     scoresKind: scores === undefined ? ScoresKind.none : SCORES[scores],
     weightsKind: probabilities ? WeightsKind.perHead : weightsKind,
     probabilities,
@@ -86,19 +82,20 @@ function checkAlibi(operation: string, { batch, heads }: Shapes, alibi: Alibi) {
     const expected = '"absolute", "signed" or "key"';
     throw new ArgumentError(operation, "alibi.distance", expected, describe(distance));
   }
-  const checked = perHead(
-    operation,
-    "alibi.slopes",
-    slopes,
-    [heads, batch * heads],
-    "a finite number",
-    Number.isFinite,
-  );
+  const checked = perHead(operation, "alibi.slopes", slopes, [heads, batch * heads], {
+    expected: "a finite number",
+    fits: Number.isFinite,
+  });
   return {
     slopes: checked,
     distance: DISTANCES[distance],
     perBatch: checked.length !== heads,
   };
+}
+
+interface Wanted {
+  readonly expected: string;
+  fits(value: number): boolean;
 }
 
 /** Float32 numbers, as many as one of `counts`. */
@@ -107,8 +104,7 @@ function perHead(
   argument: string,
   values: ArrayLike<number>,
   counts: readonly number[],
-  expected: string,
-  fits: (value: number) => boolean,
+  { expected, fits }: Wanted,
 ): Float32Array {
   const numbers = numbersOf(values, counts);
   if (!numbers) {

@@ -1,7 +1,7 @@
 // Checks of plain arguments.
 
+import { copyOf, countOf } from "../arrays";
 import { ArgumentError, describe } from "../errors";
-import { copyOf, countOf } from "../tensor/arrays";
 import type { Reader } from "./names";
 
 /** @throws ArgumentError unless `value` is an integer from 1. */

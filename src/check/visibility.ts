@@ -43,19 +43,13 @@ export function checkVisibility(
       describe(queryOffset),
     );
   }
-  const queryLengths = perBatch(operation, "queryLengths", options.queryLengths, batch, 0, queries);
-  const keyLengths = perBatch(operation, "keyLengths", options.keyLengths, batch, 0, keys);
-  const offsets =
-    typeof queryOffset === "number"
-      ? perBatch(
-          operation,
-          "queryOffset",
-          new Array(batch).fill(queryOffset),
-          batch,
-          -FARTHEST,
-          FARTHEST,
-        )
-      : perBatch(operation, "queryOffset", queryOffset, batch, -FARTHEST, FARTHEST);
+  const queryLengths = perBatch(operation, "queryLengths", options.queryLengths, batch, [
+    0,
+    queries,
+  ]);
+  const keyLengths = perBatch(operation, "keyLengths", options.keyLengths, batch, [0, keys]);
+  const every = typeof queryOffset === "number" ? new Array(batch).fill(queryOffset) : queryOffset;
+  const offsets = perBatch(operation, "queryOffset", every, batch, [-FARTHEST, FARTHEST]);
 
   const sequences: number[] = [];
   for (let b = 0; b < batch; b++) {
@@ -97,8 +91,7 @@ function perBatch(
   argument: string,
   values: ArrayLike<number> | undefined,
   batch: number,
-  least: number,
-  most: number,
+  [least, most]: readonly [number, number],
 ): readonly number[] | undefined {
   if (values === undefined) return undefined;
   const numbers = numbersOf(values, [batch]);

@@ -12,7 +12,8 @@ import { checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { Steps } from "../run/steps";
-import { checkTensor, checkVector, elementsOf, type Tensor } from "../tensor/tensor";
+import { elementsOf } from "../tensor/dims";
+import { checkTensor, checkVector, type Tensor } from "../tensor/tensor";
 
 /** A key and a value that every query sees besides the inputs' own. */
 export interface BiasKeyValue {

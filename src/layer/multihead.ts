@@ -5,8 +5,8 @@
 // (Vaswani et al. 2017, section 3.2.2.) Everything between the projections stays in linear
 // memory.
 
+import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable, Exactly } from "../attend/options";
-import { type Attention, checkAttention } from "../attention";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import { PreparedLinear } from "../linear/linear";
 import type { Packing } from "../linear/product";

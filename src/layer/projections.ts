@@ -1,10 +1,10 @@
 // Weights as other libraries keep them, made into the four projections of the layer; PyTorch's in
 // state-dict.ts.
 
+import { copyOf, isFloats } from "../arrays";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import { AllocatedTensor } from "../tensor/allocated";
-import { copyOf, isFloats } from "../tensor/arrays";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 
 /** One projection: a matrix and what its rows are. */

@@ -2,8 +2,8 @@
 // q_proj, out_proj), transformers' (q_proj, o_proj; query, dense), lucidrains' (to_qkv, to_out) and
 // timm's (qkv, proj).
 
+import { isFloats, lengthOf, part } from "../arrays";
 import { ArgumentError, describe } from "../errors";
-import { isFloats, lengthOf, part } from "../tensor/arrays";
 import { checkTensor, received, type Tensor } from "../tensor/tensor";
 import { type LayerWeights, lastingData, type Projection } from "./projections";
 

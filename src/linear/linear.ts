@@ -1,21 +1,15 @@
 // Projections: x · W + bias, with W packed once.
 
+import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable } from "../attend/options";
-import { type Attention, checkAttention } from "../attention";
 import { reader } from "../check/names";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import { checkIdle, type Engine } from "../instance/instance";
 import type { Steps } from "../run/steps";
+import { elementsOf } from "../tensor/dims";
 import { disposeSymbol } from "../tensor/disposal";
 import { inspected, inspectSymbol } from "../tensor/printing";
-import {
-  checkDimsOf,
-  checkOut,
-  checkTensor,
-  checkVector,
-  elementsOf,
-  type Tensor,
-} from "../tensor/tensor";
+import { checkDimsOf, checkOut, checkTensor, checkVector, type Tensor } from "../tensor/tensor";
 import { allocatePacked, multiply, type Order, type Packing, packing } from "./product";
 
 /** Options of `prepareLinear`. */

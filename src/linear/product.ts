@@ -4,7 +4,7 @@ import { CoreKernel } from "../../assembly/kinds";
 import { LinearFrame } from "../../build/frames";
 import { type Engine, frameWords } from "../instance/instance";
 import { CORE } from "../instance/modules";
-import { type Output, Staging } from "../memory/staging";
+import { type Output, Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
 import type { Tensor } from "../tensor/tensor";
 

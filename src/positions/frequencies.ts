@@ -1,11 +1,11 @@
 // Frequencies of rotary pairs and the scalings that stretch a model's context, as in
 // transformers' modeling_rope_utils: freq_i = base^(−2i/D).
 
-import { type Attention, checkAttention } from "../attention";
+import { type Attention, checkAttention } from "../attend/attention";
 import { type Reader, reader } from "../check/names";
 import { checkBoolean, checkCount } from "../check/values";
 import { ArgumentError, describe } from "../errors";
-import { positionsOf, type Transcendentals } from "./extension";
+import { positionsOf, type Transcendentals } from "./module";
 
 /** Names and defaults are those of a model's `rope_scaling`, in camel case. */
 export type RopeScaling =

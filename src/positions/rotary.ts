@@ -2,19 +2,19 @@
 
 import { PositionsKernel } from "../../assembly/kinds";
 import { RotaryFrame } from "../../build/frames";
+import { isFloats, lengthOf } from "../arrays";
+import { type Attention, checkAttention } from "../attend/attention";
 import type { Layout } from "../attend/options";
-import { type Attention, checkAttention } from "../attention";
 import { reader } from "../check/names";
 import { checkHeads, checkLayout, type View, viewOf } from "../check/shapes";
 import { checkCount } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import { type Engine, frameWords } from "../instance/instance";
-import { Staging } from "../memory/staging";
+import { Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
-import { isFloats, lengthOf } from "../tensor/arrays";
 import { checkData, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
-import { positionsOf } from "./extension";
 import { checkBase, powers } from "./frequencies";
+import { positionsOf } from "./module";
 import { checkAngles, checkPositions, checkSections, type Tables } from "./rows";
 
 /** Options of `rotate`. Where pairs turn is said by caches, by frequencies, or by a base. */

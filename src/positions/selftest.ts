@@ -1,6 +1,6 @@
 // Known answers of the positions kernels, see selftest.ts.
 
-import type { Attention } from "../attention";
+import type { Attention } from "../attend/attention";
 import { at, check, numbers } from "../selftest";
 import { rotate } from "./rotary";
 

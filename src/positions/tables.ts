@@ -1,13 +1,14 @@
 // Positions other than rotary ones: sinusoidal tables to add to embeddings, and biases to
 // add to scores.
 
-import { type Attention, checkAttention } from "../attention";
+import { type Attention, checkAttention } from "../attend/attention";
 import { reader } from "../check/names";
 import { checkBoolean, checkCount, numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";
-import { checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
-import { positionsOf } from "./extension";
+import { elementsOf } from "../tensor/dims";
+import { checkTensor, type Tensor } from "../tensor/tensor";
 import { checkBase, powers } from "./frequencies";
+import { positionsOf } from "./module";
 
 /** Options of `sinusoidalPositions`. */
 export interface SinusoidalOptions {

@@ -1,11 +1,12 @@
 // A tensor in linear memory: a call with it copies nothing.
 
+import { bufferOf } from "../arrays";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Arena } from "../memory/arena";
-import { bufferOf } from "./arrays";
+import { checkDims, elementsOf } from "./dims";
 import { disposeSymbol } from "./disposal";
 import { inspected, inspectSymbol } from "./printing";
-import { checkDims, elementsOf, type Tensor } from "./tensor";
+import type { Tensor } from "./tensor";
 
 /** Memory that a tensor and its views share; address 0 once it is given back. */
 interface Block {

@@ -1,8 +1,8 @@
 // Half floats, as real weights arrive: bits in a Uint16Array ↔ Float32Array. Every value is
 // kept exactly on the way up; on the way down it is rounded to the nearest, ties to even.
 
+import { kindOf, lengthOf } from "../arrays";
 import { ArgumentError, describe } from "../errors";
-import { kindOf, lengthOf } from "./arrays";
 
 /** float32 bits of a float16's 5 bits of exponent 0 … 31 moved into place: 2^(127 − 15). */
 const REBIAS = 2 ** 112;

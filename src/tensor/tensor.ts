@@ -1,9 +1,10 @@
 // Tensors: anything with float32 data and dims. What a caller hands over is read once, at the door,
 // and then only the checked copy is used. AllocatedTensor, in allocated.ts, lies in linear memory.
 
+import { isDetached, isFloats, lengthOf } from "../arrays";
 import { ArgumentError, describe } from "../errors";
 import { AllocatedTensor } from "./allocated";
-import { copyOf, isDetached, isFloats, lengthOf } from "./arrays";
+import { checkDims, elementsOf } from "./dims";
 
 /** Float32 data in row-major order with its dims; onnxruntime's and transformers.js's tensors fit. */
 export interface Tensor {
@@ -12,9 +13,6 @@ export interface Tensor {
   /** The size of each axis. */
   readonly dims: readonly number[];
 }
-
-const MOST_ELEMENTS = 2 ** 31 - 1;
-const MOST_AXES = 64;
 
 /**
  * Checks that `data` holds as many elements as `dims` says and wraps both; nothing is copied.
@@ -36,33 +34,6 @@ export function set(target: Float32Array, x: Float32Array): void {
 /** target + x, in place; as many elements in both. */
 export function add(target: Float32Array, x: Float32Array): void {
   for (let i = 0; i < x.length; i++) target[i] = (target[i] as number) + (x[i] as number);
-}
-
-export function elementsOf(dims: readonly number[]): number {
-  let elements = 1;
-  for (const size of dims) elements *= size;
-  return elements;
-}
-
-/** A copy of dims, each an integer from 0, with fewer than 2³¹ elements together. */
-export function checkDims(operation: string, argument: string, given: unknown): readonly number[] {
-  const refuse = (expected: string, received: unknown): never => {
-    throw new ArgumentError(operation, argument, expected, describe(received));
-  };
-  if (!Array.isArray(given)) return refuse("an array of sizes", given);
-  const rank = given.length;
-  if (rank > MOST_AXES) return refuse(`up to ${MOST_AXES} sizes`, given);
-  const dims = copyOf<number>(given, rank);
-  let elements = 1;
-  for (const size of dims) {
-    if (!Number.isInteger(size) || size < 0 || size > MOST_ELEMENTS) {
-      const numbers = typeof size === "bigint" ? "numbers, not BigInts, " : "";
-      return refuse(`${numbers || "sizes "}from 0 to 2³¹ − 1`, dims);
-    }
-    elements *= size;
-  }
-  if (elements > MOST_ELEMENTS) return refuse("fewer than 2³¹ elements", dims);
-  return dims;
 }
 
 /** `axes` names the dims in the message: "B·H·L·D = 1·2·3·8 = 48 elements". */

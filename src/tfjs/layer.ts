@@ -176,9 +176,7 @@ export class MultiHeadAttention extends layers.Layer {
         this.#project(name, reshape(x, foldedDims(x.shape, batches)), 1);
       const [mixed, , weights] = attendTensors(
         operation,
-        heads("query", query),
-        heads("key", key),
-        heads("value", value),
+        [heads("query", query), heads("key", key), heads("value", value)],
         {
           layout: "BLE",
           heads: numHeads,

@@ -84,15 +84,13 @@ export function scaledDotProductAttention(
   value: Tensor,
   options: ScaledDotProductOptions = {},
 ): Tensor {
-  return tidy(() => attendTensors(NAME, query, key, value, options, false)[0]);
+  return tidy(() => attendTensors(NAME, [query, key, value], options, false)[0]);
 }
 
 /** → output, logSumExp and, where they are wanted, weights. */
 export function attendTensors(
   operation: string,
-  query: Tensor,
-  key: Tensor,
-  value: Tensor,
+  [query, key, value]: readonly [query: Tensor, key: Tensor, value: Tensor],
   options: ScaledDotProductOptions,
   weights: boolean,
 ): Tensor[] {

@@ -13,23 +13,28 @@ export interface AppendedGradients extends AttendGradients {
   biasKeyValue?: BiasKeyValue;
 }
 
+/** What attendAppended was given and gave. */
+export interface AppendedPass {
+  readonly call: AttendCall;
+  readonly rows: AppendedRows;
+  readonly state: AttendState;
+}
+
 /**
  * Gradients of attendAppended, whose output and logSumExp are over all keys: what a set of keys adds
  * to them needs no more of the others than that.
  */
 export function* attendAppendedBackward(
   engine: Engine,
+  { call, rows, state }: AppendedPass,
   outputGradient: Tensor,
-  call: AttendCall,
-  appended: AppendedRows,
-  state: AttendState,
   options: GradientOptions,
 ): Steps<AppendedGradients> {
   const wanted = checkWanted(call.operation, options, call.placed);
   // The sinks' gradient comes with the appended keys: a sequence may have no others.
   const own = { ...options, gradients: { ...wanted, sinks: false } };
   const ofOwn = yield* callBackward(engine, call, outputGradient, state, own);
-  const other = appendedCall(call, appended);
+  const other = appendedCall(call, rows);
   const { sinks } = call.placed.scoring;
   const scoring = { ...other.placed.scoring, sinks: wanted.sinks ? sinks : undefined };
   const { keyGradient, valueGradient, sinksGradient } = yield* callBackward(
@@ -44,7 +49,7 @@ export function* attendAppendedBackward(
     },
   );
   const gradients = { ...ofOwn, ...(sinksGradient && { sinksGradient }) };
-  const { biasDims } = appended;
+  const { biasDims } = rows;
   if (!biasDims) return gradients;
   const biasKeyValue = {
     key: firstRows(keyGradient, biasDims.key),

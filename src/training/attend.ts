@@ -2,19 +2,20 @@
 
 import { MaskKind, TrainingKernel } from "../../assembly/kinds";
 import { BackwardFrame, Mask as MaskRecord } from "../../build/frames";
+import { type Attention, checkAttention } from "../attend/attention";
 import { maskSlot, type Scores, stageCall, writeCall } from "../attend/call";
 import { type AttendCall, checkAttend } from "../attend/forward";
 import type { Abortable } from "../attend/options";
-import { type Attention, checkAttention } from "../attention";
 import { reader } from "../check/names";
 import type { Inputs, Shapes } from "../check/shapes";
 import { checkAccumulate, checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import { type Module, moduleOf } from "../instance/modules";
-import { Staging } from "../memory/staging";
+import { Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
-import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
+import { elementsOf } from "../tensor/dims";
+import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
 import {
   type AttendGradients,
   type AttendPass,

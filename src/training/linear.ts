@@ -2,8 +2,8 @@
 
 import { TrainingKernel } from "../../assembly/kinds";
 import { LinearFrame } from "../../build/frames";
+import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable } from "../attend/options";
-import { type Attention, checkAttention } from "../attention";
 import { reader } from "../check/names";
 import { checkAccumulate, checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
@@ -11,10 +11,11 @@ import { type Engine, frameWords } from "../instance/instance";
 import type { Module } from "../instance/modules";
 import { checkPrepared, type PreparedLinear, type PreparedParts } from "../linear/linear";
 import { allocatePacked, multiplyIn, type Product, packing, type Target } from "../linear/product";
-import { type Output, Staging } from "../memory/staging";
+import { type Output, Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
-import { checkDimsOf, checkOut, checkTensor, elementsOf, type Tensor } from "../tensor/tensor";
-import { trainingOf } from "./extension";
+import { elementsOf } from "../tensor/dims";
+import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
+import { trainingOf } from "./module";
 
 /** Options of `linearBackward`. */
 export interface LinearBackwardOptions {
@@ -71,7 +72,7 @@ export function linearBackward(
   return checkAttention(name, attention).now(name, (engine) => {
     const read = readLinearBackward(name, options);
     const weight = checkPrepared(name, prepared);
-    return linearGradients(engine, name, outputGradient, x, weight, read);
+    return linearGradients(engine, name, { outputGradient, x, weight }, read);
   });
 }
 
@@ -87,22 +88,27 @@ export function linearBackwardAsync(
   return checkAttention(name, attention).later(name, () => {
     const { signal, ...read } = readLinearBackwardLater(name, options);
     const weight = checkPrepared(name, prepared);
-    const gradient = checkTensor(name, "outputGradient", outputGradient);
-    const input = checkTensor(name, "x", x);
-    return {
-      signal,
-      steps: (engine) => linearGradients(engine, name, gradient, input, weight, read),
+    const pass = {
+      outputGradient: checkTensor(name, "outputGradient", outputGradient),
+      x: checkTensor(name, "x", x),
+      weight,
     };
+    return { signal, steps: (engine) => linearGradients(engine, name, pass, read) };
   });
+}
+
+/** What the forward pass was given, and the gradient of its result. */
+export interface LinearPass {
+  readonly outputGradient: Tensor;
+  readonly x: Tensor;
+  readonly weight: PreparedLinear;
 }
 
 /** `options` as they were read. */
 export function* linearGradients(
   engine: Engine,
   operation: string,
-  outputGradient: Tensor,
-  x: Tensor,
-  weight: PreparedLinear,
+  { outputGradient, x, weight }: LinearPass,
   options: LinearBackwardOptions,
 ): Steps<LinearGradients> {
   const module = trainingOf(engine, operation);
@@ -141,7 +147,6 @@ export function* linearGradients(
     const results = [
       yield* withPacked(
         engine,
-        operation,
         stage(),
         { name: "x", x: left, rows: height, depth: rows, columns, transposed: true },
         (packed) =>
@@ -163,7 +168,7 @@ export function* linearGradients(
         columns: inputSize,
       };
       const fill = (packed: number) => transpose(engine, operation, prepared, packed);
-      results.push(yield* withPacked(engine, operation, stage(), product, fill, targets.input));
+      results.push(yield* withPacked(engine, stage(), product, fill, targets.input));
     }
     if (biased)
       results.push(yield* sumRows(module, engine, stage(), { x: dy, rows }, targets.bias));
@@ -183,13 +188,12 @@ export function* linearGradients(
 /** A product with a W that `fill` packs, and that goes with it. */
 function* withPacked(
   engine: Engine,
-  operation: string,
   staging: Staging,
   product: Product,
   fill: (packed: number) => void,
   target: Target,
 ): Steps<Output> {
-  const packed = allocatePacked(engine, operation, product.depth, product.columns);
+  const packed = allocatePacked(engine, staging.operation, product.depth, product.columns);
   try {
     fill(packed);
     return yield* multiplyIn(engine, staging, product, packed, target);

@@ -1,5 +1,6 @@
 // The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
 
+import { isFloats } from "../arrays";
 import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { checkAccumulate } from "../check/values";
@@ -12,7 +13,6 @@ import { type Kept, LayerRecord } from "../layer/record";
 import type { PreparedLinear } from "../linear/linear";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
-import { isFloats } from "../tensor/arrays";
 import { add, checkDimsOf, checkOut, checkTensor, set, type Tensor } from "../tensor/tensor";
 import { type AppendedGradients, attendAppendedBackward } from "./appended";
 import { callBackward } from "./attend";
@@ -47,7 +47,7 @@ export function multiHeadBackward(
   const { attention } = checkLayer(name, layer);
   return attention.now(name, (engine) => {
     const read = readLayerBackward(name, options);
-    return backwardSteps(engine, name, layer, outputGradient, record, read);
+    return backwardSteps(engine, name, { layer, record, outputGradient }, read);
   });
 }
 
@@ -65,17 +65,23 @@ export function multiHeadBackwardAsync(
     const gradient = checkTensor(name, "outputGradient", outputGradient);
     return {
       signal,
-      steps: (engine) => backwardSteps(engine, name, layer, gradient, record, read),
+      steps: (engine) =>
+        backwardSteps(engine, name, { layer, record, outputGradient: gradient }, read),
     };
   });
+}
+
+/** A forward pass of a layer, and the gradient of its output. */
+interface LayerPass {
+  readonly layer: MultiHeadAttention;
+  readonly record: LayerRecord;
+  readonly outputGradient: Tensor;
 }
 
 function* backwardSteps(
   engine: Engine,
   operation: string,
-  layer: MultiHeadAttention,
-  outputGradient: Tensor,
-  record: LayerRecord,
+  { layer, record, outputGradient }: LayerPass,
   options: LayerBackwardOptions,
 ): Steps<LayerGradients> {
   moduleOf(engine, operation, "training");
@@ -119,8 +125,15 @@ function* layerBackward(
     return made;
   };
   try {
-    const project = (name: keyof LayerWeights, dy: Tensor, x: Tensor, input?: Tensor) =>
-      linearGradients(engine, operation, dy, x, projections[name], { out: { input } });
+    const project = (
+      name: keyof LayerWeights,
+      outputGradient: Tensor,
+      x: Tensor,
+      input?: Tensor,
+    ) => {
+      const pass = { outputGradient, x, weight: projections[name] };
+      return linearGradients(engine, operation, pass, { out: { input } });
+    };
     const output = yield* project("output", gradient, mixed, allocate(mixed));
     const out = {
       query: allocate(inputs.query),
@@ -179,7 +192,8 @@ function* attendedBackward(
   const call = { ...made, operation };
   const state = { output: mixed, logSumExp };
   if (!appended) return yield* callBackward(engine, call, gradient, state, options);
-  return yield* attendAppendedBackward(engine, gradient, call, appended, state, options);
+  const pass = { call, rows: appended, state };
+  return yield* attendAppendedBackward(engine, pass, gradient, options);
 }
 
 /** Puts a gradient where it was asked to be, by its name. */

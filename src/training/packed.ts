@@ -1,9 +1,9 @@
 // Gradients of attendPacked.
 
+import { type Attention, checkAttention } from "../attend/attention";
 import { type AttendCall, checkCall } from "../attend/forward";
 import type { Abortable } from "../attend/options";
 import { checkPacked, type PackedFields, type PackedOptions, packedFields } from "../attend/packed";
-import { type Attention, checkAttention } from "../attention";
 import { reader } from "../check/names";
 import { callBackward, forwardOptions } from "./attend";
 import {

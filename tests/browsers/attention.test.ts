@@ -35,10 +35,10 @@ async function open(path: string): Promise<Page> {
   await opened.goto(served.address + path);
   await opened.addScriptTag({
     type: "module",
-    url: "/browser.js",
+    url: "/browser/index.js",
   });
   await opened.evaluate(async () => {
-    globalThis.wasm = (await import(`${location.origin}/browser.js`)) as typeof package_;
+    globalThis.wasm = (await import(`${location.origin}/browser/index.js`)) as typeof package_;
   });
   return opened;
 }

@@ -25,7 +25,8 @@ const PATIENCE_MS = 60_000;
 export async function reports(settings: Record<string, Record<string, string>>): Promise<Reports> {
   const scripts = await prepare();
   const own = sirv(scripts, { dev: true });
-  const files = sirv(`${folder}/package/dist`, { dev: true, onNoMatch: own });
+  const worker = sirv(`${folder}/package/dist`, { dev: true, onNoMatch: own });
+  const files = sirv(`${folder}/package/dist/browser`, { dev: true, onNoMatch: worker });
   const waiting = new Map<string, (report: string) => void>();
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? "", "http://localhost");
@@ -87,10 +88,13 @@ async function prepare(): Promise<string> {
   execFileSync("tar", ["-xzf", pack(folder).tarball], { cwd: folder });
 
   const pages = new URL("pages/", import.meta.url).pathname;
-  const packed = (path: string, external: boolean): Plugin => ({
+  const packed = (from: string, external: boolean): Plugin => ({
     name: "packed",
     setup({ onResolve }) {
-      onResolve({ filter: /^wasm-attention$/ }, () => ({ path, external }));
+      onResolve({ filter: /^wasm-attention(\/|$)/ }, ({ path }) => {
+        const [, entry = "index"] = path.split("/");
+        return { path: `${from}/${entry}.js`, external };
+      });
     },
   });
   const outdir = `${folder}/scripts`;
@@ -99,14 +103,14 @@ async function prepare(): Promise<string> {
     ...options,
     format: "esm",
     entryPoints: ["page", "memory", "context"].map((name) => `${pages}${name}.ts`),
-    plugins: [packed("./browser.js", true)],
+    plugins: [packed(".", true)],
   });
   // Everything in one classic script, as bundlers make it for a service worker.
   await build({
     ...options,
     format: "iife",
     entryPoints: { classic: `${pages}context.ts` },
-    plugins: [packed(`${folder}/package/dist/browser.js`, false)],
+    plugins: [packed(`${folder}/package/dist/browser`, false)],
   });
   return outdir;
 }

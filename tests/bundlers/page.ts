@@ -13,6 +13,8 @@ interface Result {
   readonly error?: string;
   readonly data: number[];
   readonly same: boolean;
+  /** The entries share their classes. */
+  readonly oneCopy: boolean;
   readonly variant: string;
   readonly threads: number[];
   readonly fallback?: string;
@@ -66,10 +68,11 @@ export async function assertComputes(
   }
 }
 
-export function assertResult({ error, data, same, threads, fallback }: Result): void {
+export function assertResult({ error, data, same, oneCopy, threads, fallback }: Result): void {
   assert.equal(error, undefined);
   assert.deepEqual(threads, [1, 2], fallback);
   assert.ok(same, "two threads give the bits of one");
+  assert.ok(oneCopy, "entries with a copy each");
   assert.equal(data.length, expected.length);
   for (const [i, element] of data.entries()) {
     assert.ok(Math.abs(element - expected[i]) < 1e-6, `${i}: ${element}, not ${expected[i]}`);

@@ -19,7 +19,7 @@ export const loader: readonly Mutant[] = [
   },
   {
     name: "an out over an input is written while that is read",
-    file: "src/memory/staging.ts",
+    file: "src/run/staging.ts",
     find: "input.address < end && address < input.address + input.bytes",
     replace: "input.address < 0",
     tests: ["tests/linear.test.ts"],
@@ -76,7 +76,7 @@ export const loader: readonly Mutant[] = [
   },
   {
     name: "a gradient in out is written instead of added",
-    file: "src/memory/staging.ts",
+    file: "src/run/staging.ts",
     find: "if (added) add(target, result);",
     replace: "if (added && !target) add(target, result);",
     tests: ["tests/linear-backward.test.ts", "tests/backward.test.ts"],

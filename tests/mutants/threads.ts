@@ -67,7 +67,7 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "a call that failed ends the queue",
-    file: "src/attention.ts",
+    file: "src/attend/attention.ts",
     find: "this.#last = result.catch(() => undefined);",
     replace: "this.#last = result;",
     tests: ["tests/async.test.ts"],
@@ -122,7 +122,7 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "a prepared weight is let go of while a call reads it",
-    file: "src/memory/staging.ts",
+    file: "src/run/staging.ts",
     find: "    this.#hold(address);\n    return this.#place(slot, 0, address);",
     replace: "    return this.#place(slot, 0, address);",
     tests: ["tests/async.test.ts"],

@@ -13,14 +13,26 @@ const ses = JSON.stringify(pathToFileURL(join(here, "node_modules/ses/index.js")
 
 /** Runs `before`, then attends on one thread and on two by each file of the package. */
 function attends(before: string, ...flags: string[]): void {
-  for (const file of ["node.js", "node.cjs", "browser.js", "browser.cjs"]) {
+  for (const [platform, ending] of [
+    ["node", "js"],
+    ["node", "cjs"],
+    ["browser", "js"],
+    ["browser", "cjs"],
+  ]) {
+    const file = `${platform}/*.${ending}`;
     const source = `${before}
-      const imported = await import("./node_modules/wasm-attention/dist/${file}");
-      const { createAttention, tensor } = imported.default ?? imported;
+      const entry = async (name) => {
+        const imported = await import(\`./node_modules/wasm-attention/dist/${platform}/\${name}.${ending}\`);
+        return imported.default ?? imported;
+      };
+      const { createAttention, tensor } = await entry("index");
+      const { positions, rotate } = await entry("positions");
+      const { training } = await entry("training");
       for (const threads of [1, 2]) {
-        const attention = await createAttention({ threads });
+        const attention = await createAttention({ threads, extensions: [training, positions] });
         const x = tensor(Float32Array.of(1, 2), [1, 1, 1, 2]);
         console.log(attention.attend(x, x, x).output.data.join());
+        console.log(rotate(attention, x, { positions: 0 }).data.join());
         try {
           attention.attend(x, x);
         } catch (error) {
@@ -34,7 +46,7 @@ function attends(before: string, ...flags: string[]): void {
       { cwd: folder, encoding: "utf8" },
     );
     assert.equal(status, 0, `${file}: ${stderr}`);
-    assert.equal(stdout, "1,2\nArgumentError\n".repeat(2), `${file}: ${stderr}`);
+    assert.equal(stdout, "1,2\n1,2\nArgumentError\n".repeat(2), `${file}: ${stderr}`);
   }
 }
 

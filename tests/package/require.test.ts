@@ -14,6 +14,8 @@ const nodes = {
   [process.versions.node]: process.execPath,
 };
 
+const names = ["wasm-attention", "wasm-attention/training", "wasm-attention/positions"];
+
 const attend = `
   const x = tensor(new Float32Array(12).map((_, i) => i), [1, 1, 3, 4]);
   const { output } = attention.attend(x, x, x, { causal: true });
@@ -28,23 +30,28 @@ const sources = {
     import("wasm-attention").then(async ({ createAttention, tensor }) => {
       const attention = await createAttention({ threads: 2 });${attend}});`,
   "import.mjs": `
-    import { createAttention, prepareLinear, tensor } from "wasm-attention";
+    import { createAttention, tensor } from "wasm-attention";
     const attention = await createAttention({ threads: 2 });${attend}`,
   "both.cjs": `
-    const required = require("wasm-attention");
-    import("wasm-attention").then(async (imported) => {
+    const load = async (by) => Object.assign({}, ...(await Promise.all(${JSON.stringify(names)}.map(by))));
+    const gets = [load((name) => require(name)), load((name) => import(name))];
+    Promise.all(gets).then(async ([required, imported]) => {
       for (const [name, value] of Object.entries(imported)) {
         if (name !== "default" && name !== "module.exports" && value !== required[name]) {
           console.log(name + " differs");
         }
       }
-      const attention = await required.createAttention();
+      const extensions = [required.training, imported.positions];
+      const attention = await required.createAttention({ extensions });
       const kept = attention.allocate([2, 2]);
       kept.data.set([1, 0, 0, 1]);
-      const prepared = prepareLinear(attention, kept, { order: "out,in" });
+      const prepared = imported.prepareLinear(attention, kept, { order: "out,in" });
       const weights = { wq: kept, wk: kept, wv: kept, dense: kept };
       const layer = imported.MultiHeadAttention.fromMatrices(attention, weights, { heads: 1 });
-      layer.forward({ data: new Float32Array(4), dims: [1, 2, 2] });
+      const x = imported.rotate(attention, { data: new Float32Array(4), dims: [1, 2, 2] });
+      const { output, record } = layer.forward(x, { record: true });
+      required.multiHeadBackward(layer, output, record);
+      imported.linear(attention, x, prepared);
       attention.dispose();
       try {
         attention.attend(kept, kept, kept);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { SourceMap } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
 import { publint } from "publint";
@@ -11,15 +11,11 @@ import { formatMessage } from "publint/utils";
 import { root } from "../../scripts/pack.mjs";
 import { files, manifest, project, tarball } from "./packed";
 
-const bundles = [
-  "browser",
-  "browser-threads",
-  "edge-light",
-  "node",
-  "node-threads",
-  "tfjs",
-  "workerd",
-];
+const ENTRIES = ["index", "training", "positions"];
+const modules = (platform: string, variants: string[]) =>
+  ["core", "training", "positions"].flatMap((name) =>
+    variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
+  );
 /** Of the TensorFlow.js entry, see scripts/tfjs-declarations.mjs. */
 const declarations = [
   "engine",
@@ -28,36 +24,62 @@ const declarations = [
   "layer",
   "layer-axes",
   "layer-config",
+  "layer-mask",
   "linear",
   "register",
   "scaled-dot-product",
+  "suggestion",
   "values",
 ];
 
-/** By `require`, see scripts/bundle.mjs; and what makes one copy of both. */
-const required = ["browser", "browser-threads", "node", "node-threads", "tfjs"];
-const pages = ["attention", "engines", "platforms", "semantics", "tfjs"];
+const pages = ["attention", "decoding", "engines", "platforms", "semantics", "tfjs"];
+
+/** See scripts/bundle.mjs; of chunks there are some. */
+const code = [
+  ...["node", "browser", "workerd", "edge-light"].flatMap((platform) => {
+    const shared = ["node", "browser"].includes(platform) ? "chunk-*" : "shared";
+    return [...ENTRIES, shared].flatMap((name) => [
+      `dist/${platform}/${name}.js`,
+      `dist/${platform}/${name}.js.map`,
+    ]);
+  }),
+  ...["all", ...ENTRIES].flatMap((name) => [`dist/node/${name}.cjs`, `dist/browser/${name}.cjs`]),
+  ...ENTRIES.flatMap((name) => [`dist/node/${name}.mjs`, `dist/legacy/${name}.js`]),
+  ...modules("workerd", ["portable", "relaxed"]),
+  ...modules("edge-light", ["portable"]),
+  ...["dist/tfjs.cjs", "dist/tfjs.js", "dist/tfjs.js.map", "dist/tfjs.mjs", "dist/worker.js"],
+];
+
+/** The entries' declarations, and all that they reach. */
+function reachedDeclarations(): string[] {
+  const reached = new Set(
+    ENTRIES.flatMap((name) => [`dist/types/${name}.d.ts`, `dist/types/${name}.d.cts`]),
+  );
+  for (const file of reached) {
+    const text = readFileSync(join(root, file), "utf8");
+    for (const [, target] of text.matchAll(/(?:from |import\()"(\.[^"]+)\.cjs"/g)) {
+      reached.add(`${join(file, "..", target)}.d.cts`);
+    }
+  }
+  return [...reached];
+}
 
 test("npm pack holds what a user needs, and nothing else", () => {
+  const found = new Set(files.map((path) => path.replace(/chunk-\w+/, "chunk-*")));
   assert.deepEqual(
-    files,
+    [...found].sort(),
     [
       "CHANGELOG.md",
       "LICENSE",
       "NOTICES.md",
       "README.md",
       "package.json",
-      ...bundles.flatMap((name) => [`dist/${name}.js`, `dist/${name}.js.map`]),
-      ...required.map((name) => `dist/${name}.cjs`),
-      "dist/index.d.cts",
-      "dist/index.d.ts",
+      "positions/package.json",
+      "training/package.json",
+      ...code,
+      ...reachedDeclarations(),
       "dist/module.d.ts",
-      "dist/node.mjs",
-      "dist/portable.wasm",
-      "dist/relaxed.wasm",
       "dist/worker.d.ts",
-      "dist/worker.js",
-      "dist/tfjs.mjs",
       "dist/tfjs/index.d.ts",
       ...declarations.map((name) => `dist/tfjs/${name}.d.cts`),
       ...pages.map((name) => `docs/${name}.md`),
@@ -66,14 +88,10 @@ test("npm pack holds what a user needs, and nothing else", () => {
   );
 });
 
-test("every file that is run has a budget", () => {
-  const budgets = JSON.parse(readFileSync(join(root, ".size-limit.json"), "utf8"));
-  const limited = new Set(budgets.map(({ path }: { path: string }) => path));
-  const run = files.filter((path) => /\.([cm]?js|wasm)$/.test(path));
-  assert.deepEqual(
-    run.filter((path) => !limited.has(path)),
-    [],
-  );
+test("nothing inside names a folder of the machine it was made on", () => {
+  for (const file of files.filter((path) => path.startsWith("dist/") && !path.endsWith(".wasm"))) {
+    assert.ok(!readFileSync(join(root, file), "utf8").includes(root), file);
+  }
 });
 
 test("no dependency comes with it", () => {
@@ -109,52 +127,51 @@ test("the types of every entry, by import and by require", async () => {
   for (const entry of exported) {
     for (const resolution of ["bundler", "node16-esm"] as const) {
       const types = result.entrypoints[entry].resolutions[resolution].resolution?.fileName ?? "";
-      assert.match(types, /\/dist\/(tfjs\/)?\w+\.d\.ts$/, entry);
+      assert.match(types, /\/dist\/((tfjs|types)\/)?\w+\.d\.ts$/, entry);
     }
   }
   // The raw modules and the worker are nothing to require, and node10 knows no exports: it finds the
-  // main entry alone.
+  // main entry, and those that have a folder.
   const problems = result.problems.filter((problem) => {
     if (!("entrypoint" in problem)) return true;
     const { entrypoint, resolutionKind } = problem;
-    const code = entrypoint === "." || entrypoint === "./tfjs";
-    if (resolutionKind === "node10") return entrypoint === ".";
-    return code || resolutionKind !== "node16-cjs";
+    const folders = [".", "./training", "./positions"].includes(entrypoint);
+    if (resolutionKind === "node10") return folders;
+    return folders || entrypoint === "./tfjs" || resolutionKind !== "node16-cjs";
   });
   assert.deepEqual(problems, []);
 });
 
-/** A message of each bundle, where it is another than the entries'. */
-const SAID: Record<string, string> = {
-  "browser-threads": "a worker failed",
-  "node-threads": "a worker failed",
-  tfjs: "registerAttention",
-};
-
 test("source maps", () => {
-  const installed = join(project("maps"), "node_modules", manifest.name);
-  for (const name of bundles) {
-    const lines = readFileSync(join(installed, `dist/${name}.js`), "utf8")
-      .trimEnd()
-      .split("\n");
+  const dist = join(project("maps"), "node_modules", manifest.name, "dist");
+  let looked = 0;
+  for (const path of files.filter((file) => /^dist\/.*\.js\.map$/.test(file))) {
+    const file = path.slice("dist/".length, -".map".length);
+    const lines = readFileSync(join(dist, file), "utf8").trimEnd().split("\n");
     const [, map] = /^\/\/# sourceMappingURL=(.+)$/.exec(lines.at(-1) ?? "") ?? [];
-    assert.equal(map, `${name}.js.map`);
-    const payload = JSON.parse(readFileSync(join(installed, "dist", map), "utf8"));
+    assert.equal(map, `${basename(file)}.map`);
+    const payload = JSON.parse(readFileSync(join(dist, file, "..", map), "utf8"));
     assert.equal(payload.sources.length, payload.sourcesContent.length);
     assert.ok(payload.sourcesContent.every((text: unknown) => typeof text === "string" && text));
 
-    // A message of the source is found in the bundle, and leads back to its file and line.
-    const said = SAID[name] ?? "a WebAssembly.Module";
-    const line = lines.findIndex((text) => text.includes(said));
-    const column = lines[line].indexOf(said);
-    const found = new SourceMap(payload).findEntry(line, column);
-    assert.ok("originalSource" in found);
-    const source = payload.sourcesContent[payload.sources.indexOf(found.originalSource)];
-    assert.ok(source.split("\n")[found.originalLine].includes(said), `${name}: ${said}`);
-    const file = join(root, "dist", found.originalSource);
-    assert.ok(existsSync(file), file);
-    assert.equal(readFileSync(file, "utf8"), source);
+    // Texts of the sources are found in the bundle, and lead back to their file and line.
+    for (const [line, text] of lines.slice(0, -1).entries()) {
+      for (const { index, 1: said } of text.matchAll(/["`]([a-z][\w ,:']{16,})["`]/gi)) {
+        const found = new SourceMap(payload).findEntry(line, index);
+        assert.ok("originalSource" in found, `${file}: ${said}`);
+        // What a bundler's plugin made, as the worker's text, is no file.
+        if (/\b(text|builds):/.test(found.originalSource)) continue;
+        const source = payload.sourcesContent[payload.sources.indexOf(found.originalSource)];
+        const original = source.split("\n").slice(found.originalLine, found.originalLine + 2);
+        assert.ok(original.join("\n").includes(said), `${file}: ${said}`);
+        looked++;
+        const own = join(root, "dist", file, "..", found.originalSource);
+        assert.ok(existsSync(own), own);
+        assert.equal(readFileSync(own, "utf8"), source);
+      }
+    }
   }
+  assert.ok(looked > 100, `${looked}`);
 });
 
 const installed = (name: string) => join(project(name), "node_modules", manifest.name);
@@ -168,7 +185,16 @@ test("the manifest: addresses from one place, and nothing that runs or builds he
   for (const name of ["scripts", "devDependencies", "imports"]) {
     assert.ok(manifest[name] && !(name in published), name);
   }
-  for (const name of ["name", "version", "license", "exports", "main", "types", "engines"]) {
+  for (const name of [
+    "name",
+    "version",
+    "license",
+    "exports",
+    "main",
+    "module",
+    "types",
+    "engines",
+  ]) {
     assert.deepEqual(published[name], manifest[name], name);
   }
 });

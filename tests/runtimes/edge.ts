@@ -5,14 +5,17 @@ import { join } from "node:path";
 import { build, type Plugin } from "esbuild";
 import { node, output } from "./engines";
 
+/** The wasm modules; the package names the core's after the variant alone. */
+const NAMES = ["core", "training", "positions"];
+
 const compiled: Plugin = {
   name: "compiled",
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /\.wasm\?module$/ }, ({ path }) => ({ path, namespace: "compiled" }));
-    onLoad({ filter: /.*/, namespace: "compiled" }, () => ({
-      contents: "export default wasmModule",
-      loader: "js",
-    }));
+    onLoad({ filter: /.*/, namespace: "compiled" }, ({ path }) => {
+      const name = NAMES.find((name) => name === path.split(/[/.]/).at(-3)) ?? "core";
+      return { contents: `export default wasmModules.${name}`, loader: "js" };
+    });
   },
 };
 
@@ -27,13 +30,13 @@ export async function runEdge(folder: string, entry: string, bodies: readonly ob
     platform: "neutral",
     mainFields: ["module", "main"],
     conditions: ["edge-light"],
-    external: ["node:*", "./browser-threads.js"],
+    external: ["node:*"],
     outfile,
     plugins: [compiled],
   });
-  const portable = join(folder, "node_modules/wasm-attention/dist/portable.wasm");
+  const modules = join(folder, "node_modules/wasm-attention/dist/edge-light");
   const here = new URL("package.json", import.meta.url).pathname;
   const texts = bodies.map((body) => JSON.stringify(body));
-  const lines = output(node(24), ["edge-host.mjs", here, outfile, portable, ...texts], folder);
+  const lines = output(node(24), ["edge-host.mjs", here, outfile, modules, ...texts], folder);
   return lines.map((line) => JSON.parse(line));
 }

@@ -17,8 +17,17 @@ import {
   tensor,
   type Variant,
 } from "wasm-attention";
-import { alibiSlopes } from "wasm-attention/positions";
+import { alibiSlopes, positions, type RotateOptions, rotate } from "wasm-attention/positions";
+import positionsModule from "wasm-attention/positions/relaxed.wasm";
 import module from "wasm-attention/relaxed.wasm";
+import {
+  type AttendGradients,
+  attendBackward,
+  type LayerGradients,
+  multiHeadBackward,
+  training,
+} from "wasm-attention/training";
+import trainingModule from "wasm-attention/training/relaxed.wasm";
 
 type Same<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -27,10 +36,14 @@ const is = <T extends true>(_same?: T) => {};
 is<Same<typeof module, WebAssembly.Module>>();
 is<Same<Attention["variant"], Variant>>();
 is<Same<AttendResult["weights"], Tensor | undefined>>();
-is<Same<ReturnType<typeof createAttention>, Promise<Attention>>>();
 
 const options: AttentionOptions = { threads: "auto", module, worker: undefined };
-const attention = await createAttention(options);
+const plain: Attention = await createAttention(options);
+const attention = await createAttention({
+  module: { core: module, positions: positionsModule, training: trainingModule },
+  extensions: [positions, training],
+});
+is<Same<typeof attention, Attention<"positions" | "training">>>();
 const wanted: AttendOptions = {
   causal: "lower-right",
   mask: { data: new Uint8Array(4), dims: [2, 2], shorter: undefined },
@@ -41,6 +54,17 @@ const wanted: AttendOptions = {
 };
 const x: Tensor = tensor(new Float32Array(4), [1, 1, 2, 2]);
 const { output, weights }: AttendResult = attention.attend(x, x, x, wanted);
+const sure = attention.attend(x, x, x, { logSumExp: true, weights: "mean" });
+is<Same<typeof sure.logSumExp, Tensor>>();
+is<Same<typeof sure.weights, Tensor>>();
+const turning: RotateOptions = { base: 5e5, heads: undefined };
+is<Same<ReturnType<typeof rotate>, Tensor>>();
+const rotated: Tensor = rotate(attention, x, turning);
+const { queryGradient }: AttendGradients = attendBackward(
+  attention,
+  { query: rotated, key: x, value: x, ...sure, outputGradient: x },
+  { causal: true },
+);
 const kept: AllocatedTensor = attention.allocate(output.dims);
 const packed: PreparedLinear = prepareLinear(attention, x, { order: "in,out" });
 const config: LayerConfig = { heads: 1, keyValueHeads: undefined, biasKeyValue: undefined };
@@ -50,6 +74,8 @@ const layer = MultiHeadAttention.fromMatrices(
   { wq: square, wk: square, wv: square, dense: square },
   config,
 );
+const recorded = layer.forward({ query: x, key: x, value: x }, { record: true });
+const gradients: LayerGradients = multiHeadBackward(layer, recorded.output, recorded.record);
 try {
   const later = await layer.forwardAsync(x, {
     signal: new AbortController().signal,
@@ -63,4 +89,5 @@ try {
   using scoped = attention.allocate([2, weights?.dims[0] ?? 1]);
   scoped.data.fill(0);
 }
-for (const own of [kept, packed, layer, attention]) own[Symbol.dispose]();
+console.log(queryGradient?.dims, gradients);
+for (const own of [kept, packed, layer, attention, plain]) own[Symbol.dispose]();

@@ -13,26 +13,18 @@ const config :Workerd.Config = (
 
 const battery :Workerd.Worker = (
   compatibilityDate = "2026-11-01",
-  modules = [
-    (name = "worker.mjs", esModule = embed "worker.mjs"),
-    (name = "battery.js", esModule = embed "battery.js"),
-    (name = "wasm-attention", esModule = embed "node_modules/wasm-attention/dist/workerd.js"),
-    (
-      name = "portable.wasm?module",
-      wasm = embed "node_modules/wasm-attention/dist/portable.wasm"
-    ),
-    (name = "relaxed.wasm?module", wasm = embed "node_modules/wasm-attention/dist/relaxed.wasm"),
-  ],
+  # The lines of docs/platforms.md.
+  MODULES
 );
 
 const refusing :Workerd.Worker = (
   compatibilityDate = "2026-11-01",
   modules = [
     (name = "refusing.mjs", esModule = embed "refusing.mjs"),
-    (name = "default.js", esModule = embed "node_modules/wasm-attention/dist/browser.js"),
+    # Its chunks: CHUNKS.
     (
       name = "wasm-attention/portable.wasm",
-      wasm = embed "node_modules/wasm-attention/dist/portable.wasm"
+      wasm = embed "node_modules/wasm-attention/dist/workerd/core.portable.wasm"
     ),
   ],
 );

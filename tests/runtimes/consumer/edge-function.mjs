@@ -1,7 +1,11 @@
 // Vercel's edge runtime: a function as its build makes it, see ../edge.ts.
 
-import * as wasmAttention from "wasm-attention";
+import * as main from "wasm-attention";
+import * as positions from "wasm-attention/positions";
+import * as training from "wasm-attention/training";
 import { runBattery } from "./battery.js";
+
+const wasmAttention = { ...main, ...positions, ...training };
 
 addEventListener("fetch", (event) => {
   const answer = async () =>

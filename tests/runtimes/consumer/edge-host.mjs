@@ -1,15 +1,20 @@
-// node edge-host.mjs FROM BUNDLE MODULE BODIES…: the function in the edge runtime that FROM finds, which compiles no bytes;
-// its answer to each body, a line each. The module is compiled out here, as the platform does.
+// node edge-host.mjs FROM BUNDLE MODULES BODIES…: the function in the edge runtime that FROM finds, which
+// compiles no bytes; its answer to each body, a line each. The modules in the folder are compiled out
+// here, as the platform does.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-const [vm, bundle, wasm, ...bodies] = process.argv.slice(2);
+const [vm, bundle, folder, ...bodies] = process.argv.slice(2);
 const { EdgeVM } = createRequire(vm)("@edge-runtime/vm");
+const compiled = (name) => [
+  name,
+  new WebAssembly.Module(readFileSync(`${folder}/${name}.portable.wasm`)),
+];
+const wasmModules = Object.fromEntries(["core", "training", "positions"].map(compiled));
 const edge = new EdgeVM({
   codeGeneration: { strings: false, wasm: false },
-  extend: (context) =>
-    Object.assign(context, { wasmModule: new WebAssembly.Module(readFileSync(wasm)) }),
+  extend: (context) => Object.assign(context, { wasmModules }),
   initialCode: readFileSync(bundle, "utf8"),
 });
 for (const body of bodies) {

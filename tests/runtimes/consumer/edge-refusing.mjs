@@ -1,7 +1,7 @@
 // The same with the default bundle, whose modules are bytes.
 
 import module from "wasm-attention/portable.wasm?module";
-import { createAttention } from "./node_modules/wasm-attention/dist/browser.js";
+import { createAttention } from "./node_modules/wasm-attention/dist/browser/index.js";
 
 addEventListener("fetch", (event) => {
   const answer = async () => {

@@ -2,7 +2,7 @@
 // it does with a module of the platform's making.
 
 import module from "wasm-attention/portable.wasm";
-import { createAttention } from "./default.js";
+import { createAttention } from "./browser/index.js";
 
 export default {
   async fetch() {

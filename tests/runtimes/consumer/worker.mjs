@@ -1,9 +1,13 @@
 // workerd and wrangler: an engine made before the first request, and a report of each request's options.
 
-import * as wasmAttention from "wasm-attention";
+import * as main from "wasm-attention";
+import * as positions from "wasm-attention/positions";
+import * as training from "wasm-attention/training";
 import { runBattery } from "./battery.js";
 
-const early = await wasmAttention.createAttention();
+const wasmAttention = { ...main, ...positions, ...training };
+
+const early = await main.createAttention();
 if (early.threads !== 1) throw new Error("threads in a worker");
 
 export default {

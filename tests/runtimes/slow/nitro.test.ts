@@ -16,6 +16,9 @@ const template = join(root, "tests/runtimes/projects/nitro");
 const folder = consumer(join(root, "build/runtimes/nitro"), pack().tarball, template);
 writeFileSync(join(folder, "nitro.config.ts"), linesFor("nitro.config.ts"));
 
+/** Without one, Nitro builds for what Cloudflare was before it had assets. */
+const date = "2026-11-01";
+
 function build(preset: string): void {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
@@ -23,7 +26,7 @@ function build(preset: string): void {
     {
       cwd: folder,
       encoding: "utf8",
-      env: { ...process.env, ...quiet, NITRO_SRC_DIR: "server" },
+      env: { ...process.env, ...quiet, NITRO_COMPATIBILITY_DATE: date },
     },
   );
   assert.equal(status, 0, stdout + stderr);
@@ -42,15 +45,16 @@ function assertAnswer(text: string, threads = 1): void {
 const host = (file: string) => `
   const { default: answer } = await import(${JSON.stringify(file)});
   const response = await answer(new Request("http://localhost/"), { waitUntil() {} });
-  console.log(await response.text());`;
+  console.log(JSON.stringify(await response.json()));`;
 
 test("cloudflare-module, in workerd", async () => {
   build("cloudflare-module");
   const config = {
     name: "nitro",
     main: ".output/server/index.mjs",
-    compatibility_date: "2026-11-01",
+    compatibility_date: date,
     compatibility_flags: ["nodejs_compat"],
+    assets: { directory: ".output/public", binding: "ASSETS" },
   };
   writeFileSync(join(folder, "wrangler.json"), JSON.stringify(config));
   const server = await startWrangler(folder);

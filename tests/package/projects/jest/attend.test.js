@@ -7,6 +7,8 @@ const {
   MultiHeadAttention,
   tensor,
 } = require("wasm-attention");
+const { positions, rotate } = require("wasm-attention/positions");
+const { attendBackward, training } = require("wasm-attention/training");
 
 const x = tensor(Float32Array.of(1, 0, 0, 1), [1, 1, 2, 2]);
 
@@ -28,6 +30,15 @@ test("computes, by one thread and by two", async () => {
     expectNear(later.output.data);
     attention.dispose();
   }
+});
+
+test("extensions", async () => {
+  const attention = await createAttention({ extensions: [training, positions] });
+  expect([...rotate(attention, x, { positions: 0 }).data.slice(0, 2)]).toEqual([1, 0]);
+  const { output, logSumExp } = attention.attend(x, x, x, { logSumExp: true });
+  const pass = { query: x, key: x, value: x, output, logSumExp, outputGradient: x };
+  expect(attendBackward(attention, pass).valueGradient.data).toHaveLength(4);
+  attention.dispose();
 });
 
 test("masks, half floats, the layer, errors", async () => {

@@ -7,14 +7,15 @@
 //   try { kernel(staging.begin()); return yield* staging.take(output); }
 //   finally { staging.release(); }
 
+import { bufferOf, byteOffsetOf, kindOf, lengthOf } from "../arrays";
 import { ArgumentError, DisposedError } from "../errors";
 import { type Engine, FRAME_WORDS } from "../instance/instance";
-import type { Steps, Work } from "../run/steps";
+import { align } from "../memory/arena";
 import { AllocatedTensor } from "../tensor/allocated";
-import { bufferOf, byteOffsetOf, kindOf, lengthOf } from "../tensor/arrays";
-import { add, elementsOf, set, type Tensor } from "../tensor/tensor";
-import { align } from "./arena";
+import { elementsOf } from "../tensor/dims";
+import { add, set, type Tensor } from "../tensor/tensor";
 import { type Copy, changed, copyIn, type Data, type Place } from "./copy";
+import type { Steps, Work } from "./steps";
 
 export type { Place } from "./copy";
 
@@ -39,7 +40,7 @@ export interface Output {
 
 export class Staging {
   readonly #engine: Engine;
-  readonly #operation: string;
+  readonly operation: string;
   readonly #places: Place[] = [];
   readonly #copies: Copy[] = [];
   /** Blocks that are read or written to while others may use the engine. */
@@ -52,7 +53,7 @@ export class Staging {
   /** `apart`: an `out` in this memory is not written before `take`. */
   constructor(engine: Engine, operation: string, apart = engine.shared) {
     this.#engine = engine;
-    this.#operation = operation;
+    this.operation = operation;
     this.#apart = apart;
   }
 
@@ -119,7 +120,7 @@ export class Staging {
    */
   begin(): number {
     this.#allocate();
-    for (const copy of this.#copies) copyIn(this.#engine.arena, this.#operation, copy);
+    for (const copy of this.#copies) copyIn(this.#engine.arena, this.operation, copy);
     return this.#block;
   }
 
@@ -132,7 +133,7 @@ export class Staging {
       const { bytes } = copy.place;
       const piece = Array.isArray(copy.from) ? bytes : PAUSE_BYTES;
       for (let at = 0; at < bytes; at += piece) {
-        copyIn(arena, this.#operation, copy, at, Math.min(at + piece, bytes));
+        copyIn(arena, this.operation, copy, at, Math.min(at + piece, bytes));
         yield;
       }
     }
@@ -143,7 +144,7 @@ export class Staging {
   work(work: Omit<Work, "call" | "move">): Work {
     if (work.items > MOST_ITEMS) {
       const expected = `at most ${MOST_ITEMS} tiles (long and short sequences in calls of their own)`;
-      throw new ArgumentError(this.#operation, "query, key, value", expected, `${work.items}`);
+      throw new ArgumentError(this.operation, "query, key, value", expected, `${work.items}`);
     }
     // No getter: in an object literal it is a hidden class of its own for each call.
     const placed = {
@@ -164,7 +165,7 @@ export class Staging {
     const end = left + this.#blockBytes;
     this.#block = 0;
     void pool?.quarantine(arena, left);
-    this.#block = arena.allocate(this.#operation, this.#blockBytes);
+    this.#block = arena.allocate(this.operation, this.#blockBytes);
     arena.bytes.copyWithin(this.#block, left, end);
     for (const place of this.#places) {
       if (place.address >= left && place.address < end) place.address += this.#block - left;
@@ -206,7 +207,7 @@ export class Staging {
     const result = floats.subarray(place.address / 4, place.address / 4 + length);
     const allocated = out instanceof AllocatedTensor;
     // What scoreMod threw away while the call ran.
-    if (allocated) out.address(this.#operation, argument);
+    if (allocated) out.address(this.operation, argument);
     if (address) {
       if (added) add(floats.subarray(address / 4, address / 4 + length), result);
       else if (address !== place.address)
@@ -217,7 +218,7 @@ export class Staging {
       return { data, dims: dims.slice() };
     }
     const target = out.data;
-    if (lengthOf(target) !== length) throw changed(this.#operation, argument, target, length);
+    if (lengthOf(target) !== length) throw changed(this.operation, argument, target, length);
     if (added) add(target, result);
     else set(target, result);
     return { data: target, dims: dims.slice() };
@@ -234,7 +235,7 @@ export class Staging {
   #allocate(): void {
     const { arena, frame } = this.#engine;
     this.#blockBytes = this.bytes;
-    this.#block = arena.allocate(this.#operation, this.#blockBytes);
+    this.#block = arena.allocate(this.operation, this.#blockBytes);
     for (const address of this.#held) arena.hold(address);
     this.#begun = true;
     let next = this.#block + FRAME_BYTES;
@@ -277,7 +278,7 @@ export class Staging {
   #addressOf(argument: string, given: Copy["from"], bytes: number): number {
     const { arena } = this.#engine;
     if (given instanceof AllocatedTensor) {
-      const address = given.address(this.#operation, argument);
+      const address = given.address(this.operation, argument);
       return given.isIn(arena) ? address : 0;
     }
     if (Array.isArray(given) || bytes === 0) return 0;
@@ -285,9 +286,9 @@ export class Staging {
     if (bufferOf(view) !== arena.buffer) return 0;
     const [kind, address] = [kindOf(view), byteOffsetOf(view)];
     if (kind === "Float16Array")
-      throw new ArgumentError(this.#operation, argument, "float32 in linear memory", kind);
+      throw new ArgumentError(this.operation, argument, "float32 in linear memory", kind);
     if (arena.inUse(address, address + bytes)) return address;
     const received = "a view of a disposed tensor";
-    throw new DisposedError(this.#operation, argument, "memory in use", received);
+    throw new DisposedError(this.operation, argument, "memory in use", received);
   }
 }

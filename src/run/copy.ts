@@ -1,11 +1,11 @@
 // What a caller handed over, copied into linear memory: its length is asked again at every piece, since a
 // buffer may be resized or transferred while a call goes on.
 
+import { bufferOf, kindOf, lengthOf, part } from "../arrays";
 import { ArgumentError } from "../errors";
+import type { Arena } from "../memory/arena";
 import { AllocatedTensor } from "../tensor/allocated";
-import { bufferOf, kindOf, lengthOf, part } from "../tensor/arrays";
 import { received } from "../tensor/tensor";
-import type { Arena } from "./arena";
 
 /** Plain numbers are integers of 32 bits. */
 export type Data = Float32Array | Uint8Array | Int32Array | readonly number[];

@@ -1,7 +1,18 @@
 // The engine a caller holds. Everything else is a function that is handed it first, so that a bundle has
 // what a program calls.
 
-import { callAttend, checkAttend } from "./attend/forward";
+import { ArgumentError, DisposedError, describe } from "../errors";
+import type { Variant } from "../instance/builds";
+import { checkIdle, type Engine } from "../instance/instance";
+import type { MemoryFigures } from "../memory/arena";
+import { checkSignal, runLater, runNow, type Steps, throwIfAborted } from "../run/steps";
+import { AllocatedTensor } from "../tensor/allocated";
+import { bindMethods } from "../tensor/binding";
+import { checkDims } from "../tensor/dims";
+import { disposeSymbol } from "../tensor/disposal";
+import { GONE, inspected, inspectSymbol } from "../tensor/printing";
+import type { Tensor } from "../tensor/tensor";
+import { callAttend, checkAttend } from "./forward";
 import {
   type Abortable,
   type AttendOptions,
@@ -9,17 +20,7 @@ import {
   type Exactly,
   readAttend,
   readAttendLater,
-} from "./attend/options";
-import { ArgumentError, DisposedError, describe } from "./errors";
-import type { Variant } from "./instance/builds";
-import { checkIdle, type Engine } from "./instance/instance";
-import type { MemoryFigures } from "./memory/arena";
-import { checkSignal, runLater, runNow, type Steps, throwIfAborted } from "./run/steps";
-import { AllocatedTensor } from "./tensor/allocated";
-import { bindMethods } from "./tensor/binding";
-import { disposeSymbol } from "./tensor/disposal";
-import { GONE, inspected, inspectSymbol } from "./tensor/printing";
-import { checkDims, type Tensor } from "./tensor/tensor";
+} from "./options";
 
 /**
  * An engine: attention in one linear memory, and what other functions of this package are handed first.
@@ -93,7 +94,16 @@ export class Attention<Has extends string = never> {
   ): AttendResult<Options> {
     const name = "attend";
     return this.now(name, (engine) =>
-      callAttend(engine, checkAttend(name, query, key, value, readAttend(name, options === undefined ? {} : options))),
+      callAttend(
+        engine,
+        checkAttend(
+          name,
+          query,
+          key,
+          value,
+          readAttend(name, options === undefined ? {} : options),
+        ),
+      ),
     ) as AttendResult<Options>;
   }
 

@@ -1,0 +1,90 @@
+// The shape of the sources: a room imports from the rooms before it in these lists, never from one after
+// it, and the kernels' functions and files stay small. What biome.json asks of src is not asked again.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { test } from "node:test";
+
+const rooms: Record<string, readonly string[]> = {
+  src: [
+    "arrays",
+    "errors",
+    "memory",
+    "tensor",
+    "extension",
+    "instance",
+    "run",
+    "threads",
+    "check",
+    "attend",
+    "linear",
+    "layer",
+    "selftest",
+    "training",
+    "positions",
+    "create",
+    "index",
+    "platform",
+    "tfjs",
+  ],
+  assembly: [
+    "kinds",
+    "tiles",
+    "strided",
+    "random",
+    "transcendental",
+    "module",
+    "simd",
+    "softmax",
+    "gemm",
+    "attend",
+    "linear",
+    "merge",
+    "rotary",
+    "backward",
+    "core",
+    "training",
+    "positions",
+  ],
+};
+
+const sources = (root: string) =>
+  readdirSync(root, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))
+    .map((name) => ({ name, text: readFileSync(join(root, name), "utf8") }));
+
+/** Types may be named from anywhere. */
+const importing = /^(?:import|export) (?!type\b)[^;]*?from "(\.[^"]+)";/gm;
+const roomOf = (name: string) => name.replace(/\.ts$/, "").split(/[\\/]/)[0] as string;
+
+for (const [root, order] of Object.entries(rooms)) {
+  test(`${root}: no room imports from one after it`, () => {
+    let imports = 0;
+    for (const { name, text } of sources(root)) {
+      const room = roomOf(name);
+      assert.ok(order.includes(room), `${name}: a room that is in no list`);
+      for (const [, path] of text.matchAll(importing)) {
+        const target = relative(root, join(root, name, "..", path as string));
+        if (target.startsWith("..")) continue;
+        imports++;
+        const before = order.indexOf(roomOf(target)) <= order.indexOf(room);
+        assert.ok(before, `${root}/${name} imports ${target}`);
+      }
+    }
+    assert.ok(imports > 50, `${imports} imports`);
+  });
+}
+
+test("assembly: no function has more than six parameters, no file more than 300 lines", () => {
+  let functions = 0;
+  for (const { name, text } of sources("assembly")) {
+    assert.ok(text.split("\n").length <= 301, name);
+    for (const [, called, parameters] of text.matchAll(/function (\w+)(?:<[^>]*>)?\(([^)]*)\)/g)) {
+      functions++;
+      const count = (parameters as string).split(":").length - 1;
+      assert.ok(count <= 6, `${name}: ${called} has ${count} parameters`);
+    }
+  }
+  assert.ok(functions > 100, `${functions} functions`);
+});
