@@ -44,14 +44,42 @@ const peers: Record<string, () => Promise<Uint8Array[]>> = {
   ],
 };
 
-/** Bytes after brotli, ours a program with `attend` alone, both builds inside. */
+/** A program with `attend` alone, both builds inside; what threads need is loaded only when asked for. */
+async function ours(): Promise<Uint8Array[]> {
+  const { outputFiles, metafile } = await build({
+    entryPoints: [at("../tests/size/attend.ts")],
+    absWorkingDir: at(".."),
+    outdir: at("../build/size"),
+    bundle: true,
+    splitting: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    target: "es2022",
+    conditions: ["browser"],
+    logLevel: "error",
+  });
+  const loaded = new Set(["build/size/attend.js"]);
+  for (const path of loaded) {
+    for (const { kind, path: next } of metafile.outputs[path].imports)
+      if (kind === "import-statement") loaded.add(next);
+  }
+  const root = at("..").replace(/\/$/, "");
+  return outputFiles
+    .filter(({ path }) => loaded.has(path.slice(root.length + 1)))
+    .map(({ contents }) => contents);
+}
+
+/** Bytes after brotli. */
 export async function benchSize(report: Report): Promise<void> {
-  const ours = await bundled('export { createAttention } from "wasm-attention";');
-  const oursBytes = brotli(ours);
+  const total = (parts: readonly Uint8Array[]) =>
+    parts.reduce((sum, part) => sum + brotli(part), 0);
+  const oursBytes = total(await ours());
   for (const [peer, parts] of Object.entries(peers)) {
     const facts = { op: "size", build: "both", threads: 1, peer, oursBytes };
     try {
-      const peerBytes = (await parts()).reduce((sum, part) => sum + brotli(part), 0);
+      const peerBytes = total(await parts());
       report({ ...facts, peerBytes, ratio: peerBytes / oursBytes });
     } catch (error) {
       report({ ...facts, leftOut: `it fails: ${String(error)}`.slice(0, 60) });

@@ -5,14 +5,14 @@ import { test } from "node:test";
 import { checkCode, checkLinks } from "./page";
 
 const root = new URL("..", import.meta.url);
-const pages = ["", "semantics/"].flatMap((folder) =>
+const pages = ["", "contributing/", "semantics/"].flatMap((folder) =>
   readdirSync(new URL(`docs/${folder}`, root))
     .filter((name) => name.endsWith(".md"))
     .map((name) => folder + name),
 );
-// A page of links; what needs TensorFlow.js or one platform runs there: tests/tfjs/docs.test.ts and
+// Pages of links; what needs TensorFlow.js or one platform runs there: tests/tfjs/docs.test.ts and
 // whatever uses tests/platform-lines.ts.
-const withoutCode = ["semantics.md", "tfjs.md", "platforms.md"];
+const withoutCode = ["semantics.md", "contributing/walk.md", "tfjs.md", "platforms.md"];
 
 for (const page of pages) {
   if (!withoutCode.includes(page))

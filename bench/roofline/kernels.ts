@@ -1,7 +1,7 @@
 // What the roofline times, in AssemblyScript and from the very kernels: compiled for each build.
 // Memory from `at` on is the caller's.
 
-import { type Product, scoreTile, valueTile } from "../../assembly/gemm/products";
+import { Product, scoreTile, valueTile } from "../../assembly/gemm/products";
 import { madd } from "../../assembly/simd/lanes";
 import { exponentiate } from "../../assembly/softmax/state";
 import { KEYS, ROWS } from "../../assembly/tiles";
