@@ -11,7 +11,6 @@ export class Strides {
 // @ts-ignore: decorator
 @inline
 export function rowAt(base: usize, strides: Strides, b: i32, h: i32, row: i32): usize {
-  const offset =
-    <usize>b * strides.batch + <usize>h * strides.head + <usize>row * strides.row;
+  const offset = <usize>b * strides.batch + <usize>h * strides.head + <usize>row * strides.row;
   return base + (offset << 2);
 }

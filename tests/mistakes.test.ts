@@ -154,10 +154,6 @@ const mistakes: Mistake[] = [
   ],
   [
     (_, layer) => layer.forward(x, { rotary: true } as never),
-    'forward: "key" expected a tensor { data, dims }, and options as the fourth argument, got an object with {rotary}',
-  ],
-  [
-    (_, layer) => layer.forward(x, { rotary: true } as never),
     'forward: "rotary" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, ' +
       `scoreMod, dropout, keyLengths, queryLengths, weights, logSumExp, scores, out, record, ${unknown}`,
   ],
@@ -175,11 +171,11 @@ const mistakes: Mistake[] = [
   ],
   [
     () => new MultiHeadAttention(heads as never, eyes as never, undefined as never),
-    'MultiHeadAttention: "attention" expected an engine, await createWhole(), as the first argument, got an object with {heads}',
+    'MultiHeadAttention: "attention" expected an engine, await createAttention(), as the first argument, got an object with {heads}',
   ],
   [
     () => MultiHeadAttention.fromMatrices(createWhole() as never, {} as never, heads),
-    'fromMatrices: "attention" expected an engine, await createWhole(), as the first argument, got a Promise that was not awaited',
+    'fromMatrices: "attention" expected an engine, await createAttention(), as the first argument, got a Promise that was not awaited',
   ],
   [
     (a) => MultiHeadAttention.fromMatrices(a, { wq: w8, wk: w8, wv: w8, wo: w8 } as never, heads),

@@ -32,6 +32,7 @@ export class Mask {
   columns: i32 = 0;
 }
 
+
 @unmanaged
 export class AttendFrame {
   // How the work is divided, which changes no result.

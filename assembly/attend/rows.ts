@@ -105,7 +105,8 @@ export function beginRows(frame: AttendFrame, r: Rows, from: i32, to: i32): void
   }
   scalePanels(r.queries, room * depth, frame.scale);
   // A logit that takes part without a value, among the keys of the first span.
-  const sink = frame.sinks && !from ? load<f32>(frame.sinks + ((<usize>r.h) << 2)) : -(<f32>Infinity);
+  const sink =
+    frame.sinks && !from ? load<f32>(frame.sinks + ((<usize>r.h) << 2)) : -(<f32>Infinity);
   initStates(r.states, r.rows, sink);
   if (r.total != r.states) initTotal(r);
 
@@ -157,9 +158,7 @@ export function finishRows(frame: AttendFrame, r: Rows, block: usize): void {
     const l = load<f32>(r.total.sums + state);
     if (frame.logSumExp) {
       const index =
-        <usize>r.b * frame.logSumExpBatch +
-        <usize>r.h * frame.logSumExpHead +
-        <usize>(r.first + i);
+        <usize>r.b * frame.logSumExpBatch + <usize>r.h * frame.logSumExpHead + <usize>(r.first + i);
       store<f32>(frame.logSumExp + (index << 2), logSumExp(m, l));
     }
     if (!frame.weightsKind) continue;

@@ -2,6 +2,7 @@
 
 import { AttendFrame } from "../attend/frame";
 
+
 @unmanaged
 export class BackwardFrame extends AttendFrame {
   /** As output. */

@@ -40,11 +40,7 @@ function columns8(frame: AttendFrame): usize {
 /** Bytes of a tile of rows. */
 export function rowTileBytes(frame: AttendFrame): u64 {
   const row =
-    <usize>frame.headSize +
-    <usize>frame.valueSize +
-    2 * depth8(frame) +
-    columns8(frame) +
-    2;
+    <usize>frame.headSize + <usize>frame.valueSize + 2 * depth8(frame) + columns8(frame) + 2;
   return (<u64>tileRoom(frame) * row * 4 + 63) & ~63;
 }
 

@@ -183,13 +183,7 @@ function uncap(w: Work, i: i32, count: i32, cap: f32): void {
 }
 
 /** Adds row i to a mask's gradient: over the keys first where one number stands for all. */
-function addMaskGradient(
-  mask: Mask,
-  w: Work,
-  i: i32,
-  count: i32,
-  gradients: usize,
-): void {
+function addMaskGradient(mask: Mask, w: Work, i: i32, count: i32, gradients: usize): void {
   const target = mask.gradient + (maskOffset(mask, w, i) << 2);
   const covered = (<usize>max(min(count, mask.columns - w.column), 0)) << 2;
   if (mask.column) {

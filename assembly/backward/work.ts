@@ -14,6 +14,7 @@ import { Tile } from "../attend/tile";
 import { Product } from "../gemm/products";
 import { TILE_ROW } from "../tiles";
 
+
 @unmanaged
 export class Work extends Tile {
   scores: usize = 0;

@@ -9,13 +9,7 @@
 // blocks that no row sees are left as they are, and their weights, all 0, are not multiplied.
 
 import { madd } from "../simd/lanes";
-import {
-  REGISTER_COLUMNS,
-  REGISTER_ROWS,
-  SCORE_SUM,
-  TILE_ROW,
-  VALUE_SUM,
-} from "../tiles";
+import { REGISTER_COLUMNS, REGISTER_ROWS, SCORE_SUM, TILE_ROW, VALUE_SUM } from "../tiles";
 import { ADD, multiply4x8, PACKED } from "./kernel";
 
 /** Addresses and sizes of one product, laid out as its function says. */

@@ -25,7 +25,7 @@ export function transposePacked(frame: LinearFrame): void {
 /** result [columns] = Σ over the rows of input [rows × columns], LINEAR_ROWS of them at a time. */
 export function sumRows(frame: LinearFrame): void {
   const rows = frame.rows;
-  const bytes = <usize>frame.columns << 2;
+  const bytes = (<usize>frame.columns) << 2;
   const input = frame.input;
   const result = frame.result;
   memory.fill(result, 0, bytes);

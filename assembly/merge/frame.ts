@@ -9,6 +9,7 @@ export class Part {
   logSumExp: usize = 0;
 }
 
+
 @unmanaged
 export class MergeFrame {
   batch: i32 = 0;

@@ -18,14 +18,7 @@ function upper(a: v128, b: v128): v128 {
 }
 
 /** Stores the words of counters (c0, c1, c2, c3) to (c0 + 3, c1, c2, c3), 16 in all. */
-export function philox(
-  c0: i32,
-  c1: i32,
-  c2: i32,
-  c3: i32,
-  key: u64,
-  target: usize,
-): void {
+export function philox(c0: i32, c1: i32, c2: i32, c3: i32, key: u64, target: usize): void {
   let key0 = <u32>key;
   let key1 = <u32>(key >> 32);
   const m0 = i32x4.splat(MULTIPLIER_0);

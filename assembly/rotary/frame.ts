@@ -2,6 +2,7 @@
 
 import { Strides } from "../strided";
 
+
 @unmanaged
 export class RotaryFrame {
   batch: i32 = 0;

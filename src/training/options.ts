@@ -86,8 +86,11 @@ export const readBackwardLater = reader<BackwardFields & Abortable>({
 
 /** What the forward pass was given and gave, and the gradient of its output. */
 export interface AttendPass extends AttendState {
+  /** As `attend` was given it. */
   readonly query: Tensor;
+  /** As `attend` was given it. */
   readonly key: Tensor;
+  /** As `attend` was given it. */
   readonly value: Tensor;
   /** In the dims of the output. */
   readonly outputGradient: Tensor;

@@ -1,10 +1,5 @@
 import { packColumns, packRows, packRows8 } from "../../assembly/gemm/pack";
-import {
-  Product,
-  scoreTile,
-  valueTile,
-  valueTileSkipping,
-} from "../../assembly/gemm/products";
+import { Product, scoreTile, valueTile, valueTileSkipping } from "../../assembly/gemm/products";
 import { KEYS } from "../../assembly/tiles";
 
 const product = changetype<Product>(memory.data(offsetof<Product>(), 16));

@@ -136,13 +136,7 @@ function attendSpan(
 }
 
 /** Keys [first, stop) for a group's rows, packed a tile at a time. */
-function attendPacked(
-  frame: AttendFrame,
-  first: i32,
-  stop: i32,
-  rows: usize,
-  panels: usize,
-): void {
+function attendPacked(frame: AttendFrame, first: i32, stop: i32, rows: usize, panels: usize): void {
   const scratch = panels + <usize>tileBytes(frame);
   const step = <usize>rowsBytes(frame);
   const end = rows + groupBytes(frame);

@@ -8,7 +8,16 @@ import { KEYS, ROWS, tilesOf } from "../../tiles";
 import { AttendFrame, sequenceOf } from "../frame";
 import { allHeads, everyHead, groupSize } from "../heads";
 import { packTile, panelTileBytes } from "../panels";
-import { beginRows, enterSpan, finishRows, mergeSpan, placeRows, Rows, rowsBytes, skips } from "../rows";
+import {
+  beginRows,
+  enterSpan,
+  finishRows,
+  mergeSpan,
+  placeRows,
+  Rows,
+  rowsBytes,
+  skips,
+} from "../rows";
 import { blockOf, scratchTileBytes } from "../scratch";
 import { attendTile, partKeys } from "../step";
 import { firstKey, lastKey, resultRows } from "../visible/window";
