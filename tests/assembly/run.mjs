@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 const given = process.argv.slice(2);
 const all = readdirSync("tests/assembly").filter((name) => name.endsWith(".spec.ts"));
 const specs = given.length ? given : all.map((name) => `tests/assembly/${name}`);
-const relaxed = readFileSync("build/relaxed.wasm");
+const relaxed = readFileSync("build/core.relaxed.wasm");
 // Node 20 has relaxed SIMD behind a flag, newer ones without.
 const flags = WebAssembly.validate(relaxed) ? [] : ["--experimental-wasm-relaxed-simd"];
 
