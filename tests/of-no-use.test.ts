@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ArgumentError, linear, mergeStates, prepareLinear, tensor } from "wasm-attention";
 import { rotate } from "wasm-attention/positions";
-import { type AttendState, attendBackward } from "wasm-attention/training";
+import { attendBackward } from "wasm-attention/training";
 import { engine, randomArray } from "./engines";
 
 const dims = [1, 2, 3, 4];
@@ -51,14 +51,7 @@ test("what is of no use as a tensor, an array or a weight", async () => {
     lengths: (value) => attention.attend(x, x, x, { keyLengths: value }),
     mask: (value) => attention.attend(x, x, x, { mask: value }),
     sinks: (value) => attention.attend(x, x, x, { sinks: value }),
-    state: (value) =>
-      attendBackward(attention, {
-        ...(value as AttendState),
-        query: x,
-        key: x,
-        value: x,
-        outputGradient: x,
-      }),
+    pass: (value) => attendBackward(attention, value),
     parts: (value) => mergeStates(attention, value),
     part: (value) => mergeStates(attention, [some, value]),
     weight: (value) => prepareLinear(attention, value, { order: "in,out" }),
@@ -77,8 +70,8 @@ test("what is of no use as a tensor, an array or a weight", async () => {
       assert.throws(
         () => call(value as never),
         (error) => {
-          // A mask's names are asked for: what that throws, the call throws.
-          if (place === "mask" && error === own) return true;
+          // The names of these are asked for: what that throws, the call throws.
+          if (["mask", "pass"].includes(place) && error === own) return true;
           assert.ok(error instanceof ArgumentError, `${place}, ${kind}: ${error}`);
           assert.ok(error.message.length < 400, `${place}, ${kind}: ${error.message.length}`);
           return true;
