@@ -1,16 +1,13 @@
 // wasm-attention: public names only.
 
 export type { Attention } from "./attend/attention";
-export {
-  type AttentionState,
-  type MergeOptions,
-  mergeStates,
-} from "./attend/merge";
+export { type MergeOptions, mergeStates } from "./attend/merge";
 export type {
   Abortable,
   Alibi,
   AttendOptions,
   AttendResult,
+  AttendState,
   BlockMask,
   Dropout,
   Exactly,

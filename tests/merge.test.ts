@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AttentionState, attendPacked, mergeStates, tensor } from "wasm-attention";
+import { type AttendState, attendPacked, mergeStates, tensor } from "wasm-attention";
 import { checkMerge, mergeProblems } from "./checks/merge";
 import { holds } from "./checks/property";
 import { engine, randomArray, variants } from "./engines";
@@ -19,7 +19,7 @@ for (const variant of variants) {
       output: tensor(Float32Array.of(output), [1, 1]),
       logSumExp: tensor(Float32Array.of(logSumExp), [1]),
     });
-    const merge = (...parts: AttentionState[]) => {
+    const merge = (...parts: AttendState[]) => {
       const { output, logSumExp } = mergeStates(attention, parts);
       return [output.data[0], logSumExp.data[0]];
     };

@@ -7,7 +7,7 @@ import { checkBlockMask, checkMasks, type PlacedBlocks, type PlacedMasks } from 
 import { checkScoring, type Scoring } from "../check/scoring";
 import type { Inputs, Shapes, Strides } from "../check/shapes";
 import type { Visibility } from "../check/visibility";
-import { type Engine, frameWords, MASKS_AT } from "../instance/instance";
+import { clearedFrame, type Engine, MASKS_AT } from "../instance/instance";
 import type { Staging } from "../run/staging";
 import { elementsOf } from "../tensor/dims";
 import type { ScoreOptions } from "./options";
@@ -39,7 +39,7 @@ export function checkScores(
 /** Writes all of it into the call frame; gives the frame's words. */
 export function writeCall(engine: Engine, shapes: Shapes, scores: Scores): Int32Array {
   const { visibility, scoring, masks, blocks, dropout } = scores;
-  const words = frameWords(engine);
+  const words = clearedFrame(engine);
   const { floats } = engine;
   writeShapes(words, shapes);
   writeMasks(words, masks, blocks);

@@ -6,22 +6,14 @@ import { copyOf } from "../arrays";
 import { reader } from "../check/names";
 import { checkHeads, checkLayout, viewOf } from "../check/shapes";
 import { ArgumentError, describe } from "../errors";
-import { type Engine, frameWords } from "../instance/instance";
+import { clearedFrame, type Engine } from "../instance/instance";
 import { CORE } from "../instance/modules";
 import { Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
 import { elementsOf } from "../tensor/dims";
 import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
 import { type Attention, checkAttention } from "./attention";
-import type { Layout } from "./options";
-
-/** What `attend` with `logSumExp: true` returns. */
-export interface AttentionState {
-  /** [B, H, L, Dv] or another layout. */
-  readonly output: Tensor;
-  /** [B, H, L], without the axes that the output does not have. */
-  readonly logSumExp: Tensor;
-}
+import type { AttendState, Layout } from "./options";
 
 /** Options of `mergeStates`. */
 export interface MergeOptions {
@@ -43,9 +35,9 @@ const readMerge = reader<MergeOptions>({ layout: 1, heads: 1, out: 1 });
  */
 export function mergeStates(
   attention: Attention,
-  parts: readonly AttentionState[],
+  parts: readonly AttendState[],
   options: MergeOptions = {},
-): AttentionState {
+): AttendState {
   const name = "mergeStates";
   return checkAttention(name, attention).now(name, (engine) =>
     mergeSteps(engine, name, parts, readMerge(name, options)),
@@ -56,20 +48,20 @@ export function mergeStates(
 export function* mergeSteps(
   engine: Engine,
   operation: string,
-  parts: readonly AttentionState[],
+  parts: readonly AttendState[],
   options: MergeOptions,
-): Steps<AttentionState> {
+): Steps<AttendState> {
   const layout = checkLayout(operation, options.layout);
   const [heads] = checkHeads(operation, layout, { heads: options.heads });
   const count = Array.isArray(parts) ? parts.length : 0;
   if (count === 0) {
     throw new ArgumentError(operation, "parts", "an array of at least one part", describe(parts));
   }
-  const checked = copyOf<AttentionState>(parts, count).map((part, index) => ({
+  const checked = copyOf<AttendState>(parts, count).map((part, index) => ({
     output: checkTensor(operation, `parts[${index}].output`, part?.output),
     logSumExp: checkTensor(operation, `parts[${index}].logSumExp`, part?.logSumExp),
   }));
-  const outputDims = (checked[0] as AttentionState).output.dims;
+  const outputDims = (checked[0] as AttendState).output.dims;
   const view = viewOf(operation, "parts[0].output", layout, outputDims, heads);
   const stateDims = [...view.batchDims, ...view.headDims, view.rows];
   for (const [index, part] of checked.entries()) {
@@ -79,7 +71,7 @@ export function* mergeSteps(
   const out = checkOut(operation, options.out, outputDims);
 
   const { arena } = engine;
-  const words = frameWords(engine);
+  const words = clearedFrame(engine);
   const { batch, head, row } = view.strides;
   words[MergeFrame.batch] = view.batch;
   words[MergeFrame.heads] = view.heads;

@@ -220,3 +220,15 @@ export const attendFields = { ...scoreFields, layout: 1, heads: 1, keyValueHeads
 export const readAttend = reader<AttendOptions>(attendFields);
 
 export const readAttendLater = reader<AttendOptions & Abortable>({ ...attendFields, signal: 1 });
+
+/** What `attend` gave with `logSumExp: true`, to be merged or gone back through. */
+export interface AttendState {
+  /** In the layout of the query. */
+  readonly output: Tensor;
+  /** [B, H, L], without the axes that the query does not have. */
+  readonly logSumExp: Tensor;
+  /** May stand as it came, and changes nothing. */
+  readonly weights?: Tensor | undefined;
+  /** May stand as it came, and changes nothing. */
+  readonly scores?: Tensor | undefined;
+}

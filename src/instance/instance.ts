@@ -30,7 +30,7 @@ export interface Engine {
   readonly fused: boolean;
   /** Byte address of the call frame. */
   readonly frame: number;
-  /** Its words as integers and as float32, see frameWords. */
+  /** Its words as integers and as float32, see clearedFrame. */
   words: Int32Array;
   floats: Float32Array;
   /** What the call that runs does to its scores. */
@@ -156,7 +156,7 @@ export function checkIdle({ scoreMod }: Engine, operation: string): void {
 }
 
 /** The call frame, all words 0. Valid until the next allocation. */
-export function frameWords(engine: Engine): Int32Array {
+export function clearedFrame(engine: Engine): Int32Array {
   const { arena, frame } = engine;
   if (engine.words.buffer !== arena.buffer) {
     engine.words = arena.words.subarray(frame / 4, frame / 4 + FRAME_WORDS);

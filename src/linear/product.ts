@@ -2,7 +2,7 @@
 
 import { CoreKernel } from "../../assembly/kinds";
 import { LinearFrame } from "../../build/frames";
-import { type Engine, frameWords } from "../instance/instance";
+import { clearedFrame, type Engine } from "../instance/instance";
 import { CORE } from "../instance/modules";
 import { type Output, Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
@@ -39,7 +39,7 @@ export function allocatePacked(
   depth: number,
   columns: number,
 ): number {
-  const words = frameWords(engine);
+  const words = clearedFrame(engine);
   words[LinearFrame.depth] = depth;
   words[LinearFrame.columns] = columns;
   return engine.arena.allocate(operation, engine.modules[CORE].packedLinearBytes(engine.frame));
@@ -74,7 +74,7 @@ export function packing(
   staging.tensor(LinearFrame.weight, "weight", weight);
   if (bias) staging.tensor(LinearFrame.bias, "bias", bias);
   const pack = () => {
-    const words = frameWords(engine);
+    const words = clearedFrame(engine);
     words[LinearFrame.depth] = depth;
     words[LinearFrame.columns] = columns;
     words[LinearFrame.outputIsRow] = order === "out,in" ? 1 : 0;
@@ -116,7 +116,7 @@ export function* multiplyIn(
 ): Steps<Output> {
   const { frame } = engine;
   const [core] = engine.modules;
-  const words = frameWords(engine);
+  const words = clearedFrame(engine);
   const threads = threadsFor(engine, rows * depth * columns);
   words[LinearFrame.threads] = threads;
   words[LinearFrame.rows] = rows;

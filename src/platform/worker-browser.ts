@@ -2,7 +2,7 @@
 // `worker-src`) refuses blob: workers.
 
 import source from "worker-source";
-import type { Member } from "../threads/pool";
+import type { StartedWorker } from "../threads/pool";
 import type { Start } from "../threads/worker";
 
 const code = `${source}
@@ -15,14 +15,14 @@ export function hardwareThreads(): number {
 export function enlist(
   start: Start,
   url: string | URL | undefined,
-  heard: (what: string) => void,
+  onMessage: (what: string) => void,
   failed: (reason: string) => void,
-): Member {
+): StartedWorker {
   const own = url ? undefined : URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
   const worker = new Worker(url ?? (own as string), { type: "module", name: "wasm-attention" });
   worker.onmessage = ({ data }) => {
     if (own) URL.revokeObjectURL(own);
-    heard(data);
+    onMessage(data);
   };
   worker.onerror = (event) => failed(`a worker failed: ${event.message ?? "its code is refused"}`);
   worker.postMessage(start);

@@ -3,7 +3,7 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import source from "worker-source";
-import type { Member } from "../threads/pool";
+import type { StartedWorker } from "../threads/pool";
 import type { Start } from "../threads/worker";
 
 const code = `${source}
@@ -17,9 +17,9 @@ export function hardwareThreads(): number {
 export function enlist(
   start: Start,
   _url: string | URL | undefined,
-  heard: (what: string) => void,
+  onMessage: (what: string) => void,
   failed: (reason: string) => void,
-): Member {
+): StartedWorker {
   const worker = new Worker(code, {
     eval: true,
     workerData: start,
@@ -30,7 +30,7 @@ export function enlist(
   worker.on("message", (what) => {
     // From here on it does not keep the process alive.
     worker.unref();
-    heard(what);
+    onMessage(what);
   });
   worker.on("error", (error) => failed(`a worker failed: ${error.message}`));
   worker.on("exit", () => failed("a worker has ended"));

@@ -9,7 +9,7 @@ import { reader } from "../check/names";
 import { checkHeads, checkLayout, type View, viewOf } from "../check/shapes";
 import { checkCount } from "../check/values";
 import { ArgumentError, describe } from "../errors";
-import { type Engine, frameWords } from "../instance/instance";
+import { clearedFrame, type Engine } from "../instance/instance";
 import { Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
 import { checkData, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
@@ -116,7 +116,7 @@ function* rotateSteps(engine: Engine, x: Tensor, options: RotateOptions): Steps<
   const out = checkOut(NAME, options.out, input.dims);
 
   const { arena, frame } = engine;
-  const words = frameWords(engine);
+  const words = clearedFrame(engine);
   const { batch, head, row } = view.strides;
   words[RotaryFrame.batch] = view.batch;
   words[RotaryFrame.heads] = view.heads;

@@ -11,26 +11,26 @@ export enum Control {
   next, // the next item to take
   done, // items done
   inside, // workers that may be at work
-  beat, // moves with every part of an item
+  progress, // moves with every part of an item
   items,
   module, // which one does the work
   kernel, // and which operation of it
   call, // address of the call's frame
   announce, // 1: a worker that leaves says so by a message
-  count,
+  words,
 }
 
 export const RETIRED = -1;
 
 /**
- * Takes items until none is left. Gives up where `patience` does, which is asked between parts and
+ * Takes items until none is left. Gives up where `goOn` does, which is asked between parts and
  * again and again while what an item needs is not done.
  */
 export function takeItems(
   control: Int32Array,
   modules: readonly Module[],
   thread: number,
-  patience: (waiting: boolean) => boolean,
+  goOn: (waiting: boolean) => boolean,
 ): boolean {
   const items = Atomics.load(control, Control.items);
   const module = modules[Atomics.load(control, Control.module)] as Module;
@@ -40,26 +40,26 @@ export function takeItems(
     const item = Atomics.add(control, Control.next, 1);
     if (item >= items) return true;
     const ready = module.ready(kernel, call, item);
-    while (Atomics.load(control, Control.done) < ready) if (!patience(true)) return false;
+    while (Atomics.load(control, Control.done) < ready) if (!goOn(true)) return false;
     let key = 0;
     do {
       key = module.run(kernel, call, item, thread, key);
-      Atomics.add(control, Control.beat, 1);
-      if (!patience(false)) return false;
+      Atomics.add(control, Control.progress, 1);
+      if (!goOn(false)) return false;
     } while (key);
     Atomics.add(control, Control.done, 1);
   }
 }
 
 /** Looks this often before it sleeps: what others are at is mostly done within microseconds. */
-const LOOKS = 2000;
+const SPINS = 2000;
 const SLEEP_MS = 0.1;
 
 /** A moment's rest for one that waits; asleep only where the thread may, unlike a page's. */
-export function rester(control: Int32Array, maySleep: boolean): () => void {
+export function pauses(control: Int32Array, maySleep: boolean): () => void {
   let looks = 0;
   return () => {
-    if (!maySleep || ++looks < LOOKS) return;
+    if (!maySleep || ++looks < SPINS) return;
     const done = Atomics.load(control, Control.done);
     Atomics.wait(control, Control.done, done, SLEEP_MS);
   };

@@ -8,22 +8,22 @@
 import type { Module } from "../instance/modules";
 import type { Arena } from "../memory/arena";
 import type { Work } from "../run/steps";
-import { Control, RETIRED, rester, takeItems } from "./control";
+import { Control, pauses, RETIRED, takeItems } from "./control";
 
 /** A running worker, whatever the platform calls it. */
-export interface Member {
+export interface StartedWorker {
   /** Ends it. Settles once it cannot write any more; never, where that cannot be known. */
   end(): Promise<unknown>;
 }
 
-/** Starts a worker: `heard` gets what it says, `failed` why it is no more. */
+/** Starts a worker: `onMessage` gets what it says, `failed` why it is no more. */
 export type Enlist = (
   thread: number,
-  heard: (what: string) => void,
+  onMessage: (what: string) => void,
   failed: (reason: string) => void,
-) => Member;
+) => StartedWorker;
 
-/** Without any beat for so long, a worker has been killed or has stopped answering. */
+/** Without any progress for so long, a worker has been killed or has stopped answering. */
 const STALL_MS = 2000;
 /** More than LOOK_MS: a page's timers may be late. */
 const AWAY_MS = 200;
@@ -38,22 +38,22 @@ export class Pool {
   /** Why it has retired. */
   reason: string | undefined;
   readonly #control: Int32Array;
-  readonly #members: readonly Member[];
+  readonly #workers: readonly StartedWorker[];
   readonly #maySleep: boolean;
   #busy = false;
   #wake: () => void = () => {};
   #ended: Promise<unknown> | undefined;
 
-  private constructor(control: Int32Array, members: Member[]) {
+  private constructor(control: Int32Array, workers: StartedWorker[]) {
     this.#control = control;
-    this.#members = members;
-    this.threads = members.length + 1;
+    this.#workers = workers;
+    this.threads = workers.length + 1;
     this.#maySleep = maySleep(control);
   }
 
   /** Starts `threads` − 1 workers on `control`, and waits until all are ready. */
   static async start(control: Int32Array, threads: number, enlist: Enlist): Promise<Pool> {
-    const members: Member[] = [];
+    const workers: StartedWorker[] = [];
     let pool: Pool | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
@@ -61,7 +61,7 @@ export class Pool {
         timer = setTimeout(() => reject(new Error("a worker does not start")), START_MS);
         let ready = 0;
         for (let thread = 1; thread < threads; thread++) {
-          const heard = (what: string) => {
+          const onMessage = (what: string) => {
             if (what === "ready" && ++ready === threads - 1) resolve();
             if (pool) pool.#wake();
           };
@@ -69,13 +69,13 @@ export class Pool {
             reject(new Error(reason));
             pool?.retire(reason);
           };
-          members.push(enlist(thread, heard, failed));
+          workers.push(enlist(thread, onMessage, failed));
         }
       });
-      pool = new Pool(control, members);
+      pool = new Pool(control, workers);
       return pool;
     } catch (error) {
-      for (const member of members) void member.end();
+      for (const worker of workers) void worker.end();
       throw error;
     } finally {
       clearTimeout(timer);
@@ -91,16 +91,16 @@ export class Pool {
   run(work: Work, modules: readonly Module[]): boolean {
     const control = this.#control;
     this.#open(work, 0);
-    const rest = rester(control, this.#maySleep);
+    const rest = pauses(control, this.#maySleep);
     const stalled = stallWatch(control);
-    const patience = (waiting: boolean) => {
+    const goOn = (waiting: boolean) => {
       if (!waiting) return true;
       rest();
       return !stalled();
     };
-    let complete = takeItems(control, modules, 0, patience);
+    let complete = takeItems(control, modules, 0, goOn);
     const until = (reached: () => boolean) => {
-      while (!reached()) if (!patience(true)) return false;
+      while (!reached()) if (!goOn(true)) return false;
       return true;
     };
     complete = complete && until(() => this.#count(Control.done) === work.items);
@@ -145,7 +145,7 @@ export class Pool {
     this.reason = reason;
     Atomics.store(this.#control, Control.state, RETIRED);
     Atomics.notify(this.#control, Control.state);
-    this.#ended = Promise.all(this.#members.map((member) => member.end()));
+    this.#ended = Promise.all(this.#workers.map((worker) => worker.end()));
     this.#wake();
   }
 
@@ -200,14 +200,14 @@ function maySleep(control: Int32Array): boolean {
  * looks was a time in which this thread did not run either: a sleeping machine is no dead worker.
  */
 function stallWatch(control: Int32Array): () => boolean {
-  let beat = Atomics.load(control, Control.beat);
+  let progress = Atomics.load(control, Control.progress);
   let last = performance.now();
   let waited = 0;
   return () => {
     const now = performance.now();
-    const current = Atomics.load(control, Control.beat);
-    waited = current === beat ? waited + Math.min(now - last, AWAY_MS) : 0;
-    beat = current;
+    const current = Atomics.load(control, Control.progress);
+    waited = current === progress ? waited + Math.min(now - last, AWAY_MS) : 0;
+    progress = current;
     last = now;
     return waited > STALL_MS;
   };

@@ -24,8 +24,8 @@ export function startPool(
   threads: number,
   worker: string | URL | undefined,
 ): Promise<Pool> {
-  const control = new Int32Array(new SharedArrayBuffer(Control.count * 4));
-  return Pool.start(control, threads, (thread, heard, failed) =>
-    enlist({ modules, memory, control, thread }, worker, heard, failed),
+  const control = new Int32Array(new SharedArrayBuffer(Control.words * 4));
+  return Pool.start(control, threads, (thread, onMessage, failed) =>
+    enlist({ modules, memory, control, thread }, worker, onMessage, failed),
   );
 }

@@ -2,7 +2,7 @@
 // a text of its own, see scripts/worker-source.mjs.
 
 import type { Module } from "../instance/modules";
-import { Control, RETIRED, rester, takeItems } from "./control";
+import { Control, pauses, RETIRED, takeItems } from "./control";
 
 /** What the pool sends to start a worker. */
 export interface Start {
@@ -14,7 +14,7 @@ export interface Start {
 }
 
 /** A third of a millisecond: the next call of a model's block finds its workers awake. */
-const LOOKS = 30_000;
+const SPINS_BETWEEN_CALLS = 30_000;
 
 /** Says "ready" once, then "left" after each call that asks for it; returns when the pool retires. */
 export function work(
@@ -31,7 +31,7 @@ export function work(
   say("ready");
   let seen = 0;
   for (;;) {
-    for (let looks = 0; looks < LOOKS; looks++) {
+    for (let looks = 0; looks < SPINS_BETWEEN_CALLS; looks++) {
       if (Atomics.load(control, Control.state) !== seen) break;
     }
     Atomics.wait(control, Control.state, seen);
@@ -40,7 +40,7 @@ export function work(
     const open = (state & 1) === 1 && state !== RETIRED;
     const announce = open && Atomics.load(control, Control.announce) === 1;
     if (open) {
-      const rest = rester(control, true);
+      const rest = pauses(control, true);
       takeItems(control, modules, thread, (waiting) => {
         if (waiting) rest();
         return Atomics.load(control, Control.state) === state;

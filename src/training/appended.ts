@@ -1,12 +1,13 @@
 // Gradients of attendAppended: those of its two parts, from the output and logSumExp of both together.
 
 import type { AttendCall } from "../attend/forward";
+import type { AttendState } from "../attend/options";
 import type { Engine } from "../instance/instance";
 import { type AppendedRows, appendedCall, type BiasKeyValue } from "../layer/appended";
 import type { Steps } from "../run/steps";
 import type { Tensor } from "../tensor/tensor";
 import { callBackward, checkWanted } from "./attend";
-import type { AttendGradients, AttendState, GradientOptions } from "./options";
+import type { AttendGradients, GradientOptions } from "./options";
 
 /** Of the inputs as attendBackward's, and of the bias. */
 export interface AppendedGradients extends AttendGradients {

@@ -5,7 +5,7 @@ import { BackwardFrame, Mask as MaskRecord } from "../../build/frames";
 import { type Attention, checkAttention } from "../attend/attention";
 import { maskSlot, type Scores, stageCall, writeCall } from "../attend/call";
 import { type AttendCall, checkAttend } from "../attend/forward";
-import type { Abortable } from "../attend/options";
+import type { Abortable, AttendState } from "../attend/options";
 import { reader } from "../check/names";
 import type { Inputs, Shapes } from "../check/shapes";
 import { checkAccumulate, checkBoolean } from "../check/values";
@@ -19,7 +19,6 @@ import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tenso
 import {
   type AttendGradients,
   type AttendPass,
-  type AttendState,
   type BackwardOptions,
   type GradientOptions,
   readBackward,

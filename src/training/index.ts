@@ -1,5 +1,6 @@
 // wasm-attention/training: gradients.
 
+export type { AttendState } from "../attend/options";
 export { attendBackward, attendBackwardAsync } from "./attend";
 export { training } from "./extension";
 export type {
@@ -17,7 +18,6 @@ export { multiHeadBackward, multiHeadBackwardAsync } from "./multihead";
 export type {
   AttendGradients,
   AttendPass,
-  AttendState,
   BackwardOptions,
   GradientOptions,
 } from "./options";

@@ -7,7 +7,7 @@ import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { checkAccumulate, checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
-import { type Engine, frameWords } from "../instance/instance";
+import { clearedFrame, type Engine } from "../instance/instance";
 import type { Module } from "../instance/modules";
 import { checkPrepared, type PreparedLinear, type PreparedParts } from "../linear/linear";
 import { allocatePacked, multiplyIn, type Product, packing, type Target } from "../linear/product";
@@ -209,7 +209,7 @@ function transpose(
   prepared: PreparedParts,
   packed: number,
 ): void {
-  const words = frameWords(engine);
+  const words = clearedFrame(engine);
   words[LinearFrame.depth] = prepared.inputSize;
   words[LinearFrame.columns] = prepared.outputSize;
   const staging = new Staging(engine, operation);
@@ -230,7 +230,7 @@ function* sumRows(
   { x, rows }: { readonly x: number; readonly rows: number },
   { dims, out, argument, added }: Target,
 ): Steps<Output> {
-  const words = frameWords(engine);
+  const words = clearedFrame(engine);
   words[LinearFrame.rows] = rows;
   words[LinearFrame.columns] = elementsOf(dims);
   staging.block(LinearFrame.input, x);

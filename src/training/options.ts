@@ -3,23 +3,12 @@
 import {
   type Abortable,
   type AttendOptions,
+  type AttendState,
   attendFields,
   type ScoreOptions,
 } from "../attend/options";
 import { reader } from "../check/names";
 import type { Tensor } from "../tensor/tensor";
-
-/** What `attend` gave with `logSumExp: true`, and with the same options otherwise. */
-export interface AttendState {
-  /** In the layout of the query. */
-  readonly output: Tensor;
-  /** [B, H, L], without the axes that the query does not have. */
-  readonly logSumExp: Tensor;
-  /** May stand as it came, and changes nothing. */
-  readonly weights?: Tensor | undefined;
-  /** May stand as it came, and changes nothing. */
-  readonly scores?: Tensor | undefined;
-}
 
 /** Of the backward pass, besides those that say which scores were computed. */
 export interface GradientOptions {

@@ -1,6 +1,6 @@
 // Cases of everything besides attend.
 
-import type { AttentionState, Tensor } from "wasm-attention";
+import type { AttendState, Tensor } from "wasm-attention";
 import type { RopeScaling } from "wasm-attention/positions";
 import { elements, filled, floats } from "./numbers";
 import type { Package, Whole } from "./package";
@@ -34,7 +34,7 @@ const packed: Operation[] = [
       const q = filled([2, 2, 20, 16], 7);
       const parts = [8, 9, 10].map((seed) => {
         const [k, v] = [filled([2, 2, 5 * seed, 16], seed), filled([2, 2, 5 * seed, 16], -seed)];
-        return attention.attend(q, k, v, { logSumExp: true }) as AttentionState;
+        return attention.attend(q, k, v, { logSumExp: true }) as AttendState;
       });
       const { output, logSumExp } = wasm.mergeStates(attention, parts);
       return [output, logSumExp];

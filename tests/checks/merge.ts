@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type AttentionState, type Layout, mergeStates, tensor } from "wasm-attention";
+import { type AttendState, type Layout, mergeStates, tensor } from "wasm-attention";
 import { randomArray, type Whole } from "../engines";
 import {
   attend,
@@ -62,7 +62,7 @@ export function checkMerge(attention: Whole, drawn: Drawn): void {
       return row >= from && row < to;
     });
   const { used } = attention.memory;
-  const parts = cuts.slice(1).map((to, index): AttentionState => {
+  const parts = cuts.slice(1).map((to, index): AttendState => {
     const from = cuts[index];
     const { output, logSumExp } = attention.attend(
       place(query, queries, headSize),

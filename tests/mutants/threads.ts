@@ -44,7 +44,7 @@ export const threads: readonly Mutant[] = [
   {
     name: "an item is taken without waiting for those it needs",
     file: "src/threads/control.ts",
-    find: "while (Atomics.load(control, Control.done) < ready) if (!patience(true)) return false;",
+    find: "while (Atomics.load(control, Control.done) < ready) if (!goOn(true)) return false;",
     replace: "void ready;",
     tests: ["tests/threads.test.ts"],
     only: "the same bits",

@@ -1,4 +1,4 @@
-import type { AttentionState } from "wasm-attention";
+import type { AttendState } from "wasm-attention";
 import { attendPacked, mergeStates } from "wasm-attention";
 import { type Call, none, type Refusal, zeros } from "./refusal";
 
@@ -9,7 +9,7 @@ const packed =
     attendPacked(attention, query, key, value, options as never);
 const offsets = (...cumulativeQueries: number[]) => packed({ cumulativeQueries });
 
-const state: AttentionState = { output: zeros(2, 4, 8), logSumExp: zeros(2, 4) };
+const state: AttendState = { output: zeros(2, 4, 8), logSumExp: zeros(2, 4) };
 const merge =
   (parts: unknown, options: object = {}): Call =>
   (attention) =>
