@@ -15,69 +15,62 @@ export const ADD: i32 = 1 << 17; // to what C holds
 // @ts-ignore: decorator
 @inline
 export function multiply4x8(a: usize, b: usize, k: i32, c: usize, cRow: usize, form: i32): void {
-  const end = b + ((<usize>k) << 5);
-  const chunk = (<usize>(form & 0xffff)) << 5;
-  let adding = form;
-  do {
-    const next = min(b + chunk, end);
-    multiplyChunk(a, b, next, c, cRow, adding);
-    a += ((next - b) >> 5) * (form & PACKED ? 16 : 4);
-    b = next;
-    adding = form | ADD;
-  } while (b < end);
-}
-
-// @ts-ignore: decorator
-@inline
-function multiplyChunk(a: usize, b: usize, end: usize, c: usize, cRow: usize, form: i32): void {
+  // A constant where this is inlined, unlike what depends on the chunk.
   const packed = (form & PACKED) != 0;
   const c1 = c + cRow;
   const c2 = c1 + cRow;
   const c3 = c2 + cRow;
-  let s00 = f32x4.splat(0);
-  let s01 = f32x4.splat(0);
-  let s10 = f32x4.splat(0);
-  let s11 = f32x4.splat(0);
-  let s20 = f32x4.splat(0);
-  let s21 = f32x4.splat(0);
-  let s30 = f32x4.splat(0);
-  let s31 = f32x4.splat(0);
-  while (b < end) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    const a0 = v128.load32_splat(a);
-    s00 = madd(a0, b0, s00);
-    s01 = madd(a0, b1, s01);
-    const a1 = packed ? v128.load32_splat(a, 4) : v128.load32_splat(a, TILE_ROW);
-    s10 = madd(a1, b0, s10);
-    s11 = madd(a1, b1, s11);
-    const a2 = packed ? v128.load32_splat(a, 8) : v128.load32_splat(a, 2 * TILE_ROW);
-    s20 = madd(a2, b0, s20);
-    s21 = madd(a2, b1, s21);
-    const a3 = packed ? v128.load32_splat(a, 12) : v128.load32_splat(a, 3 * TILE_ROW);
-    s30 = madd(a3, b0, s30);
-    s31 = madd(a3, b1, s31);
-    a += packed ? 16 : 4;
-    b += 32;
-  }
-  if (form & ADD) {
-    s00 = f32x4.add(s00, v128.load(c));
-    s01 = f32x4.add(s01, v128.load(c, 16));
-    s10 = f32x4.add(s10, v128.load(c1));
-    s11 = f32x4.add(s11, v128.load(c1, 16));
-    s20 = f32x4.add(s20, v128.load(c2));
-    s21 = f32x4.add(s21, v128.load(c2, 16));
-    s30 = f32x4.add(s30, v128.load(c3));
-    s31 = f32x4.add(s31, v128.load(c3, 16));
-  }
-  v128.store(c, s00);
-  v128.store(c, s01, 16);
-  v128.store(c1, s10);
-  v128.store(c1, s11, 16);
-  v128.store(c2, s20);
-  v128.store(c2, s21, 16);
-  v128.store(c3, s30);
-  v128.store(c3, s31, 16);
+  const end = b + ((<usize>k) << 5);
+  const chunk = (<usize>(form & 0xffff)) << 5;
+  let adding = (form & ADD) != 0;
+  do {
+    const next = min(b + chunk, end);
+    let s00 = f32x4.splat(0);
+    let s01 = f32x4.splat(0);
+    let s10 = f32x4.splat(0);
+    let s11 = f32x4.splat(0);
+    let s20 = f32x4.splat(0);
+    let s21 = f32x4.splat(0);
+    let s30 = f32x4.splat(0);
+    let s31 = f32x4.splat(0);
+    while (b < next) {
+      const b0 = v128.load(b);
+      const b1 = v128.load(b, 16);
+      const a0 = v128.load32_splat(a);
+      s00 = madd(a0, b0, s00);
+      s01 = madd(a0, b1, s01);
+      const a1 = packed ? v128.load32_splat(a, 4) : v128.load32_splat(a, TILE_ROW);
+      s10 = madd(a1, b0, s10);
+      s11 = madd(a1, b1, s11);
+      const a2 = packed ? v128.load32_splat(a, 8) : v128.load32_splat(a, 2 * TILE_ROW);
+      s20 = madd(a2, b0, s20);
+      s21 = madd(a2, b1, s21);
+      const a3 = packed ? v128.load32_splat(a, 12) : v128.load32_splat(a, 3 * TILE_ROW);
+      s30 = madd(a3, b0, s30);
+      s31 = madd(a3, b1, s31);
+      a += packed ? 16 : 4;
+      b += 32;
+    }
+    if (adding) {
+      s00 = f32x4.add(s00, v128.load(c));
+      s01 = f32x4.add(s01, v128.load(c, 16));
+      s10 = f32x4.add(s10, v128.load(c1));
+      s11 = f32x4.add(s11, v128.load(c1, 16));
+      s20 = f32x4.add(s20, v128.load(c2));
+      s21 = f32x4.add(s21, v128.load(c2, 16));
+      s30 = f32x4.add(s30, v128.load(c3));
+      s31 = f32x4.add(s31, v128.load(c3, 16));
+    }
+    v128.store(c, s00);
+    v128.store(c, s01, 16);
+    v128.store(c1, s10);
+    v128.store(c1, s11, 16);
+    v128.store(c2, s20);
+    v128.store(c2, s21, 16);
+    v128.store(c3, s30);
+    v128.store(c3, s31, 16);
+    adding = true;
+  } while (b < end);
 }
 
 /**
