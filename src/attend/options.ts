@@ -181,10 +181,10 @@ export type Exactly<Options, Known> = Options &
  * [B, H, L, S], or [B, L, S] for `"mean"`; `scores` [B, H, L, S]; `logSumExp` [B, H, L]. All without the
  * axes that the query does not have.
  */
-export type AttendResult<Options = AttendOptions> = { output: Tensor } & Returned<
-  Options,
-  "weights"
-> &
+export type AttendResult<Options = AttendOptions> = {
+  /** In the layout of the query. */
+  output: Tensor;
+} & Returned<Options, "weights"> &
   Returned<Options, "scores"> &
   Returned<Options, "logSumExp">;
 

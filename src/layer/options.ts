@@ -22,10 +22,10 @@ export interface LayerConfig extends AppendedConfig {
  * came: a bias key and the zero key have columns of their own after the S; `logSumExp` [B, H, L]; `record`,
  * what `multiHeadBackward` needs.
  */
-export type LayerResult<Options = LayerOptions> = { output: Tensor } & Returned<
-  Options,
-  "weights"
-> &
+export type LayerResult<Options = LayerOptions> = {
+  /** In the form of the query. */
+  output: Tensor;
+} & Returned<Options, "weights"> &
   Returned<Options, "scores"> &
   Returned<Options, "logSumExp"> &
   Recorded<Options>;
