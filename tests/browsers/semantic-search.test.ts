@@ -97,9 +97,12 @@ test("own sentences are searched, and the example's again", async () => {
   await page.fill("#sentences", "The cat sat on the mat.\n\n  Stocks fell sharply today. \n");
   await page.click("#use");
   await ask(page, "What happened on the stock market?");
-  await page.waitForFunction(() => document.querySelectorAll("#ranking li").length === 2);
+  // The new sentences may be ranked by the question before, first.
+  await page.waitForFunction(() =>
+    / close of 2 sentences/.test(document.querySelector("#summary")?.textContent ?? ""),
+  );
   assert.match(await text(page, "#ranking li"), /^Stocks fell sharply today\./);
-  assert.match(await text(page, "#summary"), /of 2 sentences/);
+  assert.equal(await page.$$eval("#ranking li", (rows) => rows.length), 2);
   await assertAccessible(page);
   await page.click("#reset");
   await page.waitForFunction(() => document.querySelectorAll("#ranking li").length === 8);
