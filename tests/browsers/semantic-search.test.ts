@@ -158,6 +158,11 @@ test("the heat map: axes, values by pointer, touch and keys, every head, the col
   const brightness = (rgb: string[]) =>
     rgb.flatMap((colour) => (colour.match(/\d+/g) ?? []).map(Number)).reduce((a, b) => a + b, 0);
   await page.emulateMedia({ colorScheme: "dark" });
+  // The page is told of the scheme after the call above has come back.
+  await page.waitForFunction(
+    (before) => document.querySelector<HTMLElement>("#map .cell")!.style.background !== before,
+    other[0],
+  );
   const dark = await colours();
   assert.ok(brightness(dark) < brightness(other), "much of a map is near 0, and dark in the dark");
   await page.close();
