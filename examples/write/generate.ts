@@ -1,0 +1,58 @@
+// A text that goes on: a piece at a time, or the best of several beginnings at once.
+
+import type { Random } from "../training/random";
+import { type Extension, extendBeams, type Sampling, sample } from "./sampling";
+import type { Texts } from "./writer";
+
+/** Pieces back from the end whose repetition is penalised. */
+const LATELY = 64;
+
+export interface Wanted {
+  /** The beginning, as ids. */
+  readonly ids: readonly number[];
+  /** How many more. */
+  readonly length: number;
+  readonly sampling: Sampling;
+  readonly random: Random;
+}
+
+/** Reads the beginning, and gives each piece as it is written. */
+export function* write(text: Texts, { ids, length, sampling, random }: Wanted): Generator<number> {
+  const written = [...ids];
+  let { logits } = text.append([ids]);
+  for (let count = 0; count < length; count++) {
+    const id = sample(logits.data, sampling, random, written.slice(-LATELY));
+    written.push(id);
+    yield id;
+    if (count < length - 1) ({ logits } = text.append([[id]]));
+  }
+}
+
+export interface Beam {
+  /** What was written after the beginning. */
+  readonly ids: readonly number[];
+  /** The sum of ln probability of its pieces. */
+  readonly score: number;
+}
+
+/** The likeliest beams after each piece, the best first. `texts` are as many as beams. */
+export function* searchBeams(
+  texts: Texts,
+  count: number,
+  { ids, length }: Pick<Wanted, "ids" | "length">,
+): Generator<Beam[]> {
+  const { logits } = texts.append(Array.from({ length: count }, () => ids));
+  // All beams are the same yet: the first is extended.
+  let extensions = extendBeams(logits.data.subarray(0, logits.dims[1]), [0], count);
+  let beams: Beam[] = [{ ids: [], score: 0 }];
+  for (let step = 0; ; step++) {
+    const before = beams;
+    beams = extensions.map(({ beam, id, score }) => ({ ids: [...before[beam].ids, id], score }));
+    yield beams;
+    if (step >= length - 1) return;
+    texts.reorder(extensions.map(({ beam }: Extension) => beam));
+    const next = texts.append(extensions.map(({ id }) => [id]));
+    const scores = beams.map(({ score }) => score);
+    extensions = extendBeams(next.logits.data, scores, count);
+  }
+}
