@@ -5,15 +5,21 @@ import type { Attention, Tensor } from "wasm-attention";
 export class Cache {
   readonly #attention: Attention;
   readonly #heads: number;
+  readonly #keyValueHeads: number;
   #keys: Float32Array[];
   #values: Float32Array[];
 
   constructor(
     attention: Attention,
-    { heads, sequences }: { heads: number; headSize: number; sequences: number },
+    {
+      heads,
+      keyValueHeads = heads,
+      sequences,
+    }: { heads: number; keyValueHeads?: number; headSize: number; sequences: number },
   ) {
     this.#attention = attention;
     this.#heads = heads;
+    this.#keyValueHeads = keyValueHeads;
     this.#keys = Array.from({ length: sequences }, () => new Float32Array());
     this.#values = Array.from({ length: sequences }, () => new Float32Array());
     this.size = 0;
@@ -42,7 +48,7 @@ export class Cache {
     this.#values = grown(this.#values, value);
   }
 
-  attend(query: Tensor, options: { alibi: { slopes: Float32Array }; weights: boolean }) {
+  attend(query: Tensor, options: { alibi?: { slopes: Float32Array }; weights?: boolean }) {
     const rows = (all: Float32Array[]) => {
       const data = new Float32Array(all.length * all[0].length);
       all.forEach((each, b) => {
@@ -54,6 +60,7 @@ export class Cache {
       ...options,
       layout: "BLE",
       heads: this.#heads,
+      keyValueHeads: this.#keyValueHeads,
       causal: "lower-right",
     });
   }

@@ -8,17 +8,20 @@ import type { Texts } from "./writer";
 const LATELY = 64;
 
 export interface Wanted {
-  /** The beginning, as ids. */
+  /** What the text has not read yet: its beginning, or the piece it ended with. */
   readonly ids: readonly number[];
+  /** What it has read. */
+  readonly before?: readonly number[] | undefined;
   /** How many more. */
   readonly length: number;
   readonly sampling: Sampling;
   readonly random: Random;
 }
 
-/** Reads the beginning, and gives each piece as it is written. */
-export function* write(text: Texts, { ids, length, sampling, random }: Wanted): Generator<number> {
-  const written = [...ids];
+/** Reads `ids`, and gives each piece as it is written; the text has not read the last one. */
+export function* write(text: Texts, wanted: Wanted): Generator<number> {
+  const { ids, before = [], length, sampling, random } = wanted;
+  const written = [...before, ...ids];
   let { logits } = text.append([ids]);
   for (let count = 0; count < length; count++) {
     const id = sample(logits.data, sampling, random, written.slice(-LATELY));

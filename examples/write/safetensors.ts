@@ -61,7 +61,8 @@ export function readSafetensors(bytes: Uint8Array): Contents {
     if (!size || end > bytes.length || end - begin !== elements * size) {
       throw new Error(`${name}: ${dtype} [${shape}] in ${end - begin} bytes`);
     }
-    const { buffer } = bytes.slice(begin, end);
+    // A copy, which a Buffer's `slice` is not.
+    const { buffer } = new Uint8Array(bytes.subarray(begin, end));
     tensors.set(name, {
       dtype,
       shape,

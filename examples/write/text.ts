@@ -42,14 +42,11 @@ export class Vocabulary {
 
   /** What a piece adds to the text before it. */
   added(id: number): string {
-    if (id === BEGIN) return "";
-    return this.names[id].replace(`▁${PARAGRAPH}`, "\n\n").replace("▁", " ");
+    return id === BEGIN ? "" : this.names[id].replace("▁", " ").replace(/ ?¶/u, "\n\n");
   }
 
   decode(ids: readonly number[]): string {
-    return ids
-      .map((id) => this.added(id))
-      .join("")
-      .replace(/(^|\n) /gu, "$1");
+    const joined = ids.map((id) => this.added(id)).join("");
+    return joined.replace(/ ?\n\n ?/gu, "\n\n").trimStart();
   }
 }
