@@ -74,7 +74,7 @@ export const readUpdate = reader<Update>({ weight: 1, bias: 1, order: 1 }, "{ we
 const layerFields = { ...scoreFields, record: 1 } as const;
 const layerOptions = "options; more inputs go first: { query, key, value }";
 export const readForward = reader<LayerOptions>(layerFields, layerOptions);
-export const readForwardLater = reader<LayerOptions & Abortable>(
+export const readForwardAsync = reader<LayerOptions & Abortable>(
   { ...layerFields, signal: 1 },
   layerOptions,
 );
