@@ -209,6 +209,10 @@ function checkState(operation: string, state: AttendState, shapes: Shapes): Atte
   if (typeof state !== "object" || state === null) {
     throw new ArgumentError(operation, "state", "{ output, logSumExp }", describe(state));
   }
+  if (state.logSumExp === undefined) {
+    const expected = "what attend returned with logSumExp: true";
+    throw new ArgumentError(operation, "logSumExp", expected, "undefined");
+  }
   return {
     output: like(operation, "output", state.output, shapes.outputDims),
     logSumExp: like(operation, "logSumExp", state.logSumExp, shapes.logSumExpDims),
