@@ -20,7 +20,9 @@ export function items(kernel: i32, frame: usize): f64 {
 }
 
 export function ready(kernel: i32, frame: usize, item: i32): i32 {
-  return kernel == TrainingKernel.backward ? backwardReady(changetype<BackwardFrame>(frame), item) : 0;
+  return kernel == TrainingKernel.backward
+    ? backwardReady(changetype<BackwardFrame>(frame), item)
+    : 0;
 }
 
 export function run(kernel: i32, frame: usize, item: i32, thread: i32, from: i32): i32 {
