@@ -12,7 +12,7 @@ import { checkBoolean, checkCount } from "./values";
 
 type Four = [number, number, number, number];
 
-export interface PlacedMask {
+export interface CheckedMask {
   readonly kind: MaskKind;
   readonly data: Float32Array | Uint8Array;
   readonly dims: readonly number[];
@@ -22,7 +22,7 @@ export interface PlacedMask {
   readonly columns: number;
 }
 
-export interface PlacedBlocks {
+export interface CheckedBlocks {
   readonly data: Uint8Array;
   readonly dims: readonly number[];
   readonly size: number;
@@ -40,24 +40,28 @@ function readMask(operation: string, mask: Fields, argument: string) {
   return { data, dims, shorter };
 }
 
-export interface PlacedMasks {
-  readonly each: readonly PlacedMask[];
+export interface CheckedMasks {
+  readonly each: readonly CheckedMask[];
   /** Whether they came as a list. */
   readonly listed: boolean;
 }
 
-const NONE: PlacedMasks = { each: [], listed: false };
+const NONE: CheckedMasks = { each: [], listed: false };
 
 export function checkMasks(
   operation: string,
   shapes: Shapes,
   mask: Mask | readonly Mask[] | undefined,
-): PlacedMasks {
+): CheckedMasks {
   if (mask === undefined) return NONE;
   if (!Array.isArray(mask)) {
     return { each: [checkMask(operation, "mask", shapes, mask as Mask)], listed: false };
   }
   const { length } = mask;
+  if (length && !isObject(mask[0])) {
+    const expected = "a Uint8Array or Float32Array with dims, or a list of them";
+    throw new ArgumentError(operation, "mask", expected, describe(mask));
+  }
   if (length > MOST_MASKS) {
     const expected = `at most ${MOST_MASKS} masks in a list`;
     throw new ArgumentError(operation, "mask", expected, `${length}`);
@@ -68,7 +72,12 @@ export function checkMasks(
   return { each, listed: true };
 }
 
-function checkMask(operation: string, argument: string, shapes: Shapes, mask: Mask): PlacedMask {
+/** Not a number, a boolean or a row of them. */
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function checkMask(operation: string, argument: string, shapes: Shapes, mask: Mask): CheckedMask {
   const bare = ArrayBuffer.isView(mask);
   const {
     data,
@@ -110,7 +119,13 @@ function checkMask(operation: string, argument: string, shapes: Shapes, mask: Ma
   const columns = padded[3] === 1 ? keys : padded[3];
   return isFloats(data)
     ? { kind: MaskKind.additive, data, dims, strides, columns }
-    : { kind: MaskKind.boolean, data: booleans(data), dims, strides, columns };
+    : {
+        kind: MaskKind.boolean,
+        data: booleans(operation, argument, data),
+        dims,
+        strides,
+        columns,
+      };
 }
 
 const KINDS = ["Uint8Array", "Int32Array", "BigInt64Array"];
@@ -128,8 +143,8 @@ function paddedDims(dims: readonly number[], full: Four, shorter: boolean): Four
   // With one batch [H, L, S] says the same; with more, B·H is neither 1 nor H.
   const [batch, heads] = full;
   if (dims.length !== 3 || dims[0] !== batch * heads) return undefined;
-  const apart = [batch, heads, ...dims.slice(1)];
-  return fits(apart) ? (apart as Four) : undefined;
+  const unfolded = [batch, heads, ...dims.slice(1)];
+  return fits(unfolded) ? (unfolded as Four) : undefined;
 }
 
 /** What else the dims may have meant: Keras's masks begin with the batch. */
@@ -145,11 +160,22 @@ function isMaskData(data: unknown): data is MaskData {
   return isFloats(data) || KINDS.includes(kindOf(data) as string);
 }
 
-function booleans(data: Uint8Array | Int32Array | BigInt64Array): Uint8Array {
+/** Negative integers are scores, meant to be added. */
+function booleans(
+  operation: string,
+  argument: string,
+  data: Uint8Array | Int32Array | BigInt64Array,
+): Uint8Array {
   if (kindOf(data) === "Uint8Array") return data as Uint8Array;
   const made = new Uint8Array(lengthOf(data));
-  for (let index = 0; index < made.length; index++)
-    made[index] = (data[index] as number | bigint) > 0 ? 1 : 0;
+  for (let index = 0; index < made.length; index++) {
+    const value = data[index] as number | bigint;
+    if (value < 0) {
+      const expected = "0 or 1, or a Float32Array to add to the scores";
+      throw new ArgumentError(operation, `${argument}[${index}]`, expected, `${value}`);
+    }
+    made[index] = value > 0 ? 1 : 0;
+  }
   return made;
 }
 
@@ -177,7 +203,7 @@ export function checkBlockMask(
   operation: string,
   shapes: Shapes,
   blockMask: BlockMask | undefined,
-): PlacedBlocks | undefined {
+): CheckedBlocks | undefined {
   if (blockMask === undefined) return undefined;
   const { batch, heads, queries, keys } = shapes;
   const { data, size, dims: given } = readBlockMask(operation, blockMask, "blockMask");

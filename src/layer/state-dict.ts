@@ -79,8 +79,8 @@ class Names {
     const prefixes = this.#prefixes().map((prefix) => JSON.stringify(prefix));
     const others = prefixes.length > 3 ? [...prefixes.slice(0, 3), "…"] : prefixes;
     const advice = prefixes.length ? `: pass { prefix: ${others.join(" or ")} }` : "";
-    const received = `keys ${some || "of no tensor"}${advice}`;
-    return new ArgumentError(this.operation, name, "a tensor { data, dims }", received);
+    const received = `none among the keys ${some || "of no tensor"}${advice}`;
+    return new ArgumentError(this.operation, name, "a tensor of this name", received);
   }
 
   #prefixes(): string[] {
@@ -99,10 +99,10 @@ class Names {
   /** @throws ArgumentError for a name that was not read: it would be left out in silence. */
   checkAllRead(): void {
     for (const [name, value] of this.#all) {
-      const own = name.slice(this.#prefix.length);
-      if (!name.startsWith(this.#prefix) || this.#read.has(name) || NOT_OURS.test(own)) continue;
+      const local = name.slice(this.#prefix.length);
+      if (!name.startsWith(this.#prefix) || this.#read.has(name) || NOT_OURS.test(local)) continue;
       const expected = "no such weight: the layer has no place for it";
-      throw new ArgumentError(this.operation, own, expected, describe(value));
+      throw new ArgumentError(this.operation, local, expected, describe(value));
     }
   }
 }
@@ -146,8 +146,8 @@ export function projectionsOfStateDict(
 }
 
 function separateProjections(names: Names): Omit<LayerWeights, "output"> {
-  const shared = names.bias(["in_proj"]);
-  const parts = shared && thirds(names.operation, shared.name, shared.data, [1, 1, 1]);
+  const joint = names.bias(["in_proj"]);
+  const parts = joint && thirds(names.operation, joint.name, joint.data, [1, 1, 1]);
   const projection = (name: "query" | "key" | "value", index: number): Projection => {
     const weight = names.weight(inputNames(name));
     if (!weight) throw names.missing(index ? `${name[0]}_proj.weight` : "in_proj_weight");
@@ -202,7 +202,7 @@ function thirds(
   const all = shares.reduce((sum, share) => sum + share, 0);
   const length = lengthOf(data);
   if (length % all) {
-    const expected = all === 3 ? "3·E elements" : "(H + 2·Hkv)·D elements";
+    const expected = `a multiple of ${all} elements, ${all === 3 ? "3·E" : "(H + 2·Hkv)·D"}`;
     throw new ArgumentError(operation, name, expected, received(data));
   }
   let from = 0;
