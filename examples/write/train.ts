@@ -19,7 +19,7 @@ import { packModel, unpackModel } from "./weights";
 import { Writer } from "./writer";
 
 const SEED = 2026;
-const COURSE = { steps: 1000, batch: 8, length: 128, rate: 3e-3 };
+const COURSE = { steps: 1800, batch: 4, length: 128, rate: 5e-3 };
 const SHAPE = { size: 128, heads: 4, layers: 4, hidden: 384 };
 const BAR = 30;
 const file = (name: string) => new URL(name, import.meta.url);

@@ -56,7 +56,9 @@ test("a beginning goes on, and a word says what it looked at, desktop", async ()
   const page = await open(1400, 900, "light");
   await stopped(page);
   const words = await wordsOf(page);
-  assert.deepEqual(words.slice(0, 2), ["Call", "me"]);
+  // The second word may have gone on.
+  assert.equal(words[0], "Call");
+  assert.match(words[1], /^me/);
   assert.ok(words.length > 100, `${words.length} words`);
   const number = async (id: string) =>
     Number(((await page.textContent(`#${id}`)) ?? "").replaceAll(",", ""));

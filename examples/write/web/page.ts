@@ -24,7 +24,8 @@ let milliseconds = 0;
 let written = 0;
 let writing = false;
 
-const words = new Words(find("text"), (word) => {
+const text = find("text");
+const words = new Words(text, (word) => {
   asked = word;
   work.wish({ type: "look", from: word.from, to: word.to });
 });
@@ -77,6 +78,7 @@ function hear(news: News) {
 function grow(more: readonly string[]) {
   pieces += more.length;
   words.add(more);
+  text.scrollTop = text.scrollHeight;
   write("pieces", pieces.toLocaleString("en"));
   document.body.dataset.pieces = `${pieces}`;
 }
