@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
+import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { commandLine, number, orEnd, wholeNumber } from "../arguments";
 import { seeded } from "../training/random";
@@ -38,7 +39,7 @@ const { checkpoint, tokens } = orEnd(() => {
   return { checkpoint, tokens: checkpoint.tokens };
 });
 
-const attention = await createAttention({ extensions: [positions] });
+const attention = await createAttention({ extensions: [positions, cache] });
 const model = new Llama(attention, checkpoint);
 const tokenizer = new Tokenizer(tokens);
 const ids = tokenizer.encode(positionals.join(" "));

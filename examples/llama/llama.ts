@@ -9,9 +9,8 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
-import { rotate } from "wasm-attention/positions";
+import { type AttentionCache, createCache } from "wasm-attention/cache";
 import { add } from "../semantic-search/blocks";
-import { Cache } from "../write/cache";
 import { type Checkpoint, type LlamaConfig, weightOf } from "./checkpoint";
 
 const MATRICES = [
@@ -33,13 +32,13 @@ interface Layer extends Matrices {
 
 export class Llama {
   readonly config: LlamaConfig;
-  readonly attention: Attention<"positions">;
+  readonly attention: Attention<"positions" | "cache">;
   readonly layers: readonly Layer[];
   readonly embedding: Tensor;
   readonly norm: Float32Array;
   readonly output: PreparedLinear;
 
-  constructor(attention: Attention<"positions">, checkpoint: Checkpoint) {
+  constructor(attention: Attention<"positions" | "cache">, checkpoint: Checkpoint) {
     const prepare = (name: string) =>
       prepareLinear(attention, weightOf(checkpoint, `${name}.weight`), { order: "out,in" });
     this.attention = attention;
@@ -70,25 +69,25 @@ export class Llama {
 /** A text as the model has read it. */
 export class LlamaText {
   readonly #model: Llama;
-  readonly #caches: readonly Cache[];
+  /** One for each layer; it turns keys and queries by their positions. */
+  readonly #caches: readonly AttentionCache[];
 
   constructor(model: Llama) {
-    const { heads, keyValueHeads, size, layers } = model.config;
+    const { heads, keyValueHeads, size, layers, pairing, ropeBase: base } = model.config;
     this.#model = model;
-    this.#caches = Array.from({ length: layers }, () => {
-      return new Cache(model.attention, {
-        heads,
+    this.#caches = Array.from({ length: layers }, () =>
+      createCache(model.attention, {
         keyValueHeads,
         headSize: size / heads,
-        sequences: 1,
-      });
-    });
+        rotary: { pairing, base },
+      }),
+    );
   }
 
   /** Logits [L, vocabulary] of what follows each of these tokens. */
   append(ids: readonly number[]): Tensor {
     const { attention, config, layers, embedding, norm, output } = this.#model;
-    const { size, heads, keyValueHeads, epsilon, ropeBase: base, pairing } = config;
+    const { size, epsilon } = config;
     const data = new Float32Array(ids.length * size);
     ids.forEach((id, row) => {
       data.set(embedding.data.subarray(id * size, (id + 1) * size), row * size);
@@ -97,18 +96,11 @@ export class LlamaText {
     layers.forEach((layer, index) => {
       const cache = this.#caches[index];
       const normed = rmsNorm(x, layer.attn_norm, epsilon);
-      const turned = (rows: Tensor, count: number) =>
-        rotate(attention, rows, {
-          layout: "BLE",
-          heads: count,
-          base,
-          pairing,
-          positions: cache.length(0),
-        });
-      const query = turned(linear(attention, normed, layer.attn_q), heads);
-      const key = turned(linear(attention, normed, layer.attn_k), keyValueHeads);
-      cache.append(key, linear(attention, normed, layer.attn_v));
-      const mixed = cache.attend(query, {});
+      const [query, key, value] = [layer.attn_q, layer.attn_k, layer.attn_v].map((matrix) =>
+        linear(attention, normed, matrix),
+      );
+      cache.append(key, value, { layout: "BLE" });
+      const mixed = cache.attend(query, { layout: "BLE" });
       x = add(linear(attention, mixed.output, layer.attn_output), x);
       const inner = rmsNorm(x, layer.ffn_norm, epsilon);
       const gate = linear(attention, inner, layer.ffn_gate);

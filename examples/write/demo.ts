@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
+import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { seeded } from "../training/random";
 import { readArguments } from "./arguments";
@@ -18,7 +19,7 @@ const counted = (n: number) => n.toLocaleString("en");
 
 const bytes = file("model.safetensors");
 const report: Report = JSON.parse(file("report.json").toString());
-const attention = await createAttention({ reproducible, extensions: [positions] });
+const attention = await createAttention({ reproducible, extensions: [positions, cache] });
 const before = attention.memory.used;
 const writer = new Writer(attention, unpackModel(bytes));
 const packed = attention.memory.used - before;
@@ -71,6 +72,6 @@ function show([best, ...others]: { ids: readonly number[]; score: number }[]): v
   }
 }
 
-function memory({ bytes, length }: Texts): string {
-  return `keys and values of ${counted(length)} pieces: ${counted(bytes)} bytes; weights: ${counted(packed)} bytes`;
+function memory({ memory: { bytes, pages }, length }: Texts): string {
+  return `keys and values of ${counted(length)} pieces: ${counted(bytes)} bytes in ${counted(pages)} pages; weights: ${counted(packed)} bytes`;
 }

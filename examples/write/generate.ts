@@ -1,7 +1,7 @@
 // A text that goes on: a piece at a time, or the best of several beginnings at once.
 
 import type { Random } from "../training/random";
-import { type Extension, extendBeams, type Sampling, sample } from "./sampling";
+import { extendBeams, type Sampling, sample } from "./sampling";
 import type { Texts } from "./writer";
 
 /** Pieces back from the end whose repetition is penalised. */
@@ -38,24 +38,22 @@ export interface Beam {
   readonly score: number;
 }
 
-/** The likeliest beams after each piece, the best first. `texts` are as many as beams. */
+/** The likeliest beams after each piece, the best first. `texts` are as many as beams, and empty. */
 export function* searchBeams(
   texts: Texts,
   count: number,
   { ids, length }: Pick<Wanted, "ids" | "length">,
 ): Generator<Beam[]> {
-  const { logits } = texts.append(Array.from({ length: count }, () => ids));
-  // All beams are the same yet: the first is extended.
-  let extensions = extendBeams(logits.data.subarray(0, logits.dims[1]), [0], count);
   let beams: Beam[] = [{ ids: [], score: 0 }];
-  for (let step = 0; ; step++) {
+  let { logits } = texts.append([ids]);
+  for (let step = 0; step < length; step++) {
     const before = beams;
+    const scores = before.map(({ score }) => score);
+    const extensions = extendBeams(logits.data, scores, count);
     beams = extensions.map(({ beam, id, score }) => ({ ids: [...before[beam].ids, id], score }));
     yield beams;
-    if (step >= length - 1) return;
-    texts.reorder(extensions.map(({ beam }: Extension) => beam));
-    const next = texts.append(extensions.map(({ id }) => [id]));
-    const scores = beams.map(({ score }) => score);
-    extensions = extendBeams(next.logits.data, scores, count);
+    if (step === length - 1) return;
+    texts.reorder(extensions.map(({ beam }) => beam));
+    ({ logits } = texts.append(extensions.map(({ id }) => [id])));
   }
 }

@@ -9,9 +9,9 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
+import { type AttentionCache, createCache } from "wasm-attention/cache";
 import { alibiSlopes } from "wasm-attention/positions";
 import { add, layerNorm, type Norm, relu } from "../semantic-search/blocks";
-import { Cache } from "./cache";
 import type { TrainedModel } from "./weights";
 
 const EPSILON = 1e-5;
@@ -36,13 +36,13 @@ export interface Read {
 
 export class Writer {
   readonly model: TrainedModel;
-  readonly attention: Attention<"positions">;
+  readonly attention: Attention<"positions" | "cache">;
   readonly layers: readonly Layer[];
   readonly norm: Norm;
   readonly output: PreparedLinear;
   readonly alibi: { slopes: Float32Array };
 
-  constructor(attention: Attention<"positions">, model: TrainedModel) {
+  constructor(attention: Attention<"positions" | "cache">, model: TrainedModel) {
     const { shape } = model;
     this.attention = attention;
     this.model = model;
@@ -120,28 +120,32 @@ export class Writer {
 /** Texts side by side, as long as each other. */
 export class Texts {
   readonly #writer: Writer;
-  readonly #caches: readonly Cache[];
+  /** One for each layer. */
+  readonly #caches: readonly AttentionCache[];
 
-  constructor(writer: Writer, count: number) {
+  constructor(writer: Writer, sequences: number) {
     const { heads, size, layers } = writer.model.shape;
     this.#writer = writer;
-    this.#caches = Array.from(
-      { length: layers },
-      () => new Cache(writer.attention, { heads, headSize: size / heads, sequences: count }),
+    this.#caches = Array.from({ length: layers }, () =>
+      createCache(writer.attention, { keyValueHeads: heads, headSize: size / heads, sequences }),
     );
   }
 
-  /** Pieces of each text. */
+  /** Pieces of the first text. */
   get length(): number {
-    return this.#caches[0].length(0);
+    return this.#caches[0].length();
   }
 
-  /** Bytes of all keys and values. */
-  get bytes(): number {
-    return this.#caches.reduce((sum, { bytes }) => sum + bytes, 0);
+  /** Bytes of all keys and values, and the pages that they lie in. */
+  get memory(): { readonly bytes: number; readonly pages: number } {
+    const all = this.#caches.map(({ memory }) => memory);
+    return {
+      bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+      pages: all.reduce((sum, { pages }) => sum + pages, 0),
+    };
   }
 
-  /** Adds ids [B][L], as many to each text. */
+  /** Adds ids [B][L], as many to each of the first B texts. */
   append(
     ids: readonly (readonly number[])[],
     { every = false, weights = false }: { every?: boolean; weights?: boolean } = {},
@@ -161,19 +165,21 @@ export class Texts {
     return { logits: linear(attention, layerNorm(last, norm, EPSILON), output), weights: attended };
   }
 
-  /** Text i goes on from text order[i]. */
+  /** Text i goes on as text order[i] was; what they have in common lies in memory once. */
   reorder(order: readonly number[]): void {
-    for (const cache of this.#caches) cache.reorder(order);
+    for (const cache of this.#caches) cache.reorder(order, [...order.keys()]);
   }
 
   dispose(): void {
     for (const cache of this.#caches) cache.dispose();
   }
 
-  #attend(cache: Cache, projected: Tensor, weights: boolean) {
+  #attend(cache: AttentionCache, projected: Tensor, weights: boolean) {
     const [query, key, value] = thirds(projected);
-    cache.append(key, value);
-    return cache.attend(query, { alibi: this.#writer.alibi, weights });
+    const { alibi } = this.#writer;
+    const sequences = [...Array(query.dims[0]).keys()];
+    cache.append(key, value, { layout: "BLE", sequences });
+    return cache.attend(query, { layout: "BLE", sequences, alibi, weights });
   }
 }
 

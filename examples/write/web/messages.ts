@@ -28,8 +28,9 @@ export type News =
       readonly pieces: readonly string[];
       /** Of the time that was spent writing them. */
       readonly milliseconds: number;
-      /** Of keys and values. */
+      /** Of keys and values, and the pages that they lie in. */
       readonly bytes: number;
+      readonly pages: number;
     }
   | { readonly type: "stopped" }
   | {

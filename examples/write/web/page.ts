@@ -62,7 +62,7 @@ function hear(news: News) {
       grow(news.pieces);
       write("rate", Math.round((written * 1000) / milliseconds).toLocaleString("en"));
       write("bytes", size(news.bytes));
-      write("each", `${Math.round(news.bytes / pieces).toLocaleString("en")} bytes a piece`);
+      write("pages", `in ${news.pages.toLocaleString("en")} pages`);
       break;
     case "stopped":
       become(false);

@@ -1,6 +1,7 @@
 // The engine and the model, off the page's thread. Between some pieces the page's wishes are heard.
 
 import { createAttention } from "wasm-attention";
+import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { download } from "../../page/download";
 import { failedBy } from "../../page/work";
@@ -22,7 +23,7 @@ const pause = () => new Promise((resolve) => setTimeout(resolve));
 
 async function start() {
   const [bytes, json] = await Promise.all([download("model.safetensors"), download("report.json")]);
-  const attention = await createAttention({ extensions: [positions] });
+  const attention = await createAttention({ extensions: [positions, cache] });
   const writer = new Writer(attention, unpackModel(bytes));
   const { vocabulary, weights, shape } = writer.model;
   const random = seeded(Math.floor(Math.random() * 2 ** 32));
@@ -78,7 +79,7 @@ async function start() {
       type: "written",
       pieces: ids.slice(from).map((id) => vocabulary.added(id)),
       milliseconds: performance.now() - begun,
-      bytes: texts.bytes,
+      ...texts.memory,
     });
     if (done) pieces = undefined;
     else await pause();
