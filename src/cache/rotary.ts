@@ -1,0 +1,74 @@
+// Rotary embeddings of a cache: where each token stands, and its rotation.
+
+import type { Attention } from "../attend/attention";
+import type { Layout } from "../attend/options";
+import { numbersOf } from "../check/values";
+import { ArgumentError, describe } from "../errors";
+import { rotate } from "../positions/rotary";
+import type { Tensor } from "../tensor/tensor";
+import { type CacheRotary, readRotary } from "./options";
+import type { CacheSizes } from "./state";
+
+/** The rotary embeddings of a cache as they were read; tried once, on a row of zeros. */
+export function checkRotary(
+  operation: string,
+  attention: Attention,
+  { headSize, rotary }: CacheSizes,
+): CacheRotary | undefined {
+  if (rotary === undefined) return undefined;
+  const { frequencies, ...rest } = readRotary(operation, rotary, "rotary");
+  const read = frequencies === undefined ? rest : { ...rest, frequencies: frequencies.slice() };
+  const zeros = { data: new Float32Array(headSize), dims: [1, headSize] };
+  rotate(attention as Attention<"positions">, zeros, read);
+  return read;
+}
+
+/**
+ * The position [B, L] of each token, nothing without rotary embeddings; by default they go on from
+ * `starts` [B].
+ */
+export function positionsOf(
+  operation: string,
+  { rotary }: CacheSizes,
+  given: number | ArrayLike<number> | undefined,
+  starts: readonly number[],
+  tokens: number,
+): number[] | undefined {
+  if (!rotary) {
+    if (given === undefined) return undefined;
+    const expected = "no value without the cache's option rotary";
+    throw new ArgumentError(operation, "positions", expected, describe(given));
+  }
+  const batch = starts.length;
+  const goOn = (from: readonly number[]) =>
+    from.flatMap((start) => Array.from({ length: tokens }, (_, token) => start + token));
+  if (given === undefined) return goOn(starts);
+  if (typeof given === "number") return checked(operation, goOn(starts.map(() => given)));
+  const numbers = numbersOf(given, [batch, batch * tokens]);
+  if (!numbers) {
+    const expected = `a number, or [B] = ${batch} or [B, L] = ${batch * tokens} integers`;
+    throw new ArgumentError(operation, "positions", expected, describe(given));
+  }
+  return checked(operation, numbers.length === batch * tokens ? numbers : goOn(numbers));
+}
+
+function checked(operation: string, positions: number[]): number[] {
+  for (const position of positions) {
+    if (Number.isInteger(position)) continue;
+    throw new ArgumentError(operation, "positions", "integers", describe(position));
+  }
+  return positions;
+}
+
+/** x at its positions; x itself without any. */
+export function rotated(
+  attention: Attention,
+  { headSize, rotary }: CacheSizes,
+  x: Tensor,
+  layout: Layout,
+  positions: readonly number[] | undefined,
+): Tensor {
+  if (!positions || !rotary) return x;
+  const heads = layout === "BLE" ? { heads: (x.dims.at(-1) as number) / headSize } : {};
+  return rotate(attention as Attention<"positions">, x, { ...rotary, ...heads, layout, positions });
+}
