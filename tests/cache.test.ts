@@ -6,7 +6,7 @@ import { tensor } from "wasm-attention";
 import { createCache } from "wasm-attention/cache";
 import { cacheProblems, checkCache, same } from "./checks/cache";
 import { holds } from "./checks/property";
-import { engine, randomArray, variants, type Whole } from "./engines";
+import { engine, randomArray, variants } from "./engines";
 
 const rows = (heads: number, tokens: number, size: number, seed: number) =>
   tensor(randomArray(heads * tokens * size, seed), [1, heads, tokens, size]);

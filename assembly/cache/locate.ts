@@ -2,7 +2,7 @@
 //
 //   row j of head h of a sequence is row j mod pageSize of h in page pages[⌊j / pageSize⌋]
 //
-// Where pages are whole tiles that is all. Else the tile's rows are copied into the thread's room, end to
+// Where pages are whole tiles that is all. Else the tile's rows are copied into the thread's gathered, end to
 // end. A page that was let go of is named by another one's number: no row of it is seen.
 
 import { AttendFrame, keyStrides, valueStrides } from "../attend/frame";
@@ -16,7 +16,7 @@ export function locate(
   index: i32,
   from: i32,
   count: i32,
-  room: usize,
+  gathered: usize,
 ): usize {
   const b = index / frame.keyValueHeads;
   const head = <usize>(index % frame.keyValueHeads);
@@ -24,9 +24,9 @@ export function locate(
   const strides = values ? valueStrides(frame) : keyStrides(frame);
   const pageRow = values ? frame.valuePageRow : frame.keyPageRow;
   const origin = (values ? frame.value : frame.key) + ((head * strides.head) << 2);
-  if (!frame.roomBytes) return rowOf(frame, table, origin, strides.batch, pageRow, from);
+  if (!frame.gatherBytes) return rowOf(frame, table, origin, strides.batch, pageRow, from);
   const size = values ? frame.valueSize : frame.headSize;
-  const copied = values ? room + ((<usize>(KEYS * frame.headSize)) << 2) : room;
+  const copied = values ? gathered + ((<usize>(KEYS * frame.headSize)) << 2) : gathered;
   let into = copied;
   while (count > 0) {
     const rows = min(count, frame.pageSize - (from % frame.pageSize));

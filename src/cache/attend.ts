@@ -77,8 +77,8 @@ export function checkCacheAttend(
     [AttendFrame.value]: sizes.keyValueHeads * sizes.pageSize * sizes.headSize * 4,
     ...pageWords(sizes, table.count, sizes.headSize, sizes.valueSize),
   };
-  const pages: AttendCall["pages"] = (staging, frame) => {
-    for (const [word, value] of Object.entries(words)) frame[Number(word)] = value;
+  const pages: AttendCall["pages"] = (staging) => {
+    for (const [word, value] of Object.entries(words)) engine.words[Number(word)] = value;
     staging.data(AttendFrame.pages, "sequences", table.entries, table.entries.length);
   };
   return { call: { ...call, pages }, pages: table.pages };
@@ -99,7 +99,7 @@ export function pageWords(
     [AttendFrame.valuePageRow]: valuePageRow,
     [AttendFrame.keyRow]: copied ? headSize : keyPageRow,
     [AttendFrame.valueRow]: copied ? valueSize : valuePageRow,
-    [AttendFrame.roomBytes]: copied ? (Math.ceil(TILE * (headSize + valueSize) * 4 / 64) * 64) : 0,
+    [AttendFrame.gatherBytes]: copied ? (Math.ceil(TILE * (headSize + valueSize) * 4 / 64) * 64) : 0,
   };
 }
 

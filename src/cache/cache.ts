@@ -4,6 +4,7 @@ import { type Attention, checkAttention } from "../attend/attention";
 import { callAttend } from "../attend/forward";
 import type { Abortable, AttendResult, Exactly } from "../attend/options";
 import { ArgumentError, DisposedError, describe } from "../errors";
+import type { Engine } from "../instance/instance";
 import { positionsOf } from "../positions/module";
 import { bindMethods } from "../tensor/binding";
 import { disposeSymbol } from "../tensor/disposal";
@@ -129,7 +130,7 @@ export class AttentionCache {
     const { call, pages } = checkCacheAttend(name, engine, attention, state, query, read);
     for (const page of pages) page.uses++;
     try {
-      const steps = () => ({ signal, steps: (engine: never) => callAttend(engine, call) });
+      const steps = () => ({ signal, steps: (engine: Engine) => callAttend(engine, call) });
       return (await attention.later(name, steps)) as AttendResult<Options>;
     } finally {
       for (const page of pages) state.pages.release(page);
