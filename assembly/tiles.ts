@@ -7,7 +7,7 @@ export function tilesOf(rows: i32, size: i32): i32 {
   return <i32>((<u32>rows + <u32>size - 1) / <u32>size);
 }
 
-/** Query rows of a tile: the softmax state and output rows kept while keys stream by. */
+/** Query rows of a tile: the softmax state and output rows stay while keys stream by. */
 export const ROWS: i32 = 64;
 
 /** Keys of a tile: 64 × 128 scores fill 32 kB, the level-1 data cache. */

@@ -37,7 +37,7 @@ function cosineKernel(r: f64): f64 {
 }
 
 /** sin(x + quarter·π/2). */
-function turned(x: f64, quarter: i32): f64 {
+function sineOfQuarter(x: f64, quarter: i32): f64 {
   const n = nearest<f64>(x * TWO_OVER_PI);
   const r = x - n * HALF_PI_1 - n * HALF_PI_2 - n * HALF_PI_3;
   const quadrant = <i32>n + quarter;
@@ -46,11 +46,11 @@ function turned(x: f64, quarter: i32): f64 {
 }
 
 export function sine(x: f64): f64 {
-  return turned(x, 0);
+  return sineOfQuarter(x, 0);
 }
 
 export function cosine(x: f64): f64 {
-  return turned(x, 1);
+  return sineOfQuarter(x, 1);
 }
 
 /** e^x for |x| < 700. */

@@ -21,7 +21,7 @@ const ENTRIES = {
 };
 
 /** Modules that are chunks of their own, for a bundler to leave out what a program does not call. */
-const APART = [
+const SEPARATE = [
   "src/attend/merge.ts",
   "src/attend/packed.ts",
   "src/layer/multihead.ts",
@@ -38,7 +38,7 @@ const APART = [
 const platforms = [
   { name: "node", required: { platform: "node" } },
   // webpack 4 knows no syntax after ES2019.
-  { name: "browser", required: { target: "es2019" }, apart: APART },
+  { name: "browser", required: { target: "es2019" }, separate: SEPARATE },
   { name: "workerd", files: ["portable", "relaxed"] },
   { name: "edge-light", files: ["portable"] },
 ];
@@ -73,13 +73,13 @@ function write({ outputFiles }) {
 /** Chunks have no effects of their own: where nothing is taken from one, it need not be loaded. */
 function withoutBareImports({ code, map }) {
   const lines = code.split("\n");
-  const kept = lines.filter((line) => !/^import"\.\/[\w-]+\.js";$/.test(line));
+  const rest = lines.filter((line) => !/^import"\.\/[\w-]+\.js";$/.test(line));
   // Imports come first, and lead to no source.
-  const mappings = map?.mappings.slice(lines.length - kept.length);
-  return { code: kept.join("\n"), map: map && { ...map, mappings } };
+  const mappings = map?.mappings.slice(lines.length - rest.length);
+  return { code: rest.join("\n"), map: map && { ...map, mappings } };
 }
 
-for (const { name, required, files, apart = [] } of platforms) {
+for (const { name, required, files, separate = [] } of platforms) {
   const folder = `dist/${name}`;
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -89,7 +89,7 @@ for (const { name, required, files, apart = [] } of platforms) {
     plugins: [builds(files), leanLoader, workerSource],
   };
   if (files) await buildFew(folder, options);
-  else await buildChunks(folder, options, apart);
+  else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
     for (const module of ["core", "training", "positions", "cache"]) {
       cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
@@ -98,8 +98,10 @@ for (const { name, required, files, apart = [] } of platforms) {
   if (required) await buildRequired(folder, { ...options, ...required });
 }
 
-async function buildChunks(folder, options, apart) {
-  const own = Object.fromEntries(apart.map((path) => [`apart/${basename(path, ".ts")}`, path]));
+async function buildChunks(folder, options, separate) {
+  const own = Object.fromEntries(
+    separate.map((path) => [`separate/${basename(path, ".ts")}`, path]),
+  );
   const modules = await build({
     ...options,
     entryPoints: { ...ENTRIES, ...own },
@@ -110,12 +112,12 @@ async function buildChunks(folder, options, apart) {
     sourcemap: "external",
   });
   // Entries of our own making only part the chunks.
-  write({ outputFiles: modules.outputFiles.filter(({ path }) => !path.includes("/apart/")) });
+  write({ outputFiles: modules.outputFiles.filter(({ path }) => !path.includes("/separate/")) });
 }
 
 /** The entries, and beside them one file of all that they share. */
 async function buildFew(folder, options) {
-  const common = new Set();
+  const sources = new Set();
   const shared = {
     name: "shared",
     setup({ onResolve }) {
@@ -123,7 +125,7 @@ async function buildFew(folder, options) {
         if (!importer.includes("/src/")) return undefined;
         const source = relative(".", join(resolveDir, path)).replaceAll("\\", "/");
         if (!/^src\/(?!training\/|positions\/|cache\/)/.test(source)) return undefined;
-        common.add(`export * from "./${source}";`);
+        sources.add(`export * from "./${source}";`);
         return { path: "./shared.js", external: true, sideEffects: false };
       });
     },
@@ -137,7 +139,7 @@ async function buildFew(folder, options) {
   };
   const entries = { ...esm, entryPoints: ENTRIES, outdir: folder };
   write(await build({ ...entries, plugins: [shared, ...options.plugins] }));
-  const stdin = { contents: [...common].sort().join("\n"), resolveDir: "." };
+  const stdin = { contents: [...sources].sort().join("\n"), resolveDir: "." };
   write(await build({ ...esm, stdin, outfile: `${folder}/shared.js` }));
 }
 

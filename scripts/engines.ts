@@ -1,6 +1,6 @@
 // npm run engines [-- --check]: the table of engines in docs/engines.md, from the rows that the last runs of
 // test:runtimes and test:browsers have left. --check changes nothing, and fails where the table says
-// something else than they do, versions and times apart.
+// something else than they do, besides versions and times.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -103,8 +103,8 @@ async function plainBuilds(
   const parts = [{ name: "core", builds: core }, ...extensions];
   return Promise.all(
     parts.map(async ({ name, builds }) => {
-      const own = given && (given as Record<string, WebAssembly.Module>)[name];
-      return { name, module: own ?? (await compiled(name, builds, reproducible)) };
+      const supplied = given && (given as Record<string, WebAssembly.Module>)[name];
+      return { name, module: supplied ?? (await compiled(name, builds, reproducible)) };
     }),
   );
 }

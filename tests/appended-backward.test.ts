@@ -64,8 +64,8 @@ function optionsOf({ S, everything }: Case) {
         dropout,
       }
     : {};
-  const factors = [false, true].map((apart) =>
-    dropoutFactors(dropout.probability, dropout.seed, H, apart),
+  const factors = [false, true].map((ofAppended) =>
+    dropoutFactors(dropout.probability, dropout.seed, H, ofAppended),
   );
   const own = (j: number) => everything && j < S;
   const present: BackwardProblem["present"] = (b, i, j) =>

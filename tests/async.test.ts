@@ -73,11 +73,11 @@ for (const threads of [1, 2]) {
     });
     await new Promise(setImmediate);
     // Others allocate, grow the memory and compute while the first is in flight.
-    using held = attention.allocate([1 << 20]);
-    held.data.fill(1);
+    using allocated = attention.allocate([1 << 20]);
+    allocated.data.fill(1);
     const { output } = attention.attend(x, x, x, { scale: 2 });
     assert(bytes(output).equals(bytes(expected[1] as Tensor)));
-    held.dispose();
+    allocated.dispose();
     for (const [index, result] of (await Promise.all(all)).entries()) {
       assert(bytes(result).equals(bytes(expected[index] as Tensor)));
     }
@@ -112,11 +112,11 @@ for (const threads of [1, 2]) {
     using attention = await start();
     const { used } = attention.memory;
     const expected = attention.attend(x, x, x).output;
-    const held = attention.allocate(x.dims);
-    held.data.set(x.data);
-    const later = attention.attendAsync(held, held, held);
+    const allocated = attention.allocate(x.dims);
+    allocated.data.set(x.data);
+    const later = attention.attendAsync(allocated, allocated, allocated);
     await new Promise(setImmediate);
-    held.dispose();
+    allocated.dispose();
     using other = attention.allocate(x.dims);
     other.data.fill(Number.NaN);
     assert(bytes((await later).output).equals(bytes(expected)));

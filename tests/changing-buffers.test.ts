@@ -137,15 +137,15 @@ test("views of this memory are held until the call ends", async () => {
   const { attention } = await guarded();
   const { used } = attention.memory;
   const want = attention.attend(long, key, key, { window }).output.data;
-  const held = attention.allocate(long.dims);
-  held.data.set(long.data);
+  const allocated = attention.allocate(long.dims);
+  allocated.data.set(long.data);
   const target = attention.allocate(long.dims);
-  const later = attention.attendAsync(tensor(held.data, long.dims), key, key, {
+  const later = attention.attendAsync(tensor(allocated.data, long.dims), key, key, {
     window,
     out: target.view(0, long.dims),
   });
   await new Promise(setImmediate);
-  held.dispose();
+  allocated.dispose();
   const over = attention.allocate(long.dims);
   over.data.fill(Number.NaN);
   assert.deepEqual((await later).output.data, want);

@@ -64,11 +64,11 @@ test("the model's gradients are those of its loss, by finite differences", async
   model.backward(run(true).gradient);
   const { uniform } = seeded(4);
   for (const [at, { data, gradient }] of model.parameters.entries()) {
-    const kept = data.slice();
+    const before = data.slice();
     // Along a random direction, so that no element of the gradient goes unseen.
     const signs = data.map(() => (uniform() < 0.5 ? -1 : 1));
     const moved = (distance: number) => {
-      for (let i = 0; i < data.length; i++) data[i] = kept[i] + distance * signs[i];
+      for (let i = 0; i < data.length; i++) data[i] = before[i] + distance * signs[i];
       model.update();
       return run().loss;
     };
@@ -216,12 +216,12 @@ function learn(attention: Whole, steps: number) {
 /** Runs `run` where the functions of Math that engines round differently throw. */
 function withoutPlatformMathematics<T>(run: () => T): T {
   const names = ["exp", "log", "pow", "sin", "cos", "tanh"] as const;
-  const kept = names.map((name) => [name, Math[name]] as const);
+  const before = names.map((name) => [name, Math[name]] as const);
   for (const name of names) Math[name] = () => assert.fail(`Math.${name} on the way to a result`);
   try {
     return run();
   } finally {
-    Object.assign(Math, Object.fromEntries(kept));
+    Object.assign(Math, Object.fromEntries(before));
   }
 }
 

@@ -43,8 +43,8 @@ for (const variant of variants) {
       // Six standard deviations of 60,000 draws.
       const most = 6 * Math.sqrt((probability * (1 - probability)) / weights.length);
       assert.ok(Math.abs(dropped - probability) < most, `${dropped} of ${probability}`);
-      const kept = weights.find((w) => w !== 0) as number;
-      assert.ok(Math.abs(kept - 0.01 / (1 - probability)) < 1e-8, `${kept}`);
+      const nonzero = weights.find((w) => w !== 0) as number;
+      assert.ok(Math.abs(nonzero - 0.01 / (1 - probability)) < 1e-8, `${nonzero}`);
       assert.deepEqual(draw(probability, 2 ** 40 + 5), weights);
       for (const other of [5, 2 ** 40 + 6, 2 ** 41 + 5]) {
         assert.notDeepEqual(draw(probability, other), weights);

@@ -12,23 +12,23 @@ export async function enginesAtTheEnd() {
   const { prototype } = await arenaClass();
   const { allocate, release } = prototype;
   prototype.allocate = function (operation, bytes) {
-    const held = blocks.get(this) ?? new Map<number, number>();
-    blocks.set(this, held);
+    const known = blocks.get(this) ?? new Map<number, number>();
+    blocks.set(this, known);
     // The call frame, at the beginning.
-    if (held.size === 0) {
+    if (known.size === 0) {
       const frame = allocate.call(this, operation, bytes);
-      held.set(frame, bytes);
+      known.set(frame, bytes);
       return frame;
     }
     const size = Math.max(Math.ceil(bytes / 64) * 64, 64);
-    const [frame, ...others] = [...held.keys()].sort((a, b) => a - b) as [number, ...number[]];
-    const low = frame + Math.ceil((held.get(frame) as number) / 64) * 64;
+    const [frame, ...others] = [...known.keys()].sort((a, b) => a - b) as [number, ...number[]];
+    const low = frame + Math.ceil((known.get(frame) as number) / 64) * 64;
     const gap = (others[0] ?? this.maximum) - low - size;
     // What is free below is taken for as long as it takes to place the block behind it.
     const filler = gap > 0 ? allocate.call(this, operation, gap) : undefined;
     try {
       const block = allocate.call(this, operation, bytes);
-      held.set(block, bytes);
+      known.set(block, bytes);
       return block;
     } finally {
       if (filler !== undefined) release.call(this, filler);

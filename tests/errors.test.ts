@@ -100,7 +100,7 @@ test("createAttention refuses bad options and modules", async () => {
 test("what was disposed says so", async () => {
   const attention = await engine("portable");
   const other = await engine("portable");
-  const kept = attention.allocate([2]);
+  const allocated = attention.allocate([2]);
   const gone = attention.allocate([1, 1, 1, 1]);
   gone.dispose();
   const weight = prepareLinear(attention, zeros(8, 8), { order: "in,out" });
@@ -166,7 +166,7 @@ test("what was disposed says so", async () => {
       },
     ],
     ['memory: "attention" expected an engine in use, got a disposed one', () => attention.memory],
-    ['data: "tensor" expected a tensor in use, got a disposed one', () => kept.data],
+    ['data: "tensor" expected a tensor in use, got a disposed one', () => allocated.data],
   ];
   assert.throws(() => linear(attention, q, foreign), {
     message: 'linear: "prepared" expected a weight of this engine, got one of another',

@@ -118,8 +118,8 @@ const calls: [name: string, call: (attention: Whole) => unknown][] = [
       using layer = new MultiHeadAttention(a, { heads: 2 }, eyes);
       const { record } = layer.forward(rows, { record: true });
       assert.ok(record);
-      using kept = record;
-      return multiHeadBackward(layer, rows, kept);
+      using pass = record;
+      return multiHeadBackward(layer, rows, pass);
     },
   ],
   ["new MultiHeadAttention", (a) => new MultiHeadAttention(a, { heads: 2 }, eyes).dispose()],

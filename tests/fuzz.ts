@@ -19,7 +19,7 @@ import { enginesAtTheEnd } from "./ends";
 import { engine, randomArray, variants, type Whole } from "./engines";
 
 /** What lies in linear memory between the calls. */
-interface Held {
+interface Blocks {
   readonly tensors: AllocatedTensor[];
   readonly weights: PreparedLinear[];
 }
@@ -27,7 +27,7 @@ interface Held {
 const size = fc.integer({ min: 0, max: 60_000 });
 const index = fc.integer({ min: 0, max: 20 });
 
-/** A call that is held against the truth, or something that moves memory about. */
+/** A call that is checked against the truth, or something that moves memory about. */
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ attend: problems }) },
   { weight: 2, arbitrary: fc.record({ packed: packedProblems }) },
@@ -47,7 +47,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 const memory = fc.constantFrom(0, 0, 2 ** 25, 2 ** 32);
 const history = fc.record({ memory, steps: fc.array(step, { maxLength: 12 }) });
 
-async function take(attention: Whole, held: Held, step: Step): Promise<void> {
+async function perform(attention: Whole, blocks: Blocks, step: Step): Promise<void> {
   if ("attend" in step) checkAttend(attention, step.attend);
   else if ("backward" in step) checkBackward(attention, step.backward);
   else if ("packed" in step) checkPacked(attention, step.packed);
@@ -58,14 +58,14 @@ async function take(attention: Whole, held: Held, step: Step): Promise<void> {
   else if ("allocate" in step) {
     const made = attention.allocate([step.allocate]);
     made.data.fill(NaN);
-    held.tensors.push(made);
+    blocks.tensors.push(made);
   } else if ("prepare" in step) {
     const [rows, columns] = step.prepare.map((n) => n + 1);
     const weight = tensor(randomArray(rows * columns, rows), [rows, columns]);
-    held.weights.push(prepareLinear(attention, weight, { order: "in,out" }));
+    blocks.weights.push(prepareLinear(attention, weight, { order: "in,out" }));
   } else if ("dispose" in step) {
-    held.tensors.splice(step.dispose, 1)[0]?.dispose();
-    held.weights.splice(step.dispose, 1)[0]?.dispose();
+    blocks.tensors.splice(step.dispose, 1)[0]?.dispose();
+    blocks.weights.splice(step.dispose, 1)[0]?.dispose();
   } else {
     const x = tensor(new Float32Array(step.refuse), [step.refuse, 1]);
     assert.throws(() => attention.attend(x, x, x, { scale: NaN }), { argument: "scale" });
@@ -93,12 +93,12 @@ for (const build of builds) {
     const property = fc.asyncProperty(history, async ({ memory, steps }) => {
       const attention = await (memory ? atTheEnd(build, memory) : engine(build));
       const { used } = attention.memory;
-      const held: Held = { tensors: [], weights: [] };
+      const blocks: Blocks = { tensors: [], weights: [] };
       for (const next of steps) {
-        await take(attention, held, next);
+        await perform(attention, blocks, next);
         calls++;
       }
-      for (const kept of [...held.tensors, ...held.weights]) kept.dispose();
+      for (const block of [...blocks.tensors, ...blocks.weights]) block.dispose();
       assert.equal(attention.memory.used, used);
       attention.dispose();
     });

@@ -52,8 +52,8 @@ test("an out of half floats is rounded once, and added to", { skip }, async () =
     { out: { key }, accumulate: true },
   );
   assert.deepEqual([...key], [...new Half(keyGradient.data.map((g) => 1 + g))]);
-  using held = attention.allocate([24]);
-  const over = new Half(held.data.buffer).subarray(0, 12);
+  using allocated = attention.allocate([24]);
+  const over = new Half(allocated.data.buffer).subarray(0, 12);
   assert.throws(() => attention.attend(x, x, tensor(over, dims)), { argument: "value" });
   await attention.attendAsync(x, x, x, { out: out.data });
 });

@@ -77,13 +77,13 @@ for (const [name, call] of Object.entries(written)) {
 
 test("an allocated tensor's data follows growth", async () => {
   const attention = await engine("portable");
-  const kept = attention.allocate([4]);
-  kept.data.set([1, 2, 3, 4]);
-  const view = kept.data;
-  assert.equal(kept.data, view, "the same view while memory stays");
+  const allocated = attention.allocate([4]);
+  allocated.data.set([1, 2, 3, 4]);
+  const view = allocated.data;
+  assert.equal(allocated.data, view, "the same view while memory stays");
   attention.allocate([MB]).dispose();
   assert.equal(view.length, 0, "growth detaches old views");
-  assert.deepEqual([...kept.data], [1, 2, 3, 4]);
+  assert.deepEqual([...allocated.data], [1, 2, 3, 4]);
 });
 
 test("views of linear memory survive the growth of the call they are given to", async () => {
@@ -93,9 +93,9 @@ test("views of linear memory survive the growth of the call they are given to", 
   const want = attention.attend(tensor(data, dims), tensor(data, dims), tensor(data, dims)).output
     .data;
   const growing = await engine("portable");
-  const held = growing.allocate(dims);
-  held.data.set(data);
-  const view = held.data;
+  const allocated = growing.allocate(dims);
+  allocated.data.set(data);
+  const view = allocated.data;
   const { reserved } = growing.memory;
   const bare = { data: view, dims };
   const into = growing.allocate(dims);

@@ -83,7 +83,7 @@ for (const variant of variants) {
       const { used } = attention.memory;
       const weights = weightsOf(100, withBias);
       const layer = MultiHeadAttention.fromMatrices(attention, weights, { heads, keyValueHeads });
-      const held = attention.memory.used;
+      const between = attention.memory.used;
       const given = [
         input(queries, queryInput, 1),
         input(keys, keyInput, 2),
@@ -100,9 +100,9 @@ for (const variant of variants) {
         ) as LayerResult;
         assert.ok(record);
         assert.equal(logSumExp, undefined, "not asked for");
-        assert.ok(attention.memory.used > held);
+        assert.ok(attention.memory.used > between);
         const got = multiHeadBackward(layer, dy, record);
-        assert.equal(attention.memory.used, held, "the record is gone");
+        assert.equal(attention.memory.used, between, "the record is gone");
         const data = given.map((x) => x.data);
         const truth = differentiate(weights, data, dy.data, causal);
         const naive = differentiate(weights, data, dy.data, causal, Math.fround);
@@ -166,22 +166,22 @@ for (const variant of variants) {
     assert.deepEqual([alone.keyGradient, alone.valueGradient], [undefined, undefined]);
     assert.deepEqual(alone.weights, all.weights);
     const cross = run([x, y]);
-    const apart = run([x, y, y]);
-    assert.deepEqual(cross.queryGradient, apart.queryGradient);
-    assert.deepEqual(cross.keyGradient?.data, sum(apart.keyGradient, apart.valueGradient));
+    const separate = run([x, y, y]);
+    assert.deepEqual(cross.queryGradient, separate.queryGradient);
+    assert.deepEqual(cross.keyGradient?.data, sum(separate.keyGradient, separate.valueGradient));
 
-    using kept = attention.allocate([2, 7, 12]);
-    const out = { query: kept, key: new Float32Array(168), weights: apart.weights };
-    const before = structuredClone(apart.weights);
+    using allocated = attention.allocate([2, 7, 12]);
+    const out = { query: allocated, key: new Float32Array(168), weights: separate.weights };
+    const before = structuredClone(separate.weights);
     const again = run([x, y], { out });
-    assert.equal(again.queryGradient, kept);
+    assert.equal(again.queryGradient, allocated);
     assert.equal(again.keyGradient?.data, out.key);
-    assert.equal(again.weights.query.bias, apart.weights.query.bias);
+    assert.equal(again.weights.query.bias, separate.weights.query.bias);
     assert.deepEqual(again.weights, before);
-    assert.deepEqual(kept.data, cross.queryGradient.data);
+    assert.deepEqual(allocated.data, cross.queryGradient.data);
     run([x, y], { out, accumulate: true });
     assert.deepEqual(
-      kept.data,
+      allocated.data,
       cross.queryGradient.data.map((g) => 2 * g),
     );
     assert.deepEqual(

@@ -134,7 +134,7 @@ for (const variant of variants) {
         heads: 6,
         keyValueHeads: 2,
       });
-      const held = attention.memory.used;
+      const between = attention.memory.used;
       const inputs = inputsOf(cross, 200);
       for (const causal of [false, true]) {
         const [query, key, value] = inputs;
@@ -148,7 +148,7 @@ for (const variant of variants) {
         const seen = shareOfTolerance(got.weights!.data, truth.weights, [naive.weights]);
         assert.ok(output <= 1 && seen <= 1, `output ${output}, weights ${seen} of the tolerance`);
       }
-      assert.equal(attention.memory.used, held, "a forward leaves nothing behind");
+      assert.equal(attention.memory.used, between, "a forward leaves nothing behind");
       layer.dispose();
       layer.dispose();
       assert.equal(attention.memory.used, used);

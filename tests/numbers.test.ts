@@ -181,10 +181,10 @@ for (const variant of variants) {
           } as const;
           const { output, logSumExp, weights } = attention.attend(query, key, value, options);
           const where = `${rows} × ${keys}, ${bad}, ${threads} threads`;
-          const [padded, held] = [output.data.slice(-64), output.data.slice(0, -64)];
+          const [padded, visible] = [output.data.slice(-64), output.data.slice(0, -64)];
           assert.deepEqual(padded, new Float32Array(64), where);
           assert.ok(
-            held.every((x) => Math.abs(x - 2) < 1e-5),
+            visible.every((x) => Math.abs(x - 2) < 1e-5),
             where,
           );
           assert.equal(logSumExp!.data[rows - 1], -Infinity, where);

@@ -88,11 +88,11 @@ test("BigInts and stale views are named for what they are", async () => {
   assert.throws(() => attention.allocate([2n, 3n] as never), {
     message: 'allocate: "dims" expected numbers, not BigInts, from 0 to 2³¹ − 1, got [2n, 3n]',
   });
-  using held = attention.allocate([4, 4]);
-  const stale = held.data;
+  using allocated = attention.allocate([4, 4]);
+  const stale = allocated.data;
   attention.allocate([1 << 20]).dispose();
-  assert.throws(() => attention.attend({ data: stale, dims: [4, 4] }, held, held), {
+  assert.throws(() => attention.attend({ data: stale, dims: [4, 4] }, allocated, allocated), {
     message: 'attend: "query" expected L·D = 4·4 = 16 elements, got 0 (detached: take .data anew)',
   });
-  assert.equal(attention.attend(held, held, held).output.data.length, 16);
+  assert.equal(attention.attend(allocated, allocated, allocated).output.data.length, 16);
 });

@@ -90,9 +90,9 @@ export function attendBackward(
             const part = round(g * value[(kv * keys + j) * valueSize + d]);
             dp = round(dp + part);
             dpSize += Math.abs(part);
-            const kept = round(weight * factor);
+            const scaled = round(weight * factor);
             const at = (kv * keys + j) * valueSize + d;
-            add("value", at, round(kept * g), Math.abs(kept * g));
+            add("value", at, round(scaled * g), Math.abs(scaled * g));
           }
           const bias = round(weight * round(round(factor * dp) - delta));
           const size = weight * (factor * dpSize + deltaSize);

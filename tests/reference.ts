@@ -133,13 +133,13 @@ export function attend(
   const logSumExp = new Float64Array(batch * heads * queries);
   const hidden = () => new Float64Array(weights.length).fill(-Infinity);
   let reach = 0;
-  const kept = { raw: hidden(), capped: hidden(), biased: hidden() };
+  const stages = { raw: hidden(), capped: hidden(), biased: hidden() };
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
       const kv = b * keyValueHeads + Math.floor((h * keyValueHeads) / heads);
       for (let i = 0; i < queries; i++) {
         const row = (b * heads + h) * queries + i;
-        const scores = kept.biased.subarray(row * keys, (row + 1) * keys);
+        const scores = stages.biased.subarray(row * keys, (row + 1) * keys);
         for (let j = 0; j < keys; j++) {
           if (!problem.present(b, i, j)) continue;
           let dot = 0;
@@ -154,10 +154,10 @@ export function attend(
             dot = round(dot + (fused ? product : round(product)));
           }
           let score = early ? dot : round(dot * round(scale));
-          kept.raw[row * keys + j] = score;
+          stages.raw[row * keys + j] = score;
           const { softcap, modify, alibi } = problem;
           if (softcap) score = round(softcap * round(Math.tanh(round(score / softcap))));
-          kept.capped[row * keys + j] = score;
+          stages.capped[row * keys + j] = score;
           if (!problem.visible(b, h, i, j)) continue;
           if (modify) score = round(modify(score, b, h, i, j));
           if (alibi) score = round(score + round(alibi(b, h, i, j)));
@@ -197,7 +197,7 @@ export function attend(
       }
     }
   }
-  return { output, reach, weights, logSumExp, scores: kept };
+  return { output, reach, weights, logSumExp, scores: stages };
 }
 
 export type Merged = Pick<Solution, "output" | "logSumExp">;

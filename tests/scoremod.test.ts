@@ -65,8 +65,8 @@ for (const variant of variants) {
     const attention = await engine(variant);
     const other = await engine(variant);
     const x = tensor(randomArray(8, 4), [2, 4]);
-    using kept = attention.allocate([2, 4]);
-    kept.data.set(x.data);
+    using allocated = attention.allocate([2, 4]);
+    allocated.data.set(x.data);
     const weight = prepareLinear(attention, tensor(randomArray(16, 5), [4, 4]), {
       order: "in,out",
     });

@@ -61,9 +61,9 @@ test("pairs from a text: a source on one side only, lines without a tab refused"
   assert.throws(() => pairsOf("a\tb\n\n \tb", seeded(3)), /line 3/);
   const words = "word ".repeat(20_000);
   const some = ["a\tb", `${words}\tc`, "d\te", `f\t${words}`].join("\n");
-  const kept = pairsOf(some, seeded(3));
-  assert.deepEqual(kept.leftOut, [2, 4]);
-  assert.equal(kept.training.length + kept.heldOut.length, 2);
+  const pairs = pairsOf(some, seeded(3));
+  assert.deepEqual(pairs.leftOut, [2, 4]);
+  assert.equal(pairs.training.length + pairs.heldOut.length, 2);
   assert.throws(
     () => pairsOf(`a\tb\n${words}\tc`, seeded(3)),
     /at least two different sources are needed; left out as longer than 400 letters: line 2$/,

@@ -64,14 +64,14 @@ test("an allocated out is written in place whatever the inputs' sizes", async ()
 test("a view ends with its tensor", async () => {
   const attention = await engine("portable");
   const x = tensor(randomArray(16, 1), [4, 4]);
-  const held = attention.allocate([32]);
-  const [view, raw] = [held.view(4, [4, 4]), tensor(held.data.subarray(4, 20), [4, 4])];
+  const allocated = attention.allocate([32]);
+  const [view, raw] = [allocated.view(4, [4, 4]), tensor(allocated.data.subarray(4, 20), [4, 4])];
   view.dispose();
-  assert.equal(held.data.length, 32);
+  assert.equal(allocated.data.length, 32);
   assert.throws(() => view.data, DisposedError);
   assert.throws(() => attention.attend(view, x, x), DisposedError);
-  const again = held.view(4, [4, 4]);
-  held.dispose();
+  const again = allocated.view(4, [4, 4]);
+  allocated.dispose();
   for (const gone of [again, raw]) {
     assert.throws(() => attention.attend(x, gone, x), { name: "DisposedError", argument: "key" });
     assert.throws(() => attention.attend(x, x, x, { out: gone }), {
@@ -79,15 +79,17 @@ test("a view ends with its tensor", async () => {
       argument: "out",
     });
   }
-  assert.throws(() => held.view(0, [1]), { message: /^view: "tensor" expected a tensor in use/ });
+  assert.throws(() => allocated.view(0, [1]), {
+    message: /^view: "tensor" expected a tensor in use/,
+  });
 });
 
 test("a view lies inside its tensor", async () => {
   const attention = await engine("portable");
-  using held = attention.allocate([2, 5]);
-  held.data.set(Float32Array.from({ length: 10 }, (_, index) => index));
-  assert.deepEqual([...held.view(7, [3]).data], [7, 8, 9]);
-  assert.deepEqual(held.view(10, [0]).dims, [0]);
+  using allocated = attention.allocate([2, 5]);
+  allocated.data.set(Float32Array.from({ length: 10 }, (_, index) => index));
+  assert.deepEqual([...allocated.view(7, [3]).data], [7, 8, 9]);
+  assert.deepEqual(allocated.view(10, [0]).dims, [0]);
   const refused: [string, number, number[]][] = [
     ['view: "offset" expected an integer from 0 to 7, got 8', 8, [3]],
     ['view: "offset" expected an integer from 0 to 7, got -1', -1, [3]],
@@ -95,19 +97,19 @@ test("a view lies inside its tensor", async () => {
     ['view: "dims" expected at most 10 elements, got [11]', 0, [11]],
   ];
   for (const [message, offset, of] of refused)
-    assert.throws(() => held.view(offset, of), { message });
+    assert.throws(() => allocated.view(offset, of), { message });
 });
 
 test("an out of a call that a scoreMod ends is not written, wherever it lies", async () => {
   const attention = await engine("portable");
   const x = tensor(randomArray(16, 1), [4, 4]);
-  using held = attention.allocate([4, 4]);
-  held.data.fill(3);
+  using allocated = attention.allocate([4, 4]);
+  allocated.data.fill(3);
   const scoreMod = () => {
     throw new Error("mine");
   };
-  for (const out of [held, held.view(0, [4, 4]), tensor(held.data, [4, 4])]) {
+  for (const out of [allocated, allocated.view(0, [4, 4]), tensor(allocated.data, [4, 4])]) {
     assert.throws(() => attention.attend(x, x, x, { out, scoreMod }), /mine/);
-    assert.ok(held.data.every((number) => number === 3));
+    assert.ok(allocated.data.every((number) => number === 3));
   }
 });

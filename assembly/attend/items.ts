@@ -52,8 +52,8 @@ export function attendItemsBefore(frame: AttendFrame, item: i32): i32 {
  */
 export function attendRun(frame: AttendFrame, item: i32, thread: i32, key: i32): i32 {
   const shared = frame.scratch;
-  const own = <usize>(sharedBytes(frame) + <u64>thread * threadBytes(frame));
-  const scratch = shared + own + frame.gatherBytes;
+  const threadOffset = <usize>(sharedBytes(frame) + <u64>thread * threadBytes(frame));
+  const scratch = shared + threadOffset + frame.gatherBytes;
   if (few(frame)) return runFew(frame, item, shared, scratch, key);
   return runMany(frame, item, shared, scratch, key);
 }

@@ -14,7 +14,7 @@ import {
   initStates,
   logSumExp,
   mergeState,
-  placeStates,
+  layOutStates,
   States,
 } from "../softmax/state";
 import { rowAt } from "../strided";
@@ -47,7 +47,7 @@ export class Rows extends Tile {
 const HEADER: usize = 128;
 const STATES_AT: usize = (offsetof<Rows>() + 15) & ~15;
 
-/** Rows a tile has room for: whole register blocks, no more than the call needs. */
+/** Rows that fit in a tile: whole register blocks, no more than the call needs. */
 // @ts-ignore: decorator
 @inline
 export function tileRows(frame: AttendFrame): i32 {
@@ -72,7 +72,7 @@ export function rowsBytes(frame: AttendFrame): u64 {
 }
 
 /** Batch, head and first row of a tile; the result has rows past the last query too. */
-export function placeRows(frame: AttendFrame, r: Rows, b: i32, h: i32, row: i32): void {
+export function locateRows(frame: AttendFrame, r: Rows, b: i32, h: i32, row: i32): void {
   const sequence = sequenceOf(frame, b);
   r.b = b;
   r.h = h;
@@ -83,19 +83,19 @@ export function placeRows(frame: AttendFrame, r: Rows, b: i32, h: i32, row: i32)
   r.first = sequence.queryStart + row;
 }
 
-/** The rows that were placed, before they attend to keys [from, to). */
+/** The located rows, before they attend to keys [from, to). */
 export function beginRows(frame: AttendFrame, r: Rows, from: i32, to: i32): void {
-  const room = <usize>tileRows(frame);
+  const capacity = <usize>tileRows(frame);
   const depth = frame.headSize;
   const columns = ceil8(frame.valueSize);
   r.span = from / SPAN;
   r.queries = changetype<usize>(r) + HEADER;
   r.states = changetype<States>(changetype<usize>(r) + STATES_AT);
-  let end = placeStates(r.states, r.queries + ((room * depth) << 2), room, columns);
+  let end = layOutStates(r.states, r.queries + ((capacity * depth) << 2), capacity, columns);
   r.total = r.states;
   if (spans(frame) > 1) {
     r.total = changetype<States>(changetype<usize>(r.states) + offsetof<States>());
-    end = placeStates(r.total, end, room, columns);
+    end = layOutStates(r.total, end, capacity, columns);
   }
 
   for (let i = 0; i < r.rows; i += REGISTER_ROWS) {
@@ -103,7 +103,7 @@ export function beginRows(frame: AttendFrame, r: Rows, from: i32, to: i32): void
     const panel = r.queries + ((<usize>(i * depth)) << 2);
     packRows(source, frame.queryRow, r.rows - i, depth, panel, 16);
   }
-  scalePanels(r.queries, room * depth, frame.scale);
+  scalePanels(r.queries, capacity * depth, frame.scale);
   // A logit that takes part without a value, among the keys of the first span.
   const sink =
     frame.sinks && !from ? load<f32>(frame.sinks + ((<usize>r.h) << 2)) : -(<f32>Infinity);
@@ -154,7 +154,7 @@ function betweenSinks(frame: AttendFrame, tile: Tile): bool {
   return tile.column >= frame.sinkKeys && end <= visibleFrom(frame, tile.position, keys);
 }
 
-/** Writes the rows' results, from their totals. `block` has room for a row of scores. */
+/** Writes the rows' results, from their totals. `block` holds a row of scores. */
 export function finishRows(frame: AttendFrame, r: Rows, block: usize): void {
   const keys = frame.keys;
   r.column = 0;

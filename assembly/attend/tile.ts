@@ -1,4 +1,4 @@
-// A tile of scores: rows [row, row + rows) of head h in batch b by keys [column, column + columns), kept
+// A tile of scores: rows [row, row + rows) of head h in batch b by keys [column, column + columns), stored
 // as [rows][KEYS].
 
 @unmanaged

@@ -26,7 +26,7 @@ import { BackwardFrame } from "./frame";
 import { beginKeyTile, finishKeyTile, keyTileBytes } from "./keys";
 import { beginRowTile, finishRowTile, rowTileBytes } from "./rows";
 import { differentiateTile } from "./tile";
-import { placeWork, Work, workBytes } from "./work";
+import { layOutWork, Work, workBytes } from "./work";
 
 /** Bytes that each thread uses for itself. */
 // @ts-ignore: decorator
@@ -65,7 +65,7 @@ export function backwardRun(frame: BackwardFrame, item: i32, thread: i32, step: 
   const head = item % frame.keyValueHeads;
   const group = groupSize(frame);
   if (!step) {
-    placeWork(frame, w);
+    layOutWork(frame, w);
     clearResults(frame, b, head);
     w.b = b;
     w.h = head * group;

@@ -21,7 +21,7 @@ import { BackwardFrame } from "./frame";
 
 // @ts-ignore: decorator
 @inline
-function tileRoom(frame: AttendFrame): usize {
+function tileCapacity(frame: AttendFrame): usize {
   return <usize>tileRows(frame);
 }
 
@@ -41,7 +41,7 @@ function columns8(frame: AttendFrame): usize {
 export function rowTileBytes(frame: AttendFrame): u64 {
   const row =
     <usize>frame.headSize + <usize>frame.valueSize + 2 * depth8(frame) + columns8(frame) + 2;
-  return (<u64>tileRoom(frame) * row * 4 + 63) & ~63;
+  return (<u64>tileCapacity(frame) * row * 4 + 63) & ~63;
 }
 
 // @ts-ignore: decorator
@@ -53,37 +53,37 @@ export function queryRows(frame: AttendFrame, tile: usize): usize {
 // @ts-ignore: decorator
 @inline
 export function gradientRows(frame: AttendFrame, tile: usize): usize {
-  return tile + ((tileRoom(frame) * <usize>frame.headSize) << 2);
+  return tile + ((tileCapacity(frame) * <usize>frame.headSize) << 2);
 }
 
 // @ts-ignore: decorator
 @inline
 export function queryColumns(frame: AttendFrame, tile: usize): usize {
-  return gradientRows(frame, tile) + ((tileRoom(frame) * <usize>frame.valueSize) << 2);
+  return gradientRows(frame, tile) + ((tileCapacity(frame) * <usize>frame.valueSize) << 2);
 }
 
 // @ts-ignore: decorator
 @inline
 export function gradientColumns(frame: AttendFrame, tile: usize): usize {
-  return queryColumns(frame, tile) + ((tileRoom(frame) * depth8(frame)) << 2);
+  return queryColumns(frame, tile) + ((tileCapacity(frame) * depth8(frame)) << 2);
 }
 
 // @ts-ignore: decorator
 @inline
 export function queryGradients(frame: AttendFrame, tile: usize): usize {
-  return gradientColumns(frame, tile) + ((tileRoom(frame) * columns8(frame)) << 2);
+  return gradientColumns(frame, tile) + ((tileCapacity(frame) * columns8(frame)) << 2);
 }
 
 // @ts-ignore: decorator
 @inline
 export function bases(frame: AttendFrame, tile: usize): usize {
-  return queryGradients(frame, tile) + ((tileRoom(frame) * depth8(frame)) << 2);
+  return queryGradients(frame, tile) + ((tileCapacity(frame) * depth8(frame)) << 2);
 }
 
 // @ts-ignore: decorator
 @inline
 export function deltas(frame: AttendFrame, tile: usize): usize {
-  return bases(frame, tile) + (tileRoom(frame) << 2);
+  return bases(frame, tile) + (tileCapacity(frame) << 2);
 }
 
 /**
@@ -97,16 +97,16 @@ export function beginRowTile(frame: BackwardFrame, t: Tile, tile: usize): f64 {
   const gradient = rowAt(frame.outputGradient, outputStrides(frame), t.b, t.h, t.first);
 
   packAll(query, frame.queryRow, t.rows, depth, queryRows(frame, tile));
-  scalePanels(queryRows(frame, tile), tileRoom(frame) * depth, frame.scale);
+  scalePanels(queryRows(frame, tile), tileCapacity(frame) * depth, frame.scale);
   packAll(gradient, frame.outputRow, t.rows, columns, gradientRows(frame, tile));
   writeDeltas(frame, t, tile);
   const queries = queryColumns(frame, tile);
-  packSides(query, frame.queryRow, t.rows, depth, queries, tileRoom(frame));
-  finishSides(queries, t.rows, depth, frame.scale, tileRoom(frame));
+  packSides(query, frame.queryRow, t.rows, depth, queries, tileCapacity(frame));
+  finishSides(queries, t.rows, depth, frame.scale, tileCapacity(frame));
   const gradients = gradientColumns(frame, tile);
-  packSides(gradient, frame.outputRow, t.rows, columns, gradients, tileRoom(frame));
-  finishSides(gradients, t.rows, columns, 1, tileRoom(frame));
-  memory.fill(queryGradients(frame, tile), 0, (tileRoom(frame) * depth8(frame)) << 2);
+  packSides(gradient, frame.outputRow, t.rows, columns, gradients, tileCapacity(frame));
+  finishSides(gradients, t.rows, columns, 1, tileCapacity(frame));
+  memory.fill(queryGradients(frame, tile), 0, (tileCapacity(frame) * depth8(frame)) << 2);
 
   const sink = frame.sinks ? load<f32>(frame.sinks + ((<usize>t.h) << 2)) : -(<f32>Infinity);
   const state =
@@ -133,28 +133,28 @@ function packAll(source: usize, stride: usize, rows: i32, depth: i32, panels: us
   }
 }
 
-/** All columns, eight to a panel of `room` rows. */
+/** All columns, eight to a panel of `capacity` rows. */
 function packSides(
   source: usize,
   stride: usize,
   rows: i32,
   columns: i32,
   panel: usize,
-  room: usize,
+  capacity: usize,
 ): void {
   for (let j = 0; j < columns; j += 8) {
     packColumns(source + ((<usize>j) << 2), stride, columns - j, rows, panel);
-    panel += room << 5;
+    panel += capacity << 5;
   }
 }
 
 /** Panels scaled, then finite. */
-function finishSides(panel: usize, rows: i32, columns: i32, scale: f32, room: usize): void {
+function finishSides(panel: usize, rows: i32, columns: i32, scale: f32, capacity: usize): void {
   const count = (<usize>rows) << 3;
   for (let j = 0; j < columns; j += 8) {
     if (scale != 1) scalePanels(panel, count, scale);
     if (!allFinite(panel, count)) dropNonFinite(panel, count);
-    panel += room << 5;
+    panel += capacity << 5;
   }
 }
 

@@ -54,7 +54,7 @@ export function workBytes(frame: AttendFrame): usize {
   return (HEADER + tileBytes(frame) * tiles + TILE_ROW + 63) & ~63;
 }
 
-export function placeWork(frame: AttendFrame, w: Work): void {
+export function layOutWork(frame: AttendFrame, w: Work): void {
   w.product = changetype<Product>(changetype<usize>(w) + PRODUCT_AT);
   w.panel = <usize>tileRows(frame);
   w.scores = changetype<usize>(w) + HEADER;

@@ -1,7 +1,7 @@
 // The register block all products share: C[4×8] (+)= A[4×k] · B[k×8].
 //
-// A is either packed [k][4] or four rows TILE_ROW bytes apart; B is packed [k][8]; C rows are cRow bytes
-// apart. Sums run over k in order in chunks, one accumulator an element, and chunk after chunk is added
+// A is either packed [k][4] or four rows at a stride of TILE_ROW bytes; B is packed [k][8]; C rows have a stride of
+// cRow bytes. Sums run over k in order in chunks, one accumulator an element, and chunk after chunk is added
 // to C: short sums round less than long ones (bench/NOTES.md). An element's bits depend on k alone, never
 // on the block it fell into.
 
@@ -74,7 +74,7 @@ export function multiply4x8(a: usize, b: usize, k: i32, c: usize, cRow: usize, f
 }
 
 /**
- * One row of A over four panels of B, `panel` bytes apart: C[1×32] += A[1×k] · B[k×32]. A is packed
+ * One row of A over four panels of B at a stride of `panel` bytes: C[1×32] += A[1×k] · B[k×32]. A is packed
  * [k][4], its first row is read. An element's bits are those of multiply4x8 with k in one chunk.
  */
 export function multiply1x32(a: usize, b: usize, panel: usize, k: i32, c: usize): void {

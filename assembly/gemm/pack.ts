@@ -1,6 +1,6 @@
 // Packing: from rows in memory to the panels multiply4x8 reads front to back.
 //
-// packRows turns rows by 4 or 8 into columns (Q, K, weights stored out×in):
+// packRows transposes rows by 4 or 8 into columns (Q, K, weights stored out×in):
 //   panel[i][lane] = rows[lane][i], lanes past `rows` are 0.
 // packColumns copies eight columns of each row (V, weights stored in×out):
 //   panel[i][lane] = rows[i][lane], lanes past `columns` are 0.

@@ -5,7 +5,7 @@
 //   transposedTile   C [depth × columns] += Aᵀ · B        dV += Pᵀ · dO
 //
 // One side of each is a tile of scores or weights, [rows][TILE_ROW bytes]. Rows are computed four at a
-// time; the tile has room for the rows past the last. Row i sees the first `reach + i` keys at most:
+// time; the tile includes the rows past the last. Row i sees the first `reach + i` keys at most:
 // blocks that no row sees are left as they are, and their weights, all 0, are not multiplied.
 
 import { madd } from "../simd/lanes";

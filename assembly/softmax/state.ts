@@ -19,8 +19,8 @@ export class States {
   columns: i32 = 0;
 }
 
-/** Places the states of `rows` rows from `address` on; gives the address after them. */
-export function placeStates(states: States, address: usize, rows: usize, columns: i32): usize {
+/** Lays out the states of `rows` rows from `address` on; gives the address after them. */
+export function layOutStates(states: States, address: usize, rows: usize, columns: i32): usize {
   states.columns = columns;
   states.output = address;
   states.maxima = address + ((rows * <usize>columns) << 2);
@@ -31,8 +31,8 @@ export function placeStates(states: States, address: usize, rows: usize, columns
 /** No key seen yet: (−∞, 0), or for the first `rows` with a sink, a logit without a value: (sink, 1). */
 export function initStates(states: States, rows: i32, sink: f32): void {
   memory.fill(states.output, 0, states.maxima - states.output);
-  const room = (states.sums - states.maxima) >> 2;
-  for (let i: usize = 0; i < room; i++) {
+  const capacity = (states.sums - states.maxima) >> 2;
+  for (let i: usize = 0; i < capacity; i++) {
     const seen = sink != -(<f32>Infinity) && i < <usize>rows;
     store<f32>(states.maxima + (i << 2), seen ? sink : -(<f32>Infinity));
     store<f32>(states.sums + (i << 2), seen ? 1 : 0);

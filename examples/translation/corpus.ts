@@ -44,17 +44,17 @@ export function numbers(random: Random, training = 20_000, heldOut = 1000): Corp
     }
     return found;
   };
-  const apart = draw(heldOut, () => random.below(MOST + 1));
-  const kept = new Set(apart.map(({ source }) => source));
+  const fresh = draw(heldOut, () => random.below(MOST + 1));
+  const trained = new Set(fresh.map(({ source }) => source));
   const short = Array.from({ length: training >> 2 }, () =>
     numberPair(random.below(BOUNDS[random.below(BOUNDS.length)])),
-  ).filter(({ source }) => !kept.has(source));
+  ).filter(({ source }) => !trained.has(source));
   return {
     training: shuffle(
       [...short, ...draw(training - short.length, () => random.below(MOST + 1))],
       random,
     ),
-    heldOut: apart,
+    heldOut: fresh,
   };
 }
 
@@ -100,13 +100,13 @@ export function pairsOf(text: string, random: Random): Corpus {
   });
   // A source that comes twice must not stand on both sides.
   const sources = shuffle([...new Set(pairs.map(({ source }) => source))], random);
-  const apart = new Set(sources.slice(0, Math.min(1000, Math.ceil(sources.length / 20))));
-  const training = pairs.filter(({ source }) => !apart.has(source));
+  const fresh = new Set(sources.slice(0, Math.min(1000, Math.ceil(sources.length / 20))));
+  const training = pairs.filter(({ source }) => !fresh.has(source));
   if (training.length === 0) {
     const long = leftOut.length ? `; ${tooLong(leftOut)}` : "";
     throw new CorpusError(`at least two different sources are needed${long}`);
   }
-  const heldOut = pairs.filter(({ source }) => apart.has(source)).slice(0, 1000);
+  const heldOut = pairs.filter(({ source }) => fresh.has(source)).slice(0, 1000);
   return { training, heldOut, leftOut };
 }
 

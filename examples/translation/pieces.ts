@@ -37,11 +37,11 @@ export class Pieces {
     const letters = [...new Set(Array.from(words.keys()).flatMap((word) => [...word]))].sort();
     // Few different words, as in a language that writes them apart, are pieces as they are.
     const found = words.size <= most / 4 ? words : cutAll(words);
-    const kept = Array.from(found)
+    const frequent = Array.from(found)
       .filter(([piece, times]) => piece.length > 1 && times >= FEWEST)
       .sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
       .slice(0, most);
-    return new Pieces([...MARKS, ...letters, ...kept.map(([piece]) => piece)]);
+    return new Pieces([...MARKS, ...letters, ...frequent.map(([piece]) => piece)]);
   }
 
   get names(): readonly string[] {

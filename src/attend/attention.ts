@@ -5,7 +5,7 @@ import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Variant } from "../instance/builds";
 import { checkIdle, type Engine } from "../instance/instance";
 import type { MemoryFigures } from "../memory/arena";
-import { checkSignal, runLater, runNow, type Steps, throwIfAborted } from "../run/steps";
+import { checkSignal, runAsync, runSync, type Steps, throwIfAborted } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
 import { bindMethods } from "../tensor/binding";
 import { checkDims } from "../tensor/dims";
@@ -19,7 +19,7 @@ import {
   type AttendResult,
   type Exactly,
   readAttend,
-  readAttendLater,
+  readAttendAsync,
 } from "./options";
 
 /**
@@ -30,7 +30,7 @@ export class Attention<Has extends string = never> {
   /** @internal */
   static readonly name = "Attention";
   #engine: Engine | undefined;
-  /** Settles, never rejects, once the last call of `later` has ended. */
+  /** Settles, never rejects, once the last asynchronous call has ended. */
   #last: Promise<unknown> = Promise.resolve();
   #threadsFallback: string | undefined;
 
@@ -93,7 +93,7 @@ export class Attention<Has extends string = never> {
     options?: Exactly<Options, AttendOptions>,
   ): AttendResult<Options> {
     const name = "attend";
-    return this.now(name, (engine) =>
+    return this.run(name, (engine) =>
       callAttend(
         engine,
         checkAttend(
@@ -122,8 +122,8 @@ export class Attention<Has extends string = never> {
     options?: Exactly<Options, AttendOptions & Abortable>,
   ): Promise<AttendResult<Options>> {
     const name = "attendAsync";
-    return this.later(name, () => {
-      const { signal, ...given } = readAttendLater(name, options === undefined ? {} : options);
+    return this.runAsync(name, () => {
+      const { signal, ...given } = readAttendAsync(name, options === undefined ? {} : options);
       const call = checkAttend(name, query, key, value, given);
       return { signal, steps: (engine) => callAttend(engine, call) };
     }) as Promise<AttendResult<Options>>;
@@ -167,16 +167,16 @@ export class Attention<Has extends string = never> {
   }
 
   /** @internal Runs the steps of a call. */
-  now<Result>(operation: string, steps: (engine: Engine) => Steps<Result>): Result {
+  run<Result>(operation: string, steps: (engine: Engine) => Steps<Result>): Result {
     const engine = this.#running(operation);
-    return runNow(engine, steps(engine));
+    return runSync(engine, steps(engine));
   }
 
   /**
    * @internal Runs the steps of a call after those before it; `prepare` checks and copies what it was
    * given now.
    */
-  later<Result>(
+  runAsync<Result>(
     operation: string,
     prepare: () => Abortable & { steps: (engine: Engine) => Steps<Result> },
   ): Promise<Result> {
@@ -197,7 +197,7 @@ export class Attention<Has extends string = never> {
     const result = this.#last.then(() => {
       throwIfAborted(signal);
       const engine = this.#running(operation);
-      return runLater(engine, operation, steps(engine), signal);
+      return runAsync(engine, operation, steps(engine), signal);
     });
     this.#last = result.catch(() => undefined);
     return result;

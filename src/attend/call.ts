@@ -2,8 +2,8 @@
 // done to the scores.
 
 import { AttendFrame, Mask } from "../../build/frames";
-import { checkDropout, type PlacedDropout } from "../check/dropout";
-import { checkBlockMask, checkMasks, type PlacedBlocks, type PlacedMasks } from "../check/mask";
+import { type CheckedDropout, checkDropout } from "../check/dropout";
+import { type CheckedBlocks, type CheckedMasks, checkBlockMask, checkMasks } from "../check/mask";
 import { checkScoring, type Scoring } from "../check/scoring";
 import type { Inputs, Shapes, Strides } from "../check/shapes";
 import type { Visibility } from "../check/visibility";
@@ -16,9 +16,9 @@ import type { ScoreOptions } from "./options";
 export interface Scores {
   readonly visibility: Visibility;
   readonly scoring: Scoring;
-  readonly masks: PlacedMasks;
-  readonly blocks: PlacedBlocks | undefined;
-  readonly dropout: PlacedDropout | undefined;
+  readonly masks: CheckedMasks;
+  readonly blocks: CheckedBlocks | undefined;
+  readonly dropout: CheckedDropout | undefined;
 }
 
 export function checkScores(
@@ -61,7 +61,7 @@ export function writeCall(engine: Engine, shapes: Shapes, scores: Scores): Int32
 /** Writes where keys and values lie that are in pages, and stages what says so. */
 export type StagePages = (staging: Staging) => void;
 
-/** Places what the call reads. */
+/** Stages what the call reads. */
 export function stageCall(
   staging: Staging,
   inputs: Inputs,
@@ -115,7 +115,7 @@ export function maskSlot(index: number, field: Mask): number {
   return MASKS_AT + index * Mask.words + field;
 }
 
-function writeMasks(words: Int32Array, { each }: PlacedMasks, blocks?: PlacedBlocks): void {
+function writeMasks(words: Int32Array, { each }: CheckedMasks, blocks?: CheckedBlocks): void {
   words[AttendFrame.maskCount] = each.length;
   words[AttendFrame.masksAt] = MASKS_AT * 4;
   each.forEach(({ strides, kind, columns }, index) => {

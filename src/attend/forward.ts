@@ -1,4 +1,4 @@
-// One call of attend: check → place → call → take. All that is checked is a copy, but for the elements.
+// One call of attend: check → stage → run → result. All that is checked is a copy, but for the elements.
 
 import { CoreKernel, WeightsKind } from "../../assembly/kinds";
 import { AttendFrame } from "../../build/frames";
@@ -19,7 +19,7 @@ export interface AttendCall {
   readonly operation: string;
   readonly inputs: Inputs;
   readonly shapes: Shapes;
-  readonly placed: Scores;
+  readonly checked: Scores;
   readonly options: ScoreOptions;
   readonly out: Tensor | undefined;
   /** Where keys and values lie instead of the inputs. */
@@ -59,23 +59,23 @@ export function checkCall(
   visibility: Visibility,
   options: ScoreOptions,
 ): AttendCall {
-  const placed = checkScores(operation, shapes, visibility, options);
+  const checked = checkScores(operation, shapes, visibility, options);
   checkBoolean(operation, "logSumExp", options.logSumExp);
   const out = checkOut(operation, options.out, shapes.outputDims);
-  return { operation, inputs, shapes, placed, options, out };
+  return { operation, inputs, shapes, checked, options, out };
 }
 
 export function* callAttend(
   engine: Engine,
-  { operation, inputs, shapes, placed, options, out, pages }: AttendCall,
+  { operation, inputs, shapes, checked, options, out, pages }: AttendCall,
 ): Steps<AttendResult> {
   const { frame } = engine;
   const [core] = engine.modules;
-  const { scoring } = placed;
+  const { scoring } = checked;
   const { scoreMod } = options;
   const { batch, heads, queries, keys } = shapes;
   const { scoresKind, weightsKind } = scoring;
-  const words = writeCall(engine, shapes, placed);
+  const words = writeCall(engine, shapes, checked);
   // JavaScript belongs to the calling thread, and a mean is added up over the heads.
   const alone = scoreMod !== undefined || weightsKind === WeightsKind.mean;
   const multiplyAdds = batch * heads * queries * keys * (shapes.headSize + shapes.valueSize);
@@ -87,23 +87,23 @@ export function* callAttend(
   words[AttendFrame.modified] = scoreMod ? 1 : 0;
 
   // A scoreMod may throw half-way.
-  const apart = engine.shared || threads > 1 || scoreMod !== undefined;
-  const staging = new Staging(engine, operation, apart);
-  stageCall(staging, inputs, placed, pages);
+  const deferred = engine.concurrent || threads > 1 || scoreMod !== undefined;
+  const staging = new Staging(engine, operation, deferred);
+  stageCall(staging, inputs, checked, pages);
   const output = staging.output(AttendFrame.output, shapes.outputDims, out);
   const matrices = weightsKind === WeightsKind.mean ? batch : batch * heads;
   const weights = weightsKind
-    ? staging.room(AttendFrame.weights, matrices * queries * keys * 4)
+    ? staging.reserve(AttendFrame.weights, matrices * queries * keys * 4)
     : undefined;
   const scores = scoresKind
-    ? staging.room(AttendFrame.scores, batch * heads * queries * keys * 4)
+    ? staging.reserve(AttendFrame.scores, batch * heads * queries * keys * 4)
     : undefined;
   const logSumExp = options.logSumExp
-    ? staging.room(AttendFrame.logSumExp, elementsOf(shapes.logSumExpDims) * 4)
+    ? staging.reserve(AttendFrame.logSumExp, elementsOf(shapes.logSumExpDims) * 4)
     : undefined;
-  staging.room(AttendFrame.scratch, core.scratchBytes(CoreKernel.attend, frame));
+  staging.reserve(AttendFrame.scratch, core.scratchBytes(CoreKernel.attend, frame));
   try {
-    const call = yield* staging.place();
+    const call = yield* staging.beginSteps();
     const items = core.items(CoreKernel.attend, call);
     const around = aroundOf(engine, scoreMod);
     yield staging.work({ module: CORE, kernel: CoreKernel.attend, items, threads, around });
@@ -122,7 +122,7 @@ export function* callAttend(
       result.logSumExp = { data: yield* staging.copy(logSumExp), dims: shapes.logSumExpDims };
     }
     // Last, for an `out` to be written only by a call that succeeds.
-    return { output: yield* staging.take(output), ...result };
+    return { output: yield* staging.result(output), ...result };
   } finally {
     staging.release();
   }

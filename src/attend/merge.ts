@@ -39,7 +39,7 @@ export function mergeStates(
   options: MergeOptions = {},
 ): AttendState {
   const name = "mergeStates";
-  return checkAttention(name, attention).now(name, (engine) =>
+  return checkAttention(name, attention).run(name, (engine) =>
     mergeSteps(engine, name, parts, readMerge(name, options)),
   );
 }
@@ -81,23 +81,23 @@ export function* mergeSteps(
   words[MergeFrame.partCount] = checked.length;
 
   const staging = new Staging(engine, operation);
-  const places = checked.flatMap(({ output, logSumExp }, index) => [
+  const regions = checked.flatMap(({ output, logSumExp }, index) => [
     staging.tensor(undefined, `parts[${index}].output`, output),
     staging.tensor(undefined, `parts[${index}].logSumExp`, logSumExp),
   ]);
-  const table = staging.room(MergeFrame.parts, places.length * 4);
+  const table = staging.reserve(MergeFrame.parts, regions.length * 4);
   const result = staging.output(MergeFrame.output, outputDims, out);
-  const merged = staging.room(MergeFrame.logSumExp, elementsOf(stateDims) * 4);
+  const merged = staging.reserve(MergeFrame.logSumExp, elementsOf(stateDims) * 4);
   try {
     const call = staging.begin();
     arena.words.set(
-      places.map((place) => place.address),
+      regions.map((region) => region.address),
       table.address / 4,
     );
     engine.modules[CORE].run(CoreKernel.mergeStates, call, 0, 0, 0);
     return {
       logSumExp: { data: yield* staging.copy(merged), dims: stateDims },
-      output: yield* staging.take(result),
+      output: yield* staging.result(result),
     };
   } finally {
     staging.release();

@@ -58,7 +58,7 @@ export interface Alibi {
 }
 
 /**
- * Each weight is dropped with this probability, and those kept are multiplied by 1/(1 − probability).
+ * Each weight is dropped with this probability, and the others are multiplied by 1/(1 − probability).
  * Which ones follows from the seed and from batch, head, query and key alone (Philox-4x32-10), so that
  * the backward pass, given the same, drops the same; a training step takes a seed of its own.
  */
@@ -103,7 +103,7 @@ export interface ScoreOptions {
    * itself: additive ones are added in their order, and a key that one of them leaves out stays out.
    */
   mask?: Mask | readonly Mask[] | undefined;
-  /** Which blocks of queries and keys take part; the cost follows the blocks kept. */
+  /** Which blocks of queries and keys take part; the cost follows their number. */
   blockMask?: BlockMask | undefined;
   /**
    * How many keys before and after its own position a query sees, self not counted; a side left
@@ -219,7 +219,7 @@ export const attendFields = { ...scoreFields, layout: 1, heads: 1, keyValueHeads
 
 export const readAttend = reader<AttendOptions>(attendFields);
 
-export const readAttendLater = reader<AttendOptions & Abortable>({ ...attendFields, signal: 1 });
+export const readAttendAsync = reader<AttendOptions & Abortable>({ ...attendFields, signal: 1 });
 
 /** What `attend` gave with `logSumExp: true`, to be merged or gone back through. */
 export interface AttendState {

@@ -33,7 +33,7 @@ export type PackedFields = ScoreOptions &
 export const packedFields = { ...scoreFields, cumulativeQueries: 1, cumulativeKeys: 1 } as const;
 
 const readPacked = reader<PackedFields>(packedFields);
-const readPackedLater = reader<PackedFields & Abortable>({ ...packedFields, signal: 1 });
+const readPackedAsync = reader<PackedFields & Abortable>({ ...packedFields, signal: 1 });
 /**
  * `attend` over sequences of different lengths laid end to end, without padding (flash-attn's
  * varlen): query [T, H, D], key [Tk, Hkv, D], value [Tk, Hkv, Dv], output [T, H, Dv],
@@ -50,7 +50,7 @@ export function attendPacked<const Options extends PackedOptions>(
   options: Exactly<Options, PackedOptions>,
 ): AttendResult<Options> {
   const name = "attendPacked";
-  return checkAttention(name, attention).now(name, (engine) =>
+  return checkAttention(name, attention).run(name, (engine) =>
     callAttend(engine, checkAttendPacked(name, query, key, value, readPacked(name, options))),
   ) as AttendResult<Options>;
 }
@@ -64,8 +64,8 @@ export function attendPackedAsync<const Options extends PackedOptions & Abortabl
   options: Exactly<Options, PackedOptions & Abortable>,
 ): Promise<AttendResult<Options>> {
   const name = "attendPackedAsync";
-  return checkAttention(name, attention).later(name, () => {
-    const { signal, ...read } = readPackedLater(name, options);
+  return checkAttention(name, attention).runAsync(name, () => {
+    const { signal, ...read } = readPackedAsync(name, options);
     const call = checkAttendPacked(name, query, key, value, read);
     return { signal, steps: (engine) => callAttend(engine, call) };
   }) as Promise<AttendResult<Options>>;

@@ -19,7 +19,7 @@ import {
   type CacheOptions,
   readAppend,
   readCacheAttend,
-  readCacheAttendLater,
+  readCacheAttendAsync,
   readCacheOptions,
 } from "./options";
 import { checkRotary } from "./rotary";
@@ -86,7 +86,7 @@ export class AttentionCache {
     const name = "append";
     const state = this.#inUse(name);
     const read = readAppend(name, options);
-    this.#attention.now(name, (engine) =>
+    this.#attention.run(name, (engine) =>
       appendSteps(engine, this.#attention, state, { key, value }, read),
     );
   }
@@ -106,7 +106,7 @@ export class AttentionCache {
     const name = "attend";
     const state = this.#inUse(name);
     const read = readCacheAttend(name, options === undefined ? {} : options);
-    return this.#attention.now(name, (engine) => {
+    return this.#attention.run(name, (engine) => {
       const { call } = checkCacheAttend(name, engine, this.#attention, state, query, read);
       return callAttend(engine, call);
     }) as AttendResult<Options>;
@@ -124,14 +124,14 @@ export class AttentionCache {
   ): Promise<AttendResult<Options>> {
     const name = "attendAsync";
     const state = this.#inUse(name);
-    const { signal, ...read } = readCacheAttendLater(name, options === undefined ? {} : options);
+    const { signal, ...read } = readCacheAttendAsync(name, options === undefined ? {} : options);
     const engine = this.#attention.running(name);
     const attention = this.#attention;
     const { call, pages } = checkCacheAttend(name, engine, attention, state, query, read);
     for (const page of pages) page.uses++;
     try {
       const steps = () => ({ signal, steps: (engine: Engine) => callAttend(engine, call) });
-      return (await attention.later(name, steps)) as AttendResult<Options>;
+      return (await attention.runAsync(name, steps)) as AttendResult<Options>;
     } finally {
       for (const page of pages) state.pages.release(page);
     }

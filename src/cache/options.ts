@@ -109,7 +109,7 @@ export const readAppend = reader<AppendOptions>({
 const { keyLengths: _, heads: __, keyValueHeads: ___, ...those } = attendFields;
 const fields: Names<CacheAttendOptions> = { ...those, sequences: 1, positions: 1 };
 export const readCacheAttend = reader<CacheAttendOptions>(fields);
-export const readCacheAttendLater = reader<CacheAttendOptions & Abortable>({
+export const readCacheAttendAsync = reader<CacheAttendOptions & Abortable>({
   ...fields,
   signal: 1,
 });

@@ -4,7 +4,7 @@ import type { Dropout } from "../attend/options";
 import { ArgumentError, describe } from "../errors";
 import { reader } from "./names";
 
-export interface PlacedDropout {
+export interface CheckedDropout {
   /** Weights whose number lies below it, of 2³², are dropped. */
   readonly dropped: number;
   readonly factor: number;
@@ -17,15 +17,15 @@ const readDropout = reader<Dropout>({ probability: 1, seed: 1 }, "{ probability,
 /** Set in no seed that a caller gives. */
 const APPENDED_SEED = 2 ** 31;
 
-/** Of keys that stand apart from a call's own: under the same seed, other random numbers. */
-export function dropoutApart(placed: PlacedDropout | undefined): PlacedDropout | undefined {
-  return placed && { ...placed, seedHigh: placed.seedHigh + APPENDED_SEED };
+/** Of keys appended to a call's own: under the same seed, other random numbers. */
+export function dropoutOfAppended(dropout: CheckedDropout | undefined): CheckedDropout | undefined {
+  return dropout && { ...dropout, seedHigh: dropout.seedHigh + APPENDED_SEED };
 }
 
 export function checkDropout(
   operation: string,
   dropout: Dropout | undefined,
-): PlacedDropout | undefined {
+): CheckedDropout | undefined {
   if (dropout === undefined) return undefined;
   const { probability, seed } = readDropout(operation, dropout, "dropout");
   if (!(typeof probability === "number" && probability >= 0 && probability < 1)) {

@@ -12,7 +12,7 @@ import { checkBoolean, checkCount } from "./values";
 
 type Four = [number, number, number, number];
 
-export interface PlacedMask {
+export interface CheckedMask {
   readonly kind: MaskKind;
   readonly data: Float32Array | Uint8Array;
   readonly dims: readonly number[];
@@ -22,7 +22,7 @@ export interface PlacedMask {
   readonly columns: number;
 }
 
-export interface PlacedBlocks {
+export interface CheckedBlocks {
   readonly data: Uint8Array;
   readonly dims: readonly number[];
   readonly size: number;
@@ -40,19 +40,19 @@ function readMask(operation: string, mask: Fields, argument: string) {
   return { data, dims, shorter };
 }
 
-export interface PlacedMasks {
-  readonly each: readonly PlacedMask[];
+export interface CheckedMasks {
+  readonly each: readonly CheckedMask[];
   /** Whether they came as a list. */
   readonly listed: boolean;
 }
 
-const NONE: PlacedMasks = { each: [], listed: false };
+const NONE: CheckedMasks = { each: [], listed: false };
 
 export function checkMasks(
   operation: string,
   shapes: Shapes,
   mask: Mask | readonly Mask[] | undefined,
-): PlacedMasks {
+): CheckedMasks {
   if (mask === undefined) return NONE;
   if (!Array.isArray(mask)) {
     return { each: [checkMask(operation, "mask", shapes, mask as Mask)], listed: false };
@@ -68,7 +68,7 @@ export function checkMasks(
   return { each, listed: true };
 }
 
-function checkMask(operation: string, argument: string, shapes: Shapes, mask: Mask): PlacedMask {
+function checkMask(operation: string, argument: string, shapes: Shapes, mask: Mask): CheckedMask {
   const bare = ArrayBuffer.isView(mask);
   const {
     data,
@@ -128,8 +128,8 @@ function paddedDims(dims: readonly number[], full: Four, shorter: boolean): Four
   // With one batch [H, L, S] says the same; with more, B·H is neither 1 nor H.
   const [batch, heads] = full;
   if (dims.length !== 3 || dims[0] !== batch * heads) return undefined;
-  const apart = [batch, heads, ...dims.slice(1)];
-  return fits(apart) ? (apart as Four) : undefined;
+  const unfolded = [batch, heads, ...dims.slice(1)];
+  return fits(unfolded) ? (unfolded as Four) : undefined;
 }
 
 /** What else the dims may have meant: Keras's masks begin with the batch. */
@@ -177,7 +177,7 @@ export function checkBlockMask(
   operation: string,
   shapes: Shapes,
   blockMask: BlockMask | undefined,
-): PlacedBlocks | undefined {
+): CheckedBlocks | undefined {
   if (blockMask === undefined) return undefined;
   const { batch, heads, queries, keys } = shapes;
   const { data, size, dims: given } = readBlockMask(operation, blockMask, "blockMask");

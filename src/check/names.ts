@@ -98,19 +98,19 @@ export function likelyName(name: string, names: readonly string[]): string | und
   if (alias && names.includes(alias)) return alias;
   const near = (other: string) => {
     const whole = plain(other);
-    const apart = distance(word, whole);
-    if (apart <= Math.max(1, Math.min(word.length, whole.length) / 3)) return apart;
+    const edits = distance(word, whole);
+    if (edits <= Math.max(1, Math.min(word.length, whole.length) / 3)) return edits;
     const within = (part: string, all: string) => part.length > 3 && all.includes(part);
     return within(whole, word) || within(word, whole) ? word.length : Infinity;
   };
-  const [best] = names.map((other) => ({ other, apart: near(other) })).sort(nearest);
-  return best && best.apart < Infinity ? best.other : undefined;
+  const [best] = names.map((other) => ({ other, edits: near(other) })).sort(nearest);
+  return best && best.edits < Infinity ? best.other : undefined;
 }
 
-type Near = { readonly other: string; readonly apart: number };
+type Near = { readonly other: string; readonly edits: number };
 /** Of two that it contains the longer one. */
 const nearest = (a: Near, b: Near) =>
-  a.apart === b.apart ? b.other.length - a.other.length : a.apart - b.apart;
+  a.edits === b.edits ? b.other.length - a.other.length : a.edits - b.edits;
 
 /** Letters to add, leave out or change (Levenshtein 1966), and neighbours that changed places. */
 function distance(a: string, b: string): number {

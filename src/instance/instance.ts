@@ -35,8 +35,8 @@ export interface Engine {
   floats: Float32Array;
   /** What the call that runs does to its scores. */
   scoreMod: ((tile: ScoreTile) => void) | undefined;
-  /** Whether the call that is being placed runs while others may use the engine. */
-  shared: boolean;
+  /** Whether the call that is being staged runs while others may use the engine. */
+  concurrent: boolean;
   /** Workers on the same memory. */
   pool: Pool | undefined;
 }
@@ -84,7 +84,7 @@ export function load(
     words: new Int32Array(0),
     floats: new Float32Array(0),
     scoreMod: undefined,
-    shared: false,
+    concurrent: false,
     pool: undefined,
     ...probe(modules[CORE]),
   };

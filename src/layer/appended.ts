@@ -1,12 +1,12 @@
 // Keys and values that every query sees besides its own: PyTorch's bias_k and bias_v, and the
-// zeros of add_zero_attn. They are attended to apart and merged, so that masks, lengths, causal and
+// zeros of add_zero_attn. They are attended to separately and merged, so that masks, lengths, causal and
 // windows go on speaking of the inputs' own keys. Their columns of weights and scores come last.
 
 import { Sequence } from "../../build/frames";
 import { type AttendCall, callAttend, checkAttendOf } from "../attend/forward";
 import { mergeSteps } from "../attend/merge";
 import type { AttendOptions, AttendResult } from "../attend/options";
-import { dropoutApart } from "../check/dropout";
+import { dropoutOfAppended } from "../check/dropout";
 import { reader } from "../check/names";
 import { checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
@@ -99,11 +99,11 @@ export function wantedOfParts({ weights, scores }: AttendOptions) {
 
 /** The same call over the appended keys, with what holds of them too. */
 export function appendedCall(call: AttendCall, appended: AppendedRows): AttendCall {
-  const { operation, inputs, shapes, placed, options } = call;
+  const { operation, inputs, shapes, checked, options } = call;
   const { query } = inputs;
   const { heads, keyValueHeads } = shapes;
-  const { scale, softcap } = placed.scoring;
-  const { sequences } = placed.visibility;
+  const { scale, softcap } = checked.scoring;
+  const { sequences } = checked.visibility;
   const queryLengths = sequences.filter((_, index) => index % Sequence.words === Sequence.queries);
   const { weights, logSumExp, scores } = options;
   const made = checkAttendOf(
@@ -112,7 +112,7 @@ export function appendedCall(call: AttendCall, appended: AppendedRows): AttendCa
     "BLE",
     { heads, keyValueHeads, scale, softcap, queryLengths, weights, logSumExp, scores },
   );
-  return { ...made, placed: { ...made.placed, dropout: dropoutApart(placed.dropout) } };
+  return { ...made, checked: { ...made.checked, dropout: dropoutOfAppended(checked.dropout) } };
 }
 
 /** `call` is of the inputs' own keys; the options are those of the layer. */
@@ -145,7 +145,7 @@ export function* attendAppended(
       engine,
       operation,
       parts.map(({ logSumExp }, index) => ({
-        output: beside(columns.map((own, other) => (other === index ? own : zeros(own)))),
+        output: beside(columns.map((part, other) => (other === index ? part : zeros(part)))),
         logSumExp,
       })),
       {},

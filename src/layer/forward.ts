@@ -72,7 +72,7 @@ export function* forwardSteps(
   const { operation } = attend;
   const { out, record = false, logSumExp: wanted } = options;
   const { heads, keyValueHeads, projections } = layer;
-  let kept: LayerRecord | undefined;
+  let recorded: LayerRecord | undefined;
   const temporaries: AllocatedTensor[] = [];
   const allocate = (dims: readonly number[]) => {
     const made = new AllocatedTensor(engine.arena, dims);
@@ -104,17 +104,17 @@ export function* forwardSteps(
         value: asked.value ? given.value : undefined,
       };
       // The caller may write into what is returned.
-      const own = wanted ? { ...logSumExp, data: logSumExp.data.slice() } : logSumExp;
-      kept = new LayerRecord(owner, { given: inputs, call, mixed, logSumExp: own, appended });
+      const copy = wanted ? { ...logSumExp, data: logSumExp.data.slice() } : logSumExp;
+      recorded = new LayerRecord(owner, { given: inputs, call, mixed, logSumExp: copy, appended });
     }
     return {
       output,
       ...(weights && { weights }),
       ...(scores && { scores }),
       ...(wanted && logSumExp && { logSumExp }),
-      ...(kept && { record: kept }),
+      ...(recorded && { record: recorded }),
     };
   } finally {
-    if (!kept) for (const temporary of temporaries) temporary.dispose();
+    if (!recorded) for (const temporary of temporaries) temporary.dispose();
   }
 }

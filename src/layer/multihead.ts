@@ -25,7 +25,7 @@ import {
   type Prefixed,
   readConfig,
   readForward,
-  readForwardLater,
+  readForwardAsync,
   readProjection,
   readStateDictConfig,
   readUpdate,
@@ -175,7 +175,7 @@ export class MultiHeadAttention {
     options?: Exactly<Options, LayerOptions>,
   ): LayerResult<Options> {
     const name = "forward";
-    return this.#attention.now(name, (engine) => {
+    return this.#attention.run(name, (engine) => {
       const read = readForward(name, options === undefined ? {} : options);
       const layer = this.#parts(name);
       return forwardSteps(engine, this, layer, checkForward(name, layer, inputs, read));
@@ -192,8 +192,8 @@ export class MultiHeadAttention {
     options?: Exactly<Options, LayerOptions & Abortable>,
   ): Promise<LayerResult<Options>> {
     const name = "forwardAsync";
-    return this.#attention.later(name, () => {
-      const { signal, ...read } = readForwardLater(name, options === undefined ? {} : options);
+    return this.#attention.runAsync(name, () => {
+      const { signal, ...read } = readForwardAsync(name, options === undefined ? {} : options);
       const call = checkForward(name, this.#parts(name), inputs, read);
       return {
         signal,
@@ -241,7 +241,7 @@ export class MultiHeadAttention {
       const { weight, bias, order } = readUpdate(operation, given[name], name);
       packings.push(projections[name].updating(operation, `${name}.`, weight, bias, order));
     }
-    // The one that takes the most room comes first: where it finds it, so do the others.
+    // The one that needs the most memory comes first: where it finds it, so do the others.
     packings.sort((a, b) => b.bytes - a.bytes);
     for (const packing of packings) packing.pack();
     this.#appended = appended;

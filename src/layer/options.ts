@@ -73,7 +73,7 @@ export const readUpdate = reader<Update>({ weight: 1, bias: 1, order: 1 }, "{ we
 
 const layerFields = { ...scoreFields, record: 1 } as const;
 export const readForward = reader<LayerOptions>(layerFields);
-export const readForwardLater = reader<LayerOptions & Abortable>({ ...layerFields, signal: 1 });
+export const readForwardAsync = reader<LayerOptions & Abortable>({ ...layerFields, signal: 1 });
 
 /** Where a layer's weights lie in a state dict. */
 export interface Prefixed {

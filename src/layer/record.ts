@@ -9,7 +9,7 @@ import type { Tensor } from "../tensor/tensor";
 import type { AppendedRows } from "./appended";
 
 /** What a forward pass keeps for its backward pass. */
-export interface Kept {
+export interface Recorded {
   readonly given: {
     readonly query: Tensor;
     readonly key?: Tensor | undefined;
@@ -32,36 +32,36 @@ export interface Kept {
 export class LayerRecord {
   /** @internal */
   static readonly name = "LayerRecord";
-  #kept: Kept | undefined;
+  #recorded: Recorded | undefined;
   #layer: object;
 
   /** @internal */
-  constructor(layer: object, kept: Kept) {
+  constructor(layer: object, recorded: Recorded) {
     this.#layer = layer;
-    this.#kept = kept;
+    this.#recorded = recorded;
   }
 
   /** @internal The value itself if it is one. */
   static from(value: unknown): LayerRecord | undefined {
-    return typeof value === "object" && value !== null && #kept in value ? value : undefined;
+    return typeof value === "object" && value !== null && #recorded in value ? value : undefined;
   }
 
   /** @internal */
-  keptBy(layer: object, operation: string): Kept {
-    if (!this.#kept)
+  recordedBy(layer: object, operation: string): Recorded {
+    if (!this.#recorded)
       throw new DisposedError(operation, "record", "a record in use", "a disposed one");
     if (layer !== this.#layer)
       throw new ArgumentError(operation, "record", "a record of this layer", "one of another");
-    return this.#kept;
+    return this.#recorded;
   }
 
   /** Gives the memory back; a second call does nothing. */
   dispose(): void {
-    if (!this.#kept) return;
-    const { mixed, call } = this.#kept;
+    if (!this.#recorded) return;
+    const { mixed, call } = this.#recorded;
     const { query, key, value } = call.inputs;
     for (const tensor of [query, key, value, mixed]) tensor.dispose();
-    this.#kept = undefined;
+    this.#recorded = undefined;
   }
 
   /** As `dispose()`, at the end of a `using` declaration's block. */
@@ -71,7 +71,7 @@ export class LayerRecord {
 
   /** @internal */
   [inspectSymbol](_depth: number, options: object, inspect?: never): unknown {
-    const shown = this.#kept ? { query: this.#kept.given.query.dims } : GONE;
+    const shown = this.#recorded ? { query: this.#recorded.given.query.dims } : GONE;
     return inspected("LayerRecord", shown, options, inspect);
   }
 }

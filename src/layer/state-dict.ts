@@ -99,10 +99,10 @@ class Names {
   /** @throws ArgumentError for a name that was not read: it would be left out in silence. */
   checkAllRead(): void {
     for (const [name, value] of this.#all) {
-      const own = name.slice(this.#prefix.length);
-      if (!name.startsWith(this.#prefix) || this.#read.has(name) || NOT_OURS.test(own)) continue;
+      const local = name.slice(this.#prefix.length);
+      if (!name.startsWith(this.#prefix) || this.#read.has(name) || NOT_OURS.test(local)) continue;
       const expected = "no such weight: the layer has no place for it";
-      throw new ArgumentError(this.operation, own, expected, describe(value));
+      throw new ArgumentError(this.operation, local, expected, describe(value));
     }
   }
 }
@@ -146,8 +146,8 @@ export function projectionsOfStateDict(
 }
 
 function separateProjections(names: Names): Omit<LayerWeights, "output"> {
-  const shared = names.bias(["in_proj"]);
-  const parts = shared && thirds(names.operation, shared.name, shared.data, [1, 1, 1]);
+  const joint = names.bias(["in_proj"]);
+  const parts = joint && thirds(names.operation, joint.name, joint.data, [1, 1, 1]);
   const projection = (name: "query" | "key" | "value", index: number): Projection => {
     const weight = names.weight(inputNames(name));
     if (!weight) throw names.missing(index ? `${name[0]}_proj.weight` : "in_proj_weight");

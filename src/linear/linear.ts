@@ -28,7 +28,7 @@ export interface LinearOptions {
 
 const readPrepare = reader<PrepareOptions>({ order: 1, bias: 1 });
 const readLinear = reader<LinearOptions>({ out: 1 });
-const readLinearLater = reader<LinearOptions & Abortable>({ out: 1, signal: 1 });
+const readLinearAsync = reader<LinearOptions & Abortable>({ out: 1, signal: 1 });
 
 /** A prepared weight, and what only it knows of itself. */
 export interface PreparedParts {
@@ -135,7 +135,7 @@ export class PreparedLinear {
   ): Packing {
     this.#inUse(this.#engine, operation);
     checkIdle(this.#engine, operation);
-    if (this.#engine.arena.isHeld(this.#packed)) {
+    if (this.#engine.arena.isPinned(this.#packed)) {
       const expected = "a weight that no asynchronous call is using";
       throw new ArgumentError(operation, "prepared", expected, "one in use");
     }
@@ -178,8 +178,8 @@ export class PreparedLinear {
     const product = { name, x: input, rows, depth, columns };
     // What a getter disposed while the arguments were read.
     this.#inUse(engine, operation);
-    const place = { dims, out, argument: "out" };
-    return yield* multiply(engine, operation, product, this.#packed, place);
+    const target = { dims, out, argument: "out" };
+    return yield* multiply(engine, operation, product, this.#packed, target);
   }
 
   /** @internal What only it knows of itself; its block throws unless it is in use. */
@@ -264,7 +264,7 @@ export function linear(
   options: LinearOptions = {},
 ): Tensor {
   const name = "linear";
-  return checkAttention(name, attention).now(name, (engine) =>
+  return checkAttention(name, attention).run(name, (engine) =>
     checkPrepared(name, prepared).apply(engine, name, x, readLinear(name, options)),
   );
 }
@@ -277,8 +277,8 @@ export function linearAsync(
   options: LinearOptions & Abortable = {},
 ): Promise<Tensor> {
   const name = "linearAsync";
-  return checkAttention(name, attention).later(name, () => {
-    const { signal, ...read } = readLinearLater(name, options);
+  return checkAttention(name, attention).runAsync(name, () => {
+    const { signal, ...read } = readLinearAsync(name, options);
     const weight = checkPrepared(name, prepared);
     const input = checkTensor(name, "x", x);
     return { signal, steps: (engine) => weight.apply(engine, name, input, read) };

@@ -57,7 +57,7 @@ export interface Weight {
 
 /** W and a bias on their way into a block. */
 export interface Packing {
-  /** Room that `pack` takes for as long as it runs; with it given, nothing can fail. */
+  /** Memory that `pack` needs while it runs; once it is there, nothing can fail. */
   readonly bytes: number;
   pack(): void;
 }
@@ -97,16 +97,16 @@ export function* multiply(
 ): Steps<Tensor> {
   const { rows, depth, columns } = product;
   const threads = threadsFor(engine, rows * depth * columns);
-  const staging = new Staging(engine, operation, engine.shared || threads > 1);
+  const staging = new Staging(engine, operation, engine.concurrent || threads > 1);
   try {
     const result = yield* multiplyIn(engine, staging, product, packed, target);
-    return yield* staging.take(result);
+    return yield* staging.result(result);
   } finally {
     staging.release();
   }
 }
 
-/** The same, with the result in `staging` until it is taken. */
+/** The same, with the result left in `staging`. */
 export function* multiplyIn(
   engine: Engine,
   staging: Staging,
@@ -126,8 +126,8 @@ export function* multiplyIn(
   staging.block(LinearFrame.packed, packed);
   staging.tensor(LinearFrame.input, name, x);
   const result = staging.output(LinearFrame.result, dims, out, argument, added);
-  staging.room(LinearFrame.scratch, core.scratchBytes(CoreKernel.linear, frame));
-  const call = yield* staging.place();
+  staging.reserve(LinearFrame.scratch, core.scratchBytes(CoreKernel.linear, frame));
+  const call = yield* staging.beginSteps();
   const items = core.items(CoreKernel.linear, call);
   yield staging.work({ module: CORE, kernel: CoreKernel.linear, items, threads });
   return result;

@@ -4,7 +4,7 @@
 //   0        heapBase                                          reserved
 //   ├ constants ┼ block │ free │ block │ block │ free ─────────┤
 //
-// Blocks start at multiples of 64 bytes (a cache line). The list of free ranges is kept
+// Blocks start at multiples of 64 bytes (a cache line). The list of free ranges is
 // here, in order of address; nothing but tensors lies in linear memory. Growth is by what
 // is missing after the last free range, never by doubling. Growing plain memory detaches
 // every view, so views are taken anew then.
@@ -40,8 +40,8 @@ export class Arena {
   #free: Range[];
   #blocks = new Map<number, number>();
   /** Blocks that calls in flight use, by how many; what is released meanwhile. */
-  #held = new Map<number, number>();
-  #leaving = new Set<number>();
+  #pinned = new Map<number, number>();
+  #releasedWhilePinned = new Set<number>();
   #buffer: ArrayBufferLike;
   #words!: Int32Array;
   #floats!: Float32Array;
@@ -52,7 +52,7 @@ export class Arena {
     this.maximum = maximum;
     this.#heapBase = heapBase;
     this.#buffer = memory.buffer;
-    this.#retake(memory.buffer);
+    this.#renewViews(memory.buffer);
     this.#free = [{ start: align(heapBase), end: this.reserved }];
   }
 
@@ -99,8 +99,8 @@ export class Arena {
 
   /** Gives a block back and joins it with free neighbours. */
   release(address: number): void {
-    if (this.#held.has(address)) {
-      this.#leaving.add(address);
+    if (this.#pinned.has(address)) {
+      this.#releasedWhilePinned.add(address);
       return;
     }
     const size = this.#blocks.get(address);
@@ -136,21 +136,21 @@ export class Arena {
   }
 
   /** Whether a call in flight uses the block. */
-  isHeld(address: number): boolean {
-    return this.#held.has(address);
+  isPinned(address: number): boolean {
+    return this.#pinned.has(address);
   }
 
-  /** Keeps a block from others until `letGo`, even if it is released before. */
-  hold(address: number): void {
-    this.#held.set(address, (this.#held.get(address) ?? 0) + 1);
+  /** Reserves a block until `unpin`, even if it is released before. */
+  pin(address: number): void {
+    this.#pinned.set(address, (this.#pinned.get(address) ?? 0) + 1);
   }
 
-  letGo(address: number): void {
-    const holders = (this.#held.get(address) ?? 1) - 1;
-    if (holders) this.#held.set(address, holders);
+  unpin(address: number): void {
+    const pins = (this.#pinned.get(address) ?? 1) - 1;
+    if (pins) this.#pinned.set(address, pins);
     else {
-      this.#held.delete(address);
-      if (this.#leaving.delete(address)) this.release(address);
+      this.#pinned.delete(address);
+      if (this.#releasedWhilePinned.delete(address)) this.release(address);
     }
   }
 
@@ -158,17 +158,17 @@ export class Arena {
   dispose(): void {
     this.#memory = undefined;
     this.#blocks.clear();
-    this.#held.clear();
-    this.#leaving.clear();
-    this.#retake(GONE);
+    this.#pinned.clear();
+    this.#releasedWhilePinned.clear();
+    this.#renewViews(GONE);
   }
 
   /** The smallest free range that fits, so that large ones stay whole. */
   #fitting(size: number): Range | undefined {
     let best: Range | undefined;
     for (const range of this.#free) {
-      const room = range.end - range.start;
-      if (room >= size && (!best || room < best.end - best.start)) best = range;
+      const length = range.end - range.start;
+      if (length >= size && (!best || length < best.end - best.start)) best = range;
     }
     return best;
   }
@@ -191,12 +191,12 @@ export class Arena {
       );
     }
     // Only here does memory grow.
-    this.#retake((this.#memory as WebAssembly.Memory).buffer);
+    this.#renewViews((this.#memory as WebAssembly.Memory).buffer);
     if (atEnd) atEnd.end = this.reserved;
     else this.#free.push({ start: reserved, end: this.reserved });
   }
 
-  #retake(buffer: ArrayBufferLike): void {
+  #renewViews(buffer: ArrayBufferLike): void {
     this.#buffer = buffer;
     this.#words = new Int32Array(buffer);
     this.#floats = new Float32Array(buffer);

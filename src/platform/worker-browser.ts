@@ -18,10 +18,10 @@ export function enlist(
   onMessage: (what: string) => void,
   failed: (reason: string) => void,
 ): StartedWorker {
-  const own = url ? undefined : URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
-  const worker = new Worker(url ?? (own as string), { type: "module", name: "wasm-attention" });
+  const made = url ? undefined : URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const worker = new Worker(url ?? (made as string), { type: "module", name: "wasm-attention" });
   worker.onmessage = ({ data }) => {
-    if (own) URL.revokeObjectURL(own);
+    if (made) URL.revokeObjectURL(made);
     onMessage(data);
   };
   worker.onerror = (event) => failed(`a worker failed: ${event.message ?? "its code is refused"}`);

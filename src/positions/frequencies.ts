@@ -27,7 +27,7 @@ export type RopeScaling =
       /** Positions of this sequence. */
       readonly length: number;
     }
-  /** High frequencies kept, low ones over `factor` (Peng et al. 2023, "YaRN"). */
+  /** High frequencies as they are, low ones over `factor` (Peng et al. 2023, "YaRN"). */
   | {
       /** `"yarn"` */
       readonly type: "yarn";
@@ -35,7 +35,7 @@ export type RopeScaling =
       readonly factor: number;
       /** The context that the model was trained on, in positions. */
       readonly originalMaxPositionEmbeddings: number;
-      /** Turns within the original length above which a frequency is kept; 32 by default. */
+      /** Turns within the original length above which a frequency stays as it is; 32 by default. */
       readonly betaFast?: number | undefined;
       /** Turns below which it is divided by `factor`; 1 by default. */
       readonly betaSlow?: number | undefined;
@@ -58,7 +58,7 @@ export type RopeScaling =
       readonly originalMaxPositionEmbeddings: number;
       /** Turns within the original length below which a frequency is divided by `factor`. */
       readonly lowFreqFactor: number;
-      /** Turns above which it is kept. */
+      /** Turns above which it stays as it is. */
       readonly highFreqFactor: number;
     };
 
@@ -153,8 +153,8 @@ function scaled(
       const { originalMaxPositionEmbeddings: original, lowFreqFactor, highFreqFactor } = scaling;
       const frequencies = plain.map((frequency) => {
         const turns = (original * frequency) / (2 * Math.PI);
-        const kept = (turns - lowFreqFactor) / (highFreqFactor - lowFreqFactor);
-        return mix(frequency, factor, Math.min(Math.max(kept, 0), 1));
+        const unscaled = (turns - lowFreqFactor) / (highFreqFactor - lowFreqFactor);
+        return mix(frequency, factor, Math.min(Math.max(unscaled, 0), 1));
       });
       return { frequencies, attentionFactor: 1 };
     }
@@ -187,9 +187,9 @@ function yarn(
   };
 }
 
-/** The share `kept` of a frequency as it was, the rest over `factor`. */
-function mix(frequency: number, factor: number, kept: number): number {
-  return frequency * kept + (frequency / factor) * (1 - kept);
+/** The share `unscaled` of a frequency as it was, the rest over `factor`. */
+function mix(frequency: number, factor: number, unscaled: number): number {
+  return frequency * unscaled + (frequency / factor) * (1 - unscaled);
 }
 
 /** The numbers each scaling needs, and those it may have. */

@@ -91,7 +91,7 @@ export function rotate(
   x: Tensor,
   options: RotateOptions = {},
 ): Tensor {
-  return checkAttention(NAME, attention).now(NAME, (engine) =>
+  return checkAttention(NAME, attention).run(NAME, (engine) =>
     rotateSteps(engine, x, read(NAME, options)),
   );
 }
@@ -137,11 +137,11 @@ function* rotateSteps(engine: Engine, x: Tensor, options: RotateOptions): Steps<
   } else {
     staging.data(RotaryFrame.frequencies, "frequencies", tables.frequencies, tables.pairs);
   }
-  staging.room(RotaryFrame.angles, 2 * tables.pairs * 4);
+  staging.reserve(RotaryFrame.angles, 2 * tables.pairs * 4);
   const result = staging.output(RotaryFrame.result, input.dims, out);
   try {
     module.run(PositionsKernel.rotate, staging.begin(), 0, 0, 0);
-    return yield* staging.take(result);
+    return yield* staging.result(result);
   } finally {
     staging.release();
   }

@@ -108,8 +108,8 @@ function positionOf({ batch, rows }: View, axes: number, positions: number | Arr
   const perBatch = !counted && numbers.length === axes * batch;
   return (index: number) => {
     const axis = Math.floor(index / (batch * rows));
-    const shared = perBatch ? Math.floor(index / rows) : axis * rows + offset(index);
-    const from = counted ? index : shared;
+    const entry = perBatch ? Math.floor(index / rows) : axis * rows + offset(index);
+    const from = counted ? index : entry;
     const further = perBatch ? offset(index) : 0;
     const position = numbers[from];
     const sum = typeof position === "number" ? position + further : position;

@@ -10,7 +10,7 @@ import { received } from "../tensor/tensor";
 /** Plain numbers are integers of 32 bits. */
 export type Data = Float32Array | Uint8Array | Int32Array | readonly number[];
 
-export interface Place {
+export interface Region {
   /** Where the frame wants the address, if it does. */
   readonly slot: number | undefined;
   readonly bytes: number;
@@ -19,7 +19,7 @@ export interface Place {
 }
 
 export interface Copy {
-  readonly place: Place;
+  readonly region: Region;
   readonly argument: string;
   /** Another engine's tensor is asked for its data anew after every pause. */
   readonly from: Data | AllocatedTensor;
@@ -29,11 +29,11 @@ export interface Copy {
 export function copyIn(
   { bytes, floats, words }: Arena,
   operation: string,
-  { place, argument, from }: Copy,
+  { region, argument, from }: Copy,
   start = 0,
-  end = place.bytes,
+  end = region.bytes,
 ): void {
-  const at = place.address + start;
+  const at = region.address + start;
   if (Array.isArray(from)) {
     words.set(from, at / 4);
     return;
@@ -41,9 +41,9 @@ export function copyIn(
   const data = (from instanceof AllocatedTensor ? from.data : from) as Float32Array;
   const kind = kindOf(data);
   const size = kind === "Uint8Array" ? 1 : 4;
-  const elements = place.bytes / size;
+  const elements = region.bytes / size;
   if (lengthOf(data) !== elements) throw changed(operation, argument, data, elements);
-  const whole = end - start === place.bytes && !("growable" in bufferOf(data));
+  const whole = end - start === region.bytes && !("growable" in bufferOf(data));
   // No view where none is needed: it costs more than the copy of a small tensor.
   const piece = whole ? data : part(data, start / size, (end - start) / size);
   if (size === 1) bytes.set(piece, at);

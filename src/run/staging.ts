@@ -4,7 +4,7 @@
 //   const staging = new Staging(engine, "attend");
 //   staging.tensor(AttendFrame.query, "query", query);          // note what is needed
 //   const output = staging.output(AttendFrame.output, dims, out);
-//   try { kernel(staging.begin()); return yield* staging.take(output); }
+//   try { kernel(staging.begin()); return yield* staging.result(output); }
 //   finally { staging.release(); }
 
 import { bufferOf, byteOffsetOf, kindOf, lengthOf } from "../arrays";
@@ -14,21 +14,21 @@ import { align } from "../memory/arena";
 import { AllocatedTensor } from "../tensor/allocated";
 import { elementsOf } from "../tensor/dims";
 import { add, set, type Tensor } from "../tensor/tensor";
-import { type Copy, changed, copyIn, type Data, type Place } from "./copy";
+import { type Copy, changed, copyIn, type Data, type Region } from "./copy";
 import type { Steps, Work } from "./steps";
 
-export type { Place } from "./copy";
+export type { Region } from "./copy";
 
 /** Copied at once: a fraction of a millisecond, or some of them where memory is touched first. */
 const PAUSE_BYTES = 2 ** 20;
 
-/** Items are counted in 32 bits, with room for what threads count past the end. */
+/** Items are counted in 32 bits, and threads count past the end. */
 const MOST_ITEMS = 2 ** 30;
 
 const FRAME_BYTES = align(FRAME_WORDS * 4);
 
 export interface Output {
-  readonly place: Place;
+  readonly region: Region;
   readonly dims: readonly number[];
   readonly argument: string;
   readonly out: Tensor | undefined;
@@ -41,31 +41,31 @@ export interface Output {
 export class Staging {
   readonly #engine: Engine;
   readonly operation: string;
-  readonly #places: Place[] = [];
+  readonly #regions: Region[] = [];
   readonly #copies: Copy[] = [];
   /** Blocks that are read or written to while others may use the engine. */
-  readonly #held: number[] = [];
-  readonly #apart: boolean;
+  readonly #pinned: number[] = [];
+  readonly #deferred: boolean;
   #block = 0;
   #blockBytes = 0;
   #begun = false;
 
-  /** `apart`: an `out` in this memory is not written before `take`. */
-  constructor(engine: Engine, operation: string, apart = engine.shared) {
+  /** `deferred`: an `out` in this memory is not written before `result`. */
+  constructor(engine: Engine, operation: string, deferred = engine.concurrent) {
     this.#engine = engine;
     this.operation = operation;
-    this.#apart = apart;
+    this.#deferred = deferred;
   }
 
   /** Bytes that are missing in this memory. */
   get bytes(): number {
     let bytes = FRAME_BYTES;
-    for (const place of this.#places) if (place.address === 0) bytes += align(place.bytes);
+    for (const region of this.#regions) if (region.address === 0) bytes += align(region.bytes);
     return bytes;
   }
 
   /** A checked tensor to read: in place if it lies in this memory, else copied in; or its address. */
-  tensor(slot: number | undefined, argument: string, value: Tensor | number): Place {
+  tensor(slot: number | undefined, argument: string, value: Tensor | number): Region {
     if (typeof value === "number") return this.block(slot, value);
     const bytes = elementsOf(value.dims) * 4;
     const from = value instanceof AllocatedTensor ? value : value.data;
@@ -73,9 +73,9 @@ export class Staging {
   }
 
   /** A block of the arena's to read. */
-  block(slot: number | undefined, address: number): Place {
-    this.#hold(address);
-    return this.#place(slot, 0, address);
+  block(slot: number | undefined, address: number): Region {
+    this.#pin(address);
+    return this.#region(slot, 0, address);
   }
 
   /** Plain data to read, of as many elements as were checked. */
@@ -83,14 +83,14 @@ export class Staging {
     this.#read(slot, argument, data, elements * (kindOf(data) === "Uint8Array" ? 1 : 4));
   }
 
-  /** Room for what the kernel writes; `copy` gives it back. */
-  room(slot: number, bytes: number): Place {
-    return this.#place(slot, bytes, 0);
+  /** A region that the kernel writes; `copy` gives its content. */
+  reserve(slot: number, bytes: number): Region {
+    return this.#region(slot, bytes, 0);
   }
 
   /**
-   * Room for a result; an `out` in this memory is written in place unless it overlaps an input or the
-   * result is to be kept apart, or added to what is in it.
+   * The region of a result; an `out` in this memory is written in place unless it overlaps an input or the
+   * result is deferred, or added to what is in it.
    */
   output(
     slot: number,
@@ -103,15 +103,15 @@ export class Staging {
     const to = out instanceof AllocatedTensor ? out : out?.data;
     const address = to ? this.#addressOf(argument, to, bytes) : 0;
     const end = address + bytes;
-    const apart =
+    const deferred =
       added ||
-      this.#apart ||
-      this.#places.some(
+      this.#deferred ||
+      this.#regions.some(
         (input) => input.address && input.address < end && address < input.address + input.bytes,
       );
-    if (address && apart) this.#hold(address);
-    const place = this.#place(slot, bytes, apart ? 0 : address);
-    return { place, dims, argument, out, address, added };
+    if (address && deferred) this.#pin(address);
+    const region = this.#region(slot, bytes, deferred ? 0 : address);
+    return { region, dims, argument, out, address, added };
   }
 
   /**
@@ -124,13 +124,13 @@ export class Staging {
     return this.#block;
   }
 
-  /** `begin`, with pauses where others may use the engine. */
-  *place(): Steps<number> {
-    const { arena, shared } = this.#engine;
-    if (!shared) return this.begin();
+  /** `begin` as steps, with pauses where others may use the engine. */
+  *beginSteps(): Steps<number> {
+    const { arena, concurrent } = this.#engine;
+    if (!concurrent) return this.begin();
     this.#allocate();
     for (const copy of this.#copies) {
-      const { bytes } = copy.place;
+      const { bytes } = copy.region;
       const piece = Array.isArray(copy.from) ? bytes : PAUSE_BYTES;
       for (let at = 0; at < bytes; at += piece) {
         copyIn(arena, this.operation, copy, at, Math.min(at + piece, bytes));
@@ -147,15 +147,15 @@ export class Staging {
       throw new ArgumentError(this.operation, "query, key, value", expected, `${work.items}`);
     }
     // No getter: in an object literal it is a hidden class of its own for each call.
-    const placed = {
+    const staged = {
       ...work,
       call: this.#block,
       move: () => {
         this.#move();
-        placed.call = this.#block;
+        staged.call = this.#block;
       },
     };
-    return placed;
+    return staged;
   }
 
   /** Begins anew in another block: a late worker's writes go to the old one. */
@@ -167,18 +167,18 @@ export class Staging {
     void pool?.quarantine(arena, left);
     this.#block = arena.allocate(this.operation, this.#blockBytes);
     arena.bytes.copyWithin(this.#block, left, end);
-    for (const place of this.#places) {
-      if (place.address >= left && place.address < end) place.address += this.#block - left;
+    for (const region of this.#regions) {
+      if (region.address >= left && region.address < end) region.address += this.#block - left;
     }
     this.#writeAddresses();
   }
 
   /** A fresh copy of a result; with pauses where others may use the engine. */
-  *copy(place: Place): Steps<Float32Array> {
-    const { arena, shared } = this.#engine;
-    const start = place.address / 4;
-    const length = place.bytes / 4;
-    if (!shared) return arena.floats.slice(start, start + length);
+  *copy(region: Region): Steps<Float32Array> {
+    const { arena, concurrent } = this.#engine;
+    const start = region.address / 4;
+    const length = region.bytes / 4;
+    if (!concurrent) return arena.floats.slice(start, start + length);
     const data = new Float32Array(length);
     for (let at = 0; at < length; at += PAUSE_BYTES / 4) {
       const end = Math.min(at + PAUSE_BYTES / 4, length);
@@ -189,29 +189,29 @@ export class Staging {
   }
 
   /** The results: those without an `out` first, so that a call that fails has written nothing. */
-  *takeAll(outputs: readonly Output[]): Steps<Tensor[]> {
-    const taken: Tensor[] = [];
+  *results(outputs: readonly Output[]): Steps<Tensor[]> {
+    const results: Tensor[] = [];
     for (const given of [false, true]) {
       for (const [index, output] of outputs.entries()) {
-        if ((output.out !== undefined) === given) taken[index] = yield* this.take(output);
+        if ((output.out !== undefined) === given) results[index] = yield* this.result(output);
       }
     }
-    return taken;
+    return results;
   }
 
   /** The result: in `out` where one was given, all of it at once. */
-  *take({ place, dims, argument, out, address, added }: Output): Steps<Tensor> {
-    if (!out) return { data: yield* this.copy(place), dims: dims.slice() };
+  *result({ region, dims, argument, out, address, added }: Output): Steps<Tensor> {
+    if (!out) return { data: yield* this.copy(region), dims: dims.slice() };
     const { buffer, bytes, floats } = this.#engine.arena;
-    const length = place.bytes / 4;
-    const result = floats.subarray(place.address / 4, place.address / 4 + length);
+    const length = region.bytes / 4;
+    const result = floats.subarray(region.address / 4, region.address / 4 + length);
     const allocated = out instanceof AllocatedTensor;
     // What scoreMod threw away while the call ran.
     if (allocated) out.address(this.operation, argument);
     if (address) {
       if (added) add(floats.subarray(address / 4, address / 4 + length), result);
-      else if (address !== place.address)
-        bytes.copyWithin(address, place.address, place.address + place.bytes);
+      else if (address !== region.address)
+        bytes.copyWithin(address, region.address, region.address + region.bytes);
       if (allocated) return out;
       const stale = bufferOf(out.data) !== buffer;
       const data = stale ? floats.subarray(address / 4, address / 4 + length) : out.data;
@@ -227,7 +227,7 @@ export class Staging {
   release(): void {
     if (!this.#begun) return;
     const { arena } = this.#engine;
-    for (const address of this.#held) arena.letGo(address);
+    for (const address of this.#pinned) arena.unpin(address);
     if (this.#block) arena.release(this.#block);
     this.#begun = false;
   }
@@ -236,13 +236,13 @@ export class Staging {
     const { arena, frame } = this.#engine;
     this.#blockBytes = this.bytes;
     this.#block = arena.allocate(this.operation, this.#blockBytes);
-    for (const address of this.#held) arena.hold(address);
+    for (const address of this.#pinned) arena.pin(address);
     this.#begun = true;
     let next = this.#block + FRAME_BYTES;
-    for (const place of this.#places) {
-      if (place.address) continue;
-      place.address = next;
-      next += align(place.bytes);
+    for (const region of this.#regions) {
+      if (region.address) continue;
+      region.address = next;
+      next += align(region.bytes);
     }
     arena.bytes.copyWithin(this.#block, frame, frame + FRAME_BYTES);
     this.#writeAddresses();
@@ -250,28 +250,28 @@ export class Staging {
 
   #writeAddresses(): void {
     const { words } = this.#engine.arena;
-    for (const { slot, address } of this.#places) {
+    for (const { slot, address } of this.#regions) {
       if (slot !== undefined) words[this.#block / 4 + slot] = address;
     }
   }
 
-  /** Keeps a block from others until the call ends. */
-  #hold(address: number): void {
-    if (this.#engine.shared) this.#held.push(this.#engine.arena.blockOf(address));
+  /** Pins a block until the call ends. */
+  #pin(address: number): void {
+    if (this.#engine.concurrent) this.#pinned.push(this.#engine.arena.blockOf(address));
   }
 
-  #read(slot: number | undefined, argument: string, given: Copy["from"], bytes: number): Place {
+  #read(slot: number | undefined, argument: string, given: Copy["from"], bytes: number): Region {
     const address = this.#addressOf(argument, given, bytes);
-    const place = this.#place(slot, bytes, address);
-    if (address) this.#hold(address);
-    else this.#copies.push({ place, argument, from: given });
-    return place;
+    const region = this.#region(slot, bytes, address);
+    if (address) this.#pin(address);
+    else this.#copies.push({ region, argument, from: given });
+    return region;
   }
 
-  #place(slot: number | undefined, bytes: number, address: number): Place {
-    const place = { slot, bytes, address };
-    this.#places.push(place);
-    return place;
+  #region(slot: number | undefined, bytes: number, address: number): Region {
+    const region = { slot, bytes, address };
+    this.#regions.push(region);
+    return region;
   }
 
   /** Where it lies in this memory, an allocated tensor or a view of one; else 0. */

@@ -1,5 +1,5 @@
-// How a call is run. An operation is written once, as steps: it checks, places its tensors, yields
-// its work as a list of items, and takes the result; whoever runs the steps decides where and when
+// How a call is run. An operation is written once, as steps: it checks, stages its tensors, yields
+// its work as a list of items, and copies the result out; whoever runs the steps decides where and when
 // the items are done. Whatever happens, the steps end, and give their memory back in `finally`.
 
 import { ArgumentError, DisposedError, describe } from "../errors";
@@ -11,7 +11,7 @@ export interface Work {
   readonly module: number;
   readonly kernel: number;
   readonly items: number;
-  /** Threads that the call's scratch has room for. */
+  /** Threads that the call's scratch is made for. */
   readonly threads: number;
   /** Address of the call's frame. */
   readonly call: number;
@@ -33,14 +33,14 @@ export function threadsFor({ pool }: Engine, multiplyAdds: number): number {
 }
 
 /** All of it, before returning. */
-export function runNow<Result>(engine: Engine, steps: Steps<Result>): Result {
+export function runSync<Result>(engine: Engine, steps: Steps<Result>): Result {
   let step = steps.next();
   while (!step.done) {
     const work = step.value;
     try {
-      const shared = work && work.threads > 1 && engine.pool?.idle;
-      if (work && !(shared && engine.pool?.run(work, engine.modules))) {
-        if (shared) work.move();
+      const onPool = work && work.threads > 1 && engine.pool?.idle;
+      if (work && !(onPool && engine.pool?.run(work, engine.modules))) {
+        if (onPool) work.move();
         for (let item = 0; item < work.items; item++) {
           for (let key = part(engine, work, item, 0); key; ) key = part(engine, work, item, key);
         }
@@ -66,7 +66,7 @@ function part({ modules }: Engine, work: Work, item: number, key: number): numbe
 const SLICE_MS = 4;
 
 /** The same on the workers alone, or without them in slices, between which the event loop runs. */
-export async function runLater<Result>(
+export async function runAsync<Result>(
   engine: Engine,
   operation: string,
   steps: Steps<Result>,
@@ -129,18 +129,18 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 async function onWorkers(engine: Engine, work: Work, signal?: AbortSignal): Promise<boolean> {
   const { arena, pool } = engine;
   if (work.threads === 1 || !pool?.idle) return false;
-  const complete = await pool.runLater(work, () => signal?.aborted || !arena.reserved);
+  const complete = await pool.runAsync(work, () => signal?.aborted || !arena.reserved);
   if (!complete && arena.reserved) work.move();
   return complete;
 }
 
-/** Goes to the next work: what is placed until then has to stay while others use the engine. */
+/** Goes to the next work: what is staged until then has to stay while others use the engine. */
 function advance<Step>(engine: Engine, go: () => Step): Step {
-  engine.shared = true;
+  engine.concurrent = true;
   try {
     return go();
   } finally {
-    engine.shared = false;
+    engine.concurrent = false;
   }
 }
 

@@ -1,5 +1,5 @@
 // Half floats, as real weights arrive: bits in a Uint16Array ↔ Float32Array. Every value is
-// kept exactly on the way up; on the way down it is rounded to the nearest, ties to even.
+// exact on the way up; on the way down it is rounded to the nearest, ties to even.
 
 import { kindOf, lengthOf } from "../arrays";
 import { ArgumentError, describe } from "../errors";

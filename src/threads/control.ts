@@ -1,14 +1,14 @@
-// What the calling thread and the workers share besides linear memory, and how each takes items.
+// What the calling thread and the workers share besides linear memory, and how each does items.
 //
 // A call is open while `state` is odd. To enter, a thread counts itself `inside` and only then looks
 // whether the call is open; to close, the calling thread changes `state` and waits until nobody
-// is inside. So no thread takes an item of a call that it did not enter.
+// is inside. So no thread does an item of a call that it did not enter.
 
 import type { Module } from "../instance/modules";
 
 export enum Control {
   state, // odd: a call is open; even: none; RETIRED: never again
-  next, // the next item to take
+  next, // the next item to do
   done, // items done
   inside, // workers that may be at work
   progress, // moves with every part of an item
@@ -23,10 +23,10 @@ export enum Control {
 export const RETIRED = -1;
 
 /**
- * Takes items until none is left. Gives up where `goOn` does, which is asked between parts and
+ * Does items until none is left. Gives up where `goOn` does, which is asked between parts and
  * again and again while what an item needs is not done.
  */
-export function takeItems(
+export function runItems(
   control: Int32Array,
   modules: readonly Module[],
   thread: number,
@@ -51,15 +51,15 @@ export function takeItems(
   }
 }
 
-/** Looks this often before it sleeps: what others are at is mostly done within microseconds. */
+/** Spins so often before it sleeps: what others are at is mostly done within microseconds. */
 const SPINS = 2000;
 const SLEEP_MS = 0.1;
 
 /** A moment's rest for one that waits; asleep only where the thread may, unlike a page's. */
 export function pauses(control: Int32Array, maySleep: boolean): () => void {
-  let looks = 0;
+  let spins = 0;
   return () => {
-    if (!maySleep || ++looks < SPINS) return;
+    if (!maySleep || ++spins < SPINS) return;
     const done = Atomics.load(control, Control.done);
     Atomics.wait(control, Control.done, done, SLEEP_MS);
   };

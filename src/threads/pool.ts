@@ -1,4 +1,4 @@
-// Workers that share the linear memory. They and the calling thread take a call's items by an atomic
+// Workers that share the linear memory. They and the calling thread do a call's items by an atomic
 // counter; which thread does an item changes no bit of it.
 //
 // A worker may fail to start, be killed while it holds an item or stop answering. Then the pool
@@ -8,7 +8,7 @@
 import type { Module } from "../instance/modules";
 import type { Arena } from "../memory/arena";
 import type { Work } from "../run/steps";
-import { Control, pauses, RETIRED, takeItems } from "./control";
+import { Control, pauses, RETIRED, runItems } from "./control";
 
 /** A running worker, whatever the platform calls it. */
 export interface StartedWorker {
@@ -33,7 +33,7 @@ const START_MS = 10_000;
 const LOOK_MS = 20;
 
 export class Pool {
-  /** Threads that take items, the calling one included; 1 once retired. */
+  /** Threads that do items, the calling one included; 1 once retired. */
   threads: number;
   /** Why it has retired. */
   reason: string | undefined;
@@ -98,7 +98,7 @@ export class Pool {
       rest();
       return !stalled();
     };
-    let complete = takeItems(control, modules, 0, goOn);
+    let complete = runItems(control, modules, 0, goOn);
     const until = (reached: () => boolean) => {
       while (!reached()) if (!goOn(true)) return false;
       return true;
@@ -114,7 +114,7 @@ export class Pool {
    * Does all items on the workers alone, without holding this thread; false if they could not.
    * Ends early, with the items half done, once `interrupted` says so.
    */
-  async runLater(work: Work, interrupted: () => boolean): Promise<boolean> {
+  async runAsync(work: Work, interrupted: () => boolean): Promise<boolean> {
     this.#busy = true;
     try {
       this.#open(work, 1);
@@ -132,7 +132,7 @@ export class Pool {
     }
   }
 
-  /** Keeps a block from others until no late write can come. */
+  /** Releases a block once no late write can come. */
   async quarantine(arena: Arena, address: number): Promise<void> {
     await this.#ended;
     arena.release(address);
@@ -162,15 +162,15 @@ export class Pool {
     Atomics.store(control, Control.kernel, kernel);
     Atomics.store(control, Control.call, call);
     Atomics.store(control, Control.announce, announce);
-    this.#turn();
+    this.#nextState();
     Atomics.notify(control, Control.state);
   }
 
   #close(): void {
-    if (this.threads > 1) this.#turn();
+    if (this.threads > 1) this.#nextState();
   }
 
-  #turn(): void {
+  #nextState(): void {
     const state = (this.#count(Control.state) + 1) & 0x3fffffff;
     Atomics.store(this.#control, Control.state, state);
   }

@@ -2,7 +2,7 @@
 // a text of its own, see scripts/worker-source.mjs.
 
 import { type Module, stepTable } from "../instance/modules";
-import { Control, pauses, RETIRED, takeItems } from "./control";
+import { Control, pauses, RETIRED, runItems } from "./control";
 
 /** What the pool sends to start a worker. */
 export interface Start {
@@ -31,7 +31,7 @@ export function work(
   say("ready");
   let seen = 0;
   for (;;) {
-    for (let looks = 0; looks < SPINS_BETWEEN_CALLS; looks++) {
+    for (let spins = 0; spins < SPINS_BETWEEN_CALLS; spins++) {
       if (Atomics.load(control, Control.state) !== seen) break;
     }
     Atomics.wait(control, Control.state, seen);
@@ -41,7 +41,7 @@ export function work(
     const announce = open && Atomics.load(control, Control.announce) === 1;
     if (open) {
       const rest = pauses(control, true);
-      takeItems(control, modules, thread, (waiting) => {
+      runItems(control, modules, thread, (waiting) => {
         if (waiting) rest();
         return Atomics.load(control, Control.state) === state;
       });

@@ -31,25 +31,25 @@ export function* attendAppendedBackward(
   outputGradient: Tensor,
   options: GradientOptions,
 ): Steps<AppendedGradients> {
-  const wanted = checkWanted(call.operation, options, call.placed);
+  const wanted = checkWanted(call.operation, options, call.checked);
   // The sinks' gradient comes with the appended keys: a sequence may have no others.
-  const own = { ...options, gradients: { ...wanted, sinks: false } };
-  const ofOwn = yield* callBackward(engine, call, outputGradient, state, own);
+  const withoutSinks = { ...options, gradients: { ...wanted, sinks: false } };
+  const ofInputs = yield* callBackward(engine, call, outputGradient, state, withoutSinks);
   const other = appendedCall(call, rows);
-  const { sinks } = call.placed.scoring;
-  const scoring = { ...other.placed.scoring, sinks: wanted.sinks ? sinks : undefined };
+  const { sinks } = call.checked.scoring;
+  const scoring = { ...other.checked.scoring, sinks: wanted.sinks ? sinks : undefined };
   const { keyGradient, valueGradient, sinksGradient } = yield* callBackward(
     engine,
-    { ...other, placed: { ...other.placed, scoring } },
+    { ...other, checked: { ...other.checked, scoring } },
     outputGradient,
     state,
     {
       gradients: { sinks: wanted.sinks },
-      out: { query: ofOwn.queryGradient },
+      out: { query: ofInputs.queryGradient },
       accumulate: true,
     },
   );
-  const gradients = { ...ofOwn, ...(sinksGradient && { sinksGradient }) };
+  const gradients = { ...ofInputs, ...(sinksGradient && { sinksGradient }) };
   const { biasDims } = rows;
   if (!biasDims) return gradients;
   const biasKeyValue = {

@@ -1,4 +1,4 @@
-// Gradients of attend: check → place → call → take, as in attend.ts.
+// Gradients of attend: check → stage → run → result, as in attend.ts.
 
 import { MaskKind, TrainingKernel } from "../../assembly/kinds";
 import { BackwardFrame, Mask as MaskRecord } from "../../build/frames";
@@ -22,7 +22,7 @@ import {
   type BackwardOptions,
   type GradientOptions,
   readBackward,
-  readBackwardLater,
+  readBackwardAsync,
   readPass,
 } from "./options";
 
@@ -43,7 +43,7 @@ export function attendBackward(
   options: BackwardOptions = {},
 ): AttendGradients {
   const name = "attendBackward";
-  return checkAttention(name, attention).now(name, (engine) => {
+  return checkAttention(name, attention).run(name, (engine) => {
     const read = readBackward(name, options);
     const { call, given } = checkPass(name, pass, read);
     return callBackward(engine, call, given.outputGradient, given, read);
@@ -57,8 +57,8 @@ export function attendBackwardAsync(
   options: BackwardOptions & Abortable = {},
 ): Promise<AttendGradients> {
   const name = "attendBackwardAsync";
-  return checkAttention(name, attention).later(name, () => {
-    const { signal, ...read } = readBackwardLater(name, options);
+  return checkAttention(name, attention).runAsync(name, () => {
+    const { signal, ...read } = readBackwardAsync(name, options);
     const { call, given } = checkPass(name, pass, read);
     const state = checkState(name, given, call.shapes);
     const gradient = like(name, "outputGradient", given.outputGradient, call.shapes.outputDims);
@@ -92,12 +92,12 @@ export function forwardOptions<T extends object>(
 /** `call` is the forward pass that the gradients go back through. */
 export function* callBackward(
   engine: Engine,
-  { operation, inputs, shapes, placed }: AttendCall,
+  { operation, inputs, shapes, checked }: AttendCall,
   outputGradient: Tensor,
   state: AttendState,
   options: GradientOptions,
 ): Steps<AttendGradients> {
-  const wanted = checkWanted(operation, options, placed);
+  const wanted = checkWanted(operation, options, checked);
   const { output, logSumExp } = checkState(operation, state, shapes);
   const gradient = like(operation, "outputGradient", outputGradient, shapes.outputDims);
   const out = checkOuts(operation, options, inputs);
@@ -106,57 +106,62 @@ export function* callBackward(
   const number = moduleOf(engine, operation, "training");
   const module = engine.modules[number] as Module;
   const { batch, heads, queries, keys, headSize, valueSize } = shapes;
-  const words = writeCall(engine, shapes, placed);
+  const words = writeCall(engine, shapes, checked);
   // A mask's gradient is added up over all that it was broadcast to.
   const multiplyAdds = batch * heads * queries * keys * (3 * headSize + 2 * valueSize);
   const threads = wanted.mask ? 1 : threadsFor(engine, multiplyAdds);
   words[BackwardFrame.threads] = threads;
-  const staging = new Staging(engine, operation, engine.shared || threads > 1);
-  stageCall(staging, inputs, placed);
+  const staging = new Staging(engine, operation, engine.concurrent || threads > 1);
+  stageCall(staging, inputs, checked);
   staging.tensor(BackwardFrame.output, "output", output);
   staging.tensor(BackwardFrame.logSumExp, "logSumExp", logSumExp);
   staging.tensor(BackwardFrame.outputGradient, "outputGradient", gradient);
   const target = (name: keyof Inputs, slot: BackwardFrame) =>
     staging.output(slot, inputs[name].dims, out[name], `out.${name}`, options.accumulate === true);
-  const queryPlace = target("query", BackwardFrame.queryGradient);
-  const keyPlace = target("key", BackwardFrame.keyGradient);
-  const valuePlace = target("value", BackwardFrame.valueGradient);
-  const { masks, scoring } = placed;
-  const maskPlaces = (wanted.mask ? masks.each : []).map(({ kind, dims }, index) =>
+  const queryOutput = target("query", BackwardFrame.queryGradient);
+  const keyOutput = target("key", BackwardFrame.keyGradient);
+  const valueOutput = target("value", BackwardFrame.valueGradient);
+  const { masks, scoring } = checked;
+  const maskRegions = (wanted.mask ? masks.each : []).map(({ kind, dims }, index) =>
     kind === MaskKind.additive
-      ? { dims, place: staging.room(maskSlot(index, MaskRecord.gradient), elementsOf(dims) * 4) }
+      ? {
+          dims,
+          region: staging.reserve(maskSlot(index, MaskRecord.gradient), elementsOf(dims) * 4),
+        }
       : undefined,
   );
-  const slopesPlace = wanted.alibi && staging.room(BackwardFrame.slopesGradient, batch * heads * 4);
-  const sinksPlace = wanted.sinks && staging.room(BackwardFrame.sinksGradient, batch * heads * 4);
-  staging.room(BackwardFrame.scratch, module.scratchBytes(TrainingKernel.backward, frame));
+  const slopesRegion =
+    wanted.alibi && staging.reserve(BackwardFrame.slopesGradient, batch * heads * 4);
+  const sinksRegion =
+    wanted.sinks && staging.reserve(BackwardFrame.sinksGradient, batch * heads * 4);
+  staging.reserve(BackwardFrame.scratch, module.scratchBytes(TrainingKernel.backward, frame));
   try {
-    const call = yield* staging.place();
-    for (const mask of maskPlaces) {
+    const call = yield* staging.beginSteps();
+    for (const mask of maskRegions) {
       if (!mask) continue;
-      const { address, bytes } = mask.place;
+      const { address, bytes } = mask.region;
       engine.arena.bytes.fill(0, address, address + bytes);
     }
     const items = module.items(TrainingKernel.backward, call);
     yield staging.work({ module: number, kernel: TrainingKernel.backward, items, threads });
     const asked: Partial<AttendGradients> = {};
     const sums: (Tensor | undefined)[] = [];
-    for (const mask of maskPlaces) {
-      sums.push(mask && { data: yield* staging.copy(mask.place), dims: mask.dims.slice() });
+    for (const mask of maskRegions) {
+      sums.push(mask && { data: yield* staging.copy(mask.region), dims: mask.dims.slice() });
     }
     if (wanted.mask && masks.listed) asked.maskGradients = sums;
     else if (sums[0]) asked.maskGradient = sums[0];
-    if (slopesPlace) {
-      const sums = yield* staging.copy(slopesPlace);
+    if (slopesRegion) {
+      const sums = yield* staging.copy(slopesRegion);
       asked.slopesGradient = scoring.alibi?.perBatch
         ? { data: sums, dims: [batch, heads] }
         : overBatches(sums, heads);
     }
-    if (sinksPlace) asked.sinksGradient = overBatches(yield* staging.copy(sinksPlace), heads);
-    const [queryGradient, keyGradient, valueGradient] = (yield* staging.takeAll([
-      queryPlace,
-      keyPlace,
-      valuePlace,
+    if (sinksRegion) asked.sinksGradient = overBatches(yield* staging.copy(sinksRegion), heads);
+    const [queryGradient, keyGradient, valueGradient] = (yield* staging.results([
+      queryOutput,
+      keyOutput,
+      valueOutput,
     ])) as [Tensor, Tensor, Tensor];
     return { queryGradient, keyGradient, valueGradient, ...asked };
   } finally {

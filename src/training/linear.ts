@@ -53,7 +53,7 @@ export interface LinearGradients {
 
 const fields = { gradients: 1, out: 1, accumulate: 1 } as const;
 const readLinearBackward = reader<LinearBackwardOptions>(fields);
-const readLinearBackwardLater = reader<LinearBackwardOptions & Abortable>({ ...fields, signal: 1 });
+const readLinearBackwardAsync = reader<LinearBackwardOptions & Abortable>({ ...fields, signal: 1 });
 
 /**
  * Gradients of `linear`'s x, weight and bias: outputGradient [..., out], x [..., in] as it was
@@ -69,7 +69,7 @@ export function linearBackward(
   options: LinearBackwardOptions = {},
 ): LinearGradients {
   const name = "linearBackward";
-  return checkAttention(name, attention).now(name, (engine) => {
+  return checkAttention(name, attention).run(name, (engine) => {
     const read = readLinearBackward(name, options);
     const weight = checkPrepared(name, prepared);
     return linearGradients(engine, name, { outputGradient, x, weight }, read);
@@ -85,8 +85,8 @@ export function linearBackwardAsync(
   options: LinearBackwardOptions & Abortable = {},
 ): Promise<LinearGradients> {
   const name = "linearBackwardAsync";
-  return checkAttention(name, attention).later(name, () => {
-    const { signal, ...read } = readLinearBackwardLater(name, options);
+  return checkAttention(name, attention).runAsync(name, () => {
+    const { signal, ...read } = readLinearBackwardAsync(name, options);
     const weight = checkPrepared(name, prepared);
     const pass = {
       outputGradient: checkTensor(name, "outputGradient", outputGradient),
@@ -129,7 +129,7 @@ export function* linearGradients(
   const rows = elementsOf(input.dims.slice(0, -1));
   // Both are brought in once, and no result leaves before all are there: an `out` may be an input.
   const inputs = new Staging(engine, operation);
-  const placed = {
+  const staged = {
     x: inputs.tensor(undefined, "x", input),
     dy: inputs.tensor(undefined, "outputGradient", gradient),
   };
@@ -141,7 +141,7 @@ export function* linearGradients(
   };
   try {
     inputs.begin();
-    const [x, dy] = [placed.x.address, placed.dy.address];
+    const [x, dy] = [staged.x.address, staged.dy.address];
     // [in, out] is xᵀ · dy, [out, in] is dyᵀ · x.
     const [left, right] = order === "in,out" ? [x, dy] : [dy, x];
     const results = [
@@ -172,7 +172,7 @@ export function* linearGradients(
     }
     if (biased)
       results.push(yield* sumRows(module, engine, stage(), { x: dy, rows }, targets.bias));
-    const [weightGradient, ...others] = yield* inputs.takeAll(results);
+    const [weightGradient, ...others] = yield* inputs.results(results);
     const inputGradient = wanted ? others.shift() : undefined;
     const [biasGradient] = others;
     return {
@@ -235,7 +235,7 @@ function* sumRows(
   words[LinearFrame.columns] = elementsOf(dims);
   staging.block(LinearFrame.input, x);
   const result = staging.output(LinearFrame.result, dims, out, argument, added);
-  module.run(TrainingKernel.sumRows, yield* staging.place(), 0, 0, 0);
+  module.run(TrainingKernel.sumRows, yield* staging.beginSteps(), 0, 0, 0);
   return result;
 }
 

@@ -9,7 +9,7 @@ import type { Engine } from "../instance/instance";
 import { moduleOf } from "../instance/modules";
 import { checkLayer, type MultiHeadAttention } from "../layer/multihead";
 import type { LayerWeights } from "../layer/projections";
-import { type Kept, LayerRecord } from "../layer/record";
+import { LayerRecord, type Recorded } from "../layer/record";
 import type { PreparedLinear } from "../linear/linear";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
@@ -26,7 +26,7 @@ import { type LinearGradients, linearGradients } from "./linear";
 import { type GradientOptions, gradientFields } from "./options";
 
 const readLayerBackward = reader<LayerBackwardOptions>(gradientFields);
-const readLayerBackwardLater = reader<LayerBackwardOptions & Abortable>({
+const readLayerBackwardAsync = reader<LayerBackwardOptions & Abortable>({
   ...gradientFields,
   signal: 1,
 });
@@ -45,7 +45,7 @@ export function multiHeadBackward(
 ): LayerGradients {
   const name = "multiHeadBackward";
   const { attention } = checkLayer(name, layer);
-  return attention.now(name, (engine) => {
+  return attention.run(name, (engine) => {
     const read = readLayerBackward(name, options);
     return backwardSteps(engine, name, { layer, record, outputGradient }, read);
   });
@@ -60,8 +60,8 @@ export function multiHeadBackwardAsync(
 ): Promise<LayerGradients> {
   const name = "multiHeadBackwardAsync";
   const { attention } = checkLayer(name, layer);
-  return attention.later(name, () => {
-    const { signal, ...read } = readLayerBackwardLater(name, options);
+  return attention.runAsync(name, () => {
+    const { signal, ...read } = readLayerBackwardAsync(name, options);
     const gradient = checkTensor(name, "outputGradient", outputGradient);
     return {
       signal,
@@ -86,38 +86,38 @@ function* backwardSteps(
 ): Steps<LayerGradients> {
   moduleOf(engine, operation, "training");
   const { projections } = checkLayer(operation, layer);
-  const own = LayerRecord.from(record);
-  if (!own) {
+  const checked = LayerRecord.from(record);
+  if (!checked) {
     const expected = "a record from forward with record: true";
     throw new ArgumentError(operation, "record", expected, describe(record));
   }
-  const call = { operation, kept: own.keptBy(layer, operation), projections };
+  const call = { operation, recorded: checked.recordedBy(layer, operation), projections };
   const gradients = yield* layerBackward(engine, call, outputGradient, options);
-  own.dispose();
+  checked.dispose();
   return gradients;
 }
 
 interface BackwardCall {
   readonly operation: string;
-  readonly kept: Kept;
+  readonly recorded: Recorded;
   readonly projections: Record<keyof LayerWeights, PreparedLinear>;
 }
 
 /** `options` as they were read. */
 function* layerBackward(
   engine: Engine,
-  { operation, kept, projections }: BackwardCall,
+  { operation, recorded, projections }: BackwardCall,
   outputGradient: Tensor,
   options: LayerBackwardOptions,
 ): Steps<LayerGradients> {
-  const { given, mixed } = kept;
-  const { inputs } = kept.call;
+  const { given, mixed } = recorded;
+  const { inputs } = recorded.call;
   const gradient = checkTensor(operation, "outputGradient", outputGradient);
   checkDimsOf(operation, "outputGradient", gradient, [
     ...mixed.dims.slice(0, -1),
     projections.output.outputSize,
   ]);
-  const targets = checkTargets(operation, options, kept, projections);
+  const targets = checkTargets(operation, options, recorded, projections);
   const temporaries: AllocatedTensor[] = [];
   const allocate = ({ dims }: Tensor) => {
     const made = new AllocatedTensor(engine.arena, dims);
@@ -141,7 +141,7 @@ function* layerBackward(
       value: allocate(inputs.value),
     };
     const { queryGradient, keyGradient, valueGradient, biasKeyValue, ...asked } =
-      yield* attendedBackward(engine, operation, output.inputGradient as Tensor, kept, {
+      yield* attendedBackward(engine, operation, output.inputGradient as Tensor, recorded, {
         gradients: options.gradients,
         out,
       });
@@ -186,7 +186,7 @@ function* attendedBackward(
   engine: Engine,
   operation: string,
   gradient: Tensor,
-  { call: made, mixed, logSumExp, appended }: Kept,
+  { call: made, mixed, logSumExp, appended }: Recorded,
   options: GradientOptions,
 ): Steps<AppendedGradients> {
   const call = { ...made, operation };
@@ -224,23 +224,23 @@ const readTargets = reader<Targets<ProjectionGradients>>({ weight: 1, bias: 1 })
 function checkTargets(
   operation: string,
   { out: wanted, accumulate }: LayerBackwardOptions,
-  { given, appended }: Kept,
+  { given, appended }: Recorded,
   projections: Record<keyof LayerWeights, PreparedLinear>,
 ): Deliver {
   const shape = "{ query?, key?, value?, weights?, biasKeyValue? }";
   const out = checkAccumulate(operation, wanted, accumulate, shape, readOut);
-  const places = new Map<string, { given: unknown; checked: Tensor }>();
-  const place = (name: string, target: unknown, dims: readonly number[] | undefined) => {
+  const requested = new Map<string, { given: unknown; checked: Tensor }>();
+  const request = (name: string, target: unknown, dims: readonly number[] | undefined) => {
     if (target === undefined) return;
     if (!dims) {
       const expected = "no value without such a gradient";
       throw new ArgumentError(operation, `out.${name}`, expected, describe(target));
     }
     const checked = checkOut(operation, target, dims, `out.${name}`) as Tensor;
-    places.set(name, { given: target, checked });
+    requested.set(name, { given: target, checked });
   };
   for (const name of ["query", "key", "value"] as const) {
-    place(name, out[name], given[name]?.dims);
+    request(name, out[name], given[name]?.dims);
   }
   const weights =
     out.weights === undefined ? {} : readOutWeights(operation, out.weights, "out.weights");
@@ -248,17 +248,17 @@ function checkTargets(
     if (weights[name] === undefined) continue;
     const both = readTargets(operation, weights[name], `out.weights.${name}`);
     const { weightDims, biasDims } = projections[name];
-    place(`weights.${name}.weight`, both.weight, weightDims);
-    place(`weights.${name}.bias`, both.bias, biasDims);
+    request(`weights.${name}.weight`, both.weight, weightDims);
+    request(`weights.${name}.bias`, both.bias, biasDims);
   }
   if (out.biasKeyValue !== undefined) {
     const both = readOutBias(operation, out.biasKeyValue, "out.biasKeyValue");
     for (const name of ["key", "value"] as const) {
-      place(`biasKeyValue.${name}`, both[name], appended?.biasDims?.[name]);
+      request(`biasKeyValue.${name}`, both[name], appended?.biasDims?.[name]);
     }
   }
   return (name, gradient) => {
-    const target = places.get(name);
+    const target = requested.get(name);
     if (!target) return gradient;
     const { given, checked } = target;
     const { data } = checked;

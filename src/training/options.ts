@@ -68,7 +68,7 @@ export const gradientFields = { gradients: 1, out: 1, accumulate: 1 } as const;
 type BackwardFields = BackwardOptions & Pick<ScoreOptions, "scoreMod">;
 const backwardFields = { ...attendFields, ...gradientFields } as const;
 export const readBackward = reader<BackwardFields>(backwardFields);
-export const readBackwardLater = reader<BackwardFields & Abortable>({
+export const readBackwardAsync = reader<BackwardFields & Abortable>({
   ...backwardFields,
   signal: 1,
 });

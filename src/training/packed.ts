@@ -20,7 +20,7 @@ export type PackedBackwardOptions = Omit<PackedOptions, "out" | "scoreMod"> & Gr
 type Fields = Omit<PackedFields, "out"> & GradientOptions;
 const fields = { ...packedFields, ...gradientFields } as const;
 const readBackward = reader<Fields>(fields);
-const readBackwardLater = reader<Fields & Abortable>({ ...fields, signal: 1 });
+const readBackwardAsync = reader<Fields & Abortable>({ ...fields, signal: 1 });
 
 /**
  * Gradients of `attendPacked`'s inputs, as `attendBackward` gives them of `attend`'s.
@@ -33,7 +33,7 @@ export function attendPackedBackward(
   options: PackedBackwardOptions,
 ): AttendGradients {
   const name = "attendPackedBackward";
-  return checkAttention(name, attention).now(name, (engine) => {
+  return checkAttention(name, attention).run(name, (engine) => {
     const read = readBackward(name, options);
     const { call, given } = checkPass(name, pass, read);
     return callBackward(engine, call, given.outputGradient, given, read);
@@ -47,8 +47,8 @@ export function attendPackedBackwardAsync(
   options: PackedBackwardOptions & Abortable,
 ): Promise<AttendGradients> {
   const name = "attendPackedBackwardAsync";
-  return checkAttention(name, attention).later(name, () => {
-    const { signal, ...read } = readBackwardLater(name, options);
+  return checkAttention(name, attention).runAsync(name, () => {
+    const { signal, ...read } = readBackwardAsync(name, options);
     const { call, given } = checkPass(name, pass, read);
     const { outputGradient } = given;
     return { signal, steps: (engine) => callBackward(engine, call, outputGradient, given, read) };

@@ -4,7 +4,7 @@ import {
   initStates,
   logSumExp,
   mergeState,
-  placeStates,
+  layOutStates,
   rescaling,
   rowMaximum,
   States,
@@ -24,7 +24,7 @@ function scores(n: i32, spread: f32): Float32Array {
 /** The states of `rows` rows that have seen nothing. */
 function begun(rows: i32): States {
   const states = changetype<States>(heap.alloc(offsetof<States>()));
-  placeStates(states, heap.alloc(rows * 10 * 4), rows, 8);
+  layOutStates(states, heap.alloc(rows * 10 * 4), rows, 8);
   initStates(states, rows, -(<f32>Infinity));
   return states;
 }

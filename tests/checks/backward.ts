@@ -138,9 +138,9 @@ export function checkBackward(attention: Whole, { drawn, ...how }: BackwardDrawn
       if (!result) continue;
       const full = [batch, heads, queries, keys];
       const inBatch = dims.length === 3 && dims[0] === batch * heads && batch > 1;
-      const apart = inBatch && dims[0] !== heads ? [batch, heads, ...dims.slice(1)] : dims;
+      const unfolded = inBatch && dims[0] !== heads ? [batch, heads, ...dims.slice(1)] : dims;
       const sum = (s: BackwardSolution, round?: Round) =>
-        summed(s.gradients.bias, full, apart, round);
+        summed(s.gradients.bias, full, unfolded, round);
       const share = full.reduce((a, b) => a * b, 1) / result.data.length;
       within(`mask ${index}`, result.data, sum, truth.reaches.bias * share);
     }

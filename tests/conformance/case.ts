@@ -98,15 +98,15 @@ export function gather(
 /** Columns [from, to) of the last axis. */
 export function columns({ data, dims }: Tensor, from: number, to: number): Tensor {
   const width = dims.at(-1) as number;
-  const kept = data.filter((_, index) => index % width >= from && index % width < to);
-  return tensor(kept, [...dims.slice(0, -1), to - from]);
+  const chosen = data.filter((_, index) => index % width >= from && index % width < to);
+  return tensor(chosen, [...dims.slice(0, -1), to - from]);
 }
 
 /** Element `index` of axis `axis`, and the axis gone. */
 export function pick({ data, dims }: Tensor, axis: number, index: number): Tensor {
   const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const kept = data.filter((_, at) => Math.floor(at / inner) % dims[axis] === index);
-  return tensor(kept, [...dims.slice(0, axis), ...dims.slice(axis + 1)]);
+  const chosen = data.filter((_, at) => Math.floor(at / inner) % dims[axis] === index);
+  return tensor(chosen, [...dims.slice(0, axis), ...dims.slice(axis + 1)]);
 }
 
 /** Parts laid one after the other along the rows of [B, H, rows, D]. */

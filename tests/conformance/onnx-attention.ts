@@ -22,7 +22,7 @@ export function attention(engine: Whole, c: Case): (Tensor | undefined)[] {
   const [q, k, v] = ["Q", "K", "V"].map((name) => floats(input(c, name) as never));
   // Rank 3 has its heads side by side; a cache has them apart.
   const joined = q.dims.length === 3;
-  const apart = (x: Tensor, count: number) => (joined ? splitHeads(x, count) : x);
+  const perHead = (x: Tensor, count: number) => (joined ? splitHeads(x, count) : x);
   const pastKey = floats(input(c, "past_key"));
   const past = pastKey?.dims[2] ?? 0;
   const nonpad = input(c, "nonpad_kv_seqlen");
@@ -51,8 +51,8 @@ export function attention(engine: Whole, c: Case): (Tensor | undefined)[] {
     });
     return [output, undefined, undefined, scores];
   }
-  const key = joinRows(pastKey, apart(k, keyValueHeads));
-  const value = joinRows(floats(input(c, "past_value")), apart(v, keyValueHeads));
-  const { output, scores } = engine.attend(apart(q, heads), key, value, options);
+  const key = joinRows(pastKey, perHead(k, keyValueHeads));
+  const value = joinRows(floats(input(c, "past_value")), perHead(v, keyValueHeads));
+  const { output, scores } = engine.attend(perHead(q, heads), key, value, options);
   return [joined ? joinHeads(output) : output, key, value, scores];
 }

@@ -122,8 +122,8 @@ function mix(
 }
 
 function firstRows({ data, dims: [batch, heads, rows, size] }: Tensor, count: number): Tensor {
-  const kept = data.filter((_, index) => Math.floor(index / size) % rows < count);
-  return { data: kept, dims: [batch, heads, count, size] };
+  const chosen = data.filter((_, index) => Math.floor(index / size) % rows < count);
+  return { data: chosen, dims: [batch, heads, count, size] };
 }
 
 /** Two of the same dims as [2, ...]. */

@@ -8,7 +8,7 @@ import { type Case, columns, floats, gather, input, joinHeads, numbers, splitHea
 export function groupQueryAttention(engine: Whole, c: Case): (Tensor | undefined)[] {
   const { num_heads: heads, kv_num_heads: keyValueHeads, scale, softcap } = c.attributes;
   const { causal = 1, local_window_size: window = -1, smooth_softmax } = c.attributes;
-  const { query, key, value } = apart(c);
+  const { query, key, value } = splitInputs(c);
   const rows = query.dims[2];
   const total = numbers(input(c, "total_sequence_length") as never)[0];
   // seqlens_k is the length less one.
@@ -36,7 +36,7 @@ export function groupQueryAttention(engine: Whole, c: Case): (Tensor | undefined
   });
   return [joinHeads(output), k, v];
 
-  function apart({ attributes }: Case) {
+  function splitInputs({ attributes }: Case) {
     const q = floats(input(c, "query") as never);
     const given = floats(input(c, "key"));
     if (given) {
@@ -73,19 +73,19 @@ function rotated(engine: Whole, c: Case, x: Tensor, pasts: number[]): Tensor {
 /** Each batch's past rows and then its new ones, in a buffer as long as the longest. */
 function appended(past: Tensor | undefined, added: Tensor, pasts: number[], total: number): Tensor {
   const [batch, heads, rows, size] = added.dims;
-  const held = past?.dims[2] ?? 0;
+  const cached = past?.dims[2] ?? 0;
   // Refused where the past is not there, or ends before it begins.
   for (const [b, count] of pasts.entries()) {
-    const first = b * heads * held * size;
-    tensor((past?.data ?? new Float32Array(0)).slice(first, first + Math.min(count, held) * size), [
-      count,
-      size,
-    ]);
+    const first = b * heads * cached * size;
+    tensor(
+      (past?.data ?? new Float32Array(0)).slice(first, first + Math.min(count, cached) * size),
+      [count, size],
+    );
   }
   const longest = Math.min(total, Math.max(...pasts.map((past) => past + rows)));
-  return gather([batch, heads, Math.max(held, longest), size], (b, h, i, d) => {
+  return gather([batch, heads, Math.max(cached, longest), size], (b, h, i, d) => {
     const from = i - pasts[b];
-    if (past && from < 0) return past.data[((b * heads + h) * held + i) * size + d];
+    if (past && from < 0) return past.data[((b * heads + h) * cached + i) * size + d];
     return from < rows ? added.data[((b * heads + h) * rows + from) * size + d] : 0;
   });
 }

@@ -9,7 +9,7 @@ import { project } from "./ort-attention";
 export function packedAttention(engine: Whole, c: Case): Tensor[] {
   const { q, k, v } = project(engine, c, floats(input(c, "input") as never));
   const heads = c.attributes.num_heads;
-  return [mix(engine, c, apart(q, heads), apart(k, heads), apart(v, heads))];
+  return [mix(engine, c, headsOf(q, heads), headsOf(k, heads), headsOf(v, heads))];
 }
 
 export function packedMultiHeadAttention(engine: Whole, c: Case): Tensor[] {
@@ -26,7 +26,7 @@ export function packedMultiHeadAttention(engine: Whole, c: Case): Tensor[] {
   const [a, b, d] = parts.map((x) => {
     const own = bias?.subarray(from, from + x.dims[1]);
     from += x.dims[1];
-    return apart(own ? plus(x, own) : x, heads);
+    return headsOf(own ? plus(x, own) : x, heads);
   });
   return [mix(engine, c, a, b, d)];
 }
@@ -37,7 +37,7 @@ function together({ data, dims: [tokens, heads, size] }: Tensor): Tensor {
 }
 
 /** [T, H·D] → [T, H, D]. */
-function apart({ data, dims: [tokens, width] }: Tensor, heads: number): Tensor {
+function headsOf({ data, dims: [tokens, width] }: Tensor, heads: number): Tensor {
   return { data, dims: [tokens, heads, width / heads] };
 }
 

@@ -52,9 +52,9 @@ export const threads: readonly Mutant[] = [
   {
     name: "sleeping workers are not woken",
     file: "src/threads/pool.ts",
-    find: `    this.#turn();
+    find: `    this.#nextState();
     Atomics.notify(control, Control.state);`,
-    replace: "    this.#turn();",
+    replace: "    this.#nextState();",
     tests: ["tests/async.test.ts"],
     only: "on workers",
   },
@@ -76,7 +76,7 @@ export const threads: readonly Mutant[] = [
   {
     name: "tensors disposed in flight are given to others",
     file: "src/memory/arena.ts",
-    find: "if (this.#held.has(address)) {",
+    find: "if (this.#pinned.has(address)) {",
     replace: "if (!this.#blocks.has(address)) {",
     tests: ["tests/async.test.ts"],
     only: "in slices",
@@ -123,8 +123,8 @@ export const threads: readonly Mutant[] = [
   {
     name: "a prepared weight is let go of while a call reads it",
     file: "src/run/staging.ts",
-    find: "    this.#hold(address);\n    return this.#place(slot, 0, address);",
-    replace: "    return this.#place(slot, 0, address);",
+    find: "    this.#pin(address);\n    return this.#region(slot, 0, address);",
+    replace: "    return this.#region(slot, 0, address);",
     tests: ["tests/async.test.ts"],
     only: "in slices: weights",
   },

@@ -43,10 +43,10 @@ const sources = {
       }
       const extensions = [required.training, imported.positions];
       const attention = await required.createAttention({ extensions });
-      const kept = attention.allocate([2, 2]);
-      kept.data.set([1, 0, 0, 1]);
-      const prepared = imported.prepareLinear(attention, kept, { order: "out,in" });
-      const weights = { wq: kept, wk: kept, wv: kept, dense: kept };
+      const allocated = attention.allocate([2, 2]);
+      allocated.data.set([1, 0, 0, 1]);
+      const prepared = imported.prepareLinear(attention, allocated, { order: "out,in" });
+      const weights = { wq: allocated, wk: allocated, wv: allocated, dense: allocated };
       const layer = imported.MultiHeadAttention.fromMatrices(attention, weights, { heads: 1 });
       const x = imported.rotate(attention, { data: new Float32Array(4), dims: [1, 2, 2] });
       const { output, record } = layer.forward(x, { record: true });
@@ -54,7 +54,7 @@ const sources = {
       imported.linear(attention, x, prepared);
       attention.dispose();
       try {
-        attention.attend(kept, kept, kept);
+        attention.attend(allocated, allocated, allocated);
       } catch (error) {
         console.log(error instanceof imported.DisposedError, error instanceof required.DisposedError);
       }

@@ -17,8 +17,8 @@ const back =
   (attention) =>
     layer((made) => {
       const { record } = made.forward(zeros(4, 8), { record: true });
-      using kept = record as NonNullable<typeof record>;
-      return multiHeadBackward(made, dy, kept, options);
+      using pass = record as NonNullable<typeof record>;
+      return multiHeadBackward(made, dy, pass, options);
     }, config)(attention);
 const biased = { biasKeyValue: { key: zeros(8), value: zeros(8) } };
 
@@ -54,8 +54,8 @@ export const layerBackwardRefused: Refusal[] = [
     layer((made, attention) => {
       using other = new MultiHeadAttention(attention, { heads: 2 }, eyes as never);
       const result = other.forward(zeros(4, 8), record);
-      using kept = result.record as NonNullable<typeof result.record>;
-      return multiHeadBackward(made, zeros(4, 8), kept);
+      using pass = result.record as NonNullable<typeof result.record>;
+      return multiHeadBackward(made, zeros(4, 8), pass);
     }),
   ],
   ['multiHeadBackward: "outputGradient.dims" expected [4, 8], got [8, 4]', back({}, zeros(8, 4))],

@@ -151,10 +151,10 @@ export const flashInfer: Tries = {
   "ragged, qo_indptr, kv_indptr": (attention) =>
     packed(attention, { cumulativeQueries: [0, 2, 5], cumulativeKeys: [0, 2, 5] }, scaled),
   BlockSparseAttentionWrapper: (attention) => {
-    const kept = [0, 1, 1, 1, 0, 1];
-    const blockMask = { data: Uint8Array.from(kept), dims: [1, 1, 2, 3], size: 2 };
+    const visible = [0, 1, 1, 1, 0, 1];
+    const blockMask = { data: Uint8Array.from(visible), dims: [1, 1, 2, 3], size: 2 };
     same(attention, { blockMask }, (p) =>
-      kept[(p.i >> 1) * 3 + (p.j >> 1)] ? scaled(p) : -Infinity,
+      visible[(p.i >> 1) * 3 + (p.j >> 1)] ? scaled(p) : -Infinity,
     );
   },
   "apply_rope(interleave)": (attention) => {

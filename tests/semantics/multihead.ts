@@ -232,12 +232,12 @@ export const multihead: Tries = {
     layer.dispose();
     const loss = () => solveLayer(query, key).output.reduce((sum, y, i) => sum + y * g.data[i], 0);
     for (const at of [0, 50, 95]) {
-      const kept = query.data[at];
-      query.data[at] = kept + 2 ** -9;
+      const before = query.data[at];
+      query.data[at] = before + 2 ** -9;
       const above = loss();
-      query.data[at] = kept - 2 ** -9;
+      query.data[at] = before - 2 ** -9;
       const slope = (above - loss()) * 2 ** 8;
-      query.data[at] = kept;
+      query.data[at] = before;
       close([back.queryGradient.data[at] / 1000], [slope / 1000], "gradient");
     }
   },

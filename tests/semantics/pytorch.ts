@@ -97,16 +97,16 @@ export const pytorch: Tries = {
     );
   },
   "FlexAttention, BlockMask": (attention) => {
-    const kept = [1, 0, 1, 0, 1, 1];
+    const visible = [1, 0, 1, 0, 1, 1];
     const partial = booleans([L, S], (at) => at !== 4);
     same(
       attention,
       {
-        blockMask: { data: Uint8Array.from(kept), dims: [1, 1, 2, 3], size: 2 },
+        blockMask: { data: Uint8Array.from(visible), dims: [1, 1, 2, 3], size: 2 },
         mask: partial,
       },
       (p) =>
-        kept[(p.i >> 1) * 3 + (p.j >> 1)] && partial.data[p.i * S + p.j] ? scaled(p) : -Infinity,
+        visible[(p.i >> 1) * 3 + (p.j >> 1)] && partial.data[p.i * S + p.j] ? scaled(p) : -Infinity,
     );
   },
   "FlexAttention, return_lse=True": (attention) => {

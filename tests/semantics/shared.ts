@@ -54,13 +54,13 @@ export function gradients(
   ] as const;
   for (const [input, gradient] of pairs)
     for (const at of [0, 17, 40]) {
-      const kept = input.data[at];
+      const before = input.data[at];
       const step = 2 ** -10;
-      input.data[at] = kept + step;
+      input.data[at] = before + step;
       const above = loss();
-      input.data[at] = kept - step;
+      input.data[at] = before - step;
       const slope = (above - loss()) / (2 * step);
-      input.data[at] = kept;
+      input.data[at] = before;
       assert.ok(Math.abs(gradient.data[at] - slope) < 1e-4, `${gradient.data[at]}, not ${slope}`);
     }
 }
@@ -78,9 +78,9 @@ export function packed(attention: Whole, options: PackedOptions, see: Score): vo
       [1, H, 5, D],
     );
   const whole = { q: turnOver(q), k: turnOver(k), v: turnOver(v) };
-  const apart = (t: number) => (t < 2 ? 0 : 1);
+  const part = (t: number) => (t < 2 ? 0 : 1);
   const { output } = solve(whole, (place) =>
-    apart(place.i) === apart(place.j) ? see(place) : -Infinity,
+    part(place.i) === part(place.j) ? see(place) : -Infinity,
   );
   close(
     got,

@@ -163,8 +163,8 @@ export const transformers: Tries = {
     const low = Math.max(Math.floor(dimension(betaFast)), 0);
     const high = Math.min(Math.ceil(dimension(betaSlow)), SIZE - 1);
     const want = frequenciesOf(SIZE).map((f, p) => {
-      const kept = 1 - Math.min(Math.max((p - low) / (high - low), 0), 1);
-      return (f / factor) * (1 - kept) + f * kept;
+      const unscaled = 1 - Math.min(Math.max((p - low) / (high - low), 0), 1);
+      return (f / factor) * (1 - unscaled) + f * unscaled;
     });
     frequencies(attention, { type: "yarn", ...scaling }, want, 0.1 * Math.log(factor) + 1);
   },

@@ -132,13 +132,13 @@ export function kerasWeights() {
 }
 
 export async function saved(made: LayersModel): Promise<tf.io.ModelArtifacts> {
-  let kept: tf.io.ModelArtifacts | undefined;
+  let saved: tf.io.ModelArtifacts | undefined;
   await made.save(
     tf.io.withSaveHandler(async (artifacts) => {
-      kept = artifacts;
+      saved = artifacts;
       return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" } };
     }),
   );
-  assert.ok(kept);
-  return kept;
+  assert.ok(saved);
+  return saved;
 }

@@ -138,15 +138,15 @@ test("wasm: the losses of twenty steps at n = 256, d_model 256 are those of the 
   const pair = both(make, { numHeads: 4, keyDim: size / 4 });
   const [x, y] = [numbers([1, n, size], 1), numbers([1, n, size], 2)];
   const losses: number[][] = [];
-  let kept: object | undefined;
+  let before: object | undefined;
   for (let step = 0; step < 20; step++) {
     const each = [];
     for (const made of pair) each.push((await made.trainOnBatch(x, y)) as number);
     losses.push(each);
     const now = { tensors: tf.memory().numTensors, used: attention.memory.used };
     // Adam's moments are made in the first step.
-    if (step > 0) assert.deepEqual(now, kept, "nothing is left behind by a step");
-    kept = now;
+    if (step > 0) assert.deepEqual(now, before, "nothing is left behind by a step");
+    before = now;
   }
   for (const [ours, theirs] of losses) {
     assert.ok(Math.abs(ours - theirs) <= 1e-4 * theirs, `${ours}, not ${theirs}`);

@@ -195,12 +195,12 @@ for (const backend of backends) {
     const [q, k, v] = [numbers([L, D], 1), numbers([S, D], 2), numbers([S, D], 3)];
     const output = scaledDotProductAttention(q, k, v);
     const given = [q, k, v].map((x) => x.dataSync().slice());
-    const kept = output.dataSync().slice();
+    const before = output.dataSync().slice();
     // Growing linear memory takes old views away, and other calls write where these did.
     const room = attention.allocate([1 << 20]);
     tf.tidy(() => scaledDotProductAttention(v, v, k));
     room.dispose();
-    assert.deepEqual(output.dataSync(), kept);
+    assert.deepEqual(output.dataSync(), before);
     for (const [index, x] of [q, k, v].entries()) assert.deepEqual(x.dataSync(), given[index]);
     tf.dispose([q, k, v, output]);
   });

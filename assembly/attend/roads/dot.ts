@@ -6,7 +6,7 @@
 import { madd } from "../../simd/lanes";
 import { SCORE_SUM } from "../../tiles";
 
-/** `query` is packed four rows wide, its first row is read; keys are `stride` bytes apart. */
+/** `query` is packed four rows wide, its first row is read; keys lie at a stride of `stride` bytes. */
 export function scoreRow(
   query: usize,
   keys: usize,
@@ -40,8 +40,8 @@ function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: 
   for (; i + 2 * SCORE_SUM <= depth; i += 2 * SCORE_SUM) {
     let sum0 = f32x4.splat(0);
     let sum1 = sum0;
-    let later0 = sum0;
-    let later1 = sum0;
+    let second0 = sum0;
+    let second1 = sum0;
     const end = (<usize>(i + SCORE_SUM)) << 2;
     for (let at = (<usize>i) << 2; at < end; at += 16) {
       const q = query + (at << 2);
@@ -49,11 +49,11 @@ function scoreEight(query: usize, k0: usize, stride: usize, depth: i32, scores: 
       sum1 = addFour(q, k4 + at, k5 + at, k6 + at, k7 + at, sum1);
       const next = q + SCORE_SUM * 16;
       const on = at + SCORE_SUM * 4;
-      later0 = addFour(next, k0 + on, k1 + on, k2 + on, k3 + on, later0);
-      later1 = addFour(next, k4 + on, k5 + on, k6 + on, k7 + on, later1);
+      second0 = addFour(next, k0 + on, k1 + on, k2 + on, k3 + on, second0);
+      second1 = addFour(next, k4 + on, k5 + on, k6 + on, k7 + on, second1);
     }
-    total0 = f32x4.add(later0, i ? f32x4.add(sum0, total0) : sum0);
-    total1 = f32x4.add(later1, i ? f32x4.add(sum1, total1) : sum1);
+    total0 = f32x4.add(second0, i ? f32x4.add(sum0, total0) : sum0);
+    total1 = f32x4.add(second1, i ? f32x4.add(sum1, total1) : sum1);
   }
   while (i < depth) {
     const end = min(i + SCORE_SUM, depth);

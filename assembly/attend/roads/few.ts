@@ -18,7 +18,7 @@ import {
   finishRows,
   initTotal,
   mergeSpan,
-  placeRows,
+  locateRows,
   Rows,
   rowsBytes,
   skips,
@@ -124,7 +124,7 @@ function attendSpan(
   const group = groupSize(frame);
   for (let i = 0; i < group && !key; i++) {
     const r = changetype<Rows>(rows + <usize>i * <usize>rowsBytes(frame));
-    placeRows(frame, r, b, head * group + i, 0);
+    locateRows(frame, r, b, head * group + i, 0);
     beginRows(frame, r, low, high);
   }
   const to = min(lastKey(frame, b, sequenceOf(frame, b).queries), high);

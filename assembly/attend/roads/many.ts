@@ -13,7 +13,7 @@ import {
   enterSpan,
   finishRows,
   mergeSpan,
-  placeRows,
+  locateRows,
   Rows,
   rowsBytes,
   skips,
@@ -143,7 +143,7 @@ function attendRows(
   if (start >= resultRows(frame, b)) return 0;
   if (!key) {
     const h = (index % frame.keyValueHeads) * groupSize(frame) + tile / tiles;
-    placeRows(frame, r, b, h, start);
+    locateRows(frame, r, b, h, start);
     beginRows(frame, r, 0, frame.keys);
   }
   const to = r.rows ? lastKey(frame, b, start + r.rows) : 0;

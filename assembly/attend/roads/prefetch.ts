@@ -21,7 +21,7 @@ export class Prefetch {
   end: usize = 0;
   /** [group][KEYS] */
   scores: usize = 0;
-  /** Room for PREFETCH_KEYS keys. */
+  /** A copy of PREFETCH_KEYS keys. */
   copy: usize = 0;
 }
 

@@ -23,7 +23,7 @@ export function addValues(
   const weights = scoresOf(scratch);
   const count = r.columns;
   const output = r.states.output;
-  // The output has room for a register block of rows: the second holds the sums of the tile.
+  // The output is a register block of rows: the second holds the sums of the tile.
   const sums = output + ((<usize>r.states.columns) << 2);
   const wide = ((<usize>frame.valueSize) & ~31) << 2;
   const stride = frame.valueRow << 2;
@@ -119,7 +119,7 @@ function addSums(sums: usize, output: usize): bool {
 
 /**
  * Four columns at a time, then one, without the keys that are left out (score −∞): a [depth] weights,
- * b [depth] rows `panel` bytes apart, c one row.
+ * b [depth] rows at a stride of `panel` bytes, c one row.
  */
 function addVisible(p: Product, scores: usize): void {
   let columns = p.columns;

@@ -35,7 +35,7 @@ export function dropoutFactors(
   }
 }
 
-/** The first `count` weights of row i of the tile by their factors; `block` has room for KEYS. */
+/** The first `count` weights of row i of the tile by their factors; `block` is of KEYS floats. */
 export function dropWeights(
   frame: AttendFrame,
   tile: Tile,

@@ -23,7 +23,7 @@ const ROW: usize = (<usize>KEYS) << 2;
 @external("caller", "scoreMod")
 declare function scoreMod(scores: usize, tile: Tile): void;
 
-/** All of the above on one tile; `spare` has room for as many scores. */
+/** All of the above on one tile; `spare` is of as many scores. */
 export function finishScores(frame: AttendFrame, tile: Tile, scores: usize, spare: usize): void {
   returnScores(frame, ScoresKind.raw, tile, scores);
   capScores(frame, scores, tile.rows, (tile.columns + 7) & ~7);

@@ -33,7 +33,7 @@ export function clearScores(stored: usize, rows: i32, stride: usize, from: i32, 
   }
 }
 
-/** Copies the tile's scores into rows of all keys, `stride` elements apart. */
+/** Copies the tile's scores into rows of all keys, at a stride of `stride` elements. */
 export function storeScores(tile: Tile, scores: usize, stored: usize, stride: usize): void {
   for (let i = 0; i < tile.rows; i++) {
     const target = stored + ((<usize>i * stride + <usize>tile.column) << 2);
@@ -41,7 +41,7 @@ export function storeScores(tile: Tile, scores: usize, stored: usize, stride: us
   }
 }
 
-/** Makes weights of one row's stored scores. `block` has room for KEYS floats. */
+/** Makes weights of one row's stored scores. `block` is of KEYS floats. */
 export function finishWeights(stored: usize, keys: i32, m: f32, l: f32, block: usize): void {
   const inverse: f32 = l == 0 ? 0 : <f32>1 / l;
   for (let j = 0; j < keys; j += KEYS) {

@@ -78,10 +78,10 @@ function leaveOut(mask: Mask, scores: usize, takesPart: usize, columns: i32): vo
   }
 }
 
-/** `later`: a mask before this one may have left keys out. */
+/** `following`: a mask before this one may have left keys out. */
 // @ts-ignore: decorator
 @inline
-function addBias(mask: Mask, scores: usize, biases: usize, columns: i32, later: bool): void {
+function addBias(mask: Mask, scores: usize, biases: usize, columns: i32, following: bool): void {
   const step = mask.column;
   const masked = f32x4.splat(MASKED);
   let j: usize = 0;
@@ -89,13 +89,13 @@ function addBias(mask: Mask, scores: usize, biases: usize, columns: i32, later: 
     const bias = step ? v128.load(biases + (j << 2)) : v128.load32_splat(biases);
     const score = v128.load(scores + (j << 2));
     let out = f32x4.eq(bias, masked);
-    if (later) out = v128.or(out, f32x4.eq(score, masked));
+    if (following) out = v128.or(out, f32x4.eq(score, masked));
     v128.store(scores + (j << 2), v128.bitselect(masked, f32x4.add(score, bias), out));
   }
   for (; j < <usize>columns; j++) {
     const bias = load<f32>(biases + ((j * step) << 2));
     const score = load<f32>(scores + (j << 2));
-    const out = bias == MASKED || (later && score == MASKED);
+    const out = bias == MASKED || (following && score == MASKED);
     store<f32>(scores + (j << 2), out ? MASKED : score + bias);
   }
 }

@@ -65,7 +65,7 @@ const { queryGradient }: AttendGradients = attendBackward(
   { query: rotated, key: x, value: x, ...sure, outputGradient: x },
   { causal: true },
 );
-const kept: AllocatedTensor = attention.allocate(output.dims);
+const allocated: AllocatedTensor = attention.allocate(output.dims);
 const packed: PreparedLinear = prepareLinear(attention, x, { order: "in,out" });
 const config: LayerConfig = { heads: 1, keyValueHeads: undefined, biasKeyValue: undefined };
 const square = tensor(new Float32Array(4), [2, 2]);
@@ -90,4 +90,4 @@ try {
   scoped.data.fill(0);
 }
 console.log(queryGradient?.dims, gradients);
-for (const own of [kept, packed, layer, attention, plain]) own[Symbol.dispose]();
+for (const own of [allocated, packed, layer, attention, plain]) own[Symbol.dispose]();

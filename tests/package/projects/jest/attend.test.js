@@ -24,9 +24,11 @@ test("computes, by one thread and by two", async () => {
     expect(attention.threads + (attention.threadsFallback ? 1 : 0)).toBe(threads);
     const { output } = attention.attend(x, x, x, { scale: Math.log(3) });
     expectNear(output.data);
-    const kept = attention.allocate([1, 1, 2, 2]);
-    kept.data.set(x.data);
-    const later = await attention.attendAsync(kept, kept, kept, { scale: Math.log(3) });
+    const allocated = attention.allocate([1, 1, 2, 2]);
+    allocated.data.set(x.data);
+    const later = await attention.attendAsync(allocated, allocated, allocated, {
+      scale: Math.log(3),
+    });
     expectNear(later.output.data);
     attention.dispose();
   }
