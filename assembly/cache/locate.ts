@@ -3,7 +3,7 @@
 //   row j of head h of a sequence is row j mod pageSize of h in page pages[⌊j / pageSize⌋]
 //
 // Where pages are whole tiles that is all. Else the tile's rows are copied into the thread's gathered, end to
-// end. A page that was let go of is named by another one's number: no row of it is seen.
+// end. A page that was evicted is named by another one's number: no row of it is seen.
 
 import { AttendFrame, keyStrides, valueStrides } from "../attend/frame";
 import { KEYS } from "../tiles";

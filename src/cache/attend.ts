@@ -53,7 +53,7 @@ export function checkCacheAttend(
     throw new ArgumentError(operation, "query.dims", expected, describe(given.dims));
   }
   const visibility = visibleOf(operation, sizes, shapes, lengths, options);
-  refuseGone(operation, state, sequences, visibility, options);
+  refuseEvicted(operation, state, sequences, visibility, options);
   const starts = sequences.map((sequence, b) => {
     const ahead = (sequence?.length ?? 0) - wordOf(visibility, b, SequenceWords.position);
     return (sequence?.position ?? 0) - ahead;
@@ -114,7 +114,7 @@ class PageTable {
     this.count = Math.max(0, ...counts);
     this.entries = new Int32Array(this.count * sequences.length);
     for (const [b, sequence] of sequences.entries()) {
-      // No row of a page that was let go of is seen: any other may stand for it.
+      // No row of a page that was evicted is seen: any other may stand for it.
       let entry = 0;
       for (let index = (counts[b] as number) - 1; index >= 0; index--) {
         const page = sequence?.pages[index];
@@ -198,7 +198,7 @@ function wordOf({ sequences }: Visibility, b: number, word: SequenceWords): numb
 }
 
 /** Queries that would see tokens which are no longer there. */
-function refuseGone(
+function refuseEvicted(
   operation: string,
   { sizes }: CacheState,
   sequences: readonly (Sequence | undefined)[],
@@ -206,15 +206,15 @@ function refuseGone(
   options: CacheAttendOptions,
 ): void {
   for (const [b, sequence] of sequences.entries()) {
-    if (!sequence?.gone) continue;
+    if (!sequence?.evicted) continue;
     const position = wordOf(visibility, b, SequenceWords.position);
     if (options.scores === "raw" || options.scores === "capped") {
-      const expected = `another kind: ${options.scores} ones are of all tokens, and some are let go of`;
+      const expected = `another kind: ${options.scores} ones are of all tokens, and some are evicted`;
       throw new ArgumentError(operation, "scores", expected, `"${options.scores}"`);
     }
-    const least = sequence.gone + visibility.left;
+    const least = sequence.evicted + visibility.left;
     if (position >= least || !wordOf(visibility, b, SequenceWords.queries)) continue;
-    const expected = `queries from token ${least} on, since those before ${sequence.gone} are let go of`;
+    const expected = `queries from token ${least} on, since those before ${sequence.evicted} are evicted`;
     const argument = options.queryOffset === undefined ? "query" : "queryOffset";
     throw new ArgumentError(operation, argument, expected, `one at ${position}`);
   }

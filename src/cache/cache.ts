@@ -1,32 +1,35 @@
 // The cache that a caller holds.
 
-import { type Attention, checkAttention } from "../attend/attention";
+import type { Attention } from "../attend/attention";
 import { callAttend } from "../attend/forward";
 import type { Abortable, AttendResult, Exactly } from "../attend/options";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
-import { positionsOf } from "../positions/module";
 import { bindMethods } from "../tensor/binding";
 import { disposeSymbol } from "../tensor/disposal";
 import { GONE, inspected, inspectSymbol } from "../tensor/printing";
 import type { Tensor } from "../tensor/tensor";
 import { appendSteps } from "./append";
 import { checkCacheAttend } from "./attend";
-import { cacheOf } from "./module";
+import { decode, encode } from "./bytes";
 import {
   type AppendOptions,
   type CacheAttendOptions,
-  type CacheOptions,
   readAppend,
   readCacheAttend,
   readCacheAttendAsync,
-  readCacheOptions,
+  readRange,
+  type TokenRange,
 } from "./options";
-import { checkRotary } from "./rotary";
-import { CacheState, checkSizes } from "./state";
+import { type Rows, readRows, restoreSnapshot, takeSnapshot } from "./read";
+import { readShift, type ShiftOptions, shiftSteps } from "./shift";
+import { type CacheState, checkAlike, checkRange } from "./state";
 
-/** A cache that nobody holds any more gives its pages back. */
-const forgotten = new FinalizationRegistry((state: CacheState) => state.dispose());
+/** A cache that is collected without having been disposed gives its pages back, where engines can say so. */
+const forgotten =
+  typeof FinalizationRegistry === "function"
+    ? /* @__PURE__ */ new FinalizationRegistry<CacheState>((state) => state.dispose())
+    : undefined;
 
 /**
  * Keys and values of the tokens of any number of sequences, in pages in the engine's memory. Made by
@@ -43,7 +46,7 @@ export class AttentionCache {
     this.#attention = attention;
     this.#state = state;
     bindMethods(this, AttentionCache.prototype);
-    forgotten.register(this, state, this);
+    forgotten?.register(this, state, this);
   }
 
   /** @internal The value itself if it is one. */
@@ -68,7 +71,7 @@ export class AttentionCache {
   }
 
   /**
-   * Tokens of a sequence, those that were let go of included.
+   * Tokens of a sequence, those that were evicted included.
    *
    * @throws ArgumentError for what is no sequence, DisposedError for one that was released.
    */
@@ -96,7 +99,7 @@ export class AttentionCache {
    * `sequences[b]`, so that tokens are appended first. The bits are those of one `attend` over all keys
    * and values.
    *
-   * @throws ArgumentError, also for queries that would see tokens which a window has let go of;
+   * @throws ArgumentError, also for queries that would see tokens which a window has evicted;
    * MemoryError, DisposedError as `attend`.
    */
   attend<const Options extends CacheAttendOptions = Record<never, never>>(
@@ -140,27 +143,11 @@ export class AttentionCache {
   /**
    * Drops the tokens of a sequence from `length` on: those that come next take their places.
    *
-   * @throws ArgumentError for more than there are, or where a window has let go of tokens that the next
+   * @throws ArgumentError for more than there are, or where a window has evicted tokens that the next
    * would see; DisposedError.
    */
   truncate(sequence: number, length: number): void {
-    const name = "truncate";
-    const state = this.#idle(name);
-    const given = state.sequence(name, "sequence", sequence);
-    if (!Number.isInteger(length) || length < 0 || length > given.length) {
-      const expected = `an integer from 0 to ${given.length}`;
-      throw new ArgumentError(name, "length", expected, describe(length));
-    }
-    const { window, pageSize } = state.sizes;
-    const least = given.gone + window - 1;
-    if (length > 0 && given.gone && length < least) {
-      const expected = `0, or from ${least} on: tokens before ${given.gone} are let go of`;
-      throw new ArgumentError(name, "length", expected, `${length}`);
-    }
-    state.cut(given, Math.ceil(length / pageSize));
-    given.position -= given.length - length;
-    given.length = length;
-    if (!length) given.gone = 0;
+    this.#idle("truncate").truncate("truncate", sequence, length);
   }
 
   /**
@@ -170,11 +157,7 @@ export class AttentionCache {
    * @throws ArgumentError, DisposedError.
    */
   fork(sequence = 0): number {
-    const state = this.#idle("fork");
-    const from = state.sequence("fork", "sequence", sequence);
-    const id = state.begin();
-    state.share(id, from);
-    return id;
+    return this.#idle("fork").fork("fork", sequence);
   }
 
   /**
@@ -184,25 +167,102 @@ export class AttentionCache {
    * @throws ArgumentError, DisposedError; nothing is changed then.
    */
   reorder(from: ArrayLike<number>, sequences?: ArrayLike<number>): void {
-    const name = "reorder";
-    this.#idle(name).reorder(name, from, sequences);
+    this.#idle("reorder").reorder("reorder", from, sequences);
   }
 
   /**
-   * Lets go of a sequence and of the pages that no other shares; its number stays unused.
+   * Ends a sequence and gives back the pages that no other shares; its number stays unused.
    *
    * @throws ArgumentError, DisposedError.
    */
   release(sequence: number): void {
-    const state = this.#idle("release");
-    state.cut(state.sequence("release", "sequence", sequence), 0);
-    state.sequences.delete(sequence);
+    this.#idle("release").release("release", sequence);
+  }
+
+  /**
+   * Tokens [from, to) of a sequence, all by default, as key [1, Hkv, n, D] and value [1, Hkv, n, Dv]; keys
+   * as they are stored, rotated where the cache rotates.
+   *
+   * @throws ArgumentError, also for tokens that a window has evicted; MemoryError, DisposedError.
+   */
+  read(sequence = 0, range: TokenRange = {}): Rows {
+    const name = "read";
+    const state = this.#inUse(name);
+    const { from = 0, to } = readRange(name, range);
+    return this.#attention.run(name, (engine) => {
+      const given = state.sequence(name, "sequence", sequence);
+      const tokens = checkRange(name, state, given, from, to);
+      return readRows(engine, name, state, given, [tokens]);
+    });
+  }
+
+  /**
+   * A sequence as bytes, to be imported into a cache of the same sizes on any machine; whatever its page
+   * size. They carry a version and a checksum.
+   *
+   * @throws ArgumentError, MemoryError, DisposedError.
+   */
+  export(sequence = 0): Uint8Array<ArrayBuffer> {
+    const name = "export";
+    const state = this.#inUse(name);
+    return this.#attention.run(name, function* (engine) {
+      const given = state.sequence(name, "sequence", sequence);
+      return encode(state.sizes, yield* takeSnapshot(engine, name, state, given));
+    });
+  }
+
+  /**
+   * Begins a sequence with the tokens of exported bytes; its number.
+   *
+   * @throws ArgumentError for bytes that are damaged or of other sizes; MemoryError, DisposedError.
+   */
+  import(bytes: Uint8Array): number {
+    const name = "import";
+    const state = this.#inUse(name);
+    const snapshot = decode(name, state.sizes, bytes);
+    return this.#attention.run(name, (engine) => restoreSnapshot(engine, name, state, snapshot));
+  }
+
+  /**
+   * Begins a sequence of another cache, also of another engine, with the tokens of one of this; its
+   * number there.
+   *
+   * @throws ArgumentError unless both have the same sizes and rotary embeddings; MemoryError,
+   * DisposedError.
+   */
+  copyTo(other: AttentionCache, sequence = 0): number {
+    const name = "copyTo";
+    const target = AttentionCache.from(other);
+    if (!target) throw new ArgumentError(name, "other", "a cache", describe(other));
+    const [from, to] = [this.#inUse(name), target.#inUse(name)];
+    checkAlike(name, from.sizes, to.sizes);
+    const snapshot = this.#attention.run(name, (engine) =>
+      takeSnapshot(engine, name, from, from.sequence(name, "sequence", sequence)),
+    );
+    return target.#attention.run(name, (engine) => restoreSnapshot(engine, name, to, snapshot));
+  }
+
+  /**
+   * Drops `drop` tokens after the first `keep` of a sequence, and moves those after them to the front:
+   * where the cache has rotary embeddings their keys are rotated back by as many positions, as if the
+   * dropped ones had never been.
+   *
+   * @throws ArgumentError, also for a cache with a window; MemoryError, DisposedError; nothing is changed
+   * then.
+   */
+  shift(sequence: number, options: ShiftOptions): void {
+    const name = "shift";
+    const state = this.#inUse(name);
+    const read = readShift(name, options);
+    this.#attention.run(name, (engine) =>
+      shiftSteps(engine, this.#attention, state, sequence, read),
+    );
   }
 
   /** Gives all pages back; a second call does nothing. */
   dispose(): void {
     if (!this.#state) return;
-    forgotten.unregister(this);
+    forgotten?.unregister(this);
     this.#state.dispose();
     this.#state = undefined;
   }
@@ -226,6 +286,11 @@ export class AttentionCache {
     return inspected("AttentionCache", this.toJSON(), options, inspect);
   }
 
+  /** @internal What its functions are handed. */
+  parts(operation: string): { readonly attention: Attention; readonly state: CacheState } {
+    return { attention: this.#attention, state: this.#idle(operation) };
+  }
+
   /** As #inUse, while no call runs. */
   #idle(operation: string): CacheState {
     const state = this.#inUse(operation);
@@ -239,26 +304,3 @@ export class AttentionCache {
   }
 }
 
-/**
- * A cache of keys and values for decoding, in the memory of an engine with the extension `cache`. Memory
- * grows by a page of `pageSize` tokens at a time, and what is there stays where it is.
- *
- * @throws ArgumentError for options of the wrong type or range, or an engine without the extension.
- */
-export function createCache(attention: Attention<"cache">, options: CacheOptions): AttentionCache {
-  const name = "createCache";
-  const given = checkAttention(name, attention);
-  const engine = given.running(name);
-  cacheOf(engine, name);
-  const read = readCacheOptions(name, options);
-  const sizes = checkSizes(name, read);
-  if (sizes.rotary) positionsOf(engine, name);
-  const rotary = checkRotary(name, given, sizes);
-  const { sequences = 1 } = read;
-  if (!Number.isInteger(sequences) || sequences < 0 || sequences >= 2 ** 24) {
-    throw new ArgumentError(name, "sequences", "an integer from 0", describe(sequences));
-  }
-  const state = new CacheState(engine.arena, { ...sizes, rotary });
-  for (let count = 0; count < sequences; count++) state.begin();
-  return new AttentionCache(given, state);
-}

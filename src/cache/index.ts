@@ -1,6 +1,7 @@
 // wasm-attention/cache: keys and values of the tokens before, in pages.
 
-export { type AttentionCache, createCache } from "./cache";
+export type { AttentionCache } from "./cache";
+export { createCache } from "./create";
 export { cache } from "./extension";
 export type {
   AppendOptions,
@@ -9,4 +10,8 @@ export type {
   CacheNumbers,
   CacheOptions,
   CacheRotary,
+  TokenRange,
 } from "./options";
+export { type PrefixCounts, PrefixIndex, type PrefixOptions, type PrefixScope } from "./prefix";
+export type { Rows } from "./read";
+export type { ShiftOptions } from "./shift";

@@ -32,7 +32,7 @@ export interface CacheOptions {
   /** Sequences that there are from the beginning, 0, 1, …; 1 by default. */
   sequences?: number | undefined;
   /**
-   * How many tokens a query sees, its own included; pages that no query to come can see are let go of.
+   * How many tokens a query sees, its own included; pages that no query to come can see are evicted.
    * All by default.
    */
   window?: number | undefined;
@@ -77,6 +77,16 @@ export interface CacheAttendOptions
   /** `true` by default. */
   causal?: boolean | "lower-right" | undefined;
 }
+
+/** Tokens of a sequence. */
+export interface TokenRange {
+  /** The first; 0 by default. */
+  from?: number | undefined;
+  /** The one after the last; the length by default. */
+  to?: number | undefined;
+}
+
+export const readRange = reader<TokenRange>({ from: 1, to: 1 });
 
 export const readCacheOptions = reader<CacheOptions>({
   keyValueHeads: 1,

@@ -13,14 +13,21 @@ export interface Page {
   written: number;
 }
 
+/** Holds pages for later, and gives them back where they are wanted. */
+export interface Holder {
+  /** Gives one back; false if there is none. */
+  reclaim(): boolean;
+  clear(): void;
+}
+
 export class Pages {
   readonly arena: Arena;
   /** Of a page. */
   readonly bytes: number;
   readonly #maximum: number;
   #count = 0;
-  /** Makes room by letting go of what is kept in case, if there is any. */
-  readonly reclaimers = new Set<() => boolean>();
+  /** Who holds pages that are of no sequence. */
+  readonly holders = new Set<Holder>();
 
   /** At most `maximum` bytes together. */
   constructor(arena: Arena, bytes: number, maximum: number) {
@@ -74,7 +81,7 @@ export class Pages {
   }
 
   #reclaim(): boolean {
-    for (const reclaim of this.reclaimers) if (reclaim()) return true;
+    for (const holder of this.holders) if (holder.reclaim()) return true;
     return false;
   }
 }

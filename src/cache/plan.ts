@@ -28,17 +28,17 @@ export class Plan {
   readonly #state: CacheState;
   readonly #changes: Change[] = [];
   /** Tokens before which nothing but sinks is left, of each sequence that loses some. */
-  readonly #gone: [sequence: Sequence, before: number][] = [];
+  readonly #evicted: [sequence: Sequence, before: number][] = [];
   /** Taken for this plan alone. */
   readonly #fresh: Page[] = [];
-  /** Of this cache's sequences, to be let go of, and used by no one else. */
+  /** Of this cache's sequences, to be evicted, and used by no one else. */
   readonly #spare: Page[] = [];
 
   /** @throws MemoryError, and nothing is taken then. */
   constructor(operation: string, state: CacheState, writes: readonly Written[]) {
     this.#state = state;
     try {
-      for (const { sequence } of writes) this.#letGo(sequence);
+      for (const { sequence } of writes) this.#evict(sequence);
       for (const write of writes) this.#place(operation, write);
     } catch (error) {
       this.undo();
@@ -54,7 +54,7 @@ export class Plan {
       sequence.pages[index] = page;
       if (before && !this.#spare.includes(before)) pages.release(before);
     }
-    for (const [sequence, before] of this.#gone) sequence.gone = before;
+    for (const [sequence, before] of this.#evicted) sequence.evicted = before;
     for (const page of this.#spare) if (!this.#fresh.includes(page)) pages.release(page);
   }
 
@@ -65,11 +65,13 @@ export class Plan {
   }
 
   /** Pages that no token to come can see. */
-  #letGo(sequence: Sequence): void {
+  #evict(sequence: Sequence): void {
     const { window, sinks, pageSize } = this.#state.sizes;
     const end = Math.floor((sequence.length - window + 1) / pageSize);
     const start = Math.ceil(sinks / pageSize);
-    if (end > start) this.#gone.push([sequence, end * pageSize]);
+    if (end > start) {
+      this.#evicted.push([sequence, Math.max(sequence.evicted, end * pageSize)]);
+    }
     // Those before it went before.
     for (let index = end - 1; index >= start; index--) {
       const page = sequence.pages[index];

@@ -6,6 +6,7 @@ import { numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import { rotate } from "../positions/rotary";
 import type { Tensor } from "../tensor/tensor";
+import { xxh32 } from "./hash";
 import { type CacheRotary, readRotary } from "./options";
 import type { CacheSizes } from "./state";
 
@@ -71,4 +72,13 @@ export function rotated(
   if (!positions || !rotary) return x;
   const heads = layout === "BLE" ? { heads: (x.dims.at(-1) as number) / headSize } : {};
   return rotate(attention as Attention<"positions">, x, { ...rotary, ...heads, layout, positions });
+}
+
+/** Tells rotary embeddings apart; 0 without any. */
+export function rotaryDigest(rotary: CacheRotary | undefined): number {
+  if (!rotary) return 0;
+  const { pairing = "half", dimensions, base, attentionFactor = 1, frequencies } = rotary;
+  const numbers = frequencies ? Array.from(frequencies) : [];
+  const text = JSON.stringify([pairing, dimensions, base, attentionFactor, numbers]);
+  return xxh32(Int32Array.from(text, (letter) => letter.charCodeAt(0))) || 1;
 }

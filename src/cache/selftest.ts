@@ -2,7 +2,7 @@
 
 import type { Attention } from "../attend/attention";
 import { check, numbers } from "../selftest";
-import { createCache } from "./cache";
+import { createCache } from "./create";
 
 export function checkCache(name: string, attention: Attention<"cache">): void {
   const [query, key, value] = [1, 2, 3].map((seed) => numbers([1, 1, 5, 4], seed));

@@ -1,5 +1,5 @@
 // What a cache is made of: its sizes, its sequences and the pages that they share. It knows nothing of
-// the object that the caller holds, so that it can be let go of when that is gone.
+// the object that the caller holds, so that its pages can be released when that is collected.
 
 import { countOf, copyOf } from "../arrays";
 import { checkCount } from "../check/values";
@@ -7,16 +7,17 @@ import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Arena } from "../memory/arena";
 import type { CacheOptions, CacheRotary } from "./options";
 import { type Page, Pages } from "./pages";
+import { rotaryDigest } from "./rotary";
 
 /** One text: token i lies in row i mod pageSize of page ⌊i / pageSize⌋. */
 export interface Sequence {
-  /** Nothing where a page was let go of. */
+  /** Nothing where a page was evicted. */
   pages: (Page | undefined)[];
   length: number;
   /** Of the next token, for rotary embeddings. */
   position: number;
   /** Tokens before this one, but for sinks, are no longer there. */
-  gone: number;
+  evicted: number;
 }
 
 /** Checked and made plain. */
@@ -39,6 +40,7 @@ export class CacheState {
   readonly sizes: CacheSizes;
   readonly pages: Pages;
   readonly sequences = new Map<number, Sequence>();
+  disposed = false;
   #next = 0;
 
   constructor(arena: Arena, sizes: CacheSizes) {
@@ -49,7 +51,7 @@ export class CacheState {
   /** A sequence without a token, and its number, which no other ever has. */
   begin(): number {
     const id = this.#next++;
-    this.sequences.set(id, { pages: [], length: 0, position: 0, gone: 0 });
+    this.sequences.set(id, { pages: [], length: 0, position: 0, evicted: 0 });
     return id;
   }
 
@@ -84,6 +86,36 @@ export class CacheState {
     });
   }
 
+  fork(operation: string, id: number): number {
+    const from = this.sequence(operation, "sequence", id);
+    const fork = this.begin();
+    this.share(fork, from);
+    return fork;
+  }
+
+  release(operation: string, id: number): void {
+    this.cut(this.sequence(operation, "sequence", id), 0);
+    this.sequences.delete(id);
+  }
+
+  truncate(operation: string, id: number, length: number): void {
+    const sequence = this.sequence(operation, "sequence", id);
+    if (!Number.isInteger(length) || length < 0 || length > sequence.length) {
+      const expected = `an integer from 0 to ${sequence.length}`;
+      throw new ArgumentError(operation, "length", expected, describe(length));
+    }
+    const { window, pageSize } = this.sizes;
+    const least = sequence.evicted + window - 1;
+    if (length > 0 && sequence.evicted && length < least) {
+      const expected = `0, or from ${least} on: tokens before ${sequence.evicted} are evicted`;
+      throw new ArgumentError(operation, "length", expected, `${length}`);
+    }
+    this.cut(sequence, Math.ceil(length / pageSize));
+    sequence.position -= sequence.length - length;
+    sequence.length = length;
+    if (!length) sequence.evicted = 0;
+  }
+
   /** Makes sequence `id`, without pages, one with the tokens of another. */
   share(id: number, { pages, ...rest }: Sequence): void {
     for (const page of pages) if (page) page.uses++;
@@ -104,7 +136,7 @@ export class CacheState {
       throw new ArgumentError(operation, "from", expected, describe(from));
     }
     const sources = copyOf(from, count).map((id, i) => this.sequence(operation, `from[${i}]`, id));
-    // Those that stay as they are need not be touched; pages are shared before any is let go of.
+    // Those that stay as they are need not be touched; pages are shared before any is released.
     const before = ids.map((id) => this.sequences.get(id) as Sequence);
     ids.forEach((id, i) => {
       if (sources[i] !== before[i]) this.share(id, sources[i] as Sequence);
@@ -114,14 +146,16 @@ export class CacheState {
     });
   }
 
-  /** Lets go of a sequence's pages from `index` on. */
+  /** Releases a sequence's pages from `index` on. */
   cut(sequence: Sequence, index: number): void {
     for (const page of sequence.pages.splice(index)) if (page) this.pages.release(page);
   }
 
   dispose(): void {
+    this.disposed = true;
     for (const sequence of this.sequences.values()) this.cut(sequence, 0);
     this.sequences.clear();
+    for (const holder of this.pages.holders) holder.clear();
   }
 }
 
@@ -168,4 +202,36 @@ export function checkSizes(operation: string, options: CacheOptions): CacheSizes
     throw new ArgumentError(operation, "maximumBytes", expected, describe(maximumBytes));
   }
   return sizes;
+}
+
+/** Tokens [from, to) that a sequence has, all of them there. */
+export function checkRange(
+  operation: string,
+  { sizes }: CacheState,
+  { length, evicted }: Sequence,
+  from: number,
+  to: number = length,
+): [from: number, to: number] {
+  for (const [argument, value, least] of [["from", from, 0] as const, ["to", to, from] as const]) {
+    if (Number.isInteger(value) && value >= least && value <= length) continue;
+    const expected = `an integer from ${least} to ${length}`;
+    throw new ArgumentError(operation, argument, expected, describe(value));
+  }
+  if (from < evicted && to > sizes.sinks && from < to) {
+    const expected = `tokens from ${evicted} on: those before are evicted, but for ${sizes.sinks} sinks`;
+    throw new ArgumentError(operation, "from", expected, `${from}`);
+  }
+  return [from, to];
+}
+
+/** Caches whose sequences can go from one to the other. */
+export function checkAlike(operation: string, from: CacheSizes, to: CacheSizes): void {
+  for (const size of ["keyValueHeads", "headSize", "valueSize"] as const) {
+    if (from[size] === to[size]) continue;
+    const expected = `a cache with ${size} = ${from[size]}`;
+    throw new ArgumentError(operation, "other", expected, `${size} = ${to[size]}`);
+  }
+  if (rotaryDigest(from.rotary) === rotaryDigest(to.rotary)) return;
+  const expected = "a cache with the same rotary embeddings";
+  throw new ArgumentError(operation, "other", expected, "one with others");
 }
