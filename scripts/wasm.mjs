@@ -28,7 +28,13 @@ const wanted = Object.keys(BASES)
 function compile({ module, target }) {
   const command = ["asc", `assembly/${module}.ts`, "--config", config, "--target", target];
   const table = ["--importTable", "--tableBase", `${STEPS[module] ?? 1}`];
-  command.push(...table, "--memoryBase", `${BASES[module]}`, "-o", `build/${module}.${target}.wasm`);
+  command.push(
+    ...table,
+    "--memoryBase",
+    `${BASES[module]}`,
+    "-o",
+    `build/${module}.${target}.wasm`,
+  );
   return new Promise((resolve, reject) => {
     const asc = spawn("npx", command, { stdio: "inherit" });
     asc.on("close", (code) => (code ? reject(new Error(command.join(" "))) : resolve()));

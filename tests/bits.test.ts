@@ -93,7 +93,8 @@ for (const variant of variants) {
       );
       const memory = new WebAssembly.Memory({ initial: 1 });
       const caller = { scoreMod() {} };
-      const { exports } = new WebAssembly.Instance(module, { env: { memory }, caller });
+      const table = new WebAssembly.Table({ element: "anyfunc", initial: 32 });
+      const { exports } = new WebAssembly.Instance(module, { env: { memory, table }, caller });
       assert.equal((exports.layout as () => number)(), LAYOUT, name);
     }
   });

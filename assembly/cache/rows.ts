@@ -47,6 +47,8 @@ function valuesIn(frame: PagesFrame, s: Segment, head: i32): usize {
   return s.page + ((keys + row * <usize>frame.valueSize) << 2);
 }
 
+const SMALL: usize = 1024;
+
 /** `rows` rows of `size` floats; strides in elements. */
 export function copyRows(
   source: usize,
@@ -57,6 +59,17 @@ export function copyRows(
   size: i32,
 ): void {
   const bytes = (<usize>size) << 2;
+  if (bytes <= SMALL && !(bytes & 15)) {
+    // A call of memory.copy takes longer than such a row.
+    for (let i = 0; i < rows; i++) {
+      for (let at: usize = 0; at < bytes; at += 16) {
+        v128.store(target + at, v128.load(source + at));
+      }
+      source += sourceRow << 2;
+      target += targetRow << 2;
+    }
+    return;
+  }
   if (sourceRow == targetRow && sourceRow == <usize>size) {
     memory.copy(target, source, bytes * <usize>rows);
     return;

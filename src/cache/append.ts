@@ -9,7 +9,6 @@ import { numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import { clearedFrame, type Engine } from "../instance/instance";
 import { Staging } from "../run/staging";
-import type { Steps } from "../run/steps";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import { cacheOf } from "./module";
 import type { AppendOptions } from "./options";
@@ -22,20 +21,20 @@ const NAME = "append";
 const MOST_TOKENS = 2 ** 30;
 
 interface Rows {
-  readonly key: Tensor;
+  key: Tensor;
   readonly value: Tensor;
   readonly keys: View;
   readonly values: View;
 }
 
 /** `options` as they were read. */
-export function* appendSteps(
+export function appendRows(
   engine: Engine,
   attention: Attention,
   state: CacheState,
   given: { readonly key: Tensor; readonly value: Tensor },
   options: AppendOptions,
-): Steps<void> {
+): void {
   const layout = checkLayout(NAME, options.layout);
   const rows = checkRows(state, given.key, given.value, layout);
   const { batch, rows: tokens } = rows.keys;
@@ -43,38 +42,49 @@ export function* appendSteps(
   refuseTwice(sequences);
   const lengths = checkLengths(options.lengths, batch, tokens);
   const writes: Written[] = [];
-  for (const [row, sequence] of sequences.entries()) {
-    const count = lengths?.[row] ?? tokens;
+  for (let b = 0; b < batch; b++) {
+    const sequence = sequences[b];
+    const count = lengths ? (lengths[b] as number) : tokens;
     if (!sequence || !count) continue;
     if (sequence.length + count > MOST_TOKENS) {
       const expected = `at most ${MOST_TOKENS} tokens in a sequence`;
       throw new ArgumentError(NAME, "key", expected, `${sequence.length} + ${count}`);
     }
-    writes.push({ sequence, from: sequence.length, count, batch: row });
+    writes.push({ sequence, from: sequence.length, count, batch: b, first: 0 });
   }
-  const starts = sequences.map((sequence) => sequence?.position ?? 0);
-  const positions = positionsOf(NAME, state.sizes, options.positions, starts, tokens);
-  const key = rotated(attention, state.sizes, rows.key, layout, positions);
-  yield* writeRows(engine, NAME, state, { ...rows, key }, writes);
-  for (const { sequence, count, batch: row } of writes) {
+  const positions = positionsOf(
+    NAME,
+    state.sizes,
+    options.positions,
+    [batch, tokens],
+    (b) => sequences[b]?.position ?? 0,
+  );
+  rows.key = rotated(attention, state.sizes, rows.key, layout, positions);
+  writeRows(engine, NAME, state, rows, writes);
+  for (const { sequence, count, batch: b } of writes) {
     sequence.length += count;
-    sequence.position = (positions?.[row * tokens + count - 1] ?? sequence.position + count - 1) + 1;
+    const last = positions?.[b * tokens + count - 1] ?? sequence.position + count - 1;
+    sequence.position = last + 1;
   }
 }
 
 /** Writes rows of checked tensors to pages; the sequences' lengths are the caller's to change. */
-export function* writeRows(
+export function writeRows(
   engine: Engine,
   operation: string,
   state: CacheState,
   rows: Rows,
   writes: readonly Written[],
-): Steps<void> {
+): void {
+  const module = cacheOf(engine, operation);
   const plan = new Plan(operation, state, writes);
   const staging = new Staging(engine, operation);
   try {
-    moveRows(engine, staging, state, rows, plan.segments);
-    cacheOf(engine, operation).run(CacheKernel.append, staging.begin(), 0, 0, 0);
+    writePages(engine, state, rows.keys, rows.values);
+    staging.tensor(PagesFrame.key, "key", rows.key);
+    staging.tensor(PagesFrame.value, "value", rows.value);
+    stageSegments(engine, staging, plan.segments);
+    module.run(CacheKernel.append, staging.begin(), 0, 0, 0);
   } catch (error) {
     plan.undo();
     throw error;
@@ -82,20 +92,6 @@ export function* writeRows(
     staging.release();
   }
   plan.commit();
-}
-
-/** Writes the frame of an append, and places what it reads. */
-function moveRows(
-  engine: Engine,
-  staging: Staging,
-  state: CacheState,
-  { key, value, keys, values }: Rows,
-  segments: readonly number[],
-): void {
-  writePages(engine, state, keys, values);
-  staging.tensor(PagesFrame.key, "key", key);
-  staging.tensor(PagesFrame.value, "value", value);
-  stageSegments(engine, staging, segments);
 }
 
 /** The sizes of the pages, and the strides of keys and values beside them. */
@@ -119,28 +115,35 @@ export function stageSegments(engine: Engine, staging: Staging, segments: readon
   staging.data(PagesFrame.segments, "sequences", segments, segments.length);
 }
 
-function checkRows({ sizes }: CacheState, key: Tensor, value: Tensor, layout: Layout): Rows {
-  const { keyValueHeads, headSize, valueSize } = sizes;
-  const given = { key: checkTensor(NAME, "key", key), value: checkTensor(NAME, "value", value) };
-  const split = layout === "BLE" ? keyValueHeads : 1;
-  const view = (argument: "key" | "value", size: number, like?: View): View => {
-    const { dims } = given[argument];
-    const seen = viewOf(NAME, argument, layout, dims, split);
-    const fits =
-      seen.heads === keyValueHeads &&
-      seen.size === size &&
-      (!like || (seen.batch === like.batch && seen.rows === like.rows));
-    if (fits) return seen;
-    const sizes = { Hkv: keyValueHeads, [argument === "key" ? "D" : "Dv"]: size };
-    const wanted = Object.entries(sizes).map(([axis, count]) => `${axis} = ${count}`);
-    if (like) wanted.push(`B = ${like.batch}`, `L = ${like.rows} of the key`);
-    throw new ArgumentError(NAME, `${argument}.dims`, wanted.join(", "), describe(dims));
-  };
-  const keys = view("key", headSize);
-  return { ...given, keys, values: view("value", valueSize, keys) };
+function checkRows(state: CacheState, key: Tensor, value: Tensor, layout: Layout): Rows {
+  const { headSize, valueSize } = state.sizes;
+  const keyTensor = checkTensor(NAME, "key", key);
+  const valueTensor = checkTensor(NAME, "value", value);
+  const keys = checkView(state, "key", layout, keyTensor.dims, headSize);
+  const values = checkView(state, "value", layout, valueTensor.dims, valueSize);
+  if (values.batch !== keys.batch || values.rows !== keys.rows) {
+    const expected = `B = ${keys.batch}, L = ${keys.rows} of the key`;
+    throw new ArgumentError(NAME, "value.dims", expected, describe(valueTensor.dims));
+  }
+  return { key: keyTensor, value: valueTensor, keys, values };
+}
+
+function checkView(
+  { sizes: { keyValueHeads } }: CacheState,
+  argument: "key" | "value",
+  layout: Layout,
+  dims: readonly number[],
+  size: number,
+): View {
+  const view = viewOf(NAME, argument, layout, dims, layout === "BLE" ? keyValueHeads : 1);
+  if (view.heads === keyValueHeads && view.size === size) return view;
+  const axis = argument === "key" ? "D" : "Dv";
+  const expected = `Hkv = ${keyValueHeads}, ${axis} = ${size}`;
+  throw new ArgumentError(NAME, `${argument}.dims`, expected, describe(dims));
 }
 
 function refuseTwice(sequences: readonly (Sequence | undefined)[]): void {
+  if (sequences.length < 2) return;
   const seen = new Set<Sequence>();
   for (const [row, sequence] of sequences.entries()) {
     if (!sequence) continue;

@@ -10,7 +10,6 @@ import { checkLayout, checkShapes, type Inputs, type Shapes, type Strides } from
 import { numbersOf } from "../check/values";
 import { checkVisibility, type Visibility } from "../check/visibility";
 import { ArgumentError, describe } from "../errors";
-import type { Engine } from "../instance/instance";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import { cacheOf } from "./module";
 import type { CacheAttendOptions } from "./options";
@@ -33,12 +32,12 @@ export interface CacheCall {
 /** `options` as they were read. */
 export function checkCacheAttend(
   operation: string,
-  engine: Engine,
   attention: Attention,
   state: CacheState,
   query: Tensor,
   options: CacheAttendOptions,
 ): CacheCall {
+  const engine = attention.running(operation);
   const { sizes } = state;
   const layout = checkLayout(operation, options.layout);
   const given = checkTensor(operation, "query", query);
@@ -53,12 +52,17 @@ export function checkCacheAttend(
     throw new ArgumentError(operation, "query.dims", expected, describe(given.dims));
   }
   const visibility = visibleOf(operation, sizes, shapes, lengths, options);
-  refuseEvicted(operation, state, sequences, visibility, options);
-  const starts = sequences.map((sequence, b) => {
-    const ahead = (sequence?.length ?? 0) - wordOf(visibility, b, SequenceWords.position);
-    return (sequence?.position ?? 0) - ahead;
-  });
-  const positions = positionsOf(operation, sizes, options.positions, starts, shapes.queries);
+  refuseEvicted(operation, sequences, visibility, options);
+  const positions = positionsOf(
+    operation,
+    sizes,
+    options.positions,
+    [batch, shapes.queries],
+    (b) => {
+      const back = (lengths[b] as number) - wordOf(visibility, b, SequenceWords.position);
+      return (sequences[b]?.position ?? 0) - back;
+    },
+  );
   const turned = rotated(attention, sizes, given, layout, positions);
   const table = new PageTable(sequences, sizes.pageSize);
   const { keyStrides, valueStrides } = stridesOf(sizes);
@@ -99,7 +103,9 @@ export function pageWords(
     [AttendFrame.valuePageRow]: valuePageRow,
     [AttendFrame.keyRow]: copied ? headSize : keyPageRow,
     [AttendFrame.valueRow]: copied ? valueSize : valuePageRow,
-    [AttendFrame.gatherBytes]: copied ? (Math.ceil(TILE * (headSize + valueSize) * 4 / 64) * 64) : 0,
+    [AttendFrame.gatherBytes]: copied
+      ? Math.ceil((TILE * (headSize + valueSize) * 4) / 64) * 64
+      : 0,
   };
 }
 
@@ -128,7 +134,11 @@ class PageTable {
   }
 }
 
-function stridesOf({ pageSize, headSize, valueSize }: CacheSizes): Pick<Shapes, "keyStrides" | "valueStrides"> {
+function stridesOf({
+  pageSize,
+  headSize,
+  valueSize,
+}: CacheSizes): Pick<Shapes, "keyStrides" | "valueStrides"> {
   const strides = (size: number): Strides => ({ batch: LINE, head: pageSize * size, row: size });
   return { keyStrides: strides(headSize), valueStrides: strides(valueSize) };
 }
@@ -147,7 +157,8 @@ function inputsOf(
   const batch = batchOf(query.dims, layout);
   const rank = query.dims.length;
   const of = (size: number): Tensor => {
-    if (layout === "BLE") return { data: NO_DATA, dims: [batch, keys, keyValueHeads * size].slice(-rank) };
+    if (layout === "BLE")
+      return { data: NO_DATA, dims: [batch, keys, keyValueHeads * size].slice(-rank) };
     if (rank === 2) return { data: NO_DATA, dims: [keys, size] };
     const axes = layout === "BHLD" ? [keyValueHeads, keys] : [keys, keyValueHeads];
     return { data: NO_DATA, dims: [batch, ...axes, size].slice(-rank) };
@@ -155,7 +166,11 @@ function inputsOf(
   return { query, key: of(headSize), value: of(valueSize) };
 }
 
-function headsOf(operation: string, { headSize, keyValueHeads }: CacheSizes, dims: readonly number[]) {
+function headsOf(
+  operation: string,
+  { headSize, keyValueHeads }: CacheSizes,
+  dims: readonly number[],
+) {
   const row = dims.at(-1) ?? 0;
   if (row > 0 && row % headSize === 0) return { heads: row / headSize, keyValueHeads };
   const expected = `a last axis of whole heads of D = ${headSize}`;
@@ -186,7 +201,12 @@ function visibleOf(
     window: options.window,
   });
   const left = Math.min(visibility.left, window - 1);
-  if (options.window && window < Infinity && visibility.left > left && visibility.left < UNLIMITED) {
+  if (
+    options.window &&
+    window < Infinity &&
+    visibility.left > left &&
+    visibility.left < UNLIMITED
+  ) {
     const expected = `at most ${window - 1} before its own, by the cache's window of ${window}`;
     throw new ArgumentError(operation, "window.left", expected, `${visibility.left}`);
   }
@@ -200,7 +220,6 @@ function wordOf({ sequences }: Visibility, b: number, word: SequenceWords): numb
 /** Queries that would see tokens which are no longer there. */
 function refuseEvicted(
   operation: string,
-  { sizes }: CacheState,
   sequences: readonly (Sequence | undefined)[],
   visibility: Visibility,
   options: CacheAttendOptions,
@@ -218,5 +237,4 @@ function refuseEvicted(
     const argument = options.queryOffset === undefined ? "query" : "queryOffset";
     throw new ArgumentError(operation, argument, expected, `one at ${position}`);
   }
-  void sizes;
 }

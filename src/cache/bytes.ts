@@ -72,7 +72,13 @@ export function decode(operation: string, sizes: CacheSizes, given: unknown): Sn
     refuse("the bytes as they were exported", "damaged ones: the checksum is another");
   }
   const { keyValueHeads, headSize, valueSize } = sizes;
-  const wanted = { keyValueHeads, headSize, valueSize, numbers: 0, rotary: rotaryDigest(sizes.rotary) };
+  const wanted = {
+    keyValueHeads,
+    headSize,
+    valueSize,
+    numbers: 0,
+    rotary: rotaryDigest(sizes.rotary),
+  };
   for (const [name, value] of Object.entries(wanted)) {
     const found = word(At[name as keyof typeof wanted]);
     if (found === value) continue;

@@ -9,7 +9,7 @@ import { bindMethods } from "../tensor/binding";
 import { disposeSymbol } from "../tensor/disposal";
 import { GONE, inspected, inspectSymbol } from "../tensor/printing";
 import type { Tensor } from "../tensor/tensor";
-import { appendSteps } from "./append";
+import { appendRows } from "./append";
 import { checkCacheAttend } from "./attend";
 import { decode, encode } from "./bytes";
 import {
@@ -89,9 +89,8 @@ export class AttentionCache {
     const name = "append";
     const state = this.#inUse(name);
     const read = readAppend(name, options);
-    this.#attention.run(name, (engine) =>
-      appendSteps(engine, this.#attention, state, { key, value }, read),
-    );
+    const engine = this.#attention.running(name);
+    appendRows(engine, this.#attention, state, { key, value }, read);
   }
 
   /**
@@ -110,7 +109,7 @@ export class AttentionCache {
     const state = this.#inUse(name);
     const read = readCacheAttend(name, options === undefined ? {} : options);
     return this.#attention.run(name, (engine) => {
-      const { call } = checkCacheAttend(name, engine, this.#attention, state, query, read);
+      const { call } = checkCacheAttend(name, this.#attention, state, query, read);
       return callAttend(engine, call);
     }) as AttendResult<Options>;
   }
@@ -128,9 +127,8 @@ export class AttentionCache {
     const name = "attendAsync";
     const state = this.#inUse(name);
     const { signal, ...read } = readCacheAttendAsync(name, options === undefined ? {} : options);
-    const engine = this.#attention.running(name);
     const attention = this.#attention;
-    const { call, pages } = checkCacheAttend(name, engine, attention, state, query, read);
+    const { call, pages } = checkCacheAttend(name, attention, state, query, read);
     for (const page of pages) page.uses++;
     try {
       const steps = () => ({ signal, steps: (engine: Engine) => callAttend(engine, call) });
@@ -220,7 +218,7 @@ export class AttentionCache {
     const name = "import";
     const state = this.#inUse(name);
     const snapshot = decode(name, state.sizes, bytes);
-    return this.#attention.run(name, (engine) => restoreSnapshot(engine, name, state, snapshot));
+    return restoreSnapshot(this.#attention.running(name), name, state, snapshot);
   }
 
   /**
@@ -239,7 +237,7 @@ export class AttentionCache {
     const snapshot = this.#attention.run(name, (engine) =>
       takeSnapshot(engine, name, from, from.sequence(name, "sequence", sequence)),
     );
-    return target.#attention.run(name, (engine) => restoreSnapshot(engine, name, to, snapshot));
+    return restoreSnapshot(target.#attention.running(name), name, to, snapshot);
   }
 
   /**
@@ -303,4 +301,3 @@ export class AttentionCache {
     throw new DisposedError(operation, "cache", "a cache in use", "a disposed one");
   }
 }
-

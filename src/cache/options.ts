@@ -1,8 +1,8 @@
 // The options of a cache, as a caller writes them, and their readers.
 
+import type { Layout } from "../attend/options";
 import { type Abortable, type AttendOptions, attendFields } from "../attend/options";
 import { type Names, reader } from "../check/names";
-import type { Layout } from "../attend/options";
 import type { RotateOptions } from "../positions/rotary";
 
 /** How the numbers of a cache are stored. */

@@ -47,7 +47,12 @@ export class Pages {
       if (this.#reclaim()) continue;
       const expected = `room for a page of ${this.bytes} bytes`;
       const used = this.#count * this.bytes;
-      throw new MemoryError(operation, "maximumBytes", expected, `${used} of ${this.#maximum} used`);
+      throw new MemoryError(
+        operation,
+        "maximumBytes",
+        expected,
+        `${used} of ${this.#maximum} used`,
+      );
     }
     const address = this.#allocate(operation);
     this.#count++;

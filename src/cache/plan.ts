@@ -11,8 +11,8 @@ export interface Written {
   readonly from: number;
   readonly count: number;
   readonly batch: number;
-  /** The first of them in the tensors; 0 unless said. */
-  readonly first?: number;
+  /** The first of them in the tensors. */
+  readonly first: number;
 }
 
 interface Change {
@@ -81,7 +81,7 @@ export class Plan {
     }
   }
 
-  #place(operation: string, { sequence, from, count, batch, first = 0 }: Written): void {
+  #place(operation: string, { sequence, from, count, batch, first }: Written): void {
     const { pageSize } = this.#state.sizes;
     for (let done = 0; done < count; ) {
       const index = Math.floor((from + done) / pageSize);
@@ -108,12 +108,21 @@ export class Plan {
   }
 
   #segment(page: Page, row: number, rows: number, batch: number, first: number): void {
-    const at = this.segments.length;
-    for (let word = 0; word < Segment.words; word++) this.segments.push(0);
-    this.segments[at + Segment.page] = page.address;
-    this.segments[at + Segment.row] = row;
-    this.segments[at + Segment.rows] = rows;
-    this.segments[at + Segment.batch] = batch;
-    this.segments[at + Segment.first] = first;
+    pushSegment(this.segments, page, [row, rows, batch, first]);
   }
+}
+
+/** The words of a Segment: rows [row, row + rows) of a page, from `first` on of the batch's tensor. */
+export function pushSegment(
+  segments: number[],
+  page: Page,
+  [row, rows, batch, first]: readonly [row: number, rows: number, batch: number, first: number],
+): void {
+  const at = segments.length;
+  for (let word = 0; word < Segment.words; word++) segments.push(0);
+  segments[at + Segment.page] = page.address;
+  segments[at + Segment.row] = row;
+  segments[at + Segment.rows] = rows;
+  segments[at + Segment.batch] = batch;
+  segments[at + Segment.first] = first;
 }

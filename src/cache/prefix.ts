@@ -137,11 +137,21 @@ export class PrefixIndex {
     const ids = checkTokens(name, tokens);
     const salt = checkSalt(name, scope);
     if (ids.length > length) {
-      throw new ArgumentError(name, "tokens", `at most the ${length} of the sequence`, `${ids.length}`);
+      throw new ArgumentError(
+        name,
+        "tokens",
+        `at most the ${length} of the sequence`,
+        `${ids.length}`,
+      );
     }
     if (position !== length) {
       const expected = "a sequence whose tokens stand at positions 0, 1, …";
-      throw new ArgumentError(name, "sequence", expected, `the next one at ${position}, not ${length}`);
+      throw new ArgumentError(
+        name,
+        "sequence",
+        expected,
+        `the next one at ${position}, not ${length}`,
+      );
     }
     const chain: Entry[] = [];
     for (let index = 0; (index + 1) * pageSize <= ids.length; index++) {
@@ -219,7 +229,8 @@ function keyOf(
 
 function checkTokens(operation: string, given: ArrayLike<number>): number[] {
   const tokens = numbersOf(given);
-  if (!tokens) throw new ArgumentError(operation, "tokens", "an array of integers", describe(given));
+  if (!tokens)
+    throw new ArgumentError(operation, "tokens", "an array of integers", describe(given));
   for (const [index, token] of tokens.entries()) {
     if (Number.isSafeInteger(token)) continue;
     throw new ArgumentError(operation, `tokens[${index}]`, "an integer", describe(token));

@@ -2,7 +2,7 @@
 // are made of.
 
 import { CacheKernel } from "../../assembly/kinds";
-import { PagesFrame, Segment } from "../../build/frames";
+import { PagesFrame } from "../../build/frames";
 import type { View } from "../check/shapes";
 import { ArgumentError } from "../errors";
 import type { Engine } from "../instance/instance";
@@ -11,6 +11,7 @@ import type { Steps } from "../run/steps";
 import type { Tensor } from "../tensor/tensor";
 import { stageSegments, writePages, writeRows } from "./append";
 import { cacheOf } from "./module";
+import { pushSegment } from "./plan";
 import type { CacheSizes, CacheState, Sequence } from "./state";
 
 /** Keys [1, Hkv, n, D] and values [1, Hkv, n, Dv]. */
@@ -44,12 +45,7 @@ export function* readRows(
       const rows = Math.min(pageSize - row, to - token);
       const page = sequence.pages[Math.floor(token / pageSize)];
       if (!page) throw evictedError(operation, sequence);
-      const at = segments.length;
-      segments.push(...new Array(Segment.words).fill(0));
-      segments[at + Segment.page] = page.address;
-      segments[at + Segment.row] = row;
-      segments[at + Segment.rows] = rows;
-      segments[at + Segment.first] = count;
+      pushSegment(segments, page, [row, rows, 0, count]);
       count += rows;
       token += rows;
     }
@@ -91,16 +87,21 @@ export function* takeSnapshot(
  * @throws ArgumentError where the cache's queries would see tokens that are missing, MemoryError; nothing
  * is begun then.
  */
-export function* restoreSnapshot(
+export function restoreSnapshot(
   engine: Engine,
   operation: string,
   state: CacheState,
   { key, value, length, position, sinks, evicted }: Snapshot,
-): Steps<number> {
+): number {
   const { window, sinks: wanted } = state.sizes;
   if (evicted && (length - window + 1 < evicted || wanted > sinks)) {
     const seen = `[${sinks}, ${evicted}) to be outside the window of ${window} and the ${wanted} sinks`;
-    throw new ArgumentError(operation, "window", seen, `a sequence of ${length} tokens without them`);
+    throw new ArgumentError(
+      operation,
+      "window",
+      seen,
+      `a sequence of ${length} tokens without them`,
+    );
   }
   const sequence: Sequence = { pages: [], length, position, evicted };
   const { keys, values } = viewsOf(state.sizes, key.dims[2] as number);
@@ -108,7 +109,7 @@ export function* restoreSnapshot(
   const writes = [...parts, [evicted, length - evicted, sinks] as const]
     .filter(([, count]) => count)
     .map(([from, count, first]) => ({ sequence, from, count, batch: 0, first }));
-  yield* writeRows(engine, operation, state, { key, value, keys, values }, writes);
+  writeRows(engine, operation, state, { key, value, keys, values }, writes);
   const id = state.begin();
   state.sequences.set(id, sequence);
   return id;

@@ -26,31 +26,38 @@ export function checkRotary(
 
 /**
  * The position [B, L] of each token, nothing without rotary embeddings; by default they go on from
- * `starts` [B].
+ * `startOf` each row of the batch.
  */
 export function positionsOf(
   operation: string,
   { rotary }: CacheSizes,
   given: number | ArrayLike<number> | undefined,
-  starts: readonly number[],
-  tokens: number,
+  [batch, tokens]: readonly [batch: number, tokens: number],
+  startOf: (b: number) => number,
 ): number[] | undefined {
   if (!rotary) {
     if (given === undefined) return undefined;
     const expected = "no value without the cache's option rotary";
     throw new ArgumentError(operation, "positions", expected, describe(given));
   }
-  const batch = starts.length;
-  const goOn = (from: readonly number[]) =>
-    from.flatMap((start) => Array.from({ length: tokens }, (_, token) => start + token));
-  if (given === undefined) return goOn(starts);
-  if (typeof given === "number") return checked(operation, goOn(starts.map(() => given)));
+  const goOn = (startOf: (b: number) => number) =>
+    Array.from(
+      { length: batch * tokens },
+      (_, i) => startOf(Math.floor(i / tokens)) + (i % tokens),
+    );
+  if (given === undefined) return goOn(startOf);
+  if (typeof given === "number")
+    return checked(
+      operation,
+      goOn(() => given),
+    );
   const numbers = numbersOf(given, [batch, batch * tokens]);
   if (!numbers) {
     const expected = `a number, or [B] = ${batch} or [B, L] = ${batch * tokens} integers`;
     throw new ArgumentError(operation, "positions", expected, describe(given));
   }
-  return checked(operation, numbers.length === batch * tokens ? numbers : goOn(numbers));
+  const each = numbers.length === batch * tokens;
+  return checked(operation, each ? numbers : goOn((b) => numbers[b] as number));
 }
 
 function checked(operation: string, positions: number[]): number[] {

@@ -50,8 +50,8 @@ export function* shiftSteps(
   const turning = { ...sizes, rotary: sizes.rotary && { ...sizes.rotary, attentionFactor: 1 } };
   const key = count ? rotated(attention, turning, rows.key, "BHLD", positions) : rows.key;
   const { keys, values } = viewsOf(sizes, count);
-  const writes = count ? [{ sequence, from: keep, count, batch: 0 }] : [];
-  yield* writeRows(engine, name, state, { ...rows, key, keys, values }, writes);
+  const writes = count ? [{ sequence, from: keep, count, batch: 0, first: 0 }] : [];
+  writeRows(engine, name, state, { ...rows, key, keys, values }, writes);
   state.cut(sequence, Math.ceil((length - drop) / sizes.pageSize));
   sequence.length -= drop;
   sequence.position -= drop;

@@ -1,7 +1,7 @@
 // What a cache is made of: its sizes, its sequences and the pages that they share. It knows nothing of
 // the object that the caller holds, so that its pages can be released when that is collected.
 
-import { countOf, copyOf } from "../arrays";
+import { copyOf, countOf } from "../arrays";
 import { checkCount } from "../check/values";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Arena } from "../memory/arena";
@@ -60,10 +60,17 @@ export class CacheState {
     const sequence = this.sequences.get(id as number);
     if (sequence) return sequence;
     if (Number.isInteger(id) && (id as number) >= 0 && (id as number) < this.#next) {
-      throw new DisposedError(operation, argument, "a sequence in use", `${id}, which was released`);
+      throw new DisposedError(
+        operation,
+        argument,
+        "a sequence in use",
+        `${id}, which was released`,
+      );
     }
     const known = [...this.sequences.keys()].slice(0, 8).join(", ");
-    const expected = known ? `a sequence of this cache, such as ${known}` : "a sequence, from begin()";
+    const expected = known
+      ? `a sequence of this cache, such as ${known}`
+      : "a sequence, from begin()";
     throw new ArgumentError(operation, argument, expected, describe(id));
   }
 
@@ -168,7 +175,12 @@ export function pageBytes({ keyValueHeads, headSize, valueSize, pageSize }: Cach
 export function checkSizes(operation: string, options: CacheOptions): CacheSizes {
   const { keyValueHeads, headSize, valueSize = headSize, pageSize = 128, numbers } = options;
   const { window, sinks = 0, rotary, maximumBytes } = options;
-  for (const [argument, value] of Object.entries({ keyValueHeads, headSize, valueSize, pageSize })) {
+  for (const [argument, value] of Object.entries({
+    keyValueHeads,
+    headSize,
+    valueSize,
+    pageSize,
+  })) {
     checkCount(operation, argument, value);
   }
   if (numbers !== undefined && numbers !== "float32") {

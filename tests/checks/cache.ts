@@ -73,7 +73,8 @@ export class CacheModel {
     this.#drawn = drawn;
     this.cache = createCache(attention, options);
     this.#next = random(drawn.seed);
-    for (const id of this.cache.sequences) this.texts.set(id, { keys: [], values: [], appended: 0 });
+    for (const id of this.cache.sequences)
+      this.texts.set(id, { keys: [], values: [], appended: 0 });
   }
 
   get ids(): number[] {
@@ -191,12 +192,21 @@ export class CacheModel {
     const got = this.cache.attend(query, { ...options, logSumExp: true, weights: true });
     for (const [b, id] of sequences.entries()) {
       const rows = queryLengths[b] as number;
-      const from = (b * heads * L) * headSize;
-      const part = tensor(query.data.slice(from, from + heads * L * headSize), [1, heads, L, headSize]);
+      const from = b * heads * L * headSize;
+      const part = tensor(query.data.slice(from, from + heads * L * headSize), [
+        1,
+        heads,
+        L,
+        headSize,
+      ]);
       const want = this.alone(id, part, rows, { ...common, causal: causal && "lower-right" });
       const where = `sequence ${id} of ${this.#text(id).keys.length}`;
       const size = want.output.data.length;
-      same(got.output.data.subarray(b * size, (b + 1) * size), want.output.data, `output, ${where}`);
+      same(
+        got.output.data.subarray(b * size, (b + 1) * size),
+        want.output.data,
+        `output, ${where}`,
+      );
       const lse = want.logSumExp.data;
       same(got.logSumExp.data.subarray(b * heads * L, (b + 1) * heads * L), lse, `lse, ${where}`);
     }

@@ -75,6 +75,7 @@ test("npm pack holds what a user needs, and nothing else", () => {
       "README.md",
       "package.json",
       "positions/package.json",
+      "cache/package.json",
       "training/package.json",
       ...code,
       ...reachedDeclarations(),
