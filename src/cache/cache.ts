@@ -21,7 +21,7 @@ import {
   readRange,
   type TokenRange,
 } from "./options";
-import { type Rows, readRows, restoreSnapshot, takeSnapshot } from "./read";
+import { type CachedRows, readRows, restoreSnapshot, takeSnapshot } from "./read";
 import { readShift, type ShiftOptions, shiftSteps } from "./shift";
 import { type CacheState, checkAlike, checkRange } from "./state";
 
@@ -183,7 +183,7 @@ export class AttentionCache {
    *
    * @throws ArgumentError, also for tokens that a window has evicted; MemoryError, DisposedError.
    */
-  read(sequence = 0, range: TokenRange = {}): Rows {
+  read(sequence = 0, range: TokenRange = {}): CachedRows {
     const name = "read";
     const state = this.#inUse(name);
     const { from = 0, to } = readRange(name, range);

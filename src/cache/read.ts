@@ -14,14 +14,16 @@ import { cacheOf } from "./module";
 import { pushSegment } from "./plan";
 import type { CacheSizes, CacheState, Sequence } from "./state";
 
-/** Keys [1, Hkv, n, D] and values [1, Hkv, n, Dv]. */
-export interface Rows {
+/** Keys and values of some tokens. */
+export interface CachedRows {
+  /** [1, Hkv, n, D] */
   readonly key: Tensor;
+  /** [1, Hkv, n, Dv] */
   readonly value: Tensor;
 }
 
 /** A sequence without its pages: of its `length` tokens those of [sinks, evicted) are missing. */
-export interface Snapshot extends Rows {
+export interface Snapshot extends CachedRows {
   readonly length: number;
   readonly position: number;
   readonly sinks: number;
@@ -35,7 +37,7 @@ export function* readRows(
   state: CacheState,
   sequence: Sequence,
   ranges: readonly (readonly [from: number, to: number])[],
-): Steps<Rows> {
+): Steps<CachedRows> {
   const { pageSize } = state.sizes;
   const segments: number[] = [];
   let count = 0;
