@@ -6,7 +6,9 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import "./frames.mjs";
 
 /** Where each module's constants lie in the memory that all share. */
-const BASES = { core: 1024, training: 4096, positions: 8192 };
+const BASES = { core: 1024, training: 4096, positions: 8192, cache: 12288 };
+/** Where the steps of the tile loop that a module has stand in the table that all share. */
+const STEPS = { cache: 1 };
 
 const { options, targets } = JSON.parse(readFileSync("asconfig.json", "utf8"));
 const [flags, names] = [[], []];
@@ -25,7 +27,14 @@ const wanted = Object.keys(BASES)
 
 function compile({ module, target }) {
   const command = ["asc", `assembly/${module}.ts`, "--config", config, "--target", target];
-  command.push("--memoryBase", `${BASES[module]}`, "-o", `build/${module}.${target}.wasm`);
+  const table = ["--importTable", "--tableBase", `${STEPS[module] ?? 1}`];
+  command.push(
+    ...table,
+    "--memoryBase",
+    `${BASES[module]}`,
+    "-o",
+    `build/${module}.${target}.wasm`,
+  );
   return new Promise((resolve, reject) => {
     const asc = spawn("npx", command, { stdio: "inherit" });
     asc.on("close", (code) => (code ? reject(new Error(command.join(" "))) : resolve()));
