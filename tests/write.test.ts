@@ -50,10 +50,7 @@ test("a text is put into the letters there are; what is known comes back", () =>
     vocabulary.decode(vocabulary.encode("the sea\n\nthe whale")),
     "the sea\n\nthe whale",
   );
-  assert.equal(
-    vocabulary.decode(vocabulary.encode("the ZZZ")),
-    vocabulary.decode(vocabulary.encode("the")),
-  );
+  assert.equal(vocabulary.decode(vocabulary.encode("the ZZZ")).trim(), "the");
   assert.equal(vocabulary.encode("").length, 1);
 });
 

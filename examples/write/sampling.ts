@@ -46,9 +46,10 @@ export function sample(
 /** e^(logit / temperature) over its sum. */
 export function softmax(logits: Float32Array, temperature = 1): Float64Array {
   const largest = logits[greedy(logits)];
-  return normalised(
-    Float64Array.from(logits, (logit) => Math.exp((logit - largest) / temperature)),
-  );
+  const powers = new Float64Array(logits);
+  for (let id = 0; id < powers.length; id++)
+    powers[id] = Math.exp((powers[id] - largest) / temperature);
+  return normalised(powers);
 }
 
 export function penalise(
@@ -124,7 +125,9 @@ export function extendBeams(
 /** ln Σ e^logit */
 export function logSumExp(logits: Float32Array): number {
   const largest = logits[greedy(logits)];
-  return largest + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0));
+  let sum = 0;
+  for (const logit of logits) sum += Math.exp(logit - largest);
+  return largest + Math.log(sum);
 }
 
 function byProbability(probabilities: Float64Array): Uint32Array {
@@ -139,6 +142,7 @@ function keepFirst(probabilities: Float64Array, order: Uint32Array, count: numbe
 }
 
 function normalised(values: Float64Array): Float64Array {
-  const sum = values.reduce((a, b) => a + b);
+  let sum = 0;
+  for (const value of values) sum += value;
   return values.map((value) => value / sum);
 }
