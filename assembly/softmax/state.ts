@@ -6,6 +6,7 @@
 // (Milakov & Gimelshein 2018, "Online normalizer calculation for softmax"), and the result is output / l.
 // The largest weight is exactly 1, however large the scores.
 
+import { logf_lut } from "util/math";
 import { exp, expSixteen } from "../simd/exp";
 import { larger, madd, maxLanes, sumLanes } from "../simd/lanes";
 
@@ -111,7 +112,7 @@ export function finishState(states: States, i: usize, target: usize, columns: i3
 /** Natural logarithm of Σ e^score; −∞ for a row that saw nothing. */
 export function logSumExp(m: f32, l: f32): f32 {
   if (l == 0) return -(<f32>Infinity);
-  return <f32>(<f64>m + <f64>Mathf.log(l));
+  return <f32>(<f64>m + <f64>logf_lut(l));
 }
 
 /** What is subtracted: a row that has seen no key yet (m = −∞) subtracts 0, since −∞ − −∞ is NaN. */
