@@ -116,8 +116,8 @@ export class AttendFrame {
   dropped: u32 = 0;
   /** The factor on those that are not. */
   dropoutFactor: f32 = 0;
-  seedLow: i32 = 0;
-  seedHigh: i32 = 0;
+  seedLow: u32 = 0;
+  seedHigh: u32 = 0;
 }
 
 // @ts-ignore: decorator

@@ -107,9 +107,8 @@ export function* callBackward(
   const module = engine.modules[number] as Module;
   const { batch, heads, queries, keys, headSize, valueSize } = shapes;
   const words = writeCall(engine, shapes, checked);
-  // A mask's gradient is added up over all that it was broadcast to.
   const multiplyAdds = batch * heads * queries * keys * (3 * headSize + 2 * valueSize);
-  const threads = wanted.mask ? 1 : threadsFor(engine, multiplyAdds);
+  const threads = threadsFor(engine, multiplyAdds);
   words[BackwardFrame.threads] = threads;
   const staging = new Staging(engine, operation, engine.concurrent || threads > 1);
   stageCall(staging, inputs, checked);
