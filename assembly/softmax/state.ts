@@ -41,6 +41,8 @@ export function initStates(states: States, rows: i32, sink: f32): void {
 }
 
 /** Moves row i by `count` scores, a multiple of 8, and leaves their e^(s − m) in their place. */
+// @ts-ignore: decorator
+@inline
 export function updateState(states: States, i: usize, scores: usize, count: i32): void {
   const maximum = states.maxima + (i << 2);
   const sum = states.sums + (i << 2);
@@ -90,6 +92,8 @@ export function mergeState(total: States, part: States, i: usize): void {
 }
 
 /** Writes output / l of row i, `columns` of them; 0 where no key was seen, whatever the row holds. */
+// @ts-ignore: decorator
+@inline
 export function finishState(states: States, i: usize, target: usize, columns: i32): void {
   const source = states.output + i * ((<usize>states.columns) << 2);
   const l = load<f32>(states.sums + (i << 2));
