@@ -31,7 +31,7 @@ export enum WeightsKind {
   mean, // [batch, queries, keys], the mean over heads
 }
 
-/** The operations of each module, by number: see core.ts, training.ts, positions.ts. */
+/** The operations of each module, by number: see core.ts, training.ts, positions.ts, cache.ts. */
 export enum CoreKernel {
   attend,
   linear,
@@ -47,4 +47,9 @@ export enum TrainingKernel {
 
 export enum PositionsKernel {
   rotate,
+}
+
+export enum CacheKernel {
+  append,
+  read,
 }

@@ -17,6 +17,7 @@ const ENTRIES = {
   index: "src/index.ts",
   training: "src/training/index.ts",
   positions: "src/positions/index.ts",
+  cache: "src/cache/index.ts",
 };
 
 /** Modules that are chunks of their own, for a bundler to leave out what a program does not call. */
@@ -90,7 +91,7 @@ for (const { name, required, files, separate = [] } of platforms) {
   if (files) await buildFew(folder, options);
   else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
-    for (const module of ["core", "training", "positions"]) {
+    for (const module of ["core", "training", "positions", "cache"]) {
       cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
     }
   }
@@ -123,7 +124,7 @@ async function buildFew(folder, options) {
       onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir, importer }) => {
         if (!importer.includes("/src/")) return undefined;
         const source = relative(".", join(resolveDir, path)).replaceAll("\\", "/");
-        if (!/^src\/(?!training\/|positions\/)/.test(source)) return undefined;
+        if (!/^src\/(?!training\/|positions\/|cache\/)/.test(source)) return undefined;
         sources.add(`export * from "./${source}";`);
         return { path: "./shared.js", external: true, sideEffects: false };
       });

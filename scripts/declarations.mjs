@@ -14,6 +14,7 @@ const ENTRIES = {
   index: "src/index",
   training: "src/training/index",
   positions: "src/positions/index",
+  cache: "src/cache/index",
 };
 
 // Types that a Node program without the page's types does not have.

@@ -8,7 +8,9 @@ import "./frames.mjs";
 import { bytesOf, symbolsOf, textOf } from "./variants.mjs";
 
 /** Where each module's constants lie in the memory that all share. */
-const BASES = { core: 1024, training: 4096, positions: 8192 };
+const BASES = { core: 1024, training: 4096, positions: 8192, cache: 12288 };
+/** Where the steps of the tile loop that a module has stand in the table that all share. */
+const STEPS = { cache: 1 };
 
 const VARIANTS = {
   portable: {},
@@ -34,6 +36,7 @@ async function compile(module) {
   const [wasm, wat] = ["wasm", "wat"].map((extension) => `build/${module}.compiled.${extension}`);
   const command = ["asc", `assembly/${module}.ts`, "--config", config, "-o", wasm, "-t", wat];
   command.push("--memoryBase", `${BASES[module]}`);
+  command.push("--importTable", "--tableBase", `${STEPS[module] ?? 1}`);
   await new Promise((resolve, reject) => {
     const asc = spawn("npx", command, { stdio: "inherit" });
     asc.on("close", (code) => (code ? reject(new Error(command.join(" "))) : resolve()));

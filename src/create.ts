@@ -33,7 +33,8 @@ export interface AttentionOptions<Extensions extends readonly Extension[] = read
   maximumMemory?: number | undefined;
   /**
    * Capabilities besides those of the main entry, each with a module of its own: `training` of
-   * `wasm-attention/training`, `positions` of `wasm-attention/positions`.
+   * `wasm-attention/training`, `positions` of `wasm-attention/positions`, `cache` of
+   * `wasm-attention/cache`.
    */
   extensions?: Extensions | undefined;
   /**

@@ -87,13 +87,14 @@ for (const variant of variants) {
   });
 
   test(`all modules were built with the frames of this side, ${variant}`, () => {
-    for (const name of ["core", "training", "positions"]) {
+    for (const name of ["core", "training", "positions", "cache"]) {
       const module = new WebAssembly.Module(
         readFileSync(new URL(`../dist/workerd/${name}.${variant}.wasm`, import.meta.url)),
       );
       const memory = new WebAssembly.Memory({ initial: 1 });
       const caller = { scoreMod() {} };
-      const { exports } = new WebAssembly.Instance(module, { env: { memory }, caller });
+      const table = new WebAssembly.Table({ element: "anyfunc", initial: 32 });
+      const { exports } = new WebAssembly.Instance(module, { env: { memory, table }, caller });
       assert.equal((exports.layout as () => number)(), LAYOUT, name);
     }
   });

@@ -12,7 +12,7 @@ type Entry = string | { readonly [condition: string]: Entry };
 const root = new URL("..", import.meta.url);
 const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 
-const ENTRIES = ["index", "training", "positions"];
+const ENTRIES = ["index", "training", "positions", "cache"];
 const threads = ["node:os", "node:worker_threads"];
 
 /** What an entry imports from outside its folder, its chunks included; `later` by import(). */
@@ -25,7 +25,8 @@ const platforms: Record<string, (entry: string) => { now: string[]; later: strin
 
 function modules(entry: string, variants: string[]): string[] {
   const names = entry === "index" ? ["core"] : ["core", entry];
-  return names.flatMap((name) => variants.map((variant) => `./${name}.${variant}.wasm?module`));
+  const files = names.flatMap((name) => variants.map((variant) => `${name}.${variant}`));
+  return files.map((name) => `./${name}.wasm?module`).sort();
 }
 
 /** The files that a file reaches, and what it imports besides. */
@@ -102,7 +103,7 @@ function leaves(entry: Entry, path: string[] = []): [string, string][] {
 
 test("every condition leads to a file, and the more special come first", () => {
   // A bundler's own condition comes before `require`, so that a page never has two copies.
-  for (const entry of [".", "./training", "./positions"]) {
+  for (const entry of [".", "./training", "./positions", "./cache"]) {
     assert.deepEqual(
       leaves(exports[entry]).map(([conditions]) => conditions),
       [

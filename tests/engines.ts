@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { type Attention, type AttentionOptions, createAttention } from "wasm-attention";
+import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { training } from "wasm-attention/training";
 
@@ -19,11 +20,11 @@ export type Variant = (typeof variants)[number];
 if (!WebAssembly.validate(moduleBytes("relaxed")))
   setFlagsFromString("--experimental-wasm-relaxed-simd");
 
-export type Whole = Attention<"positions" | "training">;
+export type Whole = Attention<"cache" | "positions" | "training">;
 
 /** An engine with all extensions. */
 export function createWhole(options: AttentionOptions = {}): Promise<Whole> {
-  return createAttention({ ...options, extensions: [positions, training] });
+  return createAttention({ ...options, extensions: [positions, training, cache] });
 }
 
 /** A fresh engine on the named build, with all extensions. */

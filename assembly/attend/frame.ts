@@ -118,6 +118,22 @@ export class AttendFrame {
   dropoutFactor: f32 = 0;
   seedLow: u32 = 0;
   seedHigh: u32 = 0;
+
+  // Keys and values in pages, see cache/locate.ts. The batch stride is that between two entries of the table.
+  /** The step that says where a tile's rows lie, by its number in the table of functions; 0 for none. */
+  locate: i32 = 0;
+  /** int32 [batch][pageCount] */
+  pages: usize = 0;
+  pageCount: i32 = 0;
+  /** Rows of a page. */
+  pageSize: i32 = 0;
+  /** Strides of rows in a page. */
+  keyPageRow: usize = 0;
+  valuePageRow: usize = 0;
+  /** Of each thread's scratch, for rows that are gathered; 0 where they are read where they lie. */
+  gatherBytes: i32 = 0;
+  /** Keys at the beginning that every query sees besides its window. */
+  sinkKeys: i32 = 0;
 }
 
 // @ts-ignore: decorator

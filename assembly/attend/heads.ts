@@ -16,6 +16,13 @@ export function keyValueHead(frame: AttendFrame, h: i32): i32 {
   return h / groupSize(frame);
 }
 
+/** The key and value head of all batches that query head h of batch b reads. */
+// @ts-ignore: decorator
+@inline
+export function keyValueHeadOf(frame: AttendFrame, b: i32, h: i32): i32 {
+  return b * frame.keyValueHeads + keyValueHead(frame, h);
+}
+
 /** allHeads before it is known that 31 bits can say it. */
 // @ts-ignore: decorator
 @inline

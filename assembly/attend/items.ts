@@ -28,7 +28,7 @@ function sharedBytes(frame: AttendFrame): u64 {
 // @ts-ignore: decorator
 @inline
 function threadBytes(frame: AttendFrame): u64 {
-  return few(frame) ? fewThreadBytes(frame) : manyThreadBytes(frame);
+  return (few(frame) ? fewThreadBytes(frame) : manyThreadBytes(frame)) + frame.gatherBytes;
 }
 
 /** Bytes of the scratch; a float64, since it may be more than linear memory can hold. */
@@ -53,7 +53,7 @@ export function attendItemsBefore(frame: AttendFrame, item: i32): i32 {
 export function attendRun(frame: AttendFrame, item: i32, thread: i32, key: i32): i32 {
   const shared = frame.scratch;
   const threadOffset = <usize>(sharedBytes(frame) + <u64>thread * threadBytes(frame));
-  const scratch = shared + threadOffset;
+  const scratch = shared + threadOffset + frame.gatherBytes;
   if (few(frame)) return runFew(frame, item, shared, scratch, key);
   return runMany(frame, item, shared, scratch, key);
 }

@@ -5,9 +5,9 @@
 //   values  [⌈Dv/8⌉][T][8]
 
 import { allFinite, packColumns, packRows8 } from "../gemm/pack";
-import { rowAt } from "../strided";
 import { KEYS } from "../tiles";
-import { AttendFrame, keyStrides, sequenceOf, valueStrides } from "./frame";
+import { AttendFrame } from "./frame";
+import { keysAt, valuesAt } from "./located";
 
 const FLAG_BYTES: usize = 64;
 
@@ -65,23 +65,23 @@ export function tileValuePanels(frame: AttendFrame, tile: usize): usize {
   return tileKeyPanels(tile) + keyTileBytes(frame);
 }
 
-/** Packs `count` keys and values from `from` on of head `head` in batch b. */
+/** Packs `count` keys and values from `from` on of key and value head `index` of all batches. */
 export function packTile(
   frame: AttendFrame,
-  b: i32,
-  head: i32,
+  index: i32,
   from: i32,
   count: i32,
   tile: usize,
+  gathered: usize,
 ): void {
-  const row = sequenceOf(frame, b).keyStart + from;
   let panel = tileKeyPanels(tile);
+  let keys = keysAt(frame, index, from, count, gathered);
   for (let j = 0; j < count; j += 8) {
-    const source = rowAt(frame.key, keyStrides(frame), b, head, row + j);
-    packRows8(source, frame.keyRow, min(count - j, 8), frame.headSize, panel);
+    packRows8(keys, frame.keyRow, min(count - j, 8), frame.headSize, panel);
     panel += keyPanelBytes(frame);
+    keys += frame.keyRow << 5;
   }
-  const source = rowAt(frame.value, valueStrides(frame), b, head, row);
+  const source = valuesAt(frame, index, from, count, gathered);
   let finite: bool = true;
   panel = tileValuePanels(frame, tile);
   for (let column = 0; column < frame.valueSize; column += 8) {

@@ -26,7 +26,7 @@ import { addToMean, clearScores, finishWeights, matrixRow, meanRow } from "./sco
 import { Tile } from "./tile";
 import { tileIsBlocked } from "./visible/blocks";
 import { tileIsMasked } from "./visible/mask";
-import { everyKey, resultRows } from "./visible/window";
+import { everyKey, resultRows, visibleFrom } from "./visible/window";
 
 /** The tile they attend to, and where their numbers lie, behind it. */
 @unmanaged
@@ -142,8 +142,16 @@ export function mergeSpan(r: Rows, part: Rows): void {
 /** Whether no row of the tile sees any of its keys. */
 export function skips(frame: AttendFrame, tile: Tile): bool {
   if (everyKey(frame)) return false;
+  if (frame.sinkKeys && betweenSinks(frame, tile)) return true;
   if (frame.maskCount && tileIsMasked(frame, tile)) return true;
   return frame.blockSize != 0 && tileIsBlocked(frame, tile);
+}
+
+/** Whether all keys come after the sinks and before the window. */
+function betweenSinks(frame: AttendFrame, tile: Tile): bool {
+  const keys = sequenceOf(frame, tile.b).keys;
+  const end = tile.column + tile.columns;
+  return tile.column >= frame.sinkKeys && end <= visibleFrom(frame, tile.position, keys);
 }
 
 /** Writes the rows' results, from their totals. `block` holds a row of scores. */

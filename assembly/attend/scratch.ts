@@ -1,4 +1,4 @@
-// What a thread's tiles use in turn:
+// What a thread's tiles use in turn; before it, what a step gathers:
 //
 //   product   Product
 //   scores    [rows][KEYS]
@@ -11,6 +11,13 @@ import { AttendFrame } from "./frame";
 import { tileRows } from "./rows";
 
 const PRODUCT_BYTES: usize = 64;
+
+/** The rows that a step gathers, in front of the thread's scratch. */
+// @ts-ignore: decorator
+@inline
+export function gatheredOf(frame: AttendFrame, scratch: usize): usize {
+  return scratch - frame.gatherBytes;
+}
 
 /** Bytes of it. */
 export function scratchTileBytes(frame: AttendFrame): usize {

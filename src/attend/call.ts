@@ -58,13 +58,24 @@ export function writeCall(engine: Engine, shapes: Shapes, scores: Scores): Int32
   return words;
 }
 
+/** Writes where keys and values lie that are in pages, and stages what says so. */
+export type StagePages = (staging: Staging) => void;
+
 /** Stages what the call reads. */
-export function stageCall(staging: Staging, inputs: Inputs, scores: Scores): void {
+export function stageCall(
+  staging: Staging,
+  inputs: Inputs,
+  scores: Scores,
+  pages?: StagePages,
+): void {
   const { visibility, scoring, masks, blocks } = scores;
   const { alibi, sinks } = scoring;
   staging.tensor(AttendFrame.query, "query", inputs.query);
-  staging.tensor(AttendFrame.key, "key", inputs.key);
-  staging.tensor(AttendFrame.value, "value", inputs.value);
+  if (pages) pages(staging);
+  else {
+    staging.tensor(AttendFrame.key, "key", inputs.key);
+    staging.tensor(AttendFrame.value, "value", inputs.value);
+  }
   const { sequences } = visibility;
   staging.data(AttendFrame.sequences, "lengths", sequences, sequences.length);
   masks.each.forEach(({ data, dims }, index) => {

@@ -11,7 +11,7 @@ import { Staging } from "../run/staging";
 import { type Steps, threadsFor, type Work } from "../run/steps";
 import { elementsOf } from "../tensor/dims";
 import { checkOut, type Tensor } from "../tensor/tensor";
-import { checkScores, type Scores, stageCall, writeCall } from "./call";
+import { checkScores, type Scores, type StagePages, stageCall, writeCall } from "./call";
 import type { AttendOptions, AttendResult, Layout, ScoreOptions } from "./options";
 
 /** A call that can be made. */
@@ -22,6 +22,8 @@ export interface AttendCall {
   readonly checked: Scores;
   readonly options: ScoreOptions;
   readonly out: Tensor | undefined;
+  /** Where keys and values lie instead of the inputs. */
+  readonly pages?: StagePages;
 }
 
 /** `options` as they were read. */
@@ -65,7 +67,7 @@ export function checkCall(
 
 export function* callAttend(
   engine: Engine,
-  { operation, inputs, shapes, checked, options, out }: AttendCall,
+  { operation, inputs, shapes, checked, options, out, pages }: AttendCall,
 ): Steps<AttendResult> {
   const { frame } = engine;
   const [core] = engine.modules;
@@ -87,7 +89,7 @@ export function* callAttend(
   // A scoreMod may throw half-way.
   const deferred = engine.concurrent || threads > 1 || scoreMod !== undefined;
   const staging = new Staging(engine, operation, deferred);
-  stageCall(staging, inputs, checked);
+  stageCall(staging, inputs, checked, pages);
   const output = staging.output(AttendFrame.output, shapes.outputDims, out);
   const matrices = weightsKind === WeightsKind.mean ? batch : batch * heads;
   const weights = weightsKind

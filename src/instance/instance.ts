@@ -10,7 +10,7 @@ import type { Extension } from "../extension";
 import { Arena } from "../memory/arena";
 import type { Pool } from "../threads/pool";
 import { probe, type Variant } from "./builds";
-import { type Build, CORE, type Module, type Modules } from "./modules";
+import { type Build, CORE, type Module, type Modules, stepTable } from "./modules";
 
 const PAGE = 65536;
 /** Not the last of 4 GiB: an address after the end of a block in it would be 0 again. */
@@ -72,7 +72,7 @@ export function load(
       columns,
     });
   };
-  const imports = { env: { memory }, caller: { scoreMod } };
+  const imports = { env: { memory, table: stepTable() }, caller: { scoreMod } };
   const modules = builds.map((build) => instantiate(build, imports)) as unknown as Modules;
   const heapBase = Math.max(...modules.map((module) => module.heapBase()));
   const arena = new Arena(memory, heapBase, maximum * PAGE);

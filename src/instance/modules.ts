@@ -29,6 +29,11 @@ export interface CoreModule extends Module {
   fusedMultiplyAdd(): number;
 }
 
+/** Functions of one module that another calls, steps of the tile loop: see STEPS of scripts/wasm.mjs. */
+export function stepTable(): WebAssembly.Table {
+  return new WebAssembly.Table({ element: "anyfunc", initial: 32 });
+}
+
 export type Modules = readonly [CoreModule, ...Module[]];
 
 /**

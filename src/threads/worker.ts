@@ -1,7 +1,7 @@
 // A worker of the pool: one more instance on the same memory, asleep until a call opens. Bundled into
 // a text of its own, see scripts/worker-source.mjs.
 
-import type { Module } from "../instance/modules";
+import { type Module, stepTable } from "../instance/modules";
 import { Control, pauses, RETIRED, runItems } from "./control";
 
 /** What the pool sends to start a worker. */
@@ -24,7 +24,7 @@ export function work(
   const scoreMod = () => {
     throw new Error("scoreMod runs on the calling thread");
   };
-  const imports = { env: { memory }, caller: { scoreMod } };
+  const imports = { env: { memory, table: stepTable() }, caller: { scoreMod } };
   const modules = builds.map(
     (build) => new WebAssembly.Instance(build, imports).exports as unknown as Module,
   );

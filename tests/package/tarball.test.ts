@@ -11,9 +11,9 @@ import { formatMessage } from "publint/utils";
 import { root } from "../../scripts/pack.mjs";
 import { files, manifest, project, tarball } from "./packed";
 
-const ENTRIES = ["index", "training", "positions"];
+const ENTRIES = ["index", "training", "positions", "cache"];
 const modules = (platform: string, variants: string[]) =>
-  ["core", "training", "positions"].flatMap((name) =>
+  ["core", "training", "positions", "cache"].flatMap((name) =>
     variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
   );
 /** Of the TensorFlow.js entry, see scripts/tfjs-declarations.mjs. */
@@ -75,6 +75,7 @@ test("npm pack holds what a user needs, and nothing else", () => {
       "README.md",
       "package.json",
       "positions/package.json",
+      "cache/package.json",
       "training/package.json",
       ...code,
       ...reachedDeclarations(),
@@ -135,7 +136,7 @@ test("the types of every entry, by import and by require", async () => {
   const problems = result.problems.filter((problem) => {
     if (!("entrypoint" in problem)) return true;
     const { entrypoint, resolutionKind } = problem;
-    const folders = [".", "./training", "./positions"].includes(entrypoint);
+    const folders = [".", "./training", "./positions", "./cache"].includes(entrypoint);
     if (resolutionKind === "node10") return folders;
     return folders || entrypoint === "./tfjs" || resolutionKind !== "node16-cjs";
   });

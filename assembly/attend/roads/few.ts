@@ -10,7 +10,7 @@
 import { WeightsKind } from "../../kinds";
 import { KEYS, ROWS, SPAN } from "../../tiles";
 import { AttendFrame, sequenceOf } from "../frame";
-import { allHeads, everyHead, groupSize, keyValueHead } from "../heads";
+import { allHeads, everyHead, groupSize, keyValueHeadOf } from "../heads";
 import { packTile, panelTileBytes } from "../panels";
 import {
   beginRows,
@@ -24,7 +24,7 @@ import {
   skips,
   spans,
 } from "../rows";
-import { blockOf, scratchTileBytes } from "../scratch";
+import { blockOf, gatheredOf, scratchTileBytes } from "../scratch";
 import { attendTile, partKeys } from "../step";
 import { firstKey, lastKey } from "../visible/window";
 import { attendOne } from "./one";
@@ -147,7 +147,10 @@ function attendPacked(frame: AttendFrame, first: i32, stop: i32, rows: usize, pa
       r.column = from;
       r.columns = min(KEYS, stop - from);
       if (skips(frame, r)) continue;
-      if (!packed) packTile(frame, r.b, keyValueHead(frame, r.h), from, r.columns, panels);
+      if (!packed) {
+        const head = keyValueHeadOf(frame, r.b, r.h);
+        packTile(frame, head, from, r.columns, panels, gatheredOf(frame, panels));
+      }
       packed = true;
       enterSpan(r, from);
       attendTile(frame, r, panels, scratch);

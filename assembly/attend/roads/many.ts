@@ -18,7 +18,7 @@ import {
   rowsBytes,
   skips,
 } from "../rows";
-import { blockOf, scratchTileBytes } from "../scratch";
+import { blockOf, gatheredOf, scratchTileBytes } from "../scratch";
 import { attendTile, partKeys } from "../step";
 import { firstKey, lastKey, resultRows } from "../visible/window";
 
@@ -99,7 +99,7 @@ export function runMany(
   const within = item - round * roundItems(frame);
   if (within < packing) {
     const panels = shared + <usize>(within / tiles) * <usize>headBytes(frame);
-    packHead(frame, first + within / tiles, within % tiles, panels);
+    packHead(frame, first + within / tiles, within % tiles, panels, gatheredOf(frame, scratch));
     return 0;
   }
   const rows = rowTiles(frame);
@@ -109,13 +109,13 @@ export function runMany(
 }
 
 /** Packs a tile of a head's keys, if any query sees it. */
-function packHead(frame: AttendFrame, index: i32, tile: i32, panels: usize): void {
+function packHead(frame: AttendFrame, index: i32, tile: i32, panels: usize, gathered: usize): void {
   const b = index / frame.keyValueHeads;
   const from = tile * KEYS;
   const to = lastKey(frame, b, sequenceOf(frame, b).queries);
   if (from < firstKey(frame, b, 0) || from >= to) return;
   const at = panels + <usize>tile * <usize>panelTileBytes(frame);
-  packTile(frame, b, index % frame.keyValueHeads, from, min(KEYS, to - from), at);
+  packTile(frame, index, from, min(KEYS, to - from), at, gathered);
 }
 
 /**

@@ -2,12 +2,13 @@
 
 import { KEYS, TILE_ROW } from "../../tiles";
 import { AttendFrame } from "../frame";
-import { groupSize } from "../heads";
+import { groupSize, keyValueHeadOf } from "../heads";
+import { keysAt, valuesAt } from "../located";
 import { enterSpan, Rows, rowsBytes, skips } from "../rows";
-import { scoresOf } from "../scratch";
+import { gatheredOf, scoresOf } from "../scratch";
 import { softmaxTile } from "../step";
 import { scoreRow } from "./dot";
-import { exceedsCaches, initPrefetch, keysAt, Prefetch, prefetchBytes } from "./prefetch";
+import { exceedsCaches, initPrefetch, Prefetch, prefetchBytes } from "./prefetch";
 import { addValues } from "./values";
 
 /** Keys [first, stop) for a group's single rows; the scratch begins with a Prefetch. */
@@ -23,7 +24,9 @@ export function attendOne(
   const step = <usize>rowsBytes(frame);
   const end = rows + <usize>groupSize(frame) * step;
   const stride = frame.keyRow << 2;
-  const far = exceedsCaches(frame);
+  const far = !frame.gatherBytes && exceedsCaches(frame);
+  const head = keyValueHeadOf(frame, changetype<Rows>(rows).b, changetype<Rows>(rows).h);
+  const gathered = gatheredOf(frame, prefetch);
   const next = changetype<Prefetch>(prefetch);
   initPrefetch(frame, next, rows, end);
   let scored = next.scores;
@@ -34,20 +37,25 @@ export function attendOne(
     next.scores = spare;
     next.count = far ? max(min(KEYS, stop - following), 0) : 0;
     let row = scored;
+    // The same for all rows; found once one of them sees the tile.
+    const isScored = scoredFrom == from;
+    let keys: usize = 0;
+    let values: usize = 0;
     for (let at = rows; at < end; at += step) {
       const r = changetype<Rows>(at);
       r.column = from;
       r.columns = min(KEYS, stop - from);
       if (!skips(frame, r)) {
         enterSpan(r, from);
-        if (scoredFrom == from) memory.copy(scores, row, TILE_ROW);
-        else {
-          const keys = keysAt(frame, r.b, r.h, from);
-          scoreRow(r.queries, keys, stride, frame.headSize, r.columns, scores);
+        if (!values) {
+          if (!isScored) keys = keysAt(frame, head, from, r.columns, gathered);
+          if (next.count) next.keys = keysAt(frame, head, following, next.count, gathered);
+          values = valuesAt(frame, head, from, r.columns, gathered);
         }
-        next.keys = keysAt(frame, r.b, r.h, following);
+        if (isScored) memory.copy(scores, row, TILE_ROW);
+        else scoreRow(r.queries, keys, stride, frame.headSize, r.columns, scores);
         softmaxTile(frame, r, scratch, true);
-        addValues(frame, r, scratch, next);
+        addValues(frame, r, values, scratch, next);
         // The first row's values had the next tile scored for all.
         if (next.count) scoredFrom = following;
         next.count = 0;

@@ -5,10 +5,9 @@
 // they lie in before they are transposed: read from eight places at once they come at half the speed
 // (bench/NOTES.md).
 
-import { rowAt } from "../../strided";
 import { CACHED_BYTES, KEYS, PREFETCH_KEYS } from "../../tiles";
-import { AttendFrame, keyStrides, sequenceOf } from "../frame";
-import { everyHead, keyValueHead } from "../heads";
+import { AttendFrame } from "../frame";
+import { everyHead } from "../heads";
 import { Rows, rowsBytes } from "../rows";
 import { scoreRow } from "./dot";
 
@@ -60,14 +59,6 @@ export function initPrefetch(frame: AttendFrame, next: Prefetch, rows: usize, en
   next.count = 0;
   next.copy = changetype<usize>(next) + HEADER;
   next.scores = next.copy + copyRow(frame) * PREFETCH_KEYS;
-}
-
-/** Where the keys of query head h lie, from `from` on. */
-// @ts-ignore: decorator
-@inline
-export function keysAt(frame: AttendFrame, b: i32, h: i32, from: i32): usize {
-  const row = sequenceOf(frame, b).keyStart + from;
-  return rowAt(frame.key, keyStrides(frame), b, keyValueHead(frame, h), row);
 }
 
 /** Scores keys [i, i + PREFETCH_KEYS) of the tile for every row. */

@@ -3,10 +3,8 @@
 
 import { Product } from "../../gemm/products";
 import { madd } from "../../simd/lanes";
-import { rowAt } from "../../strided";
 import { PREFETCH_KEYS } from "../../tiles";
-import { AttendFrame, sequenceOf, valueStrides } from "../frame";
-import { keyValueHead } from "../heads";
+import { AttendFrame } from "../frame";
 import { Rows } from "../rows";
 import { productOf, scoresOf, spareOf } from "../scratch";
 import { Prefetch, scorePrefetch } from "./prefetch";
@@ -15,16 +13,20 @@ import { Prefetch, scorePrefetch } from "./prefetch";
  * The scratch holds the tile's weights where its scores were, and a copy of those. Meanwhile the keys of
  * `next` are scored.
  */
-export function addValues(frame: AttendFrame, r: Rows, scratch: usize, next: Prefetch): void {
+export function addValues(
+  frame: AttendFrame,
+  r: Rows,
+  values: usize,
+  scratch: usize,
+  next: Prefetch,
+): void {
   const weights = scoresOf(scratch);
   const count = r.columns;
   const output = r.states.output;
   // The output is a register block of rows: the second holds the sums of the tile.
   const sums = output + ((<usize>r.states.columns) << 2);
   const wide = ((<usize>frame.valueSize) & ~31) << 2;
-  const row = sequenceOf(frame, r.b).keyStart + r.column;
   const stride = frame.valueRow << 2;
-  const values = rowAt(frame.value, valueStrides(frame), r.b, keyValueHead(frame, r.h), row);
   const block = next.count ? PREFETCH_KEYS : count;
   for (let i = 0; i < count; i += block) {
     if (i < next.count) scorePrefetch(frame, next, i);

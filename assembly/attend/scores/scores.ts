@@ -51,7 +51,8 @@ export function biasScores(frame: AttendFrame, tile: Tile, scores: usize): void 
     if (masked) maskScores(frame, tile, i, at);
     if (blocked) blockScores(frame, tile, i, at);
     if (cut) {
-      hide(at, 0, min(visibleFrom(frame, position, keys) - tile.column, filled));
+      const sinks = max(frame.sinkKeys - tile.column, 0);
+      hide(at, sinks, min(visibleFrom(frame, position, keys) - tile.column, filled));
       hide(at, max(visibleTo(frame, position, keys) - tile.column, 0), filled);
     }
   }

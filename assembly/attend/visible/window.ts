@@ -2,7 +2,7 @@
 //
 //   position − left ≤ key ≤ position + right
 //
-// with causal as right = 0. Sums are of 64 bits, since positions and windows may both be large.
+// with causal as right = 0; and besides the first sinkKeys of those before. Sums are of 64 bits, since positions and windows may both be large.
 
 import { ScoresKind, UNLIMITED } from "../../kinds";
 import { KEYS, ROWS } from "../../tiles";
@@ -73,7 +73,7 @@ function rowOf(frame: AttendFrame, b: i32, position: i64): i32 {
 
 /** First key of the first tile that a query from `row` on sees. */
 export function firstKey(frame: AttendFrame, b: i32, row: i32): i32 {
-  if (everyKey(frame)) return 0;
+  if (everyKey(frame) || frame.sinkKeys) return 0;
   const sequence = sequenceOf(frame, b);
   return visibleFrom(frame, sequence.position + row, sequence.keys) & ~(KEYS - 1);
 }

@@ -1,0 +1,240 @@
+// attend over a cache: the call of attend/forward.ts, whose keys and values are found through a table of
+// pages.
+
+import { UNLIMITED } from "../../assembly/kinds";
+import { AttendFrame, Sequence as SequenceWords } from "../../build/frames";
+import type { Attention } from "../attend/attention";
+import { type AttendCall, checkCall } from "../attend/forward";
+import type { Layout } from "../attend/options";
+import { checkLayout, checkShapes, type Inputs, type Shapes, type Strides } from "../check/shapes";
+import { numbersOf } from "../check/values";
+import { checkVisibility, type Visibility } from "../check/visibility";
+import { ArgumentError, describe } from "../errors";
+import { checkTensor, type Tensor } from "../tensor/tensor";
+import { cacheOf } from "./module";
+import type { CacheAttendOptions } from "./options";
+import type { Page } from "./pages";
+import { positionsOf, rotated } from "./rotary";
+import type { CacheSizes, CacheState, Sequence } from "./state";
+
+/** Pages are told apart by this many floats, the least distance of two. */
+const LINE = 16;
+/** Rows of a tile of keys. */
+const TILE = 128;
+const NO_DATA = new Float32Array(0);
+
+/** A call, and the pages that it reads. */
+export interface CacheCall {
+  readonly call: AttendCall;
+  readonly pages: readonly Page[];
+}
+
+/** `options` as they were read. */
+export function checkCacheAttend(
+  operation: string,
+  attention: Attention,
+  state: CacheState,
+  query: Tensor,
+  options: CacheAttendOptions,
+): CacheCall {
+  const engine = attention.running(operation);
+  const { sizes } = state;
+  const layout = checkLayout(operation, options.layout);
+  const given = checkTensor(operation, "query", query);
+  const batch = batchOf(given.dims, layout);
+  const sequences = state.batch(operation, options.sequences, batch);
+  const lengths = sequences.map((sequence) => sequence?.length ?? 0);
+  const inputs = inputsOf(sizes, given, layout, Math.max(0, ...lengths));
+  const heads = layout === "BLE" ? headsOf(operation, sizes, given.dims) : {};
+  const shapes = checkShapes(operation, inputs, layout, heads);
+  if (shapes.keyValueHeads !== sizes.keyValueHeads) {
+    const expected = `the axis of heads too: the cache has ${sizes.keyValueHeads} of keys`;
+    throw new ArgumentError(operation, "query.dims", expected, describe(given.dims));
+  }
+  const visibility = visibleOf(operation, sizes, shapes, lengths, options);
+  refuseEvicted(operation, sequences, visibility, options);
+  const positions = positionsOf(
+    operation,
+    sizes,
+    options.positions,
+    [batch, shapes.queries],
+    (b) => {
+      const back = (lengths[b] as number) - wordOf(visibility, b, SequenceWords.position);
+      return (sequences[b]?.position ?? 0) - back;
+    },
+  );
+  const turned = rotated(attention, sizes, given, layout, positions);
+  const table = new PageTable(sequences, sizes.pageSize);
+  const { keyStrides, valueStrides } = stridesOf(sizes);
+  const { sequences: _, positions: __, ...score } = options;
+  const call = checkCall(
+    operation,
+    { ...inputs, query: turned },
+    { ...shapes, keyStrides, valueStrides },
+    visibility,
+    score as AttendCall["options"],
+  );
+  const locate = cacheOf(engine, operation).locateStep();
+  const words = {
+    [AttendFrame.locate]: locate,
+    [AttendFrame.sinkKeys]: sizes.sinks,
+    [AttendFrame.value]: sizes.keyValueHeads * sizes.pageSize * sizes.headSize * 4,
+    ...pageWords(sizes, table.count, sizes.headSize, sizes.valueSize),
+  };
+  const pages: AttendCall["pages"] = (staging) => {
+    for (const [word, value] of Object.entries(words)) engine.words[Number(word)] = value;
+    staging.data(AttendFrame.pages, "sequences", table.entries, table.entries.length);
+  };
+  return { call: { ...call, pages }, pages: table.pages };
+}
+
+/** How the step of the tile loop finds rows. */
+export function pageWords(
+  { pageSize, headSize, valueSize }: Pick<CacheSizes, "pageSize" | "headSize" | "valueSize">,
+  pageCount: number,
+  keyPageRow: number,
+  valuePageRow: number,
+): Record<number, number> {
+  const copied = pageSize % TILE !== 0;
+  return {
+    [AttendFrame.pageSize]: pageSize,
+    [AttendFrame.pageCount]: pageCount,
+    [AttendFrame.keyPageRow]: keyPageRow,
+    [AttendFrame.valuePageRow]: valuePageRow,
+    [AttendFrame.keyRow]: copied ? headSize : keyPageRow,
+    [AttendFrame.valueRow]: copied ? valueSize : valuePageRow,
+    [AttendFrame.gatherBytes]: copied
+      ? Math.ceil((TILE * (headSize + valueSize) * 4) / 64) * 64
+      : 0,
+  };
+}
+
+/** int32 [batch][count]: where each page of a sequence lies, in lines. */
+class PageTable {
+  readonly count: number;
+  readonly entries: Int32Array;
+  readonly pages: Page[] = [];
+
+  constructor(sequences: readonly (Sequence | undefined)[], pageSize: number) {
+    const counts = sequences.map((sequence) => Math.ceil((sequence?.length ?? 0) / pageSize));
+    this.count = Math.max(0, ...counts);
+    this.entries = new Int32Array(this.count * sequences.length);
+    for (const [b, sequence] of sequences.entries()) {
+      // No row of a page that was evicted is seen: any other may stand for it.
+      let entry = 0;
+      for (let index = (counts[b] as number) - 1; index >= 0; index--) {
+        const page = sequence?.pages[index];
+        if (page) {
+          this.pages.push(page);
+          entry = page.address / (LINE * 4);
+        }
+        this.entries[b * this.count + index] = entry;
+      }
+    }
+  }
+}
+
+function stridesOf({
+  pageSize,
+  headSize,
+  valueSize,
+}: CacheSizes): Pick<Shapes, "keyStrides" | "valueStrides"> {
+  const strides = (size: number): Strides => ({ batch: LINE, head: pageSize * size, row: size });
+  return { keyStrides: strides(headSize), valueStrides: strides(valueSize) };
+}
+
+function batchOf(dims: readonly number[], layout: Layout): number {
+  return dims.length === (layout === "BLE" ? 3 : 4) ? (dims[0] as number) : 1;
+}
+
+/** The dims that key and value would have in the query's layout. */
+function inputsOf(
+  { keyValueHeads, headSize, valueSize }: CacheSizes,
+  query: Tensor,
+  layout: Layout,
+  keys: number,
+): Inputs {
+  const batch = batchOf(query.dims, layout);
+  const rank = query.dims.length;
+  const of = (size: number): Tensor => {
+    if (layout === "BLE")
+      return { data: NO_DATA, dims: [batch, keys, keyValueHeads * size].slice(-rank) };
+    if (rank === 2) return { data: NO_DATA, dims: [keys, size] };
+    const axes = layout === "BHLD" ? [keyValueHeads, keys] : [keys, keyValueHeads];
+    return { data: NO_DATA, dims: [batch, ...axes, size].slice(-rank) };
+  };
+  return { query, key: of(headSize), value: of(valueSize) };
+}
+
+function headsOf(
+  operation: string,
+  { headSize, keyValueHeads }: CacheSizes,
+  dims: readonly number[],
+) {
+  const row = dims.at(-1) ?? 0;
+  if (row > 0 && row % headSize === 0) return { heads: row / headSize, keyValueHeads };
+  const expected = `a last axis of whole heads of D = ${headSize}`;
+  throw new ArgumentError(operation, "query.dims", expected, describe(dims));
+}
+
+function visibleOf(
+  operation: string,
+  { window }: CacheSizes,
+  shapes: Shapes,
+  lengths: readonly number[],
+  options: CacheAttendOptions,
+): Visibility {
+  const { causal = true, queryOffset } = options;
+  if ((causal as unknown) === "upper-left") {
+    const expected = 'true, "lower-right" or false: queries are the last tokens, or at queryOffset';
+    throw new ArgumentError(operation, "causal", expected, '"upper-left"');
+  }
+  // Read once, and checked there.
+  const own = options.queryLengths && numbersOf(options.queryLengths, [shapes.batch]);
+  const queryLengths = own ?? options.queryLengths;
+  const last = lengths.map((length, b) => length - (Number(own?.[b] ?? shapes.queries) || 0));
+  const visibility = checkVisibility(operation, shapes, {
+    causal: causal === "lower-right" ? true : causal,
+    queryOffset: queryOffset ?? last,
+    queryLengths,
+    keyLengths: lengths,
+    window: options.window,
+  });
+  const left = Math.min(visibility.left, window - 1);
+  if (
+    options.window &&
+    window < Infinity &&
+    visibility.left > left &&
+    visibility.left < UNLIMITED
+  ) {
+    const expected = `at most ${window - 1} before its own, by the cache's window of ${window}`;
+    throw new ArgumentError(operation, "window.left", expected, `${visibility.left}`);
+  }
+  return { ...visibility, left: left === Infinity ? UNLIMITED : left };
+}
+
+function wordOf({ sequences }: Visibility, b: number, word: SequenceWords): number {
+  return sequences[b * SequenceWords.words + word] as number;
+}
+
+/** Queries that would see tokens which are no longer there. */
+function refuseEvicted(
+  operation: string,
+  sequences: readonly (Sequence | undefined)[],
+  visibility: Visibility,
+  options: CacheAttendOptions,
+): void {
+  for (const [b, sequence] of sequences.entries()) {
+    if (!sequence?.evicted) continue;
+    const position = wordOf(visibility, b, SequenceWords.position);
+    if (options.scores === "raw" || options.scores === "capped") {
+      const expected = `another kind: ${options.scores} ones are of all tokens, and some are evicted`;
+      throw new ArgumentError(operation, "scores", expected, `"${options.scores}"`);
+    }
+    const least = sequence.evicted + visibility.left;
+    if (position >= least || !wordOf(visibility, b, SequenceWords.queries)) continue;
+    const expected = `queries from token ${least} on, since those before ${sequence.evicted} are evicted`;
+    const argument = options.queryOffset === undefined ? "query" : "queryOffset";
+    throw new ArgumentError(operation, argument, expected, `one at ${position}`);
+  }
+}

@@ -1,0 +1,106 @@
+// A sequence as bytes, little-endian:
+//
+//   0   "WASMKVC1"                       8   XXH32 of all that follows it
+//   12  numbers (0: float32)            16   key and value heads Hkv
+//   20  head size D                     24   value size Dv
+//   28  tokens                          32   tokens [sinks, evicted) that are missing: sinks
+//   36  evicted                         40   position of the next token
+//   44  XXH32 of the rotary embeddings   48   0 up to 64
+//   64  keys [Hkv][n][D], values [Hkv][n][Dv] of the n tokens that are there
+
+import { kindOf, lengthOf } from "../arrays";
+import { ArgumentError, describe } from "../errors";
+import { xxh32 } from "./hash";
+import type { Snapshot } from "./read";
+import { rotaryDigest } from "./rotary";
+import type { CacheSizes } from "./state";
+
+const MAGIC = "WASMKVC1";
+const HEADER = 64;
+const HASHED_FROM = 12;
+
+/** Words of the header. */
+enum At {
+  checksum = 2,
+  numbers,
+  keyValueHeads,
+  headSize,
+  valueSize,
+  length,
+  sinks,
+  evicted,
+  position,
+  rotary,
+}
+
+export function encode(sizes: CacheSizes, snapshot: Snapshot): Uint8Array<ArrayBuffer> {
+  const { key, value, length, sinks, evicted, position } = snapshot;
+  const bytes = new Uint8Array(HEADER + key.data.byteLength + value.data.byteLength);
+  const words = new Int32Array(bytes.buffer);
+  for (let i = 0; i < MAGIC.length; i++) bytes[i] = MAGIC.charCodeAt(i);
+  words[At.keyValueHeads] = sizes.keyValueHeads;
+  words[At.headSize] = sizes.headSize;
+  words[At.valueSize] = sizes.valueSize;
+  words[At.length] = length;
+  words[At.sinks] = sinks;
+  words[At.evicted] = evicted;
+  words[At.position] = position;
+  words[At.rotary] = rotaryDigest(sizes.rotary);
+  const floats = new Float32Array(bytes.buffer, HEADER);
+  floats.set(key.data);
+  floats.set(value.data, key.data.length);
+  words[At.checksum] = xxh32(words.subarray(HASHED_FROM / 4));
+  return bytes;
+}
+
+/** @throws ArgumentError for bytes that are none of ours, damaged, or of a cache of other sizes. */
+export function decode(operation: string, sizes: CacheSizes, given: unknown): Snapshot {
+  const refuse = (expected: string, received: string): never => {
+    throw new ArgumentError(operation, "bytes", expected, received);
+  };
+  if (kindOf(given) !== "Uint8Array") refuse("a Uint8Array, from export()", describe(given));
+  const length = lengthOf(given as Uint8Array);
+  if (length < HEADER) refuse(`the bytes of a sequence, ${HEADER} or more`, `${length}`);
+  // Nobody else writes to the copy.
+  const bytes = new Uint8Array(length);
+  bytes.set(given as Uint8Array);
+  const magic = String.fromCharCode(...bytes.subarray(0, MAGIC.length));
+  if (magic !== MAGIC) refuse(`bytes that begin with "${MAGIC}"`, describe(magic));
+  const whole = new Int32Array(bytes.buffer, 0, length >> 2);
+  const word = (at: At) => whole[at] as number;
+  if (length % 4 || word(At.checksum) !== xxh32(whole.subarray(HASHED_FROM / 4))) {
+    refuse("the bytes as they were exported", "damaged ones: the checksum is another");
+  }
+  const { keyValueHeads, headSize, valueSize } = sizes;
+  const wanted = {
+    keyValueHeads,
+    headSize,
+    valueSize,
+    numbers: 0,
+    rotary: rotaryDigest(sizes.rotary),
+  };
+  for (const [name, value] of Object.entries(wanted)) {
+    const found = word(At[name as keyof typeof wanted]);
+    if (found === value) continue;
+    if (name === "rotary") refuse("keys with the rotary embeddings of the cache", "other keys");
+    refuse(`a sequence with ${name} = ${value}, as the cache has`, `${name} = ${found}`);
+  }
+  const [tokens, sinks, evicted] = [word(At.length), word(At.sinks), word(At.evicted)];
+  const count = tokens - (evicted - sinks);
+  const floats = keyValueHeads * count * (headSize + valueSize);
+  const fits = tokens >= 0 && sinks >= 0 && sinks <= evicted && evicted <= tokens;
+  if (!fits || length !== HEADER + floats * 4) {
+    refuse(`${HEADER + floats * 4} bytes for ${tokens} tokens`, `${length}`);
+  }
+  const keys = keyValueHeads * count * headSize;
+  const data = new Float32Array(bytes.buffer, HEADER);
+  const dims = [1, keyValueHeads, count];
+  return {
+    key: { data: data.subarray(0, keys), dims: [...dims, headSize] },
+    value: { data: data.subarray(keys), dims: [...dims, valueSize] },
+    length: tokens,
+    position: word(At.position),
+    sinks,
+    evicted,
+  };
+}

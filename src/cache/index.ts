@@ -1,0 +1,17 @@
+// wasm-attention/cache: keys and values of the tokens before, in pages.
+
+export type { AttentionCache } from "./cache";
+export { createCache } from "./create";
+export { cache } from "./extension";
+export type {
+  AppendOptions,
+  BatchOptions,
+  CacheAttendOptions,
+  CacheNumbers,
+  CacheOptions,
+  CacheRotary,
+  TokenRange,
+} from "./options";
+export { type PrefixCounts, PrefixIndex, type PrefixOptions, type PrefixScope } from "./prefix";
+export type { CachedRows } from "./read";
+export type { ShiftOptions } from "./shift";
