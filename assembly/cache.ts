@@ -2,7 +2,7 @@
 
 import { PagesFrame } from "./cache/frame";
 import { locate } from "./cache/locate";
-import { append, read } from "./cache/rows";
+import { append, read, transform } from "./cache/rows";
 import { CacheKernel } from "./kinds";
 
 export { heapBase, layout, relaxedSimd } from "./module";
@@ -27,6 +27,7 @@ export function ready(kernel: i32, frame: usize, item: i32): i32 {
 
 export function run(kernel: i32, frame: usize, item: i32, thread: i32, from: i32): i32 {
   if (kernel == CacheKernel.append) append(changetype<PagesFrame>(frame));
-  else read(changetype<PagesFrame>(frame));
+  else if (kernel == CacheKernel.read) read(changetype<PagesFrame>(frame));
+  else transform(changetype<PagesFrame>(frame));
   return 0;
 }

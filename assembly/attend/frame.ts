@@ -127,6 +127,8 @@ export class AttendFrame {
   pageCount: i32 = 0;
   /** Rows of a page. */
   pageSize: i32 = 0;
+  /** NumbersKind */
+  numbers: i32 = 0;
   /** Strides of rows in a page. */
   keyPageRow: usize = 0;
   valuePageRow: usize = 0;
