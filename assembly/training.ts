@@ -1,7 +1,8 @@
 // The training module: gradients of attend and of linear.
 
 import { BackwardFrame } from "./backward/frame";
-import { backwardItems, backwardRun, backwardScratchBytes } from "./backward/items";
+import { backwardRun, backwardScratchBytes } from "./backward/items";
+import { backwardItems, backwardReady } from "./backward/order";
 import { TrainingKernel } from "./kinds";
 import { LinearFrame } from "./linear/frame";
 import { sumRows, transposePacked } from "./linear/gradients";
@@ -19,7 +20,9 @@ export function items(kernel: i32, frame: usize): f64 {
 }
 
 export function ready(kernel: i32, frame: usize, item: i32): i32 {
-  return 0;
+  return kernel == TrainingKernel.backward
+    ? backwardReady(changetype<BackwardFrame>(frame), item)
+    : 0;
 }
 
 export function run(kernel: i32, frame: usize, item: i32, thread: i32, from: i32): i32 {

@@ -70,6 +70,9 @@ function named(value: unknown, depth: number): string {
     if (value.length > 8 || depth > 1) return `an array of ${value.length}`;
     return `[${Array.from(value, (item) => named(item, depth + 1)).join(", ")}]`;
   }
-  if (value instanceof Promise) return "a Promise that was not awaited";
+  // Of any realm: a Promise, an ArrayBuffer, a Map.
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  if (tag === "Promise") return "a Promise that was not awaited";
+  if (tag !== "Object") return `an object of kind ${tag}`;
   return `an object with {${Object.keys(value).slice(0, 8).join(", ")}}`;
 }

@@ -127,10 +127,14 @@ test("weights that are missing or too many are named, with the prefixes there ar
     [
       { ...layer("self_attn."), ...layer("encoder_attn.") },
       {},
-      '"in_proj_weight" expected a tensor { data, dims }, got keys "self_attn.q_proj.weight", "self_attn.k_proj.weight", ' +
+      '"in_proj_weight" expected a tensor of this name, got none among the keys "self_attn.q_proj.weight", "self_attn.k_proj.weight", ' +
         '"self_attn.v_proj.weight", …: pass { prefix: "self_attn." or "encoder_attn." }',
     ],
-    [{}, {}, '"in_proj_weight" expected a tensor { data, dims }, got keys of no tensor'],
+    [
+      {},
+      {},
+      '"in_proj_weight" expected a tensor of this name, got none among the keys of no tensor',
+    ],
     [
       {
         ...layer(""),
@@ -143,7 +147,7 @@ test("weights that are missing or too many are named, with the prefixes there ar
     [
       { ...layer(""), bias_k: random(1, 1, 1, E) },
       {},
-      '"bias_v" expected a tensor { data, dims }, got keys "q_proj.weight", "k_proj.weight", "v_proj.weight", …',
+      '"bias_v" expected a tensor of this name, got none among the keys "q_proj.weight", "k_proj.weight", "v_proj.weight", …',
     ],
     [layer("a."), { prefix: 3 }, '"prefix" expected a string, got 3'],
     [3 as never, {}, '"weights" expected tensors by name, in an object or a Map, got 3'],

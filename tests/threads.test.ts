@@ -33,8 +33,10 @@ const few = of([2, 6, 5, 32], 4);
 const rows = of([3, 100, 96], 5);
 const matrix = (inputs: number, outputs: number, seed: number) => of([inputs, outputs], seed);
 
+type Call = [name: string, call: (a: Whole) => object];
+
 /** Each large enough to be shared. */
-const calls: [name: string, call: (a: Whole) => object][] = [
+const calls: Call[] = [
   ["attend", (a) => a.attend(q, k, v, { logSumExp: true })],
   [
     "causal, weights, scores",
@@ -102,6 +104,24 @@ const calls: [name: string, call: (a: Whole) => object][] = [
       );
     },
   ],
+  ...[
+    [2, 6],
+    [2, 1],
+    [1, 6],
+  ].map(
+    ([batch, heads]): Call => [
+      `attendBackward, a mask of ${batch} batches and ${heads} heads`,
+      (a) => {
+        const mask = of([batch!, heads!, 150, 333], 17);
+        const state = a.attend(q, k, v, { mask, logSumExp: true });
+        return attendBackward(
+          a,
+          { ...state, query: q, key: k, value: v, outputGradient: of([2, 6, 150, 48], 18) },
+          { mask, gradients: { mask: true } },
+        );
+      },
+    ],
+  ),
   [
     "linearBackward",
     (a) => {

@@ -116,8 +116,8 @@ export class AttendFrame {
   dropped: u32 = 0;
   /** The factor on those that are not. */
   dropoutFactor: f32 = 0;
-  seedLow: i32 = 0;
-  seedHigh: i32 = 0;
+  seedLow: u32 = 0;
+  seedHigh: u32 = 0;
 
   // Keys and values in pages, see cache/locate.ts. The batch stride is that between two entries of the table.
   /** The step that says where a tile's rows lie, by its number in the table of functions; 0 for none. */

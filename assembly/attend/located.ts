@@ -4,7 +4,24 @@
 import { rowAt } from "../strided";
 import { AttendFrame, keyStrides, sequenceOf, valueStrides } from "./frame";
 
-/** `count` keys from `from` on of key and value head `index` of all batches. */
+/** `count` keys from `from` on of key and value head `index` of all batches, or their `values`. */
+function rowsAt(
+  frame: AttendFrame,
+  values: bool,
+  index: i32,
+  from: i32,
+  count: i32,
+  gathered: usize,
+): usize {
+  if (frame.locate) {
+    return call_indirect<usize>(frame.locate, frame, values, index, from, count, gathered);
+  }
+  const b = index / frame.keyValueHeads;
+  const strides = values ? valueStrides(frame) : keyStrides(frame);
+  const row = sequenceOf(frame, b).keyStart + from;
+  return rowAt(values ? frame.value : frame.key, strides, b, index % frame.keyValueHeads, row);
+}
+
 export function keysAt(
   frame: AttendFrame,
   index: i32,
@@ -12,13 +29,9 @@ export function keysAt(
   count: i32,
   gathered: usize,
 ): usize {
-  if (frame.locate) return call_indirect<usize>(frame.locate, frame, 0, index, from, count, gathered);
-  const b = index / frame.keyValueHeads;
-  const row = sequenceOf(frame, b).keyStart + from;
-  return rowAt(frame.key, keyStrides(frame), b, index % frame.keyValueHeads, row);
+  return rowsAt(frame, false, index, from, count, gathered);
 }
 
-/** The values of these keys. */
 export function valuesAt(
   frame: AttendFrame,
   index: i32,
@@ -26,8 +39,5 @@ export function valuesAt(
   count: i32,
   gathered: usize,
 ): usize {
-  if (frame.locate) return call_indirect<usize>(frame.locate, frame, 1, index, from, count, gathered);
-  const b = index / frame.keyValueHeads;
-  const row = sequenceOf(frame, b).keyStart + from;
-  return rowAt(frame.value, valueStrides(frame), b, index % frame.keyValueHeads, row);
+  return rowsAt(frame, true, index, from, count, gathered);
 }

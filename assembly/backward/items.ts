@@ -10,7 +10,7 @@
 // rows, packed, for each thread. Tensors as in attend/items.ts, gradients by the strides of their tensors.
 
 import { keyStrides, queryStrides, sequenceOf, valueStrides } from "../attend/frame";
-import { everyHead, groupSize, keyValueHead } from "../attend/heads";
+import { groupSize, keyValueHead } from "../attend/heads";
 import { skips } from "../attend/rows";
 import {
   firstKey,
@@ -24,6 +24,7 @@ import { rowAt } from "../strided";
 import { KEYS, PART, ROWS, tilesOf } from "../tiles";
 import { BackwardFrame } from "./frame";
 import { beginKeyTile, finishKeyTile, keyTileBytes } from "./keys";
+import { itemBatch, itemHead } from "./order";
 import { beginRowTile, finishRowTile, rowTileBytes } from "./rows";
 import { differentiateTile } from "./tile";
 import { layOutWork, Work, workBytes } from "./work";
@@ -41,11 +42,6 @@ export function backwardScratchBytes(frame: BackwardFrame): f64 {
   return <f64>frame.threads * <f64>threadBytes(frame);
 }
 
-/** Items of a call: one for each key and value head of each batch. A float64, as attendItems. */
-export function backwardItems(frame: BackwardFrame): f64 {
-  return everyHead(frame);
-}
-
 /** Tiles that make some milliseconds. */
 // @ts-ignore: decorator
 @inline
@@ -61,8 +57,8 @@ function partTiles(frame: BackwardFrame): i32 {
  */
 export function backwardRun(frame: BackwardFrame, item: i32, thread: i32, step: i32): i32 {
   const w = changetype<Work>(frame.scratch + <usize>thread * <usize>threadBytes(frame));
-  const b = item / frame.keyValueHeads;
-  const head = item % frame.keyValueHeads;
+  const b = itemBatch(frame, item);
+  const head = itemHead(frame, item);
   const group = groupSize(frame);
   if (!step) {
     layOutWork(frame, w);

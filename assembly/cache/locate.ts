@@ -13,7 +13,7 @@ import { copyRows } from "./rows";
 /** See attend/located.ts. */
 export function locate(
   frame: AttendFrame,
-  values: i32,
+  values: bool,
   index: i32,
   from: i32,
   count: i32,

@@ -99,7 +99,8 @@ export interface ScoreOptions {
   /** Position of the first query among the keys: a number, or one per batch. */
   queryOffset?: number | ArrayLike<number> | undefined;
   /**
-   * Which keys take part, or what is added to the scores. Of a list of up to 8 each is broadcast for
+   * Which keys take part (a `Uint8Array` of 1, as in PyTorch's `attn_mask`; its `key_padding_mask` says
+   * 1 for those left out), or what is added to the scores (a `Float32Array`). Of a list of up to 8 each is broadcast for
    * itself: additive ones are added in their order, and a key that one of them leaves out stays out.
    */
   mask?: Mask | readonly Mask[] | undefined;

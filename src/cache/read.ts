@@ -103,13 +103,15 @@ export function restoreSnapshot(
       `a sequence of ${length} tokens without them`,
     );
   }
-  const sequence: Sequence = { pages: [], length, position, evicted };
+  // Nothing more is evicted than there was.
+  const sequence: Sequence = { pages: [], length: 0, position, evicted };
   const { keys, values } = viewsOf(state.sizes, key.dims[2] as number);
   const parts = evicted ? [[0, sinks, 0] as const] : [];
   const writes = [...parts, [evicted, length - evicted, sinks] as const]
     .filter(([, count]) => count)
     .map(([from, count, first]) => ({ sequence, from, count, batch: 0, first }));
   writeRows(engine, operation, state, { key, value, keys, values }, writes);
+  sequence.length = length;
   const id = state.begin();
   state.sequences.set(id, sequence);
   return id;

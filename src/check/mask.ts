@@ -58,6 +58,10 @@ export function checkMasks(
     return { each: [checkMask(operation, "mask", shapes, mask as Mask)], listed: false };
   }
   const { length } = mask;
+  if (length && !isObject(mask[0])) {
+    const expected = "a Uint8Array or Float32Array with dims, or a list of them";
+    throw new ArgumentError(operation, "mask", expected, describe(mask));
+  }
   if (length > MOST_MASKS) {
     const expected = `at most ${MOST_MASKS} masks in a list`;
     throw new ArgumentError(operation, "mask", expected, `${length}`);
@@ -66,6 +70,11 @@ export function checkMasks(
     checkMask(operation, `mask[${index}]`, shapes, mask[index]),
   );
   return { each, listed: true };
+}
+
+/** Not a number, a boolean or a row of them. */
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function checkMask(operation: string, argument: string, shapes: Shapes, mask: Mask): CheckedMask {
@@ -110,7 +119,13 @@ function checkMask(operation: string, argument: string, shapes: Shapes, mask: Ma
   const columns = padded[3] === 1 ? keys : padded[3];
   return isFloats(data)
     ? { kind: MaskKind.additive, data, dims, strides, columns }
-    : { kind: MaskKind.boolean, data: booleans(data), dims, strides, columns };
+    : {
+        kind: MaskKind.boolean,
+        data: booleans(operation, argument, data),
+        dims,
+        strides,
+        columns,
+      };
 }
 
 const KINDS = ["Uint8Array", "Int32Array", "BigInt64Array"];
@@ -145,11 +160,22 @@ function isMaskData(data: unknown): data is MaskData {
   return isFloats(data) || KINDS.includes(kindOf(data) as string);
 }
 
-function booleans(data: Uint8Array | Int32Array | BigInt64Array): Uint8Array {
+/** Negative integers are scores, meant to be added. */
+function booleans(
+  operation: string,
+  argument: string,
+  data: Uint8Array | Int32Array | BigInt64Array,
+): Uint8Array {
   if (kindOf(data) === "Uint8Array") return data as Uint8Array;
   const made = new Uint8Array(lengthOf(data));
-  for (let index = 0; index < made.length; index++)
-    made[index] = (data[index] as number | bigint) > 0 ? 1 : 0;
+  for (let index = 0; index < made.length; index++) {
+    const value = data[index] as number | bigint;
+    if (value < 0) {
+      const expected = "0 or 1, or a Float32Array to add to the scores";
+      throw new ArgumentError(operation, `${argument}[${index}]`, expected, `${value}`);
+    }
+    made[index] = value > 0 ? 1 : 0;
+  }
   return made;
 }
 

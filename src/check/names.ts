@@ -23,12 +23,18 @@ export function reader<T extends object>(options: Names<T>, expected = "an objec
     const from = given as Record<string, unknown>;
     const read: Record<string, unknown> = {};
     // Few are given, and a literal of all of them takes longer than a small call may.
-    const plain = isPlain(given);
+    const own = isPlain(given);
+    const at = argument ?? "options";
+    if (!own) refuseTensor(operation, given, at, expected, known);
     for (const name in from) {
-      if (!known.has(name)) refuse(operation, from, name, names, argument);
-      else if (plain) read[name] = from[name];
+      if (known.has(name)) {
+        if (own) read[name] = from[name];
+      } else if (isGiven(from, name)) {
+        refuseTensor(operation, given, at, expected, known);
+        refuse(operation, name, names, argument);
+      }
     }
-    if (!plain) for (const name of names) read[name] = from[name];
+    if (!own) for (const name of names) read[name] = from[name];
     return read as T;
   };
 }
@@ -43,30 +49,53 @@ export function isPlain(value: unknown): boolean {
 /** Of a name that is shown. */
 const MOST_LETTERS = 60;
 
-/** Left out are options that are undefined, and what others put on Object.prototype. */
-function refuse(
+/** Not options that are undefined, nor what others put on Object.prototype. */
+function isGiven(from: Record<string, unknown>, name: string): boolean {
+  const everywhere = Object.prototype;
+  if (name in everywhere && !everywhere.hasOwnProperty.call(from, name)) return false;
+  return from[name] !== undefined;
+}
+
+/** PyTorch's `layer(query, key, value)`, or a mask where the options go. */
+function refuseTensor(
   operation: string,
   given: object,
+  argument: string,
+  expected: string,
+  known: ReadonlySet<string>,
+): void {
+  const tensor = "data" in given && "dims" in given && !known.has("data");
+  if (!tensor && !ArrayBuffer.isView(given)) return;
+  throw new ArgumentError(operation, argument, expected, tensor ? "a tensor" : describe(given));
+}
+
+function refuse(
+  operation: string,
   name: string,
   names: readonly string[],
   argument?: string,
-): void {
-  if (ArrayBuffer.isView(given)) {
-    throw new ArgumentError(operation, argument ?? "options", "an object", describe(given));
-  }
-  const everywhere = Object.prototype;
-  const inherited = name in everywhere && !everywhere.hasOwnProperty.call(given, name);
-  if (inherited || given[name as keyof object] === undefined) return;
+): never {
   const shown = name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS)}…` : name;
   const likely = likelyName(shown, names);
-  const expected = likely ? `the name "${likely}"` : `one of ${names.join(", ")}`;
+  const expected =
+    HINTS[plain(name)] ?? (likely ? `the name "${likely}"` : `one of ${names.join(", ")}`);
   const at = argument ? `${argument}.${shown}` : shown;
   throw new ArgumentError(operation, at, expected, "an option that does not exist");
 }
 
+/** A name's letters and digits, for words that are spelt by another convention. */
+const plain = (word: string) => word.toLowerCase().replace(/[^a-z0-9]/g, "");
+
+/** Where another name would not say enough. */
+const HINTS: Record<string, string> = {
+  keypaddingmask:
+    "keyLengths, or a mask of dims [B, 1, 1, S] where 1 takes part (in PyTorch's 1 is left out)",
+  enablegqa: "nothing: heads are shared where the key has fewer",
+  signal: "the …Async form of the call",
+};
+
 /** What others call it, where the words have no letters in common: theirs without case and underscores. */
 const ALIASES: Record<string, string> = {
-  keypaddingmask: "keyLengths",
   bias: "mask",
   attnbias: "mask",
   kvheads: "keyValueHeads",
@@ -77,6 +106,9 @@ const ALIASES: Record<string, string> = {
   cuseqlensk: "cumulativeKeys",
   returnattentionscores: "weights",
   outputattentions: "weights",
+  gradoutput: "outputGradient",
+  dout: "outputGradient",
+  training: "extensions",
   lse: "logSumExp",
   returnlse: "logSumExp",
   ropetheta: "base",
@@ -92,7 +124,6 @@ const ALIASES: Record<string, string> = {
 
 /** The name that was meant: what others call it, one that it contains or is part of, or one nearly spelt alike. */
 export function likelyName(name: string, names: readonly string[]): string | undefined {
-  const plain = (word: string) => word.toLowerCase().replace(/[^a-z0-9]/g, "");
   const word = plain(name);
   const alias = ALIASES[word];
   if (alias && names.includes(alias)) return alias;

@@ -179,6 +179,9 @@ export function checkHeads(
     }
     return [1, 1];
   }
+  if (heads === undefined) {
+    throw new ArgumentError(operation, "heads", 'their number with layout "BLE"', "undefined");
+  }
   checkCount(operation, "heads", heads);
   checkCount(operation, "keyValueHeads", keyValueHeads ?? heads);
   return [heads as number, keyValueHeads ?? (heads as number)];

@@ -99,7 +99,7 @@ function perBatch(
     throw new ArgumentError(
       operation,
       argument,
-      `one integer for each of ${batch} batches`,
+      `one integer${argument === "queryOffset" ? ", or one" : ""} for each of ${batch} batches`,
       describe(values),
     );
   }

@@ -72,8 +72,12 @@ export const readUpdates = reader<LayerUpdate>({
 export const readUpdate = reader<Update>({ weight: 1, bias: 1, order: 1 }, "{ weight, bias? }");
 
 const layerFields = { ...scoreFields, record: 1 } as const;
-export const readForward = reader<LayerOptions>(layerFields);
-export const readForwardAsync = reader<LayerOptions & Abortable>({ ...layerFields, signal: 1 });
+const layerOptions = "options; more inputs go first: { query, key, value }";
+export const readForward = reader<LayerOptions>(layerFields, layerOptions);
+export const readForwardAsync = reader<LayerOptions & Abortable>(
+  { ...layerFields, signal: 1 },
+  layerOptions,
+);
 
 /** Where a layer's weights lie in a state dict. */
 export interface Prefixed {

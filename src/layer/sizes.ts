@@ -46,23 +46,24 @@ export function checkSizes(
   const expect = (argument: string, expected: string, got: number, fits: boolean) => {
     if (!fits) throw new ArgumentError(operation, argument, expected, `${got}`);
   };
-  const into = (rows: string, wanted: number) => `a weight to ${rows} = ${wanted} outputs`;
   expect(
-    "query",
-    `a weight to a multiple of ${heads} heads`,
-    query.outputSize,
+    "heads",
+    `a divisor of the query's H·D = ${query.outputSize} outputs`,
+    heads,
     Number.isInteger(size),
   );
+  const fits = key.outputSize === keyValueHeads * size;
+  const meant = key.outputSize / size;
+  if (Number.isInteger(meant) && heads % meant === 0) {
+    const found = `${meant}, since the key's Hkv·D = ${key.outputSize} outputs and D = ${size}`;
+    expect("keyValueHeads", found, keyValueHeads, fits);
+  }
+  const wanted = `a weight to Hkv·D = ${keyValueHeads * size} outputs`;
+  expect("key", wanted, key.outputSize, fits);
   expect(
-    "key",
-    into("Hkv·D", keyValueHeads * size),
-    key.outputSize,
-    key.outputSize === keyValueHeads * size,
-  );
-  expect(
-    "value",
-    `a weight to a multiple of ${keyValueHeads} heads`,
-    value.outputSize,
+    "keyValueHeads",
+    `a divisor of the value's Hkv·Dv = ${value.outputSize} outputs`,
+    keyValueHeads,
     value.outputSize % keyValueHeads === 0,
   );
   const mixed = (value.outputSize / keyValueHeads) * heads;

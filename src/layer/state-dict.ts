@@ -79,8 +79,8 @@ class Names {
     const prefixes = this.#prefixes().map((prefix) => JSON.stringify(prefix));
     const others = prefixes.length > 3 ? [...prefixes.slice(0, 3), "…"] : prefixes;
     const advice = prefixes.length ? `: pass { prefix: ${others.join(" or ")} }` : "";
-    const received = `keys ${some || "of no tensor"}${advice}`;
-    return new ArgumentError(this.operation, name, "a tensor { data, dims }", received);
+    const received = `none among the keys ${some || "of no tensor"}${advice}`;
+    return new ArgumentError(this.operation, name, "a tensor of this name", received);
   }
 
   #prefixes(): string[] {
@@ -202,7 +202,7 @@ function thirds(
   const all = shares.reduce((sum, share) => sum + share, 0);
   const length = lengthOf(data);
   if (length % all) {
-    const expected = all === 3 ? "3·E elements" : "(H + 2·Hkv)·D elements";
+    const expected = `a multiple of ${all} elements, ${all === 3 ? "3·E" : "(H + 2·Hkv)·D"}`;
     throw new ArgumentError(operation, name, expected, received(data));
   }
   let from = 0;

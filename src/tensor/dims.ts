@@ -25,7 +25,7 @@ export function checkDims(operation: string, argument: string, given: unknown): 
   for (const size of dims) {
     if (!Number.isInteger(size) || size < 0 || size > MOST_ELEMENTS) {
       const numbers = typeof size === "bigint" ? "numbers, not BigInts, " : "";
-      return refuse(`${numbers || "sizes "}from 0 to 2³¹ − 1`, dims);
+      return refuse(`${numbers || "integers "}from 0 to 2³¹ − 1`, dims);
     }
     elements *= size;
   }

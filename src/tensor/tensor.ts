@@ -90,7 +90,10 @@ export function checkTensor(
       return { data, dims };
     }
   }
-  throw new ArgumentError(operation, argument, "a tensor { data, dims }", describe(value));
+  const expected = isFloats(value)
+    ? "a tensor, as tensor(data, dims) makes"
+    : "a tensor { data, dims }";
+  throw new ArgumentError(operation, argument, expected, describe(value));
 }
 
 /** A Float32Array or a tensor of any dims with so many elements, as a tensor. */

@@ -107,9 +107,8 @@ export function* callBackward(
   const module = engine.modules[number] as Module;
   const { batch, heads, queries, keys, headSize, valueSize } = shapes;
   const words = writeCall(engine, shapes, checked);
-  // A mask's gradient is added up over all that it was broadcast to.
   const multiplyAdds = batch * heads * queries * keys * (3 * headSize + 2 * valueSize);
-  const threads = wanted.mask ? 1 : threadsFor(engine, multiplyAdds);
+  const threads = threadsFor(engine, multiplyAdds);
   words[BackwardFrame.threads] = threads;
   const staging = new Staging(engine, operation, engine.concurrent || threads > 1);
   stageCall(staging, inputs, checked);
@@ -208,6 +207,10 @@ export function checkWanted(
 function checkState(operation: string, state: AttendState, shapes: Shapes): AttendState {
   if (typeof state !== "object" || state === null) {
     throw new ArgumentError(operation, "state", "{ output, logSumExp }", describe(state));
+  }
+  if (state.logSumExp === undefined) {
+    const expected = "what attend returned with logSumExp: true";
+    throw new ArgumentError(operation, "logSumExp", expected, "undefined");
   }
   return {
     output: like(operation, "output", state.output, shapes.outputDims),

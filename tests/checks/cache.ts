@@ -190,6 +190,8 @@ export class CacheModel {
     const causal = this.#next() > -0.6;
     const options: CacheAttendOptions = { ...common, causal, sequences, queryLengths };
     const got = this.cache.attend(query, { ...options, logSumExp: true, weights: true });
+    const S = Math.max(...sequences.map((id) => this.#text(id).keys.length));
+    assert.deepEqual(got.weights.dims, [B, heads, L, S]);
     for (const [b, id] of sequences.entries()) {
       const rows = queryLengths[b] as number;
       const from = b * heads * L * headSize;
@@ -208,6 +210,12 @@ export class CacheModel {
         `output, ${where}`,
       );
       const lse = want.logSumExp.data;
+      const keys = this.#text(id).keys.length;
+      for (let row = 0; row < heads * L; row++) {
+        const from = (b * heads * L + row) * S;
+        const weights = want.weights.data.subarray(row * keys, (row + 1) * keys);
+        same(got.weights.data.subarray(from, from + keys), weights, `weights, ${where}`);
+      }
       same(got.logSumExp.data.subarray(b * heads * L, (b + 1) * heads * L), lse, `lse, ${where}`);
     }
   }
@@ -221,7 +229,13 @@ export class CacheModel {
     const key = plain(keys, keyValueHeads, headSize);
     const value = plain(values, keyValueHeads, valueSize);
     const offset = options.causal ? {} : { queryOffset: S - rows };
-    const all = { ...options, ...offset, queryLengths: [rows], logSumExp: true } as const;
+    const all = {
+      ...options,
+      ...offset,
+      queryLengths: [rows],
+      logSumExp: true,
+      weights: true,
+    } as const;
     const sinks = window ? this.#drawn.sinks : 0;
     if (!window) return this.#attention.attend(query, key, value, all);
     if (!sinks)

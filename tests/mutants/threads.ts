@@ -83,9 +83,9 @@ export const threads: readonly Mutant[] = [
   },
   {
     name: "the mask's gradient is summed by two threads at once",
-    file: "src/training/attend.ts",
-    find: "const threads = wanted.mask ? 1 : threadsFor(engine, multiplyAdds);",
-    replace: "const threads = threadsFor(engine, multiplyAdds);",
+    file: "assembly/backward/order.ts",
+    find: "return heads ? item - (item % frame.batch) : 0;",
+    replace: "return 0;",
     tests: ["tests/threads.test.ts"],
     only: "the same bits",
   },

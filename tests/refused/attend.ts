@@ -8,7 +8,7 @@ const attend =
 export const attendRefused: Refusal[] = [
   ['attend: "query" expected a tensor { data, dims }, got 3', attend({}, 3 as never)],
   [
-    'attend: "key" expected a tensor { data, dims }, got Float32Array of 2',
+    'attend: "key" expected a tensor, as tensor(data, dims) makes, got Float32Array of 2',
     attend({}, q, new Float32Array(2) as never),
   ],
   ['attend: "value" expected a tensor { data, dims }, got null', attend({}, q, q, null as never)],
@@ -31,7 +31,7 @@ export const attendRefused: Refusal[] = [
     attend({ layout: "BLHD", keyValueHeads: 2 }),
   ],
   [
-    'attend: "heads" expected an integer from 1, got undefined',
+    'attend: "heads" expected their number with layout "BLE", got undefined',
     attend({ layout: "BLE" }, zeros(1, 4, 8)),
   ],
   [
@@ -154,7 +154,10 @@ export const attendRefused: Refusal[] = [
     'attend: "mask" expected at most 8 masks in a list, got 9',
     attend({ mask: Array(9).fill(new Uint8Array(16)) }),
   ],
-  ['attend: "mask[0]" expected a mask { data, dims }, got true', attend({ mask: [true, false] })],
+  [
+    'attend: "mask" expected a Uint8Array or Float32Array with dims, or a list of them, got [true, false]',
+    attend({ mask: [true, false] }),
+  ],
   [
     'attend: "mask[1]" expected a mask { data, dims }, got undefined',
     attend({ mask: [new Uint8Array(16), undefined] }),

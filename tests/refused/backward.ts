@@ -51,7 +51,7 @@ const attendBackwardRefused: Refusal[] = [
     backward({}, q, { output: zeros(1, 4, 2, 8), logSumExp: lse }),
   ],
   [
-    'attendBackward: "logSumExp" expected a tensor { data, dims }, got undefined',
+    'attendBackward: "logSumExp" expected what attend returned with logSumExp: true, got undefined',
     backward({}, q, { output: q }),
   ],
   [

@@ -19,15 +19,15 @@ export const multiheadRefused: Refusal[] = [
     layer({ heads: 2 }, { query: eye }),
   ],
   [
-    'MultiHeadAttention: "query" expected a weight to a multiple of 3 heads, got 8',
+    `MultiHeadAttention: "heads" expected a divisor of the query's H·D = 8 outputs, got 3`,
     layer({ heads: 3 }, eyes),
   ],
   [
-    'MultiHeadAttention: "key" expected a weight to Hkv·D = 4 outputs, got 8',
+    `MultiHeadAttention: "keyValueHeads" expected 2, since the key's Hkv·D = 8 outputs and D = 4, got 1`,
     layer({ heads: 2, keyValueHeads: 1 }, eyes),
   ],
   [
-    'MultiHeadAttention: "value" expected a weight to a multiple of 2 heads, got 7',
+    `MultiHeadAttention: "keyValueHeads" expected a divisor of the value's Hkv·Dv = 7 outputs, got 2`,
     layer({ heads: 2 }, { ...eyes, value: { ...eye, weight: zeros(8, 7) } }),
   ],
   [
@@ -59,7 +59,7 @@ export const multiheadRefused: Refusal[] = [
       ),
   ],
   [
-    'fromPyTorch: "in_proj_bias" expected 3·E elements, got 8',
+    'fromPyTorch: "in_proj_bias" expected a multiple of 3 elements, 3·E, got 8',
     (a) =>
       MultiHeadAttention.fromPyTorch(
         a,

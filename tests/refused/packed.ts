@@ -73,7 +73,7 @@ export const packedRefused: Refusal[] = [
     packed({ cumulativeQueries: [0, 6], weights: true }),
   ],
   [
-    'attendPacked: "queryOffset" expected one integer for each of 2 batches, got [1]',
+    'attendPacked: "queryOffset" expected one integer, or one for each of 2 batches, got [1]',
     packed({ cumulativeQueries: [0, 2, 6], queryOffset: [1] }),
   ],
   [

@@ -22,7 +22,7 @@ export const rotaryRefused: Refusal[] = [
   ],
   ['rotate: "layout" expected "BHLD", "BLHD" or "BLE", got "NHD"', rotated({ layout: "NHD" })],
   [
-    'rotate: "heads" expected an integer from 1, got undefined',
+    'rotate: "heads" expected their number with layout "BLE", got undefined',
     rotated({ layout: "BLE" }, zeros(2, 8)),
   ],
   ['rotate: "pairing" expected "half" or "interleaved", got true', rotated({ pairing: true })],

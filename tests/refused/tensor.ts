@@ -3,8 +3,11 @@ import { q, type Refusal } from "./refusal";
 
 export const tensorRefused: Refusal[] = [
   ['tensor: "dims" expected an array of sizes, got 3', () => tensor(q.data, 3 as never)],
-  ['tensor: "dims" expected sizes from 0 to 2³¹ − 1, got [-1, 2]', () => tensor(q.data, [-1, 2])],
-  ['tensor: "dims" expected sizes from 0 to 2³¹ − 1, got [1.5]', () => tensor(q.data, [1.5])],
+  [
+    'tensor: "dims" expected integers from 0 to 2³¹ − 1, got [-1, 2]',
+    () => tensor(q.data, [-1, 2]),
+  ],
+  ['tensor: "dims" expected integers from 0 to 2³¹ − 1, got [1.5]', () => tensor(q.data, [1.5])],
   [
     'tensor: "dims" expected fewer than 2³¹ elements, got [65536, 65536]',
     () => tensor(q.data, [65536, 65536]),

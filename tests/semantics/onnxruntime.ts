@@ -68,7 +68,7 @@ export const onnxruntime: Tries = {
     same(attention, { keyLengths }, (p) => (p.j < keyLengths[p.b] ? scaled(p) : -Infinity));
   },
   "key_padding_mask, integers [B, S]": (attention) => {
-    const data = Int32Array.of(1, 0, 3, -1, 1, 1, 1, 0, 0, 0);
+    const data = Int32Array.of(1, 0, 3, 0, 1, 1, 1, 0, 0, 0);
     same(attention, { mask: { data, dims: [B, 1, 1, S] } }, (p) =>
       data[p.b * S + p.j] > 0 ? scaled(p) : -Infinity,
     );

@@ -109,13 +109,7 @@ export function runMany(
 }
 
 /** Packs a tile of a head's keys, if any query sees it. */
-function packHead(
-  frame: AttendFrame,
-  index: i32,
-  tile: i32,
-  panels: usize,
-  gathered: usize,
-): void {
+function packHead(frame: AttendFrame, index: i32, tile: i32, panels: usize, gathered: usize): void {
   const b = index / frame.keyValueHeads;
   const from = tile * KEYS;
   const to = lastKey(frame, b, sequenceOf(frame, b).queries);

@@ -38,6 +38,7 @@ export function attendOne(
     next.count = far ? max(min(KEYS, stop - following), 0) : 0;
     let row = scored;
     // The same for all rows; found once one of them sees the tile.
+    const isScored = scoredFrom == from;
     let keys: usize = 0;
     let values: usize = 0;
     for (let at = rows; at < end; at += step) {
@@ -47,11 +48,11 @@ export function attendOne(
       if (!skips(frame, r)) {
         enterSpan(r, from);
         if (!values) {
-          if (scoredFrom != from) keys = keysAt(frame, head, from, r.columns, gathered);
+          if (!isScored) keys = keysAt(frame, head, from, r.columns, gathered);
           if (next.count) next.keys = keysAt(frame, head, following, next.count, gathered);
           values = valuesAt(frame, head, from, r.columns, gathered);
         }
-        if (scoredFrom == from) memory.copy(scores, row, TILE_ROW);
+        if (isScored) memory.copy(scores, row, TILE_ROW);
         else scoreRow(r.queries, keys, stride, frame.headSize, r.columns, scores);
         softmaxTile(frame, r, scratch, true);
         addValues(frame, r, values, scratch, next);

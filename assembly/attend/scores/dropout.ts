@@ -24,7 +24,7 @@ export function dropoutFactors(
   const factor = f32x4.splat(frame.dropoutFactor);
   const matrix = tile.b * frame.heads + tile.h;
   let counter = column >> 2;
-  const seed = ((<u64>frame.seedHigh) << 32) | (<u64>(<u32>frame.seedLow));
+  const seed = ((<u64>frame.seedHigh) << 32) | (<u64>frame.seedLow);
   const end = factors + ((<usize>count) << 2);
   for (; factors < end; factors += 64) {
     philox(counter, tile.row + i, matrix, 0, seed, factors);
