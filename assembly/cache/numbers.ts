@@ -58,7 +58,7 @@ function encodeBlock(source: usize, size: i32, block: usize): void {
     finite = finite && x - x == 0;
     if (abs(x) > abs(largest)) largest = x;
   }
-  const scale = finite ? largest / -8 : <f32>NaN;
+  const scale: f32 = finite ? (largest ? largest / -8 : 0) : <f32>NaN;
   store<f32>(block, scale);
   const inverse = inverseOf(finite ? scale : <f32>0);
   for (let i: usize = 0; i < 16; i++) {

@@ -21,6 +21,7 @@ import {
   readRange,
   type TokenRange,
 } from "./options";
+import { nameOf } from "./numbers";
 import { type Rows, readRows, restoreSnapshot, takeSnapshot } from "./read";
 import { readShift, type ShiftOptions, shiftSteps } from "./shift";
 import { type CacheState, checkAlike, checkRange } from "./state";
@@ -274,9 +275,10 @@ export class AttentionCache {
   toJSON(): object {
     if (!this.#state) return GONE;
     const { sizes, sequences, pages } = this.#state;
-    const { keyValueHeads, headSize, valueSize, pageSize } = sizes;
+    const { numbers, keyValueHeads, headSize, valueSize, pageSize } = sizes;
     const lengths = Object.fromEntries([...sequences].map(([id, { length }]) => [id, length]));
-    return { keyValueHeads, headSize, valueSize, pageSize, sequences: lengths, pages: pages.count };
+    const of = { keyValueHeads, headSize, valueSize, numbers: nameOf(numbers), pageSize };
+    return { ...of, sequences: lengths, pages: pages.count };
   }
 
   /** @internal */
