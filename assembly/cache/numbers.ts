@@ -29,11 +29,28 @@ export function encodeRow(numbers: i32, source: usize, size: i32, row: usize): v
   const finite = largest - largest == 0;
   store<f32>(row, finite ? largest / most : NaN);
   const inverse = inverseOf(finite ? largest / most : <f32>0);
-  for (let i: usize = 0; i < <usize>size; i++) {
-    const q = <i32>nearest(load<f32>(source + (i << 2)) * inverse);
-    if (numbers == NumbersKind.int8) store<i8>(row + i, <i8>q, 4);
-    else store<i16>(row + (i << 1), <i16>q, 4);
+  const eight = numbers == NumbersKind.int8;
+  const whole = (<usize>size) & ~7;
+  row += 4;
+  for (let i: usize = 0; i < whole; i += 8) {
+    const at = source + (i << 2);
+    const q = i16x8.narrow_i32x4_s(rounded(at, inverse), rounded(at + 16, inverse));
+    if (eight) v128.store64_lane(row + i, i8x16.narrow_i16x8_s(q, q), 0);
+    else v128.store(row + (i << 1), q);
   }
+  for (let i = whole; i < <usize>size; i++) {
+    const q = <i32>nearest(load<f32>(source + (i << 2)) * inverse);
+    if (eight) store<i8>(row + i, <i8>q);
+    else store<i16>(row + (i << 1), <i16>q);
+  }
+}
+
+/** Four numbers as integers. */
+// @ts-ignore: decorator
+@inline
+function rounded(source: usize, inverse: f32): v128 {
+  const scaled = f32x4.mul(v128.load(source), f32x4.splat(inverse));
+  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(scaled));
 }
 
 /** 0 of a scale so small that there is none: the row becomes 0. */
@@ -43,8 +60,16 @@ function inverseOf(scale: f32): f32 {
 }
 
 function magnitude(source: usize, size: i32): f32 {
-  let largest: f32 = 0;
-  for (let i: usize = 0; i < <usize>size; i++) {
+  const whole = (<usize>size) & ~3;
+  let most = f32x4.splat(0);
+  for (let i: usize = 0; i < whole; i += 4) {
+    most = f32x4.max(most, f32x4.abs(v128.load(source + (i << 2))));
+  }
+  let largest = max(
+    max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
+    max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
+  );
+  for (let i = whole; i < <usize>size; i++) {
     largest = max(largest, abs(load<f32>(source + (i << 2))));
   }
   return largest;
