@@ -25,7 +25,8 @@ const platforms: Record<string, (entry: string) => { now: string[]; later: strin
 
 function modules(entry: string, variants: string[]): string[] {
   const names = entry === "index" ? ["core"] : ["core", entry];
-  return names.flatMap((name) => variants.map((variant) => `./${name}.${variant}.wasm?module`));
+  const files = names.flatMap((name) => variants.map((variant) => `${name}.${variant}`));
+  return files.map((name) => `./${name}.wasm?module`).sort();
 }
 
 /** The files that a file reaches, and what it imports besides. */
