@@ -1,6 +1,7 @@
 // The cache module: rows into pages and out of them, and the step by which attend finds them there.
 
 import { PagesFrame } from "./cache/frame";
+import { addInt8, scoreInt8 } from "./cache/integers";
 import { locate } from "./cache/locate";
 import { append, read, transform } from "./cache/rows";
 import { CacheKernel } from "./kinds";
@@ -10,6 +11,15 @@ export { heapBase, layout, relaxedSimd } from "./module";
 /** Where in the table the step stands; see attend/located.ts. */
 export function locateStep(): i32 {
   return locate.index;
+}
+
+/** Those for keys and values of 8 bits, see cache/integers.ts. */
+export function scoreStep(): i32 {
+  return scoreInt8.index;
+}
+
+export function valueStep(): i32 {
+  return addInt8.index;
 }
 
 /** The protocol of core.ts. */

@@ -41,7 +41,22 @@ export function locate(
   return copied;
 }
 
-/** Row `row` of a sequence; `origin` is the head's first row in page 0. */
+/** Row `row` of batch b; `origin` is the head's first row in page 0, `page` the stride of entries. */
+// @ts-ignore: decorator
+@inline
+export function storedRow(
+  frame: AttendFrame,
+  b: i32,
+  origin: usize,
+  page: usize,
+  pageRow: usize,
+  row: i32,
+): usize {
+  const table = frame.pages + ((<usize>b * <usize>frame.pageCount) << 2);
+  return rowOf(frame, table, origin, page, pageRow, row);
+}
+
+/** The same, in a batch's table. */
 // @ts-ignore: decorator
 @inline
 function rowOf(

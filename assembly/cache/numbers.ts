@@ -48,7 +48,7 @@ export function encodeRow(numbers: i32, source: usize, size: i32, row: usize): v
 /** Four numbers as integers. */
 // @ts-ignore: decorator
 @inline
-function rounded(source: usize, inverse: f32): v128 {
+export function rounded(source: usize, inverse: f32): v128 {
   const scaled = f32x4.mul(v128.load(source), f32x4.splat(inverse));
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(scaled));
 }

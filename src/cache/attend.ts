@@ -22,6 +22,8 @@ import type { CacheSizes, CacheState, Sequence } from "./state";
 const LINE = 16;
 /** Rows of a tile of keys. */
 const TILE = 128;
+/** Numbers of a query that a thread's scratch holds as 16 bits each. */
+const MOST_INTEGERS = 1016;
 const NO_DATA = new Float32Array(0);
 
 /** A call, and the pages that it reads. */
@@ -77,9 +79,12 @@ export function checkCacheAttend(
     visibility,
     score as AttendCall["options"],
   );
-  const locate = cacheOf(engine, operation).locateStep();
+  const module = cacheOf(engine, operation);
+  const integers = sizes.numbers === NumbersKind.int8 && sizes.headSize <= MOST_INTEGERS;
   const words = {
-    [AttendFrame.locate]: locate,
+    [AttendFrame.locate]: module.locateStep(),
+    [AttendFrame.scoreStep]: integers ? module.scoreStep() : 0,
+    [AttendFrame.valueStep]: integers ? module.valueStep() : 0,
     [AttendFrame.sinkKeys]: sizes.sinks,
     [AttendFrame.value]: sizes.keyValueHeads * sizes.pageSize * stored.headSize * 4,
     ...pageWords(sizes, table.count, stored.headSize, stored.valueSize),

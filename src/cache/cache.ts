@@ -12,6 +12,7 @@ import type { Tensor } from "../tensor/tensor";
 import { appendRows } from "./append";
 import { checkCacheAttend } from "./attend";
 import { decode, encode } from "./bytes";
+import { nameOf } from "./numbers";
 import {
   type AppendOptions,
   type CacheAttendOptions,
@@ -21,7 +22,6 @@ import {
   readRange,
   type TokenRange,
 } from "./options";
-import { nameOf } from "./numbers";
 import { type Rows, readRows, restoreSnapshot, takeSnapshot } from "./read";
 import { readShift, type ShiftOptions, shiftSteps } from "./shift";
 import { type CacheState, checkAlike, checkRange } from "./state";

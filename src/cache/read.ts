@@ -11,8 +11,8 @@ import type { Steps } from "../run/steps";
 import type { Tensor } from "../tensor/tensor";
 import { stageSegments, writePages, writeRows } from "./append";
 import { cacheOf } from "./module";
-import { pushSegment } from "./plan";
 import { storedSizes } from "./numbers";
+import { pushSegment } from "./plan";
 import type { CacheSizes, CacheState, Sequence } from "./state";
 
 /** Keys [1, Hkv, n, D] and values [1, Hkv, n, Dv]. */
