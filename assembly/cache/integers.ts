@@ -52,20 +52,23 @@ export function scoreInt8(frame: AttendFrame, r: Rows, scratch: usize): void {
     const seen = seenBy(frame, r, i);
     if (seen <= 0) continue;
     const panel = r.queries + ((<usize>(i & ~3) * <usize>frame.headSize + <usize>(i & 3)) << 2);
-    const scale = roundQuery(panel, frame.headSize, query);
+    roundQuery(panel, frame.headSize, query);
     let target = scoresOf(scratch) + <usize>i * TILE_ROW;
     for (let j = 0; j < seen;) {
       const run = runOf(frame, r.column + j, seen - j);
       const keys = storedRow(frame, r.b, origin, strides.batch, frame.keyPageRow, r.column + j);
-      scoreRun(keys, frame.keyPageRow << 2, run, query, frame.headSize, scale, target);
+      scoreRun(keys, frame.keyPageRow << 2, run, query, frame.headSize, target);
       target += (<usize>run) << 2;
       j += run;
     }
   }
 }
 
-/** A row of a panel, 16 bytes a number, as 16 bits each with zeros up to eight; its scale. */
-function roundQuery(panel: usize, size: i32, query: usize): f32 {
+/** Before the numbers of a query. */
+const QUERY_SCALE: usize = 16;
+
+/** A row of a panel, 16 bytes a number, as its scale and 16 bits each with zeros up to eight. */
+function roundQuery(panel: usize, size: i32, query: usize): void {
   let largest: f32 = 0;
   for (let i: usize = 0; i < <usize>size; i++) {
     largest = max(largest, abs(load<f32>(panel + (i << 4))));
@@ -73,14 +76,14 @@ function roundQuery(panel: usize, size: i32, query: usize): f32 {
   // No sum leaves 31 bits, whatever the keys.
   const most = min(MOST, <f32>(MOST_SUM / size));
   const finite = largest - largest == 0;
-  const scale = finite ? largest / most : <f32>NaN;
+  store<f32>(query, finite ? largest / most : <f32>NaN);
   const inverse: f32 = finite && largest > <f32>1e-30 ? most / largest : 0;
   const end = (<usize>size + 7) & ~7;
-  v128.store(query + (end << 1) - 16, i64x2.splat(0));
+  v128.store(query + (end << 1), i64x2.splat(0));
   for (let i: usize = 0; i < <usize>size; i++) {
-    store<i16>(query + (i << 1), <i16>(<i32>nearest(load<f32>(panel + (i << 4)) * inverse)));
+    const q = <i32>nearest(load<f32>(panel + (i << 4)) * inverse);
+    store<i16>(query + (i << 1), <i16>q, QUERY_SCALE);
   }
-  return scale;
 }
 
 /** Eight numbers of a key by eight of the query, in four sums. */
@@ -97,10 +100,10 @@ function scoreRun(
   count: i32,
   query: usize,
   size: i32,
-  scale: f32,
   target: usize,
 ): void {
   const bytes = <usize>size;
+  const scale = v128.load32_splat(query);
   for (; count > 0; count -= 4) {
     const k1 = count > 1 ? keys + stride : keys;
     const k2 = count > 2 ? k1 + stride : keys;
@@ -110,7 +113,7 @@ function scoreRun(
     let s2 = i32x4.splat(0);
     let s3 = i32x4.splat(0);
     for (let i: usize = 0; i < bytes; i += 8) {
-      const q = v128.load(query + (i << 1));
+      const q = v128.load(query + (i << 1), QUERY_SCALE);
       s0 = i32x4.add(s0, dot8(keys + SCALE + i, q));
       s1 = i32x4.add(s1, dot8(k1 + SCALE + i, q));
       s2 = i32x4.add(s2, dot8(k2 + SCALE + i, q));
@@ -130,7 +133,7 @@ function scoreRun(
     scales = v128.load_lane<f32>(k1, scales, 1);
     scales = v128.load_lane<f32>(k2, scales, 2);
     scales = v128.load_lane<f32>(k3, scales, 3);
-    const scores = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.splat(scale)), scales);
+    const scores = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sums), scale), scales);
     if (count >= 4) v128.store(target, scores);
     else {
       for (let j: usize = 0; j < <usize>count; j++) {

@@ -26,6 +26,8 @@ interface Rows {
   readonly value: Tensor;
   readonly keys: View;
   readonly values: View;
+  /** How they are stored: the cache's sizes, or `storedSizes` of rows that are copied as they are. */
+  readonly sizes?: CacheSizes;
 }
 
 /** `options` as they were read. */
@@ -69,18 +71,15 @@ export function appendRows(
   }
 }
 
-/**
- * Writes rows of checked tensors to pages, with `storedSizes` as they are; the sequences' lengths are the
- * caller's to change.
- */
+/** Writes rows of checked tensors to pages; the sequences' lengths are the caller's to change. */
 export function writeRows(
   engine: Engine,
   operation: string,
   state: CacheState,
   rows: Rows,
   writes: readonly Written[],
-  sizes = state.sizes,
 ): void {
+  const { sizes = state.sizes } = rows;
   const module = cacheOf(engine, operation);
   const plan = new Plan(operation, state, writes);
   const staging = new Staging(engine, operation);

@@ -22,7 +22,7 @@ import {
   readRange,
   type TokenRange,
 } from "./options";
-import { type Rows, readRows, restoreSnapshot, takeSnapshot } from "./read";
+import { type CachedRows, readRows, restoreSnapshot, takeSnapshot } from "./read";
 import { readShift, type ShiftOptions, shiftSteps } from "./shift";
 import { type CacheState, checkAlike, checkRange } from "./state";
 
@@ -184,14 +184,14 @@ export class AttentionCache {
    *
    * @throws ArgumentError, also for tokens that a window has evicted; MemoryError, DisposedError.
    */
-  read(sequence = 0, range: TokenRange = {}): Rows {
+  read(sequence = 0, range: TokenRange = {}): CachedRows {
     const name = "read";
     const state = this.#inUse(name);
     const { from = 0, to } = readRange(name, range);
     return this.#attention.run(name, (engine) => {
       const given = state.sequence(name, "sequence", sequence);
       const tokens = checkRange(name, state, given, from, to);
-      return readRows(engine, name, state, given, [tokens]);
+      return readRows(engine, name, state.sizes, given, [tokens]);
     });
   }
 

@@ -13,5 +13,5 @@ export type {
   TokenRange,
 } from "./options";
 export { type PrefixCounts, PrefixIndex, type PrefixOptions, type PrefixScope } from "./prefix";
-export type { Rows } from "./read";
+export type { CachedRows } from "./read";
 export type { ShiftOptions } from "./shift";

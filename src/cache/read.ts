@@ -15,14 +15,19 @@ import { storedSizes } from "./numbers";
 import { pushSegment } from "./plan";
 import type { CacheSizes, CacheState, Sequence } from "./state";
 
-/** Keys [1, Hkv, n, D] and values [1, Hkv, n, Dv]. */
-export interface Rows {
+/** Keys and values of some tokens. */
+export interface CachedRows {
+  /** [1, Hkv, n, D] */
   readonly key: Tensor;
+  /** [1, Hkv, n, Dv] */
   readonly value: Tensor;
 }
 
-/** A sequence without its pages, its rows as they are stored: of its `length` tokens those of [sinks, evicted) are missing. */
-export interface Snapshot extends Rows {
+/**
+ * A sequence without its pages, its rows as they are stored: of its `length` tokens those of
+ * [sinks, evicted) are missing.
+ */
+export interface Snapshot extends CachedRows {
   readonly length: number;
   readonly position: number;
   readonly sinks: number;
@@ -33,11 +38,10 @@ export interface Snapshot extends Rows {
 export function* readRows(
   engine: Engine,
   operation: string,
-  state: CacheState,
+  sizes: CacheSizes,
   sequence: Sequence,
   ranges: readonly (readonly [from: number, to: number])[],
-  sizes = state.sizes,
-): Steps<Rows> {
+): Steps<CachedRows> {
   const { pageSize } = sizes;
   const segments: number[] = [];
   let count = 0;
@@ -80,7 +84,7 @@ export function* takeSnapshot(
   const sinks = evicted ? Math.min(state.sizes.sinks, length) : 0;
   const ranges = [[0, sinks] as const, [evicted, length] as const];
   const stored = storedSizes(state.sizes);
-  const rows = yield* readRows(engine, operation, state, sequence, ranges, stored);
+  const rows = yield* readRows(engine, operation, stored, sequence, ranges);
   return { ...rows, length, position, sinks, evicted };
 }
 
@@ -114,7 +118,7 @@ export function restoreSnapshot(
   const writes = [...parts, [evicted, length - evicted, sinks] as const]
     .filter(([, count]) => count)
     .map(([from, count, first]) => ({ sequence, from, count, batch: 0, first }));
-  writeRows(engine, operation, state, { key, value, keys, values }, writes, stored);
+  writeRows(engine, operation, state, { key, value, keys, values, sizes: stored }, writes);
   sequence.length = length;
   const id = state.begin();
   state.sequences.set(id, sequence);
