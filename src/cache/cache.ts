@@ -12,6 +12,7 @@ import type { Tensor } from "../tensor/tensor";
 import { appendRows } from "./append";
 import { checkCacheAttend } from "./attend";
 import { decode, encode } from "./bytes";
+import { nameOf } from "./numbers";
 import {
   type AppendOptions,
   type CacheAttendOptions,
@@ -190,7 +191,7 @@ export class AttentionCache {
     return this.#attention.run(name, (engine) => {
       const given = state.sequence(name, "sequence", sequence);
       const tokens = checkRange(name, state, given, from, to);
-      return readRows(engine, name, state, given, [tokens]);
+      return readRows(engine, name, state.sizes, given, [tokens]);
     });
   }
 
@@ -274,9 +275,10 @@ export class AttentionCache {
   toJSON(): object {
     if (!this.#state) return GONE;
     const { sizes, sequences, pages } = this.#state;
-    const { keyValueHeads, headSize, valueSize, pageSize } = sizes;
+    const { numbers, keyValueHeads, headSize, valueSize, pageSize } = sizes;
     const lengths = Object.fromEntries([...sequences].map(([id, { length }]) => [id, length]));
-    return { keyValueHeads, headSize, valueSize, pageSize, sequences: lengths, pages: pages.count };
+    const of = { keyValueHeads, headSize, valueSize, numbers: nameOf(numbers), pageSize };
+    return { ...of, sequences: lengths, pages: pages.count };
   }
 
   /** @internal */
