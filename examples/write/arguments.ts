@@ -10,6 +10,7 @@ interface Arguments {
   readonly sampling: Sampling;
   readonly seed: number;
   readonly reproducible: boolean;
+  readonly int8: boolean;
 }
 
 export function readArguments(): Arguments {
@@ -29,6 +30,8 @@ export function readArguments(): Arguments {
       "repetition-penalty": { type: "string", default: "1.1" },
       /** The build that gives the same bits on every engine. */
       reproducible: { type: "boolean", default: false },
+      /** Keys and values in a quarter of the memory. */
+      int8: { type: "boolean", default: false },
     },
   });
   const share = { from: 0, to: 1 };
@@ -40,6 +43,7 @@ export function readArguments(): Arguments {
     beams: wholeNumber("beams", values.beams),
     seed: wholeNumber("seed", values.seed),
     reproducible: values.reproducible,
+    int8: values.int8,
     sampling: {
       temperature: number("temperature", values.temperature, { from: 0, to: 100 }),
       topK: topK === undefined ? topK : wholeNumber("top-k", topK),

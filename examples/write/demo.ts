@@ -1,4 +1,4 @@
-// npm run demo:write [-- "Call me" --length 200 --temperature 0.8 --beams 4]: a small language model, trained
+// npm run demo:write [-- "Call me" --length 200 --temperature 0.8 --beams 4 --int8]: a small language model, trained
 // by train.ts and kept in this folder, goes on writing.
 
 import { readFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { searchBeams, write } from "./generate";
 import { unpackModel } from "./weights";
 import { type Texts, Writer } from "./writer";
 
-const { beginning, length, beams, sampling, seed, reproducible } = readArguments();
+const { beginning, length, beams, sampling, seed, reproducible, int8 } = readArguments();
 const file = (name: string) => readFileSync(new URL(name, import.meta.url));
 const counted = (n: number) => n.toLocaleString("en");
 
@@ -34,12 +34,12 @@ const measure = (loss: number) =>
 console.log(`
 ${pc.bold("A small language model goes on writing Moby Dick")}
   ${counted(parameters)} parameters in ${counted(bytes.length)} bytes, ${attention.variant} build, one thread, Node ${process.versions.node}
-  loss on six chapters that it was not trained on: ${measure(report.loss)}
+  loss on six chapters that it was not trained on: ${measure(int8 ? report.int8Loss : report.loss)}
   by counting which piece follows which, without attention: ${measure(report.bigramLoss)}
 `);
 
 const ids = vocabulary.encode(beginning);
-const texts = writer.begin(beams);
+const texts = writer.begin(beams, int8 ? "int8" : "float32");
 const begin = performance.now();
 process.stdout.write(pc.bold(vocabulary.decode(ids)));
 if (beams === 1) {
@@ -73,5 +73,5 @@ function show([best, ...others]: { ids: readonly number[]; score: number }[]): v
 }
 
 function memory({ memory: { bytes, pages }, length }: Texts): string {
-  return `keys and values of ${counted(length)} pieces: ${counted(bytes)} bytes in ${counted(pages)} pages; weights: ${counted(packed)} bytes`;
+  return `keys and values in ${int8 ? "int8" : "float32"} of ${counted(length)} pieces: ${counted(bytes)} bytes in ${counted(pages)} pages; weights: ${counted(packed)} bytes`;
 }

@@ -1,6 +1,7 @@
 // How well the next piece of a text that was never seen is told: by the model, and by counting which piece
 // follows which.
 
+import type { CacheNumbers } from "wasm-attention/cache";
 import { logSumExp } from "./sampling";
 import type { Vocabulary } from "./text";
 import type { Writer } from "./writer";
@@ -11,13 +12,19 @@ export interface Report {
   readonly characters: number;
   /** Mean of −ln probability of each piece. */
   readonly loss: number;
-  /** The same by `BigramCounts` over the text that was trained on. */
+  /** The same with keys and values in int8. */
+  readonly int8Loss: number;
+  /** And by `BigramCounts` over the text that was trained on. */
   readonly bigramLoss: number;
 }
 
 /** −ln probability of each piece after the first, by the model. */
-export function losses(writer: Writer, ids: readonly number[]): number[] {
-  const text = writer.begin();
+export function losses(
+  writer: Writer,
+  ids: readonly number[],
+  numbers: CacheNumbers = "float32",
+): number[] {
+  const text = writer.begin(1, numbers);
   const { logits } = text.append([ids.slice(0, -1)], { every: true });
   text.dispose();
   const pieces = logits.dims[2];
@@ -73,20 +80,18 @@ export function evaluate(
     vocabulary.names.length,
     training.map((text) => vocabulary.encode(text)),
   );
-  let [pieces, characters, sum, bigramSum] = [0, 0, 0, 0];
-  for (const text of heldOut) {
-    const ids = vocabulary.encode(text);
-    pieces += ids.length - 1;
-    characters += text.length;
-    for (const loss of losses(writer, ids)) sum += loss;
-    for (let at = 1; at < ids.length; at++)
-      bigramSum -= Math.log(counts.probability(ids[at - 1], ids[at]));
-  }
-  const rounded = (value: number) => Number(value.toFixed(4));
+  const total = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+  const texts = heldOut.map((text) => vocabulary.encode(text));
+  const pieces = total(texts.map(({ length }) => length - 1));
+  const mean = (each: (ids: readonly number[]) => readonly number[]) =>
+    Number((total(texts.map((ids) => total(each(ids)))) / pieces).toFixed(4));
   return {
     pieces,
-    characters,
-    loss: rounded(sum / pieces),
-    bigramLoss: rounded(bigramSum / pieces),
+    characters: total(heldOut.map(({ length }) => length)),
+    loss: mean((ids) => losses(writer, ids)),
+    int8Loss: mean((ids) => losses(writer, ids, "int8")),
+    bigramLoss: mean((ids) =>
+      ids.slice(1).map((id, at) => -Math.log(counts.probability(ids[at], id))),
+    ),
   };
 }

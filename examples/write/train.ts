@@ -47,6 +47,7 @@ const json = `${JSON.stringify(report, undefined, 2)}\n`;
 const perCharacter = (loss: number) => (loss * report.pieces) / report.characters / Math.LN2;
 for (const [name, loss] of [
   ["the model", report.loss],
+  ["with keys and values in int8", report.int8Loss],
   ["counted pairs", report.bigramLoss],
 ] as const) {
   console.log(
@@ -55,7 +56,7 @@ for (const [name, loss] of [
 }
 if (values.check || values.evaluate) {
   const kept: Report = JSON.parse(readFileSync(file("report.json"), "utf8"));
-  const names = ["pieces", "characters", "loss", "bigramLoss"] as const;
+  const names = ["pieces", "characters", "loss", "int8Loss", "bigramLoss"] as const;
   // Logarithms are the engine's own, and may differ in their last bit.
   compared(
     "report.json",

@@ -9,7 +9,7 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
-import { type AttentionCache, createCache } from "wasm-attention/cache";
+import { type AttentionCache, type CacheNumbers, createCache } from "wasm-attention/cache";
 import { alibiSlopes } from "wasm-attention/positions";
 import { add, layerNorm, type Norm, relu } from "../semantic-search/blocks";
 import type { TrainedModel } from "./weights";
@@ -59,9 +59,9 @@ export class Writer {
     this.output = this.#prepare("output");
   }
 
-  /** Texts that are written side by side, each empty. */
-  begin(count = 1): Texts {
-    return new Texts(this, count);
+  /** Texts that are written side by side, each empty; `numbers` is how their keys and values are kept. */
+  begin(count = 1, numbers: CacheNumbers = "float32"): Texts {
+    return new Texts(this, count, numbers);
   }
 
   dispose(): void {
@@ -123,11 +123,12 @@ export class Texts {
   /** One for each layer. */
   readonly #caches: readonly AttentionCache[];
 
-  constructor(writer: Writer, sequences: number) {
-    const { heads, size, layers } = writer.model.shape;
+  constructor(writer: Writer, sequences: number, numbers: CacheNumbers) {
+    const { heads: keyValueHeads, size, layers } = writer.model.shape;
+    const headSize = size / keyValueHeads;
     this.#writer = writer;
     this.#caches = Array.from({ length: layers }, () =>
-      createCache(writer.attention, { keyValueHeads: heads, headSize: size / heads, sequences }),
+      createCache(writer.attention, { keyValueHeads, headSize, sequences, numbers }),
     );
   }
 
