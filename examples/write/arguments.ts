@@ -38,7 +38,7 @@ export function readArguments(): Arguments {
   const topK = values["top-k"];
   const topP = values["top-p"];
   return {
-    beginning: positionals.join(" ") || "Call me",
+    beginning: positionals.join(" ") || "Call me Ishmael.",
     length: wholeNumber("length", values.length),
     beams: wholeNumber("beams", values.beams),
     seed: wholeNumber("seed", values.seed),

@@ -6,7 +6,12 @@ import { Heads } from "./heads";
 import type { News, Wish } from "./messages";
 import { type Word, Words } from "./words";
 
-const BEGINNINGS = ["Call me", "The whale", "“Captain Ahab,” said", "It was a damp, drizzly"];
+const BEGINNINGS = [
+  "Call me Ishmael.",
+  "The whale",
+  "“Captain Ahab,” said",
+  "It was a damp, drizzly",
+];
 /** Words in the list of those that were looked at most. */
 const MOST = 5;
 
