@@ -5,6 +5,7 @@ import { callAttend } from "../attend/forward";
 import type { Abortable, AttendResult, Exactly } from "../attend/options";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
+import { registerCache } from "../layer/cached";
 import { bindMethods } from "../tensor/binding";
 import { disposeSymbol } from "../tensor/disposal";
 import { GONE, inspected, inspectSymbol } from "../tensor/printing";
@@ -12,6 +13,7 @@ import type { Tensor } from "../tensor/tensor";
 import { appendRows } from "./append";
 import { checkCacheAttend } from "./attend";
 import { decode, encode } from "./bytes";
+import { addLayer } from "./layer";
 import {
   type AppendOptions,
   type CacheAttendOptions,
@@ -47,6 +49,7 @@ export class AttentionCache {
     this.#state = state;
     bindMethods(this, AttentionCache.prototype);
     forgotten?.register(this, state, this);
+    registerCache(this, { attention, add: (...call) => addLayer(attention, state, ...call) });
   }
 
   /** @internal The value itself if it is one. */
@@ -89,8 +92,7 @@ export class AttentionCache {
     const name = "append";
     const state = this.#inUse(name);
     const read = readAppend(name, options);
-    const engine = this.#attention.running(name);
-    appendRows(engine, this.#attention, state, { key, value }, read);
+    appendRows(name, this.#attention, state, { key, value }, read);
   }
 
   /**
@@ -127,15 +129,10 @@ export class AttentionCache {
     const name = "attendAsync";
     const state = this.#inUse(name);
     const { signal, ...read } = readCacheAttendAsync(name, options === undefined ? {} : options);
-    const attention = this.#attention;
-    const { call, pages } = checkCacheAttend(name, attention, state, query, read);
-    for (const page of pages) page.uses++;
-    try {
-      const steps = () => ({ signal, steps: (engine: Engine) => callAttend(engine, call) });
-      return (await attention.runAsync(name, steps)) as AttendResult<Options>;
-    } finally {
-      for (const page of pages) state.pages.release(page);
-    }
+    const { call, pages } = checkCacheAttend(name, this.#attention, state, query, read);
+    const steps = (engine: Engine) => callAttend(engine, call);
+    const result = this.#attention.runAsync(name, () => ({ signal, steps }));
+    return state.pages.during(pages, result) as Promise<AttendResult<Options>>;
   }
 
   /**

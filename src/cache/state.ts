@@ -48,6 +48,12 @@ export class CacheState {
     this.pages = new Pages(arena, pageBytes(sizes), sizes.maximumBytes);
   }
 
+  /** @throws DisposedError. */
+  checkInUse(operation: string): void {
+    if (!this.disposed) return;
+    throw new DisposedError(operation, "cache", "a cache in use", "a disposed one");
+  }
+
   /** A sequence without a token, and its number, which no other ever has. */
   begin(): number {
     const id = this.#next++;
