@@ -16,3 +16,4 @@ export { attendPaged, attendPagedAsync, type PagedOptions, type PageLayout } fro
 export { type PrefixCounts, PrefixIndex, type PrefixOptions, type PrefixScope } from "./prefix";
 export type { CachedRows } from "./read";
 export type { ShiftOptions } from "./shift";
+export { appendPaged, type SlotOptions } from "./slots";

@@ -151,7 +151,7 @@ function checkPaged(
   };
 }
 
-function checkPages(
+export function checkPages(
   operation: string,
   { keyPages, valuePages }: GivenPages,
   pageLayout: PageLayout = "NHD",
