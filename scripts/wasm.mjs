@@ -1,44 +1,52 @@
-// node scripts/wasm.mjs [--quick] [NAME…]: build/MODULE.TARGET.wasm for every module and every target of
-// asconfig.json, or those of a module, of a target or of both ("core", "relaxed", "core.relaxed"). --quick is for editing: a
-// quarter of the time, larger and somewhat slower modules, the same bits.
+// node scripts/wasm.mjs [--quick] [NAME…]: for every module, or those that are named, build/MODULE.wasm.txt
+// and the builds that are made of it (scripts/variants.mjs), build/MODULE.VARIANT.wasm; a variant's name
+// stands for all modules. --quick is for editing: a quarter of the time, larger and somewhat slower
+// modules, the same bits.
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import "./frames.mjs";
+import { bytesOf, symbolsOf, textOf } from "./variants.mjs";
 
 /** Where each module's constants lie in the memory that all share. */
 const BASES = { core: 1024, training: 4096, positions: 8192, cache: 12288 };
 /** Where the steps of the tile loop that a module has stand in the table that all share. */
 const STEPS = { cache: 1 };
 
-const { options, targets } = JSON.parse(readFileSync("asconfig.json", "utf8"));
+const VARIANTS = {
+  portable: {},
+  relaxed: { relaxed: true },
+  "portable-threads": { threads: true },
+  "relaxed-threads": { relaxed: true, threads: true },
+};
+
+const { options } = JSON.parse(readFileSync("asconfig.json", "utf8"));
 const [flags, names] = [[], []];
 for (const word of process.argv.slice(2)) (word.startsWith("--") ? flags : names).push(word);
 if (flags.includes("--quick")) Object.assign(options, { optimizeLevel: 2, converge: false });
 mkdirSync("build", { recursive: true });
 const config = "build/asconfig.json";
-writeFileSync(config, JSON.stringify({ options, targets }));
+writeFileSync(config, JSON.stringify({ options }));
 
-const wanted = Object.keys(BASES)
-  .flatMap((module) => Object.keys(targets).map((target) => ({ module, target })))
-  .filter(
-    ({ module, target }) =>
-      !names.length || names.some((name) => [module, target, `${module}.${target}`].includes(name)),
-  );
+const wanted = Object.keys(BASES).filter(
+  (module) =>
+    !names.length || names.some((name) => name in VARIANTS || name.split(".")[0] === module),
+);
 
-function compile({ module, target }) {
-  const command = ["asc", `assembly/${module}.ts`, "--config", config, "--target", target];
-  const table = ["--importTable", "--tableBase", `${STEPS[module] ?? 1}`];
-  command.push(
-    ...table,
-    "--memoryBase",
-    `${BASES[module]}`,
-    "-o",
-    `build/${module}.${target}.wasm`,
-  );
-  return new Promise((resolve, reject) => {
+async function compile(module) {
+  const [wasm, wat] = ["wasm", "wat"].map((extension) => `build/${module}.compiled.${extension}`);
+  const command = ["asc", `assembly/${module}.ts`, "--config", config, "-o", wasm, "-t", wat];
+  command.push("--memoryBase", `${BASES[module]}`);
+  command.push("--importTable", "--tableBase", `${STEPS[module] ?? 1}`);
+  await new Promise((resolve, reject) => {
     const asc = spawn("npx", command, { stdio: "inherit" });
     asc.on("close", (code) => (code ? reject(new Error(command.join(" "))) : resolve()));
   });
+  const madds = readFileSync(wat, "utf8").split("relaxed_madd").length - 1;
+  const symbols = symbolsOf(readFileSync(wasm), madds);
+  for (const [variant, made] of Object.entries(VARIANTS))
+    writeFileSync(`build/${module}.${variant}.wasm`, bytesOf(symbols, made));
+  writeFileSync(`build/${module}.wasm.txt`, textOf(symbols));
+  for (const file of [wasm, wat]) rmSync(file);
 }
 
 async function next() {

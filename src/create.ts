@@ -6,8 +6,8 @@ import { Attention } from "./attend/attention";
 import { reader } from "./check/names";
 import { checkBoolean } from "./check/values";
 import { ArgumentError, AttentionError, describe, UnsupportedError } from "./errors";
-import { type Builds, checkExtensions, type Extension } from "./extension";
-import { bestBuild } from "./instance/builds";
+import { checkExtensions, type Extension } from "./extension";
+import { type Builds, bestBuild } from "./instance/builds";
 import { type Engine, load } from "./instance/instance";
 import type { Build } from "./instance/modules";
 import { checkAnswers } from "./selftest";
@@ -95,15 +95,19 @@ function checked(attention: Attention): Attention {
   }
 }
 
+const modulesOf = (extensions: readonly Extension[]) => [
+  { name: "core", builds: core },
+  ...extensions,
+];
+
 /** The modules that the caller gave, or the package's own. */
 async function plainBuilds(
   { module, reproducible = false }: AttentionOptions,
   extensions: readonly Extension[],
 ): Promise<Build[]> {
   const given = module && isModule(module) ? { core: module } : module;
-  const parts = [{ name: "core", builds: core }, ...extensions];
   return Promise.all(
-    parts.map(async ({ name, builds }) => {
+    modulesOf(extensions).map(async ({ name, builds }) => {
       const supplied = given && (given as Record<string, WebAssembly.Module>)[name];
       return { name, module: supplied ?? (await compiled(name, builds, reproducible)) };
     }),
@@ -145,19 +149,14 @@ async function startThreads(
     return "memory cannot be shared: there is no SharedArrayBuffer";
   }
   try {
-    const { autoThreads, core, startPool } = await import("#threads");
+    const { autoThreads, startPool } = await import("#threads");
     const threads = asked === "auto" ? autoThreads() : asked;
     if (threads === 1) return "the hardware has one thread";
-    const threaded = [
-      { name: "core", builds: core },
-      ...(await Promise.all(
-        extensions.map(async ({ name, threads }) => ({ name, builds: (await threads()).default })),
-      )),
-    ];
+    const { reproducible = false } = options;
     const builds = await Promise.all(
-      threaded.map(async ({ name, builds }) => ({
+      modulesOf(extensions).map(async ({ name, builds }) => ({
         name,
-        module: await WebAssembly.compile(bestBuild(options.reproducible ?? false, builds)),
+        module: await WebAssembly.compile(bestBuild(reproducible, builds, true)),
       })),
     );
     const { engine, memory } = load(builds, extensions, options, true);

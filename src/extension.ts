@@ -1,12 +1,7 @@
 // Capabilities that an engine is made with: each has a module of its own beside the core's.
 
 import { ArgumentError, describe } from "./errors";
-
-/** The two builds of a module: their bytes or, where the platform compiles files, modules. */
-export interface Builds {
-  readonly portable: () => Uint8Array<ArrayBuffer>;
-  readonly relaxed: () => Uint8Array<ArrayBuffer>;
-}
+import type { Builds } from "./instance/builds";
 
 /**
  * A capability to be named in `createAttention({ extensions: [training] })`: threads cannot be sent a
@@ -19,8 +14,6 @@ export interface Extension<Name extends string = string> {
   readonly builds: Builds;
   /** @internal Known answers of its kernels, see selftest.ts. */
   check(operation: string, attention: never): void;
-  /** @internal Loaded only where there are threads. */
-  threads(): Promise<{ readonly default: Builds }>;
 }
 
 /** @throws ArgumentError unless all are extensions, each once. */
@@ -31,9 +24,9 @@ export function checkExtensions(operation: string, extensions: unknown): readonl
   }
   const given: readonly unknown[] = [...extensions];
   for (const [index, extension] of given.entries()) {
-    const { name, builds, threads } = (extension ?? {}) as Partial<Extension>;
+    const { name, builds, check } = (extension ?? {}) as Partial<Extension>;
     const argument = `extensions[${index}]`;
-    if (typeof name !== "string" || typeof builds !== "object" || typeof threads !== "function") {
+    if (typeof name !== "string" || typeof builds !== "object" || typeof check !== "function") {
       const expected = "an extension, such as `training` of wasm-attention/training";
       throw new ArgumentError(operation, argument, expected, describe(extension));
     }

@@ -6,6 +6,7 @@
 // (Milakov & Gimelshein 2018, "Online normalizer calculation for softmax"), and the result is output / l.
 // The largest weight is exactly 1, however large the scores.
 
+import { logf_lut } from "util/math";
 import { exp, expSixteen } from "../simd/exp";
 import { larger, madd, maxLanes, sumLanes } from "../simd/lanes";
 
@@ -40,6 +41,8 @@ export function initStates(states: States, rows: i32, sink: f32): void {
 }
 
 /** Moves row i by `count` scores, a multiple of 8, and leaves their e^(s − m) in their place. */
+// @ts-ignore: decorator
+@inline
 export function updateState(states: States, i: usize, scores: usize, count: i32): void {
   const maximum = states.maxima + (i << 2);
   const sum = states.sums + (i << 2);
@@ -89,6 +92,8 @@ export function mergeState(total: States, part: States, i: usize): void {
 }
 
 /** Writes output / l of row i, `columns` of them; 0 where no key was seen, whatever the row holds. */
+// @ts-ignore: decorator
+@inline
 export function finishState(states: States, i: usize, target: usize, columns: i32): void {
   const source = states.output + i * ((<usize>states.columns) << 2);
   const l = load<f32>(states.sums + (i << 2));
@@ -111,7 +116,7 @@ export function finishState(states: States, i: usize, target: usize, columns: i3
 /** Natural logarithm of Σ e^score; −∞ for a row that saw nothing. */
 export function logSumExp(m: f32, l: f32): f32 {
   if (l == 0) return -(<f32>Infinity);
-  return <f32>(<f64>m + <f64>Mathf.log(l));
+  return <f32>(<f64>m + <f64>logf_lut(l));
 }
 
 /** What is subtracted: a row that has seen no key yet (m = −∞) subtracts 0, since −∞ − −∞ is NaN. */

@@ -11,10 +11,11 @@ import { clearedFrame, type Engine } from "../instance/instance";
 import { Staging } from "../run/staging";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import { cacheOf } from "./module";
+import { wordsOf } from "./numbers";
 import type { AppendOptions } from "./options";
 import { Plan, type Written } from "./plan";
 import { positionsOf, rotated } from "./rotary";
-import type { CacheState, Sequence } from "./state";
+import type { CacheSizes, CacheState, Sequence } from "./state";
 
 /** Positions stay clear of int32 overflow when a row number is added. */
 const MOST_TOKENS = 2 ** 30;
@@ -24,6 +25,8 @@ interface Rows {
   readonly value: Tensor;
   readonly keys: View;
   readonly values: View;
+  /** How they are stored: the cache's sizes, or `storedSizes` of rows that are copied as they are. */
+  readonly sizes?: CacheSizes;
 }
 
 /** `options` as they were read. */
@@ -76,11 +79,13 @@ export function writeRows(
   rows: Rows,
   writes: readonly Written[],
 ): void {
+  const { sizes = state.sizes } = rows;
   const module = cacheOf(engine, operation);
   const plan = new Plan(operation, state, writes);
   const staging = new Staging(engine, operation);
   try {
-    writePages(engine, state, rows.keys, rows.values);
+    writePages(engine, sizes, rows.keys, rows.values);
+    if (sizes.numbers) staging.reserve(PagesFrame.scratch, sizes.headSize * 4);
     staging.tensor(PagesFrame.key, "key", rows.key);
     staging.tensor(PagesFrame.value, "value", rows.value);
     stageSegments(engine, staging, plan.segments);
@@ -95,12 +100,15 @@ export function writeRows(
 }
 
 /** The sizes of the pages, and the strides of keys and values beside them. */
-export function writePages(engine: Engine, { sizes }: CacheState, keys: View, values: View): void {
+export function writePages(engine: Engine, sizes: CacheSizes, keys: View, values: View): void {
   const words = clearedFrame(engine);
   words[PagesFrame.keyValueHeads] = sizes.keyValueHeads;
   words[PagesFrame.headSize] = sizes.headSize;
   words[PagesFrame.valueSize] = sizes.valueSize;
   words[PagesFrame.pageSize] = sizes.pageSize;
+  words[PagesFrame.numbers] = sizes.numbers;
+  words[PagesFrame.keyWords] = wordsOf(sizes.numbers, sizes.headSize);
+  words[PagesFrame.valueWords] = wordsOf(sizes.numbers, sizes.valueSize);
   const { batch, head, row } = keys.strides;
   words[PagesFrame.keyBatch] = batch;
   words[PagesFrame.keyHead] = head;

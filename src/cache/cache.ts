@@ -187,7 +187,7 @@ export class AttentionCache {
     return this.#attention.run(name, (engine) => {
       const given = state.sequence(name, "sequence", sequence);
       const tokens = checkRange(name, state, given, from, to);
-      return readRows(engine, name, state, given, [tokens]);
+      return readRows(engine, name, state.sizes, given, [tokens]);
     });
   }
 
@@ -269,11 +269,7 @@ export class AttentionCache {
 
   /** Its sizes, and the length of each sequence. */
   toJSON(): object {
-    if (!this.#state) return GONE;
-    const { sizes, sequences, pages } = this.#state;
-    const { keyValueHeads, headSize, valueSize, pageSize } = sizes;
-    const lengths = Object.fromEntries([...sequences].map(([id, { length }]) => [id, length]));
-    return { keyValueHeads, headSize, valueSize, pageSize, sequences: lengths, pages: pages.count };
+    return this.#state?.toJSON() ?? GONE;
   }
 
   /** @internal */

@@ -9,5 +9,4 @@ export const cache: Extension<"cache"> = {
   name: "cache",
   builds,
   check: checkCache,
-  threads: () => import("builds:cache?threads"),
 };

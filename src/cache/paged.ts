@@ -1,6 +1,7 @@
 // attend over pages that the caller keeps, with a table of its own: vLLM's, FlashInfer's and
 // onnxruntime's layouts, and latent caches, whose values are the first numbers of their keys.
 
+import { NumbersKind } from "../../assembly/kinds";
 import { AttendFrame } from "../../build/frames";
 import { type Attention, checkAttention } from "../attend/attention";
 import { type AttendCall, callAttend, checkCall } from "../attend/forward";
@@ -138,7 +139,8 @@ function checkPaged(
     visibility,
     score as AttendCall["options"],
   );
-  const words = pageWords(pages, columns, keyStrides.row, valueStrides.row);
+  const float32 = { ...pages, numbers: NumbersKind.float32 };
+  const words = pageWords(float32, columns, keyStrides.row, valueStrides.row);
   return {
     ...call,
     pages: (staging) => {

@@ -6,7 +6,10 @@ import type { CoreModule } from "./modules";
 /** "relaxed" uses relaxed multiply-add; "portable" gives the same bits on every engine. */
 export type Variant = "relaxed" | "portable";
 
-type Bytes = Uint8Array<ArrayBuffer>;
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** The two builds of a module: their bytes or, where the platform compiles files, modules. */
+export type Builds = Readonly<Record<Variant, (threads?: boolean) => Bytes>>;
 
 /** A module whose one function, () → v128, is `i32.const 0, i8x16.splat`. */
 const SIMD = Uint8Array.of(
@@ -17,13 +20,10 @@ const SIMD = Uint8Array.of(
 );
 
 /** The bytes of the best of the two builds that this engine accepts. */
-export function bestBuild(
-  reproducible: boolean,
-  builds: Readonly<Record<Variant, () => Bytes>>,
-): Bytes {
+export function bestBuild(reproducible: boolean, builds: Builds, threads = false): Bytes {
   const tried: Variant[] = reproducible ? ["portable"] : ["relaxed", "portable"];
   for (const variant of tried) {
-    const bytes = builds[variant]();
+    const bytes = builds[variant](threads);
     if (WebAssembly.validate(bytes)) return bytes;
   }
   if (WebAssembly.validate(SIMD)) {

@@ -4,5 +4,4 @@ function none(): never {
   throw new Error("this platform has no workers");
 }
 
-export const core = { portable: none, relaxed: none };
 export { none as autoThreads, none as startPool };

@@ -1,6 +1,6 @@
 declare module "builds:*" {
   /** What this platform holds of a wasm module; see scripts/builds.mjs. */
-  const builds: import("../extension").Builds;
+  const builds: import("../instance/builds").Builds;
   export default builds;
 }
 

@@ -9,5 +9,4 @@ export const positions: Extension<"positions"> = {
   name: "positions",
   builds,
   check: checkPositions,
-  threads: () => import("builds:positions?threads"),
 };

@@ -1,16 +1,11 @@
-// Threads, loaded only when they are asked for: the threaded builds and the workers. A bundle of its
-// own beside the default entry.
+// Threads, loaded only when they are asked for: workers, and the pool that shares work among them.
 
-import core from "builds:core?threads";
 import { enlist, hardwareThreads } from "#worker";
 import { Control } from "./control";
 import { Pool } from "./pool";
 
 /** More than so many do not pay: they wait for memory, and for each other's packed panels. */
 const MOST_AUTO = 16;
-
-/** The core's threaded builds. */
-export { core };
 
 /** What `threads: "auto"` means here. */
 export function autoThreads(): number {

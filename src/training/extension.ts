@@ -9,5 +9,4 @@ export const training: Extension<"training"> = {
   name: "training",
   builds,
   check: checkTraining,
-  threads: () => import("builds:training?threads"),
 };

@@ -224,6 +224,5 @@ export const kernels: readonly Mutant[] = [
     find: "return f32x4.relaxed_madd(a, b, c);",
     replace: "return f32x4.add(f32x4.mul(a, b), c);",
     tests: ["tests/fused.test.ts"],
-    targets: ["relaxed"],
   },
 ];

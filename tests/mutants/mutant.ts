@@ -12,6 +12,4 @@ export interface Mutant {
   readonly tests: readonly string[];
   /** Of the tests, those whose names match: for files that take long. */
   readonly only?: string | undefined;
-  /** Builds that the fault is compiled into; the portable one for a file of assembly/. */
-  readonly targets?: readonly string[] | undefined;
 }

@@ -2,8 +2,6 @@
 
 import type { Mutant } from "./mutant";
 
-const threaded = ["portable-threads"];
-
 export const threads: readonly Mutant[] = [
   {
     name: "rows begin before all keys are packed",
@@ -12,7 +10,6 @@ export const threads: readonly Mutant[] = [
     replace: "return start;",
     tests: ["tests/threads.test.ts"],
     only: "the same bits",
-    targets: threaded,
   },
   {
     name: "spans are merged before all are done",
@@ -21,7 +18,6 @@ export const threads: readonly Mutant[] = [
     replace: "return 0;",
     tests: ["tests/spans.test.ts"],
     only: "do not depend",
-    targets: threaded,
   },
   {
     name: "a sink counts once for each span",
@@ -30,7 +26,6 @@ export const threads: readonly Mutant[] = [
     replace: "sinks ? load",
     tests: ["tests/spans.test.ts"],
     only: "do not depend",
-    targets: threaded,
   },
   {
     name: "every thread uses the scratch of the first",
@@ -39,7 +34,6 @@ export const threads: readonly Mutant[] = [
     replace: "frame.scratch;",
     tests: ["tests/threads.test.ts"],
     only: "the same bits",
-    targets: threaded,
   },
   {
     name: "an item is taken without waiting for those it needs",

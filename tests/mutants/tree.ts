@@ -50,15 +50,14 @@ export class Tree {
     writeFileSync(file, right.split(find).join(replace));
     const kernel = mutant.file.startsWith("assembly/");
     const compiled = tests.every(isSpec);
-    const targets = mutant.targets ?? (kernel && !compiled ? ["portable"] : []);
+    const modules = kernel && !compiled;
     try {
-      if (targets.length > 0 && !(await this.#runs("scripts/wasm.mjs", "--quick", ...targets)))
-        return "not built";
+      if (modules && !(await this.#runs("scripts/wasm.mjs", "--quick"))) return "not built";
       if (!compiled && !(await this.#runs("scripts/bundle.mjs"))) return "not built";
       return (await this.passes(mutant)) ? "green" : "red";
     } finally {
       writeFileSync(file, right);
-      if (targets.length > 0)
+      if (modules)
         cpSync(join(this.folder, "right"), join(this.folder, "build"), { recursive: true });
     }
   }

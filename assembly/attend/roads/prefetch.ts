@@ -76,6 +76,8 @@ export function scorePrefetch(frame: AttendFrame, next: Prefetch, i: i32): void 
 }
 
 /** Copies `count` keys in the order they lie in. */
+// @ts-ignore: decorator
+@inline
 function copyKeys(frame: AttendFrame, keys: usize, stride: usize, count: i32, into: usize): void {
   const bytes = (<usize>frame.headSize) << 2;
   const step = copyRow(frame);
