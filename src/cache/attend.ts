@@ -26,6 +26,9 @@ const TILE = 128;
 const MOST_INTEGERS = 1016;
 const NO_DATA = new Float32Array(0);
 
+/** Of keys and values, wherever they lie. */
+type RowSizes = Pick<CacheSizes, "keyValueHeads" | "headSize" | "valueSize">;
+
 /** A call, and the pages that it reads. */
 export interface CacheCall {
   readonly call: AttendCall;
@@ -154,13 +157,13 @@ function stridesOf({
   return { keyStrides: strides(headSize), valueStrides: strides(valueSize) };
 }
 
-function batchOf(dims: readonly number[], layout: Layout): number {
+export function batchOf(dims: readonly number[], layout: Layout): number {
   return dims.length === (layout === "BLE" ? 3 : 4) ? (dims[0] as number) : 1;
 }
 
 /** The dims that key and value would have in the query's layout. */
-function inputsOf(
-  { keyValueHeads, headSize, valueSize }: CacheSizes,
+export function inputsOf(
+  { keyValueHeads, headSize, valueSize }: RowSizes,
   query: Tensor,
   layout: Layout,
   keys: number,
@@ -177,9 +180,9 @@ function inputsOf(
   return { query, key: of(headSize), value: of(valueSize) };
 }
 
-function headsOf(
+export function headsOf(
   operation: string,
-  { headSize, keyValueHeads }: CacheSizes,
+  { headSize, keyValueHeads }: RowSizes,
   dims: readonly number[],
 ) {
   const row = dims.at(-1) ?? 0;
@@ -188,9 +191,9 @@ function headsOf(
   throw new ArgumentError(operation, "query.dims", expected, describe(dims));
 }
 
-function visibleOf(
+export function visibleOf(
   operation: string,
-  { window }: CacheSizes,
+  { window }: Pick<CacheSizes, "window">,
   shapes: Shapes,
   lengths: readonly number[],
   options: CacheAttendOptions,

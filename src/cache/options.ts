@@ -122,9 +122,13 @@ export const readAppend = reader<AppendOptions>({
 });
 
 const { keyLengths: _, heads: __, keyValueHeads: ___, ...those } = attendFields;
-const fields: Names<CacheAttendOptions> = { ...those, sequences: 1, positions: 1 };
-export const readCacheAttend = reader<CacheAttendOptions>(fields);
+export const cacheAttendFields: Names<CacheAttendOptions> = {
+  ...those,
+  sequences: 1,
+  positions: 1,
+};
+export const readCacheAttend = reader<CacheAttendOptions>(cacheAttendFields);
 export const readCacheAttendAsync = reader<CacheAttendOptions & Abortable>({
-  ...fields,
+  ...cacheAttendFields,
   signal: 1,
 });

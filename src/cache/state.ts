@@ -51,6 +51,12 @@ export class CacheState {
     this.pages = new Pages(arena, pageBytes(sizes), sizes.maximumBytes);
   }
 
+  /** @throws DisposedError. */
+  checkInUse(operation: string): void {
+    if (!this.disposed) return;
+    throw new DisposedError(operation, "cache", "a cache in use", "a disposed one");
+  }
+
   /** A sequence without a token, and its number, which no other ever has. */
   begin(): number {
     const id = this.#next++;
@@ -159,6 +165,20 @@ export class CacheState {
   /** Releases a sequence's pages from `index` on. */
   cut(sequence: Sequence, index: number): void {
     for (const page of sequence.pages.splice(index)) if (page) this.pages.release(page);
+  }
+
+  toJSON(): object {
+    const { numbers, keyValueHeads, headSize, valueSize, pageSize } = this.sizes;
+    const sequences = [...this.sequences].map(([id, { length }]) => [id, length]);
+    return {
+      keyValueHeads,
+      headSize,
+      valueSize,
+      numbers: nameOf(numbers),
+      pageSize,
+      sequences: Object.fromEntries(sequences),
+      pages: this.pages.count,
+    };
   }
 
   dispose(): void {
