@@ -23,11 +23,11 @@ export function readArguments(): Arguments {
       beams: { type: "string", default: "1" },
       seed: { type: "string", default: "1" },
       /** 0 is greedy. */
-      temperature: { type: "string", default: "0.8" },
+      temperature: { type: "string", default: "0.7" },
       "top-k": { type: "string" },
       "top-p": { type: "string" },
-      "min-p": { type: "string", default: "0.05" },
-      "repetition-penalty": { type: "string", default: "1.1" },
+      "min-p": { type: "string", default: "0.1" },
+      "repetition-penalty": { type: "string", default: "1" },
       /** The build that gives the same bits on every engine. */
       reproducible: { type: "boolean", default: false },
       /** Keys and values in a quarter of the memory. */
@@ -38,7 +38,7 @@ export function readArguments(): Arguments {
   const topK = values["top-k"];
   const topP = values["top-p"];
   return {
-    beginning: positionals.join(" ") || "Call me Ishmael.",
+    beginning: positionals.join(" ") || "Call me Ishmael. Some years ago",
     length: wholeNumber("length", values.length),
     beams: wholeNumber("beams", values.beams),
     seed: wholeNumber("seed", values.seed),

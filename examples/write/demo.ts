@@ -1,4 +1,4 @@
-// npm run demo:write [-- "Call me" --length 200 --temperature 0.8 --beams 4 --int8]: a small language model, trained
+// npm run demo:write [-- "The whale" --length 200 --temperature 0.7 --beams 4 --int8]: a small language model, trained
 // by train.ts and kept in this folder, goes on writing.
 
 import { readFileSync } from "node:fs";

@@ -56,14 +56,12 @@ test("a beginning goes on, and a word says what it looked at, desktop", async ()
   const page = await open(1400, 900, "light");
   await stopped(page);
   const words = await wordsOf(page);
-  // The second word may have gone on.
-  assert.equal(words[0], "Call");
-  assert.match(words[1], /^me/);
+  assert.deepEqual(words.slice(0, 5), ["Call", "me", "Ishmael.", "Some", "years"]);
   assert.ok(words.length > 100, `${words.length} words`);
   const number = async (id: string) =>
     Number(((await page.textContent(`#${id}`)) ?? "").replaceAll(",", ""));
   const pieces = await number("pieces");
-  assert.ok(pieces > 300 && pieces < 320, `${pieces} pieces`);
+  assert.ok(pieces > 300 && pieces < 330, `${pieces} pieces`);
   assert.ok((await number("rate")) > 0);
   assert.match((await page.textContent("#bytes")) ?? "", /^[\d.]+ (kB|MB)$/);
   assert.match((await page.textContent("#about")) ?? "", /914,134 parameters .* without attention/);

@@ -7,7 +7,7 @@ import type { News, Wish } from "./messages";
 import { type Word, Words } from "./words";
 
 const BEGINNINGS = [
-  "Call me Ishmael.",
+  "Call me Ishmael. Some years ago",
   "The whale",
   "“Captain Ahab,” said",
   "It was a damp, drizzly",

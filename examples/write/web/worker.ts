@@ -27,7 +27,7 @@ async function start() {
   const writer = new Writer(attention, unpackModel(bytes));
   const { vocabulary, weights, shape } = writer.model;
   const random = seeded(Math.floor(Math.random() * 2 ** 32));
-  const sampling = { temperature: 0.8, minP: 0.05, repetitionPenalty: 1.1 };
+  const sampling = { temperature: 0.7, minP: 0.1 };
   let texts = writer.begin();
   let ids: number[] = [];
   let pieces: Generator<number> | undefined;
