@@ -52,4 +52,13 @@ export enum PositionsKernel {
 export enum CacheKernel {
   append,
   read,
+  transform,
+}
+
+/** How the numbers of a cache are stored, see cache/numbers.ts. */
+export enum NumbersKind {
+  float32,
+  int16,
+  int8,
+  int4,
 }

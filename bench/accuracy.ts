@@ -1,8 +1,10 @@
-// npm run accuracy: errors against float64, ours beside naive float32, onnxruntime-web and tfjs.
+// npm run accuracy: errors against float64, ours beside naive float32, onnxruntime-web and tfjs; and those of
+// caches of fewer bits.
 
 import { readFileSync } from "node:fs";
 import { type Attention, createAttention, tensor } from "wasm-attention";
 import { randomArray } from "../tests/engines";
+import { cacheErrors } from "./accuracy-caches";
 import { onnxruntime } from "./peers/onnxruntime";
 import type { Case, Peer } from "./peers/peer";
 import { tableOf } from "./peers/table";
@@ -133,4 +135,12 @@ for (const [seed, input] of inputs.entries()) {
 }
 console.log(
   tableOf(["input", "", "maximum error", "of the least", "mean error", "of the least"], rows),
+);
+
+console.log("\nCaches: one query of 16 heads over 1024 keys");
+console.log(
+  tableOf(
+    ["input", "numbers", "relative error", "divergence of the weights", "of float32's bytes"],
+    await cacheErrors(),
+  ),
 );

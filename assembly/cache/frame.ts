@@ -22,6 +22,14 @@ export class PagesFrame {
   keyValueHeads: i32 = 0;
   headSize: i32 = 0;
   valueSize: i32 = 0;
+  /** NumbersKind */
+  numbers: i32 = 0;
+  /** Words of a stored row. */
+  keyWords: i32 = 0;
+  valueWords: i32 = 0;
+  /** A row of D floats; for transform, of how many rows in `key`. */
+  scratch: usize = 0;
+  rows: i32 = 0;
   /** Rows of a page. */
   pageSize: i32 = 0;
   key: usize = 0;

@@ -2,11 +2,12 @@
 //
 //   row j of head h of a sequence is row j mod pageSize of h in page pages[⌊j / pageSize⌋]
 //
-// Where pages are whole tiles that is all. Else the tile's rows are copied into the thread's gathered, end to
-// end. A page that was evicted is named by another one's number: no row of it is seen.
+// Where pages are whole tiles of float32 that is all. Else the tile's rows are copied as float32 into the
+// thread's gathered, end to end. A page that was evicted is named by another one's number: no row of it is seen.
 
 import { AttendFrame, keyStrides, valueStrides } from "../attend/frame";
 import { KEYS } from "../tiles";
+import { decodeRows } from "./numbers";
 import { copyRows } from "./rows";
 
 /** See attend/located.ts. */
@@ -31,7 +32,8 @@ export function locate(
   while (count > 0) {
     const rows = min(count, frame.pageSize - (from % frame.pageSize));
     const source = rowOf(frame, table, origin, strides.batch, pageRow, from);
-    copyRows(source, pageRow, into, <usize>size, rows, size);
+    if (frame.numbers) decodeRows(frame.numbers, source, pageRow, into, rows, size);
+    else copyRows(source, pageRow, into, <usize>size, rows, size);
     into += (<usize>(rows * size)) << 2;
     from += rows;
     count -= rows;
@@ -39,7 +41,22 @@ export function locate(
   return copied;
 }
 
-/** Row `row` of a sequence; `origin` is the head's first row in page 0. */
+/** Row `row` of batch b; `origin` is the head's first row in page 0, `page` the stride of entries. */
+// @ts-ignore: decorator
+@inline
+export function storedRow(
+  frame: AttendFrame,
+  b: i32,
+  origin: usize,
+  page: usize,
+  pageRow: usize,
+  row: i32,
+): usize {
+  const table = frame.pages + ((<usize>b * <usize>frame.pageCount) << 2);
+  return rowOf(frame, table, origin, page, pageRow, row);
+}
+
+/** The same, in a batch's table. */
 // @ts-ignore: decorator
 @inline
 function rowOf(

@@ -1,8 +1,12 @@
-// Rows of float32 keys and values into pages, and out of them. A page holds keys [Hkv][pageSize][D], then
-// values [Hkv][pageSize][Dv]: one head's rows lie end to end, as the tile loop reads them.
+// Rows of keys and values into pages, and out of them. A page holds keys [Hkv][pageSize], then values
+// [Hkv][pageSize], rows as numbers.ts stores them: one head's lie end to end, as the tile loop reads them.
+// Keys of few bits are stored transformed, see hadamard.ts.
 
+import { NumbersKind } from "../kinds";
 import { rowAt } from "../strided";
 import { keyStrides, PagesFrame, Segment, segmentOf, valueStrides } from "./frame";
+import { hadamard, shrink } from "./hadamard";
+import { decodeRows, encodeRow } from "./numbers";
 
 /** Writes the segments' rows into their pages. */
 export function append(frame: PagesFrame): void {
@@ -10,10 +14,13 @@ export function append(frame: PagesFrame): void {
     const s = segmentOf(frame, i);
     for (let head = 0; head < frame.keyValueHeads; head++) {
       const key = rowAt(frame.key, keyStrides(frame), s.batch, head, s.first);
-      copyRows(key, frame.keyRow, keysIn(frame, s, head), frame.headSize, s.rows, frame.headSize);
       const value = rowAt(frame.value, valueStrides(frame), s.batch, head, s.first);
-      const size = frame.valueSize;
-      copyRows(value, frame.valueRow, valuesIn(frame, s, head), size, s.rows, size);
+      if (frame.numbers) encode(frame, s, head, key, value);
+      else {
+        const size = frame.valueSize;
+        copyRows(key, frame.keyRow, keysIn(frame, s, head), frame.headSize, s.rows, frame.headSize);
+        copyRows(value, frame.valueRow, valuesIn(frame, s, head), size, s.rows, size);
+      }
     }
   }
 }
@@ -24,11 +31,64 @@ export function read(frame: PagesFrame): void {
     const s = segmentOf(frame, i);
     for (let head = 0; head < frame.keyValueHeads; head++) {
       const key = rowAt(frame.key, keyStrides(frame), s.batch, head, s.first);
-      copyRows(keysIn(frame, s, head), frame.headSize, key, frame.keyRow, s.rows, frame.headSize);
       const value = rowAt(frame.value, valueStrides(frame), s.batch, head, s.first);
-      const size = frame.valueSize;
-      copyRows(valuesIn(frame, s, head), size, value, frame.valueRow, s.rows, size);
+      if (frame.numbers) decode(frame, s, head, key, value);
+      else {
+        const size = frame.valueSize;
+        copyRows(keysIn(frame, s, head), frame.headSize, key, frame.keyRow, s.rows, frame.headSize);
+        copyRows(valuesIn(frame, s, head), size, value, frame.valueRow, s.rows, size);
+      }
     }
+  }
+}
+
+/** Queries that meet transformed keys: `rows` rows end to end, from key into value. */
+export function transform(frame: PagesFrame): void {
+  const size = frame.headSize;
+  memory.copy(frame.value, frame.key, (<usize>frame.rows * <usize>size) << 2);
+  for (let i = 0; i < frame.rows; i++)
+    hadamard(frame.value + ((<usize>i * <usize>size) << 2), size);
+}
+
+// @ts-ignore: decorator
+@inline
+function isTransformed(frame: PagesFrame): bool {
+  return frame.numbers >= NumbersKind.int8;
+}
+
+function encode(frame: PagesFrame, s: Segment, head: i32, key: usize, value: usize): void {
+  const size = frame.headSize;
+  let keys = keysIn(frame, s, head);
+  let values = valuesIn(frame, s, head);
+  for (let i = 0; i < s.rows; i++) {
+    let row = key;
+    if (isTransformed(frame)) {
+      row = frame.scratch;
+      memory.copy(row, key, (<usize>size) << 2);
+      shrink(row, size);
+      hadamard(row, size);
+    }
+    encodeRow(frame.numbers, row, size, keys);
+    encodeRow(frame.numbers, value, frame.valueSize, values);
+    key += frame.keyRow << 2;
+    value += frame.valueRow << 2;
+    keys += (<usize>frame.keyWords) << 2;
+    values += (<usize>frame.valueWords) << 2;
+  }
+}
+
+function decode(frame: PagesFrame, s: Segment, head: i32, key: usize, value: usize): void {
+  const size = frame.headSize;
+  let keys = keysIn(frame, s, head);
+  let values = valuesIn(frame, s, head);
+  for (let i = 0; i < s.rows; i++) {
+    decodeRows(frame.numbers, keys, 0, key, 1, size);
+    if (isTransformed(frame)) hadamard(key, size);
+    decodeRows(frame.numbers, values, 0, value, 1, frame.valueSize);
+    key += frame.keyRow << 2;
+    value += frame.valueRow << 2;
+    keys += (<usize>frame.keyWords) << 2;
+    values += (<usize>frame.valueWords) << 2;
   }
 }
 
@@ -36,15 +96,15 @@ export function read(frame: PagesFrame): void {
 @inline
 function keysIn(frame: PagesFrame, s: Segment, head: i32): usize {
   const row = <usize>(head * frame.pageSize + s.row);
-  return s.page + ((row * <usize>frame.headSize) << 2);
+  return s.page + ((row * <usize>frame.keyWords) << 2);
 }
 
 // @ts-ignore: decorator
 @inline
 function valuesIn(frame: PagesFrame, s: Segment, head: i32): usize {
-  const keys = <usize>(frame.keyValueHeads * frame.pageSize) * <usize>frame.headSize;
+  const keys = <usize>(frame.keyValueHeads * frame.pageSize) * <usize>frame.keyWords;
   const row = <usize>(head * frame.pageSize + s.row);
-  return s.page + ((keys + row * <usize>frame.valueSize) << 2);
+  return s.page + ((keys + row * <usize>frame.valueWords) << 2);
 }
 
 const SMALL: usize = 1024;

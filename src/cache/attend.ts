@@ -1,7 +1,7 @@
 // attend over a cache: the call of attend/forward.ts, whose keys and values are found through a table of
 // pages.
 
-import { UNLIMITED } from "../../assembly/kinds";
+import { NumbersKind, UNLIMITED } from "../../assembly/kinds";
 import { AttendFrame, Sequence as SequenceWords } from "../../build/frames";
 import type { Attention } from "../attend/attention";
 import { type AttendCall, checkCall } from "../attend/forward";
@@ -12,6 +12,7 @@ import { checkVisibility, type Visibility } from "../check/visibility";
 import { ArgumentError, describe } from "../errors";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import { cacheOf } from "./module";
+import { storedSizes, transformed } from "./numbers";
 import type { CacheAttendOptions } from "./options";
 import type { Page } from "./pages";
 import { positionsOf, rotated } from "./rotary";
@@ -21,7 +22,12 @@ import type { CacheSizes, CacheState, Sequence } from "./state";
 const LINE = 16;
 /** Rows of a tile of keys. */
 const TILE = 128;
+/** Numbers of a query that a thread's scratch holds as 16 bits each. */
+const MOST_INTEGERS = 1016;
 const NO_DATA = new Float32Array(0);
+
+/** Of keys and values, wherever they lie. */
+type RowSizes = Pick<CacheSizes, "keyValueHeads" | "headSize" | "valueSize">;
 
 /** A call, and the pages that it reads. */
 export interface CacheCall {
@@ -64,22 +70,27 @@ export function checkCacheAttend(
     },
   );
   const turned = rotated(attention, sizes, given, layout, positions);
+  const queries = transformed(engine, operation, sizes, turned);
   const table = new PageTable(sequences, sizes.pageSize);
-  const { keyStrides, valueStrides } = stridesOf(sizes);
+  const stored = storedSizes(sizes);
+  const { keyStrides, valueStrides } = stridesOf(stored);
   const { sequences: _, positions: __, ...score } = options;
   const call = checkCall(
     operation,
-    { ...inputs, query: turned },
+    { ...inputs, query: queries },
     { ...shapes, keyStrides, valueStrides },
     visibility,
     score as AttendCall["options"],
   );
-  const locate = cacheOf(engine, operation).locateStep();
+  const module = cacheOf(engine, operation);
+  const integers = sizes.numbers === NumbersKind.int8 && sizes.headSize <= MOST_INTEGERS;
   const words = {
-    [AttendFrame.locate]: locate,
+    [AttendFrame.locate]: module.locateStep(),
+    [AttendFrame.scoreStep]: integers ? module.scoreStep() : 0,
+    [AttendFrame.valueStep]: integers ? module.valueStep() : 0,
     [AttendFrame.sinkKeys]: sizes.sinks,
-    [AttendFrame.value]: sizes.keyValueHeads * sizes.pageSize * sizes.headSize * 4,
-    ...pageWords(sizes, table.count, sizes.headSize, sizes.valueSize),
+    [AttendFrame.value]: sizes.keyValueHeads * sizes.pageSize * stored.headSize * 4,
+    ...pageWords(sizes, table.count, stored.headSize, stored.valueSize),
   };
   const pages: AttendCall["pages"] = (staging) => {
     for (const [word, value] of Object.entries(words)) engine.words[Number(word)] = value;
@@ -88,15 +99,18 @@ export function checkCacheAttend(
   return { call: { ...call, pages }, pages: table.pages };
 }
 
+type PageSizes = Pick<CacheSizes, "numbers" | "pageSize" | "headSize" | "valueSize">;
+
 /** How the step of the tile loop finds rows. */
 export function pageWords(
-  { pageSize, headSize, valueSize }: Pick<CacheSizes, "pageSize" | "headSize" | "valueSize">,
+  { numbers, pageSize, headSize, valueSize }: PageSizes,
   pageCount: number,
   keyPageRow: number,
   valuePageRow: number,
 ): Record<number, number> {
-  const copied = pageSize % TILE !== 0;
+  const copied = numbers !== NumbersKind.float32 || pageSize % TILE !== 0;
   return {
+    [AttendFrame.numbers]: numbers,
     [AttendFrame.pageSize]: pageSize,
     [AttendFrame.pageCount]: pageCount,
     [AttendFrame.keyPageRow]: keyPageRow,
@@ -143,13 +157,13 @@ function stridesOf({
   return { keyStrides: strides(headSize), valueStrides: strides(valueSize) };
 }
 
-function batchOf(dims: readonly number[], layout: Layout): number {
+export function batchOf(dims: readonly number[], layout: Layout): number {
   return dims.length === (layout === "BLE" ? 3 : 4) ? (dims[0] as number) : 1;
 }
 
 /** The dims that key and value would have in the query's layout. */
-function inputsOf(
-  { keyValueHeads, headSize, valueSize }: CacheSizes,
+export function inputsOf(
+  { keyValueHeads, headSize, valueSize }: RowSizes,
   query: Tensor,
   layout: Layout,
   keys: number,
@@ -166,9 +180,9 @@ function inputsOf(
   return { query, key: of(headSize), value: of(valueSize) };
 }
 
-function headsOf(
+export function headsOf(
   operation: string,
-  { headSize, keyValueHeads }: CacheSizes,
+  { headSize, keyValueHeads }: RowSizes,
   dims: readonly number[],
 ) {
   const row = dims.at(-1) ?? 0;
@@ -177,9 +191,9 @@ function headsOf(
   throw new ArgumentError(operation, "query.dims", expected, describe(dims));
 }
 
-function visibleOf(
+export function visibleOf(
   operation: string,
-  { window }: CacheSizes,
+  { window }: Pick<CacheSizes, "window">,
   shapes: Shapes,
   lengths: readonly number[],
   options: CacheAttendOptions,

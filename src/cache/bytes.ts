@@ -1,16 +1,18 @@
 // A sequence as bytes, little-endian:
 //
 //   0   "WASMKVC1"                       8   XXH32 of all that follows it
-//   12  numbers (0: float32)            16   key and value heads Hkv
+//   12  NumbersKind                     16   key and value heads Hkv
 //   20  head size D                     24   value size Dv
 //   28  tokens                          32   tokens [sinks, evicted) that are missing: sinks
 //   36  evicted                         40   position of the next token
 //   44  XXH32 of the rotary embeddings   48   0 up to 64
-//   64  keys [Hkv][n][D], values [Hkv][n][Dv] of the n tokens that are there
+//   64  rows of keys [Hkv][n], rows of values [Hkv][n] of the n tokens that are there, as
+//       assembly/cache/numbers.ts stores them
 
 import { kindOf, lengthOf } from "../arrays";
 import { ArgumentError, describe } from "../errors";
 import { xxh32 } from "./hash";
+import { nameOf, storedSizes } from "./numbers";
 import type { Snapshot } from "./read";
 import { rotaryDigest } from "./rotary";
 import type { CacheSizes } from "./state";
@@ -38,6 +40,7 @@ export function encode(sizes: CacheSizes, snapshot: Snapshot): Uint8Array<ArrayB
   const bytes = new Uint8Array(HEADER + key.data.byteLength + value.data.byteLength);
   const words = new Int32Array(bytes.buffer);
   for (let i = 0; i < MAGIC.length; i++) bytes[i] = MAGIC.charCodeAt(i);
+  words[At.numbers] = sizes.numbers;
   words[At.keyValueHeads] = sizes.keyValueHeads;
   words[At.headSize] = sizes.headSize;
   words[At.valueSize] = sizes.valueSize;
@@ -71,12 +74,15 @@ export function decode(operation: string, sizes: CacheSizes, given: unknown): Sn
   if (length % 4 || word(At.checksum) !== xxh32(whole.subarray(HASHED_FROM / 4))) {
     refuse("the bytes as they were exported", "damaged ones: the checksum is another");
   }
-  const { keyValueHeads, headSize, valueSize } = sizes;
+  const { numbers, keyValueHeads, headSize, valueSize } = sizes;
+  const found = nameOf(word(At.numbers));
+  if (word(At.numbers) !== numbers) {
+    refuse(`a sequence of "${nameOf(numbers)}", as the cache has`, `one of "${found}"`);
+  }
   const wanted = {
     keyValueHeads,
     headSize,
     valueSize,
-    numbers: 0,
     rotary: rotaryDigest(sizes.rotary),
   };
   for (const [name, value] of Object.entries(wanted)) {
@@ -87,17 +93,18 @@ export function decode(operation: string, sizes: CacheSizes, given: unknown): Sn
   }
   const [tokens, sinks, evicted] = [word(At.length), word(At.sinks), word(At.evicted)];
   const count = tokens - (evicted - sinks);
-  const floats = keyValueHeads * count * (headSize + valueSize);
+  const stored = storedSizes(sizes);
+  const floats = keyValueHeads * count * (stored.headSize + stored.valueSize);
   const fits = tokens >= 0 && sinks >= 0 && sinks <= evicted && evicted <= tokens;
   if (!fits || length !== HEADER + floats * 4) {
     refuse(`${HEADER + floats * 4} bytes for ${tokens} tokens`, `${length}`);
   }
-  const keys = keyValueHeads * count * headSize;
+  const keys = keyValueHeads * count * stored.headSize;
   const data = new Float32Array(bytes.buffer, HEADER);
   const dims = [1, keyValueHeads, count];
   return {
-    key: { data: data.subarray(0, keys), dims: [...dims, headSize] },
-    value: { data: data.subarray(keys), dims: [...dims, valueSize] },
+    key: { data: data.subarray(0, keys), dims: [...dims, stored.headSize] },
+    value: { data: data.subarray(keys), dims: [...dims, stored.valueSize] },
     length: tokens,
     position: word(At.position),
     sinks,

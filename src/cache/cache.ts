@@ -5,6 +5,7 @@ import { callAttend } from "../attend/forward";
 import type { Abortable, AttendResult, Exactly } from "../attend/options";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
+import { registerCache } from "../layer/cached";
 import { bindMethods } from "../tensor/binding";
 import { disposeSymbol } from "../tensor/disposal";
 import { GONE, inspected, inspectSymbol } from "../tensor/printing";
@@ -12,6 +13,7 @@ import type { Tensor } from "../tensor/tensor";
 import { appendRows } from "./append";
 import { checkCacheAttend } from "./attend";
 import { decode, encode } from "./bytes";
+import { addLayer } from "./layer";
 import {
   type AppendOptions,
   type CacheAttendOptions,
@@ -47,6 +49,7 @@ export class AttentionCache {
     this.#state = state;
     bindMethods(this, AttentionCache.prototype);
     forgotten?.register(this, state, this);
+    registerCache(this, { attention, add: (...call) => addLayer(attention, state, ...call) });
   }
 
   /** @internal The value itself if it is one. */
@@ -89,8 +92,7 @@ export class AttentionCache {
     const name = "append";
     const state = this.#inUse(name);
     const read = readAppend(name, options);
-    const engine = this.#attention.running(name);
-    appendRows(engine, this.#attention, state, { key, value }, read);
+    appendRows(name, this.#attention, state, { key, value }, read);
   }
 
   /**
@@ -127,15 +129,10 @@ export class AttentionCache {
     const name = "attendAsync";
     const state = this.#inUse(name);
     const { signal, ...read } = readCacheAttendAsync(name, options === undefined ? {} : options);
-    const attention = this.#attention;
-    const { call, pages } = checkCacheAttend(name, attention, state, query, read);
-    for (const page of pages) page.uses++;
-    try {
-      const steps = () => ({ signal, steps: (engine: Engine) => callAttend(engine, call) });
-      return (await attention.runAsync(name, steps)) as AttendResult<Options>;
-    } finally {
-      for (const page of pages) state.pages.release(page);
-    }
+    const { call, pages } = checkCacheAttend(name, this.#attention, state, query, read);
+    const steps = (engine: Engine) => callAttend(engine, call);
+    const result = this.#attention.runAsync(name, () => ({ signal, steps }));
+    return state.pages.during(pages, result) as Promise<AttendResult<Options>>;
   }
 
   /**
@@ -190,7 +187,7 @@ export class AttentionCache {
     return this.#attention.run(name, (engine) => {
       const given = state.sequence(name, "sequence", sequence);
       const tokens = checkRange(name, state, given, from, to);
-      return readRows(engine, name, state, given, [tokens]);
+      return readRows(engine, name, state.sizes, given, [tokens]);
     });
   }
 
@@ -272,11 +269,7 @@ export class AttentionCache {
 
   /** Its sizes, and the length of each sequence. */
   toJSON(): object {
-    if (!this.#state) return GONE;
-    const { sizes, sequences, pages } = this.#state;
-    const { keyValueHeads, headSize, valueSize, pageSize } = sizes;
-    const lengths = Object.fromEntries([...sequences].map(([id, { length }]) => [id, length]));
-    return { keyValueHeads, headSize, valueSize, pageSize, sequences: lengths, pages: pages.count };
+    return this.#state?.toJSON() ?? GONE;
   }
 
   /** @internal */

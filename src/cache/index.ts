@@ -12,6 +12,8 @@ export type {
   CacheRotary,
   TokenRange,
 } from "./options";
+export { attendPaged, attendPagedAsync, type PagedOptions, type PageLayout } from "./paged";
 export { type PrefixCounts, PrefixIndex, type PrefixOptions, type PrefixScope } from "./prefix";
 export type { CachedRows } from "./read";
 export type { ShiftOptions } from "./shift";
+export { appendPaged, type SlotOptions } from "./slots";

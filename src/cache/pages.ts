@@ -75,6 +75,16 @@ export class Pages {
     this.arena.release(page.address);
   }
 
+  /** Keeps pages as they are until `result` settles. */
+  async during<Result>(pages: readonly Page[], result: Promise<Result>): Promise<Result> {
+    for (const page of pages) page.uses++;
+    try {
+      return await result;
+    } finally {
+      for (const page of pages) this.release(page);
+    }
+  }
+
   #allocate(operation: string): number {
     for (;;) {
       try {

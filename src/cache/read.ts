@@ -11,6 +11,7 @@ import type { Steps } from "../run/steps";
 import type { Tensor } from "../tensor/tensor";
 import { stageSegments, writePages, writeRows } from "./append";
 import { cacheOf } from "./module";
+import { storedSizes } from "./numbers";
 import { pushSegment } from "./plan";
 import type { CacheSizes, CacheState, Sequence } from "./state";
 
@@ -22,7 +23,10 @@ export interface CachedRows {
   readonly value: Tensor;
 }
 
-/** A sequence without its pages: of its `length` tokens those of [sinks, evicted) are missing. */
+/**
+ * A sequence without its pages, its rows as they are stored: of its `length` tokens those of
+ * [sinks, evicted) are missing.
+ */
 export interface Snapshot extends CachedRows {
   readonly length: number;
   readonly position: number;
@@ -30,15 +34,15 @@ export interface Snapshot extends CachedRows {
   readonly evicted: number;
 }
 
-/** Tokens [from, to) of a sequence that has them. */
+/** Tokens [from, to) of a sequence that has them; with `storedSizes` as they lie in the pages. */
 export function* readRows(
   engine: Engine,
   operation: string,
-  state: CacheState,
+  sizes: CacheSizes,
   sequence: Sequence,
   ranges: readonly (readonly [from: number, to: number])[],
 ): Steps<CachedRows> {
-  const { pageSize } = state.sizes;
+  const { pageSize } = sizes;
   const segments: number[] = [];
   let count = 0;
   for (const [from, to] of ranges) {
@@ -52,11 +56,11 @@ export function* readRows(
       token += rows;
     }
   }
-  const { keys, values } = viewsOf(state.sizes, count);
-  writePages(engine, state, keys, values);
+  const { keys, values } = viewsOf(sizes, count);
+  writePages(engine, sizes, keys, values);
   const staging = new Staging(engine, operation);
   stageSegments(engine, staging, segments);
-  const { keyValueHeads, headSize, valueSize } = state.sizes;
+  const { keyValueHeads, headSize, valueSize } = sizes;
   const dims = [1, keyValueHeads, count];
   const key = staging.output(PagesFrame.key, [...dims, headSize], undefined);
   const value = staging.output(PagesFrame.value, [...dims, valueSize], undefined);
@@ -79,7 +83,8 @@ export function* takeSnapshot(
   const { length, position, evicted } = sequence;
   const sinks = evicted ? Math.min(state.sizes.sinks, length) : 0;
   const ranges = [[0, sinks] as const, [evicted, length] as const];
-  const rows = yield* readRows(engine, operation, state, sequence, ranges);
+  const stored = storedSizes(state.sizes);
+  const rows = yield* readRows(engine, operation, stored, sequence, ranges);
   return { ...rows, length, position, sinks, evicted };
 }
 
@@ -107,12 +112,13 @@ export function restoreSnapshot(
   }
   // Nothing more is evicted than there was.
   const sequence: Sequence = { pages: [], length: 0, position, evicted };
-  const { keys, values } = viewsOf(state.sizes, key.dims[2] as number);
+  const stored = storedSizes(state.sizes);
+  const { keys, values } = viewsOf(stored, key.dims[2] as number);
   const parts = evicted ? [[0, sinks, 0] as const] : [];
   const writes = [...parts, [evicted, length - evicted, sinks] as const]
     .filter(([, count]) => count)
     .map(([from, count, first]) => ({ sequence, from, count, batch: 0, first }));
-  writeRows(engine, operation, state, { key, value, keys, values }, writes);
+  writeRows(engine, operation, state, { key, value, keys, values, sizes: stored }, writes);
   sequence.length = length;
   const id = state.begin();
   state.sequences.set(id, sequence);

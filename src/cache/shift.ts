@@ -44,7 +44,7 @@ export function* shiftSteps(
   check("keep", keep, length);
   check("drop", drop, length - keep);
   const count = length - keep - drop;
-  const rows = yield* readRows(engine, name, state, sequence, [[keep + drop, length]]);
+  const rows = yield* readRows(engine, name, sizes, sequence, [[keep + drop, length]]);
   const positions = sizes.rotary && new Array<number>(count).fill(-drop);
   // Cosine and sine have been multiplied by the factor once.
   const turning = { ...sizes, rotary: sizes.rotary && { ...sizes.rotary, attentionFactor: 1 } };

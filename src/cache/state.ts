@@ -1,10 +1,12 @@
 // What a cache is made of: its sizes, its sequences and the pages that they share. It knows nothing of
 // the object that the caller holds, so that its pages can be released when that is collected.
 
+import type { NumbersKind } from "../../assembly/kinds";
 import { copyOf, countOf } from "../arrays";
 import { checkCount } from "../check/values";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Arena } from "../memory/arena";
+import { checkNumbers, nameOf, storedSizes } from "./numbers";
 import type { CacheOptions, CacheRotary } from "./options";
 import { type Page, Pages } from "./pages";
 import { rotaryDigest } from "./rotary";
@@ -22,6 +24,7 @@ export interface Sequence {
 
 /** Checked and made plain. */
 export interface CacheSizes {
+  readonly numbers: NumbersKind;
   readonly keyValueHeads: number;
   readonly headSize: number;
   readonly valueSize: number;
@@ -46,6 +49,12 @@ export class CacheState {
   constructor(arena: Arena, sizes: CacheSizes) {
     this.sizes = sizes;
     this.pages = new Pages(arena, pageBytes(sizes), sizes.maximumBytes);
+  }
+
+  /** @throws DisposedError. */
+  checkInUse(operation: string): void {
+    if (!this.disposed) return;
+    throw new DisposedError(operation, "cache", "a cache in use", "a disposed one");
   }
 
   /** A sequence without a token, and its number, which no other ever has. */
@@ -158,6 +167,20 @@ export class CacheState {
     for (const page of sequence.pages.splice(index)) if (page) this.pages.release(page);
   }
 
+  toJSON(): object {
+    const { numbers, keyValueHeads, headSize, valueSize, pageSize } = this.sizes;
+    const sequences = [...this.sequences].map(([id, { length }]) => [id, length]);
+    return {
+      keyValueHeads,
+      headSize,
+      valueSize,
+      numbers: nameOf(numbers),
+      pageSize,
+      sequences: Object.fromEntries(sequences),
+      pages: this.pages.count,
+    };
+  }
+
   dispose(): void {
     this.disposed = true;
     for (const sequence of this.sequences.values()) this.cut(sequence, 0);
@@ -166,9 +189,12 @@ export class CacheState {
   }
 }
 
-/** Bytes of a page: keys [Hkv][pageSize][D], values [Hkv][pageSize][Dv]. */
-export function pageBytes({ keyValueHeads, headSize, valueSize, pageSize }: CacheSizes): number {
-  return keyValueHeads * pageSize * (headSize + valueSize) * 4;
+/** Bytes of a page: rows of keys [Hkv][pageSize], rows of values [Hkv][pageSize]. */
+export function pageBytes(sizes: CacheSizes): number {
+  const { keyValueHeads, headSize, valueSize, pageSize } = storedSizes(sizes);
+  // Rows of few bits are read in eights, also the last.
+  const behind = sizes.numbers ? 16 : 0;
+  return keyValueHeads * pageSize * (headSize + valueSize) * 4 + behind;
 }
 
 /** `options` as they were read. */
@@ -183,9 +209,6 @@ export function checkSizes(operation: string, options: CacheOptions): CacheSizes
   })) {
     checkCount(operation, argument, value);
   }
-  if (numbers !== undefined && numbers !== "float32") {
-    throw new ArgumentError(operation, "numbers", '"float32"', describe(numbers));
-  }
   if (window !== undefined) checkCount(operation, "window", window);
   if (!Number.isInteger(sinks) || sinks < 0 || sinks >= 2 ** 30) {
     throw new ArgumentError(operation, "sinks", "an integer from 0", describe(sinks));
@@ -195,6 +218,7 @@ export function checkSizes(operation: string, options: CacheOptions): CacheSizes
     throw new ArgumentError(operation, "sinks", expected, describe(sinks));
   }
   const sizes: CacheSizes = {
+    numbers: checkNumbers(operation, numbers),
     keyValueHeads,
     headSize,
     valueSize,
@@ -238,6 +262,10 @@ export function checkRange(
 
 /** Caches whose sequences can go from one to the other. */
 export function checkAlike(operation: string, from: CacheSizes, to: CacheSizes): void {
+  if (from.numbers !== to.numbers) {
+    const expected = `a cache of numbers "${nameOf(from.numbers)}"`;
+    throw new ArgumentError(operation, "other", expected, `one of "${nameOf(to.numbers)}"`);
+  }
   for (const size of ["keyValueHeads", "headSize", "valueSize"] as const) {
     if (from[size] === to[size]) continue;
     const expected = `a cache with ${size} = ${from[size]}`;

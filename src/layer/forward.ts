@@ -1,14 +1,17 @@
 // The layer's forward pass: check everything, project, attend, project; what lies between the projections
 // stays in linear memory.
 
+import type { Attention } from "../attend/attention";
 import { type AttendCall, callAttend, checkAttendOf } from "../attend/forward";
 import { checkBoolean } from "../check/values";
+import { ArgumentError } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { PreparedLinear } from "../linear/linear";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
 import { checkOut, type Tensor } from "../tensor/tensor";
 import { type AppendedRows, attendAppended, wantedOfParts } from "./appended";
+import { type CachedCall, checkCached, type LayerCache } from "./cached";
 import type { LayerInputs, LayerOptions, LayerResult } from "./options";
 import type { LayerWeights } from "./projections";
 import { LayerRecord } from "./record";
@@ -16,6 +19,7 @@ import { checkInputs, refuseRecord } from "./sizes";
 
 /** What a layer is made of. */
 export interface LayerParts {
+  readonly attention: Attention;
   readonly heads: number;
   readonly keyValueHeads: number;
   readonly projections: Record<keyof LayerWeights, PreparedLinear>;
@@ -27,7 +31,10 @@ export interface LayerParts {
 export interface ForwardCall {
   readonly given: Record<"query" | "key" | "value", Tensor>;
   readonly asked: { readonly key: boolean; readonly value: boolean };
-  readonly attend: AttendCall;
+  readonly operation: string;
+  /** Where keys and values are not those of a cache. */
+  readonly attend: AttendCall | undefined;
+  readonly cache: LayerCache | undefined;
   readonly appended: AppendedRows | undefined;
   readonly options: LayerOptions;
 }
@@ -40,9 +47,22 @@ export function checkForward(
   options: LayerOptions,
 ): ForwardCall {
   const { heads, keyValueHeads, projections, appended } = layer;
-  const { out, record = false, logSumExp, ...score } = options;
+  const {
+    out,
+    record = false,
+    logSumExp,
+    cache: _,
+    sequences: __,
+    positions: ___,
+    ...score
+  } = options;
   checkBoolean(operation, "record", record);
   checkBoolean(operation, "logSumExp", logSumExp);
+  const cache = checkCached(operation, layer.attention, options);
+  if (cache && appended) {
+    const expected = "no value for a layer with keys of its own besides the inputs'";
+    throw new ArgumentError(operation, "cache", expected, "a cache");
+  }
   if (record) refuseRecord(operation, options);
   const { given, asked } = checkInputs(operation, projections, inputs);
   const dims = [...given.query.dims.slice(0, -1), projections.output.outputSize];
@@ -59,20 +79,20 @@ export function checkForward(
   };
   const wanted = appended ? wantedOfParts(options) : { logSumExp: record || logSumExp };
   const inside = { ...score, ...wanted, heads, keyValueHeads };
-  const attend = checkAttendOf(operation, placeholders, "BLE", inside);
-  return { given, asked, attend, appended, options: { ...options, out: target } };
+  const attend = cache ? undefined : checkAttendOf(operation, placeholders, "BLE", inside);
+  return { operation, given, asked, attend, cache, appended, options: { ...options, out: target } };
 }
 
 export function* forwardSteps(
   engine: Engine,
   owner: object,
   layer: LayerParts,
-  { given, asked, attend, appended, options }: ForwardCall,
+  { operation, given, asked, attend, cache, appended, options }: ForwardCall,
 ): Steps<LayerResult> {
-  const { operation } = attend;
   const { out, record = false, logSumExp: wanted } = options;
   const { heads, keyValueHeads, projections } = layer;
   let recorded: LayerRecord | undefined;
+  let added: CachedCall | undefined;
   const temporaries: AllocatedTensor[] = [];
   const allocate = (dims: readonly number[]) => {
     const made = new AllocatedTensor(engine.arena, dims);
@@ -90,7 +110,9 @@ export function* forwardSteps(
     const key = yield* project("key");
     const value = yield* project("value");
     const mixed = allocate([...query.dims.slice(0, -1), projections.output.inputSize]);
-    const call = { ...attend, inputs: { query, key, value } };
+    const projected = { query, key, value };
+    added = cache?.add(operation, projected, options);
+    const call = added?.call ?? { ...(attend as AttendCall), inputs: projected };
     const whole = { ...options, logSumExp: record || wanted, out: mixed };
     const inside = { ...whole, layout: "BLE", heads, keyValueHeads } as const;
     const { weights, scores, logSumExp } = appended
@@ -105,7 +127,9 @@ export function* forwardSteps(
       };
       // The caller may write into what is returned.
       const copy = wanted ? { ...logSumExp, data: logSumExp.data.slice() } : logSumExp;
-      recorded = new LayerRecord(owner, { given: inputs, call, mixed, logSumExp: copy, appended });
+      const passed = { ...call, inputs: projected };
+      const all = { given: inputs, call: passed, mixed, logSumExp: copy, appended };
+      recorded = new LayerRecord(owner, all);
     }
     return {
       output,
@@ -114,6 +138,9 @@ export function* forwardSteps(
       ...(wanted && logSumExp && { logSumExp }),
       ...(recorded && { record: recorded }),
     };
+  } catch (error) {
+    added?.undo();
+    throw error;
   } finally {
     if (!recorded) for (const temporary of temporaries) temporary.dispose();
   }

@@ -132,7 +132,7 @@ export class MultiHeadAttention {
     const name = "forward";
     return this.#attention.run(name, (engine) => {
       const read = readForward(name, options === undefined ? {} : options);
-      const layer = this.#parts(name);
+      const layer = this.parts(name);
       return forwardSteps(engine, this, layer, checkForward(name, layer, inputs, read));
     }) as LayerResult<Options>;
   }
@@ -149,21 +149,18 @@ export class MultiHeadAttention {
     const name = "forwardAsync";
     return this.#attention.runAsync(name, () => {
       const { signal, ...read } = readForwardAsync(name, options === undefined ? {} : options);
-      const call = checkForward(name, this.#parts(name), inputs, read);
+      const call = checkForward(name, this.parts(name), inputs, read);
       return {
         signal,
-        steps: (engine) => forwardSteps(engine, this, this.#parts(name), call),
+        steps: (engine) => forwardSteps(engine, this, this.parts(name), call),
       };
     }) as Promise<LayerResult<Options>>;
   }
 
-  /** @internal What its backward pass needs. */
-  parts(operation: string): LayerParts & { readonly attention: Attention } {
-    return { attention: this.#attention, ...this.#parts(operation) };
-  }
-
-  #parts(operation: string): LayerParts {
+  /** @internal What forward and backward pass need. */
+  parts(operation: string): LayerParts {
     return {
+      attention: this.#attention,
       heads: this.#heads,
       keyValueHeads: this.#keyValueHeads,
       projections: this.#inUse(operation),
@@ -239,10 +236,7 @@ export class MultiHeadAttention {
 }
 
 /** @throws ArgumentError for what is no layer. */
-export function checkLayer(
-  operation: string,
-  value: unknown,
-): LayerParts & { readonly attention: Attention } {
+export function checkLayer(operation: string, value: unknown): LayerParts {
   const layer = MultiHeadAttention.from(value);
   if (layer) return layer.parts(operation);
   throw new ArgumentError(operation, "layer", "a MultiHeadAttention", describe(value));

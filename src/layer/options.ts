@@ -1,6 +1,7 @@
 // The options of the layer, as a caller writes them, what `forward` returns by them, and their readers.
 
 import { type Abortable, type Returned, type ScoreOptions, scoreFields } from "../attend/options";
+import type { AttentionCache } from "../cache/cache";
 import { reader } from "../check/names";
 import type { Tensor } from "../tensor/tensor";
 import type { AppendedConfig } from "./appended";
@@ -50,6 +51,16 @@ export interface LayerInputs {
 export interface LayerOptions extends ScoreOptions {
   /** Keep the projected inputs in linear memory for `backward`. */
   record?: boolean | undefined;
+  /**
+   * Keys and values are appended to this cache, of `createCache`, and queries attend to all tokens in it,
+   * up to their own unless `causal` is false; with its rotary embeddings, if it has some. Of each row of
+   * the batch `queryLengths` tokens, all by default. A call that fails appends nothing.
+   */
+  cache?: AttentionCache | undefined;
+  /** With a cache: the sequence of each row of the batch, −1 to skip it; all in order by default. */
+  sequences?: ArrayLike<number> | undefined;
+  /** With a cache that has rotary embeddings: positions as its `append` takes them. */
+  positions?: number | ArrayLike<number> | undefined;
 }
 
 export const PROJECTIONS = ["query", "key", "value", "output"] as const;
@@ -71,7 +82,7 @@ export const readUpdates = reader<LayerUpdate>({
 });
 export const readUpdate = reader<Update>({ weight: 1, bias: 1, order: 1 }, "{ weight, bias? }");
 
-const layerFields = { ...scoreFields, record: 1 } as const;
+const layerFields = { ...scoreFields, record: 1, cache: 1, sequences: 1, positions: 1 } as const;
 const layerOptions = "options; more inputs go first: { query, key, value }";
 export const readForward = reader<LayerOptions>(layerFields, layerOptions);
 export const readForwardAsync = reader<LayerOptions & Abortable>(

@@ -9,6 +9,7 @@ import * as onnx from "./onnx-attention";
 import * as ort from "./ort-attention";
 import { groupQueryAttention } from "./ort-grouped";
 import { packedAttention, packedMultiHeadAttention } from "./ort-packed";
+import { pagedAttention, tensorScatter } from "./ort-paged";
 import { frequencies, kerasRotaryEmbedding, rotaryEmbedding } from "./rotary";
 
 /** The outputs in the operator's order; those it does not give are missing. */
@@ -23,6 +24,8 @@ export const operators: Readonly<Record<string, Operator>> = {
   "com.microsoft GroupQueryAttention": groupQueryAttention,
   "com.microsoft PackedAttention": packedAttention,
   "com.microsoft PackedMultiHeadAttention": packedMultiHeadAttention,
+  "com.microsoft PagedAttention": pagedAttention,
+  "ai.onnx TensorScatter": tensorScatter,
   "com.microsoft RotaryEmbedding": rotaryEmbedding,
   "com.microsoft MRotaryEmbedding": rotaryEmbedding,
   "keras Attention": keras.attention,
@@ -37,14 +40,12 @@ export const operators: Readonly<Record<string, Operator>> = {
 };
 
 const NORMALISATION = "stand-alone softmax and normalisations are not attention";
-const CACHE = "caches written in place, paged or quantised are to come";
+const CACHE = "quantised caches are to come";
 
 const LEFT_OUT: Readonly<Record<string, string>> = {
   AdditiveAttention: "additive scores are to come",
   AdditiveScores: "additive scores are to come",
   LinearAttention: "linear attention is to come",
-  PagedAttention: CACHE,
-  TensorScatter: CACHE,
   Softmax: NORMALISATION,
   LogSoftmax: NORMALISATION,
   LayerNormalization: NORMALISATION,

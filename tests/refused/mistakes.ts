@@ -212,7 +212,7 @@ export const mistakes: Mistake[] = [
   [
     (_, layer) => layer.forward(x, { rotary: true } as never),
     'forward: "rotary" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, ' +
-      `scoreMod, dropout, keyLengths, queryLengths, weights, logSumExp, scores, out, record, ${unknown}`,
+      `scoreMod, dropout, keyLengths, queryLengths, weights, logSumExp, scores, out, record, cache, sequences, positions, ${unknown}`,
   ],
   [
     (_, layer) => layer.forward(x, { mask: new Uint8Array(3) }),

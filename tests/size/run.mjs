@@ -12,7 +12,7 @@ const ENTRIES = {
   "browser/training.js": 29,
   "browser/positions.js": 17,
   "node/index.js": 33,
-  "browser/all.cjs": 56,
+  "browser/all.cjs": 58,
   "node/all.cjs": 56,
   "workerd/index.js": 22,
   "workerd/training.js": 22,

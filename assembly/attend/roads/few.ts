@@ -58,11 +58,18 @@ export function groupBytes(frame: AttendFrame): usize {
   return <usize>groupSize(frame) * <usize>rowsBytes(frame);
 }
 
+/** Whether keys and values are not packed. */
+// @ts-ignore: decorator
+@inline
+function readsInPlace(frame: AttendFrame): bool {
+  return frame.queries == 1 && !frame.scoreStep;
+}
+
 /** Bytes of a packed tile, or of a Prefetch. */
 // @ts-ignore: decorator
 @inline
 export function tileBytes(frame: AttendFrame): u64 {
-  return frame.queries == 1 ? prefetchBytes(frame, groupSize(frame)) : panelTileBytes(frame);
+  return readsInPlace(frame) ? prefetchBytes(frame, groupSize(frame)) : panelTileBytes(frame);
 }
 
 export function fewSharedBytes(frame: AttendFrame): u64 {
@@ -130,7 +137,7 @@ function attendSpan(
   const to = min(lastKey(frame, b, sequenceOf(frame, b).queries), high);
   const first = max(max(firstKey(frame, b, 0), low), key);
   const stop = min(<i64>first + partKeys(frame, group * frame.queries), to);
-  if (frame.queries == 1) attendOne(frame, first, <i32>stop, rows, scratch);
+  if (readsInPlace(frame)) attendOne(frame, first, <i32>stop, rows, scratch);
   else attendPacked(frame, first, <i32>stop, rows, scratch);
   return stop < to ? <i32>stop : 0;
 }

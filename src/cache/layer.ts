@@ -1,0 +1,42 @@
+// What the multi-head layer asks of a cache, see layer/cached.ts: tokens are appended, attended to, and
+// taken back if the layer fails.
+
+import type { Attention } from "../attend/attention";
+import type { CachedCall, Projected } from "../layer/cached";
+import type { LayerOptions } from "../layer/options";
+import { appendRows } from "./append";
+import { checkCacheAttend } from "./attend";
+import type { CacheAttendOptions } from "./options";
+import type { CacheState } from "./state";
+
+export function addLayer(
+  attention: Attention,
+  state: CacheState,
+  operation: string,
+  { query, key, value }: Projected,
+  options: LayerOptions,
+): CachedCall {
+  const { cache: _, record: __, sequences, positions, out: ___, ...score } = options;
+  state.checkInUse(operation);
+  const before = [...state.sequences.values()].map((sequence) => ({ sequence, ...sequence }));
+  const undo = () => {
+    for (const { sequence, length, position } of before) {
+      // Pages that were evicted meanwhile are none that the tokens to come would see.
+      if (sequence.length === length) continue;
+      state.cut(sequence, Math.ceil(length / state.sizes.pageSize));
+      sequence.length = length;
+      sequence.position = position;
+    }
+  };
+  const layout = "BLE";
+  const lengths = score.queryLengths;
+  const rows = { key, value };
+  appendRows(operation, attention, state, rows, { sequences, positions, lengths, layout });
+  try {
+    const asked = { ...score, sequences, positions, layout } as CacheAttendOptions;
+    return { call: checkCacheAttend(operation, attention, state, query, asked).call, undo };
+  } catch (error) {
+    undo();
+    throw error;
+  }
+}

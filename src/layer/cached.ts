@@ -1,0 +1,52 @@
+// A layer whose keys and values go to a cache. What the layer asks of one; the cache says that it is one,
+// so that a layer without does not bring the cache's code along.
+
+import type { Attention } from "../attend/attention";
+import type { AttendCall } from "../attend/forward";
+import { ArgumentError, describe } from "../errors";
+import type { AllocatedTensor } from "../tensor/allocated";
+import type { LayerOptions } from "./options";
+
+/** Projected inputs, heads side by side. */
+export type Projected = Record<"query" | "key" | "value", AllocatedTensor>;
+
+export interface LayerCache {
+  readonly attention: Attention;
+  /** Appends keys and values; the call of attend over all there are then, and how to take them back. */
+  add(operation: string, projected: Projected, options: LayerOptions): CachedCall;
+}
+
+export interface CachedCall {
+  readonly call: AttendCall;
+  undo(): void;
+}
+
+const caches = /* @__PURE__ */ new WeakMap<object, LayerCache>();
+
+/** Says that `cache` is one. */
+export function registerCache(cache: object, asked: LayerCache): void {
+  caches.set(cache, asked);
+}
+
+/** The cache that a forward pass was given, if any. */
+export function checkCached(
+  operation: string,
+  attention: Attention,
+  options: LayerOptions,
+): LayerCache | undefined {
+  const { cache, sequences, positions, record } = options;
+  if (cache === undefined) {
+    for (const [argument, given] of Object.entries({ sequences, positions })) {
+      if (given === undefined) continue;
+      throw new ArgumentError(operation, argument, "no value without a cache", describe(given));
+    }
+    return undefined;
+  }
+  const found = typeof cache === "object" && cache !== null ? caches.get(cache) : undefined;
+  if (!found) throw new ArgumentError(operation, "cache", "a cache", describe(cache));
+  if (found.attention !== attention) {
+    throw new ArgumentError(operation, "cache", "one of the layer's engine", "another engine's");
+  }
+  if (record) throw new ArgumentError(operation, "record", "no value with a cache", "true");
+  return found;
+}

@@ -1,0 +1,112 @@
+// What attend makes of stored rows: whatever is asked for, it is that of attend over what read gives.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { tensor } from "wasm-attention";
+import { type CacheAttendOptions, createCache } from "wasm-attention/cache";
+import { same } from "./checks/cache";
+import { engine, randomArray, variants } from "./engines";
+
+const kinds = ["int16", "int8", "int4"] as const;
+
+/** Those that mean the same in both. */
+type Given = Omit<CacheAttendOptions, "causal" | "sequences" | "positions"> & { causal?: false };
+
+/** Of outputs and weights: queries that were transformed; queries and weights of 16 bits. */
+const bounds = { int16: 1e-5, int8: 1e-3, int4: 1e-4 };
+
+const random = (heads: number, tokens: number, size: number, seed: number) =>
+  tensor(randomArray(heads * tokens * size, seed, 2), [1, heads, tokens, size]);
+
+for (const variant of variants) {
+  test(`every option over stored rows is that of attend over what read gives, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const [heads, shared, S] = [6, 2, 333];
+    const options: Given[] = [
+      {},
+      { causal: false },
+      { window: { left: 140 } },
+      { softcap: 3, alibi: { slopes: randomArray(heads, 9) } },
+      { sinks: randomArray(heads, 8) },
+      { mask: { data: randomArray(S, 7).map((x) => (x < 0 ? -Infinity : x)), dims: [S] } },
+      {
+        mask: {
+          data: Uint8Array.from({ length: S }, (_, j) => +(j > 130 && j % 3 > 0)),
+          dims: [S],
+        },
+      },
+      { dropout: { probability: 0.3, seed: 5 } },
+      { queryOffset: 130 },
+      { scale: 40 },
+    ];
+    for (const numbers of kinds) {
+      for (const [headSize, valueSize, pageSize] of [
+        [64, 64, 128],
+        [13, 9, 50],
+        [80, 33, 256],
+        [1, 1, 1],
+      ] as const) {
+        const [k, v] = [random(shared, S, headSize, 11), random(shared, S, valueSize, 12)];
+        using cache = createCache(attention, {
+          ...{ keyValueHeads: shared, headSize, valueSize, numbers, pageSize },
+        });
+        cache.append(k, v);
+        const { key, value } = cache.read();
+        for (const L of [1, 5, 70]) {
+          const q = random(heads, L, headSize, 13);
+          for (const given of options) {
+            const asked = { ...given, weights: true, logSumExp: true } as const;
+            const got = cache.attend(q, asked);
+            const causal = given.causal ?? (given.queryOffset === undefined ? "lower-right" : true);
+            const offset = causal === false ? { queryOffset: S - L } : {};
+            const want = attention.attend(q, key, value, { ...asked, ...offset, causal });
+            const worst = (a: Float32Array, b: Float32Array) =>
+              a.reduce(
+                (most, x, i) => (x === b[i] ? most : Math.max(most, Math.abs(x - b[i]!))),
+                0,
+              );
+            const where = `${numbers} ${headSize} ${L} ${Object.keys(given)}`;
+            // Queries and weights of 16 bits; a scale of 40 makes 40 times as much of a score's error.
+            const bound = bounds[numbers] * (given.scale ? 200 : 1);
+            assert.ok(worst(got.output.data, want.output.data) < bound, `output, ${where}`);
+            assert.ok(worst(got.weights.data, want.weights.data) < bound, `weights, ${where}`);
+          }
+        }
+      }
+    }
+  });
+
+  test(`masked rows of NaN are not seen, visible ones are, ${variant}`, async () => {
+    const attention = await engine(variant);
+    for (const numbers of kinds) {
+      using cache = createCache(attention, { keyValueHeads: 1, headSize: 8, numbers });
+      const [k, v] = [random(1, 200, 8, 1), random(1, 200, 8, 2)];
+      cache.append(k, v);
+      const q = random(1, 3, 8, 3);
+      const hidden = {
+        data: Uint8Array.from({ length: 200 }, (_, j) => +(j !== 150)),
+        dims: [200],
+      };
+      const want = cache.attend(q, { mask: hidden });
+      const bad = tensor(
+        v.data.map((x, i) => (i === 150 * 8 + 3 ? NaN : x)),
+        v.dims,
+      );
+      for (const [key, value] of [
+        [k, bad],
+        [
+          tensor(
+            k.data.map((x, i) => (i === 150 * 8 + 3 ? NaN : x)),
+            k.dims,
+          ),
+          v,
+        ],
+      ] as const) {
+        cache.truncate(0, 0);
+        cache.append(key, value);
+        same(cache.attend(q, { mask: hidden }).output.data, want.output.data, numbers);
+        assert.ok(cache.attend(q).output.data.every(Number.isNaN), numbers);
+      }
+    }
+  });
+}
