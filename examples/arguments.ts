@@ -16,6 +16,20 @@ export function wholeNumber(option: string, text: string): number {
   });
 }
 
+/** A number within bounds, as an option's text gives it. */
+export function number(
+  option: string,
+  text: string,
+  { from, to }: { from: number; to: number },
+): number {
+  return orEnd(() => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (value >= from && value <= to) return value;
+    const expected = `a number from ${from} to ${to}`;
+    throw new Error(`--${option} expected ${expected}, got ${JSON.stringify(text)}`);
+  });
+}
+
 export function orEnd<Result>(run: () => Result): Result {
   try {
     return run();

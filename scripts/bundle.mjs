@@ -25,7 +25,7 @@ const SEPARATE = [
   "src/attend/merge.ts",
   "src/attend/packed.ts",
   "src/layer/multihead.ts",
-  "src/layer/state-dict.ts",
+  "src/layer/libraries.ts",
   "src/linear/linear.ts",
   "src/selftest.ts",
   "src/tensor/halffloat.ts",

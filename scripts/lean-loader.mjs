@@ -1,5 +1,6 @@
 // esbuild: of @assemblyscript/loader, what a module without AssemblyScript's runtime needs. Its wrappers
-// of exports, strings and arrays are left out, since the instance's own functions are called. As it
+// of exports, strings and arrays are left out, since the instance's own functions are called, and what
+// it adds to imports, since the modules import none of it. As it
 // stands it also assigns `Object.hasOwn`, which frozen intrinsics refuse, and makes a `TextDecoder`
 // when it is imported, which jsdom does not have.
 import { readFileSync } from "node:fs";
@@ -9,6 +10,7 @@ const cuts = [
     'const utf16 = new TextDecoder("utf-16le", { fatal: true });',
     'const utf16 = { decode: (text) => new TextDecoder("utf-16le", { fatal: true }).decode(text) };',
   ],
+  [/^function preInstantiate[\s\S]*?^}$/m, "function preInstantiate() {\n  return {};\n}"],
   [/^Object\.hasOwn = [\s\S]*?^};$/m, ""],
   [
     /(new WebAssembly\.Instance\(module, imports\);\s*const exports =) postInstantiate\(extended, instance\);/,

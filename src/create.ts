@@ -2,6 +2,7 @@
 
 import core from "builds:core";
 import { compile } from "#platform";
+import { checkAnswers } from "./answers";
 import { Attention } from "./attend/attention";
 import { reader } from "./check/names";
 import { checkBoolean } from "./check/values";
@@ -10,7 +11,6 @@ import { checkExtensions, type Extension } from "./extension";
 import { type Builds, bestBuild } from "./instance/builds";
 import { type Engine, load } from "./instance/instance";
 import type { Build } from "./instance/modules";
-import { checkAnswers } from "./selftest";
 
 /** Options of `createAttention`. */
 export interface AttentionOptions<Extensions extends readonly Extension[] = readonly Extension[]> {
@@ -95,7 +95,7 @@ function checked(attention: Attention): Attention {
   }
 }
 
-const modulesOf = (extensions: readonly Extension[]) => [
+const partsOf = (extensions: readonly Extension[]) => [
   { name: "core", builds: core },
   ...extensions,
 ];
@@ -107,7 +107,7 @@ async function plainBuilds(
 ): Promise<Build[]> {
   const given = module && isModule(module) ? { core: module } : module;
   return Promise.all(
-    modulesOf(extensions).map(async ({ name, builds }) => {
+    partsOf(extensions).map(async ({ name, builds }) => {
       const supplied = given && (given as Record<string, WebAssembly.Module>)[name];
       return { name, module: supplied ?? (await compiled(name, builds, reproducible)) };
     }),
@@ -135,34 +135,26 @@ async function startThreads(
   options: AttentionOptions,
   extensions: readonly Extension[],
 ): Promise<Engine | string | undefined> {
-  const { threads: asked = 1, worker } = options;
-  if (asked === 1) return undefined;
+  const { threads = 1 } = options;
+  if (threads === 1) return undefined;
   if (options.module) return "`module` was given, and threads need builds of their own";
   // It has no import() either, by which they would be loaded. workerd has the class alone.
   if ("ServiceWorkerGlobalScope" in globalThis && "registration" in globalThis) {
     return "a service worker cannot start workers";
   }
-  if (globalThis.crossOriginIsolated === false) {
-    return "memory cannot be shared: this page is not cross-origin isolated";
-  }
-  if (typeof SharedArrayBuffer !== "function") {
-    return "memory cannot be shared: there is no SharedArrayBuffer";
-  }
   try {
-    const { autoThreads, startPool } = await import("#threads");
-    const threads = asked === "auto" ? autoThreads() : asked;
-    if (threads === 1) return "the hardware has one thread";
-    const { reproducible = false } = options;
-    const builds = await Promise.all(
-      modulesOf(extensions).map(async ({ name, builds }) => ({
-        name,
-        module: await WebAssembly.compile(bestBuild(reproducible, builds, true)),
-      })),
-    );
-    const { engine, memory } = load(builds, extensions, options, true);
-    const modules = builds.map(({ module }) => module);
-    engine.pool = await startPool(modules, memory, threads, worker);
-    return engine;
+    const { startEngine } = await import("#threads");
+    const make = async () => {
+      const builds = await Promise.all(
+        partsOf(extensions).map(async ({ name, builds }) => ({
+          name,
+          module: await WebAssembly.compile(bestBuild(options.reproducible === true, builds, true)),
+        })),
+      );
+      const modules = builds.map(({ module }) => module);
+      return { ...load(builds, extensions, options, true), modules };
+    };
+    return await startEngine(make, { ...options, threads });
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

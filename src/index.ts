@@ -30,6 +30,7 @@ export {
 export type { Extension } from "./extension";
 export type { Variant } from "./instance/builds";
 export type { AppendedConfig, BiasKeyValue } from "./layer/appended";
+export { fromKeras, fromPyTorch } from "./layer/libraries";
 export { MultiHeadAttention } from "./layer/multihead";
 export type { LayerConfig, LayerInputs, LayerOptions, LayerResult } from "./layer/options";
 export type {

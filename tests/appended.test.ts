@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { linear, MultiHeadAttention, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import { fromPyTorch, linear, prepareLinear, type Tensor, tensor } from "wasm-attention";
 import { engine, randomArray, variants } from "./engines";
 
 const close = (got: ArrayLike<number>, want: number[]) => {
@@ -45,7 +45,7 @@ for (const variant of variants) {
       [false, true],
       [true, true],
     ]) {
-      const layer = MultiHeadAttention.fromPyTorch(
+      const layer = fromPyTorch(
         attention,
         { ...weights, ...(withBias && bias) },
         { heads, addZeroAttention },
@@ -140,7 +140,7 @@ test("rows past queryLengths see no appended key either", async () => {
   };
   const x = tensor(randomArray(B * L * E, 5), [B, L, E]);
   for (const addZeroAttention of [false, true]) {
-    using layer = MultiHeadAttention.fromPyTorch(attention, weights, { heads, addZeroAttention });
+    using layer = fromPyTorch(attention, weights, { heads, addZeroAttention });
     const queryLengths = [1, 3];
     const asked = { weights: true, logSumExp: true };
     const whole = layer.forward(x, asked);

@@ -16,8 +16,14 @@ function refuses(name: string, args: readonly string[], said: RegExp): void {
   assert.equal(stderr.trimEnd().split("\n").length, 1, stderr);
 }
 
-test("there are three", () => {
-  assert.deepEqual(demos.toSorted(), ["digits", "semantic-search", "translation"]);
+test("there are five", () => {
+  assert.deepEqual(demos.toSorted(), [
+    "digits",
+    "llama",
+    "semantic-search",
+    "translation",
+    "write",
+  ]);
 });
 
 for (const name of demos) {
@@ -34,4 +40,14 @@ test("numbers of steps, and words too many", () => {
   refuses("translation", ["--steps="], /^--steps expected a whole number from 1, got ""/);
   refuses("translation", ["--seed", "x"], /^--seed expected a whole number from 1, got "x"/);
   refuses("translation", ["more"], /^Unexpected argument 'more'/);
+  refuses("write", ["--beams=0"], /^--beams expected a whole number from 1, got "0"/);
+});
+
+test("numbers out of bounds, and files that are no model", () => {
+  refuses("write", ["--top-p=1.5"], /^--top-p expected a number from 0 to 1, got "1.5"/);
+  refuses("write", ["--temperature="], /^--temperature expected a number from 0 to 100, got ""/);
+  refuses("write", ["--min-p", "x"], /^--min-p expected a number from 0 to 1, got "x"/);
+  refuses("llama", [], /^--model FILE: a GGUF or llama2\.c checkpoint/);
+  refuses("llama", ["--model", "nowhere.gguf"], /^ENOENT: no such file .*'nowhere\.gguf'/);
+  refuses("llama", ["--model", "package.json"], /^no llama2\.c checkpoint/);
 });

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { fromKeras, fromPyTorch, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
 import { engine, randomArray, variants } from "./engines";
 import { attend, linear, shareOfTolerance } from "./reference";
 
@@ -200,7 +200,7 @@ for (const variant of variants) {
       const rows = [w.wq, w.wk, w.wv].map(transpose);
       const out = { "out_proj.weight": transpose(w.dense), "out_proj.bias": w.denseBias };
       const biases = withBias ? concatenate([w.bq!, w.bk!, w.bv!]) : undefined;
-      const packed = MultiHeadAttention.fromPyTorch(
+      const packed = fromPyTorch(
         attention,
         {
           in_proj_weight: tensor(concatenate(rows.map((r) => r.data)), [90, 30]),
@@ -211,7 +211,7 @@ for (const variant of variants) {
       );
       assert.deepEqual(packed.forward(x).output, plain);
       const [q_proj_weight, k_proj_weight, v_proj_weight] = rows;
-      const separate = MultiHeadAttention.fromPyTorch(
+      const separate = fromPyTorch(
         attention,
         {
           q_proj_weight,
@@ -233,7 +233,7 @@ for (const variant of variants) {
             [kernels[3], tensor(w.denseBias!, [30])],
           ].flat()
         : kernels;
-      assert.deepEqual(MultiHeadAttention.fromKeras(attention, keras).forward(x).output, plain);
+      assert.deepEqual(fromKeras(attention, keras).forward(x).output, plain);
     }
   });
 
@@ -246,7 +246,7 @@ for (const variant of variants) {
     const plain = MultiHeadAttention.fromMatrices(attention, w, config).forward(x).output;
     const split = ({ data, dims }: Tensor, heads: number) =>
       tensor(data, [dims[0], heads, dims[1] / heads]);
-    const layer = MultiHeadAttention.fromKeras(attention, [
+    const layer = fromKeras(attention, [
       split(w.wq, s.heads),
       split(w.wk, 2),
       split(w.wv, 2),

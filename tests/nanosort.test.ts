@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { linear, MultiHeadAttention, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import { fromPyTorch, linear, prepareLinear, type Tensor, tensor } from "wasm-attention";
 import { add, layerNorm } from "../examples/semantic-search/blocks";
 import { engine, variants } from "./engines";
 import { modelFile, needsModels } from "./models/folder";
@@ -76,7 +76,7 @@ for (const variant of variants) {
         weights: true,
         logSumExp: true,
       });
-      const whole = MultiHeadAttention.fromPyTorch(
+      const whole = fromPyTorch(
         attention,
         {
           in_proj_weight: at(`${layer}.attn.c_attn.weight`),

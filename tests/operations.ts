@@ -2,6 +2,8 @@
 
 import {
   attendPacked,
+  fromKeras,
+  fromPyTorch,
   linear,
   MultiHeadAttention,
   mergeStates,
@@ -160,7 +162,7 @@ export const operations: Record<string, (attention: Whole, make: Makes) => Tenso
     ];
   },
   "MultiHeadAttention of PyTorch's weights": (attention, make) => {
-    using layer = MultiHeadAttention.fromPyTorch(
+    using layer = fromPyTorch(
       attention,
       {
         in_proj_weight: tensorOf(make, [12, 4])(1),
@@ -176,7 +178,7 @@ export const operations: Record<string, (attention: Whole, make: Makes) => Tenso
   "MultiHeadAttention of Keras's weights": (attention, make) => {
     const kernel = tensorOf(make, [4, 2, 2]);
     const weights = [kernel(1), kernel(2), kernel(3), tensorOf(make, [2, 2, 4])(4)];
-    using layer = MultiHeadAttention.fromKeras(attention, weights);
+    using layer = fromKeras(attention, weights);
     return [layer.forward(tensorOf(make, [3, 4])(5)).output];
   },
 };

@@ -20,6 +20,7 @@ const rooms: Record<string, readonly string[]> = {
     "attend",
     "linear",
     "layer",
+    "answers",
     "selftest",
     "training",
     "positions",

@@ -2,7 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MultiHeadAttention, type StateDict, type Tensor, tensor } from "wasm-attention";
+import {
+  fromPyTorch,
+  MultiHeadAttention,
+  type StateDict,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
 import { engine, randomArray } from "./engines";
 
 const [E, heads, keyValueHeads, L] = [8, 4, 2, 5];
@@ -35,7 +41,7 @@ test("transformers', lucidrains', timm's and PyTorch's own names make the same l
   const x = random(99, L, E);
   const forward = (dict: StateDict, config: object, prefix?: string) => {
     const whole = { heads, ...config, ...(prefix !== undefined && { prefix }) };
-    using layer = MultiHeadAttention.fromPyTorch(attention, dict, whole);
+    using layer = fromPyTorch(attention, dict, whole);
     return layer.forward(x).output;
   };
   for (const keys of [heads, keyValueHeads]) {
@@ -153,7 +159,7 @@ test("weights that are missing or too many are named, with the prefixes there ar
     [3 as never, {}, '"weights" expected tensors by name, in an object or a Map, got 3'],
   ];
   for (const [dict, config, message] of refused) {
-    assert.throws(() => MultiHeadAttention.fromPyTorch(attention, dict, { heads, ...config }), {
+    assert.throws(() => fromPyTorch(attention, dict, { heads, ...config }), {
       name: "ArgumentError",
       message: `fromPyTorch: ${message}`,
     });

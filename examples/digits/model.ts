@@ -3,8 +3,8 @@
 // is what the model knows of the image → ten logits.
 
 import type { Attention, Tensor } from "wasm-attention";
-import { add, LayerNorm, type Parameter, parameter } from "../training/block";
-import { FeedForward, Heads, Linear } from "../training/layers";
+import { LayerNorm, type Parameter, parameter } from "../training/block";
+import { Block, Linear } from "../training/layers";
 import type { Random } from "../training/random";
 import { PATCH_PIXELS, PATCHES } from "./images";
 
@@ -13,6 +13,7 @@ export const HEADS = 4;
 const SIZE = 64;
 const HIDDEN = 128;
 const LAYERS = 2;
+const SHAPE = { size: SIZE, heads: HEADS, hidden: HIDDEN };
 /** The class token, then the patches. */
 const TOKENS = 1 + PATCHES;
 
@@ -45,7 +46,7 @@ export class DigitTransformer {
     this.#embed = new Linear(attention, PATCH_PIXELS, SIZE, random);
     // A variance of 1, as the patches have: where one lies matters as much as what is in it.
     this.#start = parameter([TOKENS, SIZE], random, Math.sqrt(3));
-    this.#blocks = Array.from({ length: LAYERS }, () => new Block(attention, random));
+    this.#blocks = Array.from({ length: LAYERS }, () => new Block(attention, SHAPE, random));
     this.#norm = new LayerNorm(SIZE, random);
     this.#head = new Linear(attention, SIZE, CLASSES, random);
     this.parameters = [
@@ -103,37 +104,6 @@ export class DigitTransformer {
       data.set(rows.subarray(SIZE), image * PATCHES * SIZE);
     }
     return { data, dims: [images, PATCHES, SIZE] };
-  }
-}
-
-/** x + heads(norm(x)), then the same with the feed-forward part. */
-class Block {
-  readonly parameters: readonly Parameter[];
-  readonly #norm: LayerNorm;
-  readonly #heads: Heads;
-  readonly #feedForward: FeedForward;
-
-  constructor(attention: Attention<"training">, random: Random) {
-    this.#norm = new LayerNorm(SIZE, random);
-    this.#heads = new Heads(attention, SIZE, HEADS, random);
-    this.#feedForward = new FeedForward(attention, SIZE, HIDDEN, random);
-    const parts = [this.#norm, this.#heads, this.#feedForward];
-    this.parameters = parts.flatMap((part) => part.parameters);
-  }
-
-  forward(x: Tensor, wanted: Wanted): { output: Tensor; weights?: Tensor } {
-    const { output, weights } = this.#heads.forward(this.#norm.forward(x), undefined, wanted);
-    return { output: this.#feedForward.forward(add(output, x)), ...(weights && { weights }) };
-  }
-
-  backward(gradient: Tensor): Tensor {
-    const middle = this.#feedForward.backward(gradient);
-    return add(this.#norm.backward(this.#heads.backward(middle).x), middle);
-  }
-
-  update(): void {
-    this.#heads.update();
-    this.#feedForward.update();
   }
 }
 

@@ -128,18 +128,19 @@ export class Embedding {
     this.parameters = [this.table];
   }
 
-  /** ids [batch · length] → √size · (row + position), [batch, length, size]. */
-  forward(ids: Int32Array, batch: number, positions: Tensor): Tensor {
+  /** ids [batch · length] → √size · row, and a position's row of `positions`: [batch, length, size]. */
+  forward(ids: Int32Array, batch: number, positions?: Tensor): Tensor {
     const { data: table, dims } = this.table;
     const size = dims[1];
     const length = ids.length / batch;
     const factor = Math.sqrt(size);
+    const added = positions?.data;
     const data = new Float32Array(ids.length * size);
     for (let row = 0; row < ids.length; row++) {
       const from = ids[row] * size;
       const position = (row % length) * size;
       for (let i = 0; i < size; i++) {
-        data[row * size + i] = factor * table[from + i] + positions.data[position + i];
+        data[row * size + i] = factor * table[from + i] + (added?.[position + i] ?? 0);
       }
     }
     this.#ids = ids;

@@ -166,3 +166,50 @@ export class FeedForward {
     this.#contract.dispose();
   }
 }
+
+export interface BlockShape {
+  readonly size: number;
+  readonly heads: number;
+  /** Between the two projections of the feed-forward part. */
+  readonly hidden: number;
+}
+
+/** x + heads(norm(x)), then the feed-forward part: a pre-norm block. */
+export class Block {
+  readonly parameters: readonly Parameter[];
+  readonly #norm: LayerNorm;
+  readonly #heads: Heads;
+  readonly #feedForward: FeedForward;
+
+  constructor(
+    attention: Attention<"training">,
+    { size, heads, hidden }: BlockShape,
+    random: Random,
+  ) {
+    this.#norm = new LayerNorm(size, random);
+    this.#heads = new Heads(attention, size, heads, random);
+    this.#feedForward = new FeedForward(attention, size, hidden, random);
+    const parts = [this.#norm, this.#heads, this.#feedForward];
+    this.parameters = parts.flatMap((part) => part.parameters);
+  }
+
+  forward(x: Tensor, options: LayerOptions): { output: Tensor; weights?: Tensor } {
+    const { output, weights } = this.#heads.forward(this.#norm.forward(x), undefined, options);
+    return { output: this.#feedForward.forward(add(output, x)), ...(weights && { weights }) };
+  }
+
+  backward(gradient: Tensor): Tensor {
+    const middle = this.#feedForward.backward(gradient);
+    return add(this.#norm.backward(this.#heads.backward(middle).x), middle);
+  }
+
+  update(): void {
+    this.#heads.update();
+    this.#feedForward.update();
+  }
+
+  dispose(): void {
+    this.#heads.dispose();
+    this.#feedForward.dispose();
+  }
+}

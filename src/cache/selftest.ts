@@ -1,7 +1,7 @@
 // Known answers of the cache, see selftest.ts.
 
+import { check, numbers } from "../answers";
 import type { Attention } from "../attend/attention";
-import { check, numbers } from "../selftest";
 import { createCache } from "./create";
 
 export function checkCache(name: string, attention: Attention<"cache">): void {

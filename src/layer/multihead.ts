@@ -22,26 +22,16 @@ import {
   type LayerOptions,
   type LayerResult,
   PROJECTIONS,
-  type Prefixed,
   readConfig,
   readForward,
   readForwardAsync,
   readProjection,
-  readStateDictConfig,
   readUpdate,
   readUpdates,
   readWeights,
 } from "./options";
-import {
-  type KerasWeights,
-  type LayerWeights,
-  type PlainWeights,
-  type PyTorchWeights,
-  projectionsOfKeras,
-  projectionsOfMatrices,
-} from "./projections";
+import { type LayerWeights, type PlainWeights, projectionsOfMatrices } from "./projections";
 import { checkHeadCounts, checkSizes, type LayerUpdate } from "./sizes";
-import { projectionsOfStateDict, type StateDict } from "./state-dict";
 
 const NAME = "MultiHeadAttention";
 
@@ -116,41 +106,6 @@ export class MultiHeadAttention {
   /** Key and value heads Hkv, a divisor of `heads`. */
   get keyValueHeads(): number {
     return this.#keyValueHeads;
-  }
-
-  /**
-   * From a state dict of PyTorch, in an object or a Map: `nn.MultiheadAttention`'s (`in_proj_weight`
-   * packed, or the three separate matrices), transformers' (`q_proj`, `k_proj`, `v_proj` and `o_proj` or
-   * `out_proj`; `query`, `key`, `value` and `dense`), lucidrains' (`to_qkv` or `to_q`, `to_k`, `to_v`,
-   * and `to_out`), timm's (`qkv`, `proj`). Names outside `prefix` are left alone.
-   *
-   * @throws ArgumentError for a weight that is missing, or that the layer has no place for.
-   */
-  static fromPyTorch(
-    attention: Attention,
-    weights: PyTorchWeights | StateDict,
-    config: LayerConfig & Prefixed,
-  ): MultiHeadAttention {
-    const name = "fromPyTorch";
-    checkAttention(name, attention);
-    const { prefix = "", ...read } = readStateDictConfig(name, config, "config");
-    const { heads, keyValueHeads } = checkHeadCounts(name, read);
-    const { biasKeyValue = read.biasKeyValue, ...projections } = projectionsOfStateDict(
-      name,
-      weights,
-      prefix,
-      heads,
-      keyValueHeads,
-    );
-    return new MultiHeadAttention(attention, { ...read, biasKeyValue }, projections, name);
-  }
-
-  /** From Keras's `MultiHeadAttention` or `GroupedQueryAttention`; the heads are read from the kernels. */
-  static fromKeras(attention: Attention, weights: KerasWeights): MultiHeadAttention {
-    const name = "fromKeras";
-    checkAttention(name, attention);
-    const { heads, keyValueHeads, ...projections } = projectionsOfKeras(name, weights);
-    return new MultiHeadAttention(attention, { heads, keyValueHeads }, projections, name);
   }
 
   /** From four plain matrices of x·W: the layer every tutorial shows. */

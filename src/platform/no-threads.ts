@@ -1,7 +1,3 @@
-// What src/threads.ts is elsewhere, for platforms that have no workers.
+// What src/threads/start.ts is elsewhere, for platforms that have no workers.
 
-function none(): never {
-  throw new Error("this platform has no workers");
-}
-
-export { none as autoThreads, none as startPool };
+export const startEngine = (): string => "this platform has no workers";

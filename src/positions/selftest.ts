@@ -1,7 +1,7 @@
 // Known answers of the positions kernels, see selftest.ts.
 
+import { at, check, numbers } from "../answers";
 import type { Attention } from "../attend/attention";
-import { at, check, numbers } from "../selftest";
 import { rotate } from "./rotary";
 
 export function checkPositions(name: string, attention: Attention<"positions">): void {

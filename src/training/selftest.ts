@@ -1,8 +1,9 @@
 // Known answers of the training kernels, see selftest.ts.
 
+import { at, check, dot, inputs, type Numbers, numbers } from "../answers";
 import type { Attention } from "../attend/attention";
 import { prepareLinear } from "../linear/linear";
-import { at, check, dot, inputs, type Numbers, numbers, product, softmaxed } from "../selftest";
+import { product, softmaxed } from "../selftest";
 import type { Tensor } from "../tensor/tensor";
 import { attendBackward } from "./attend";
 import { linearBackward } from "./linear";

@@ -182,7 +182,7 @@ const layers: Operation[] = [
         "out_proj.bias": floats(48, 62),
       };
       const config = { heads: 3, addZeroAttention: true };
-      const layer = wasm.MultiHeadAttention.fromPyTorch(attention, weights, config);
+      const layer = wasm.fromPyTorch(attention, weights, config);
       const results = Object.values(
         layer.forward({ query: input, key: filled([2, 31, 48], 63) }, { weights: "mean" }),
       );
@@ -198,7 +198,7 @@ const layers: Operation[] = [
         filled([6, 10], -seed),
       ]);
       weights.push(filled([6, 10, 48], 67, 0.25), filled([48], 68));
-      const layer = wasm.MultiHeadAttention.fromKeras(attention, weights);
+      const layer = wasm.fromKeras(attention, weights);
       const { output } = await layer.forwardAsync(input);
       layer.dispose();
       return [output];

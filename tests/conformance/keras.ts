@@ -1,7 +1,7 @@
 // Keras 3 and tf-keras: the Attention layer and what it is made of, MultiHeadAttention, masks; and
 // keras-hub's ALiBi and sinusoidal positions.
 
-import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { fromKeras, type Tensor, tensor } from "wasm-attention";
 import { alibiSlopes, sinusoidalPositions } from "wasm-attention/positions";
 import type { Whole } from "../engines";
 import { type Case, floats, gather, input, numbers } from "./case";
@@ -77,7 +77,7 @@ export function multiHeadAttention(engine: Whole, c: Case): (Tensor | undefined)
     `${name}_bias`,
   ]);
   const weights = parts.filter((name) => input(c, name)).map(get);
-  const layer = MultiHeadAttention.fromKeras(engine, weights);
+  const layer = fromKeras(engine, weights);
   const [query, key, value] = [get("query"), get("key"), get("value")];
   const result = layer.forward(
     { query, key, value },

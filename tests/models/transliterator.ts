@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import {
+  fromPyTorch,
   linear,
   MultiHeadAttention,
   type PreparedLinear,
@@ -136,7 +137,7 @@ export class Transliterator {
     this.#prepare(`${name}/ffn/linear_0`);
     this.#prepare(`${name}/ffn/linear_1`);
     const own = `${name}/self_attention`;
-    const layer = MultiHeadAttention.fromPyTorch(
+    const layer = fromPyTorch(
       this.#attention,
       {
         in_proj_weight: this.#at(`${own}/linear_0/weight`),

@@ -1,6 +1,12 @@
 // What people type, and the whole message that they get.
 
-import { attendPacked, MultiHeadAttention, mergeStates, prepareLinear } from "wasm-attention";
+import {
+  attendPacked,
+  fromPyTorch,
+  MultiHeadAttention,
+  mergeStates,
+  prepareLinear,
+} from "wasm-attention";
 import {
   relativePositionBias,
   ropeFrequencies,
@@ -234,7 +240,7 @@ export const mistakes: Mistake[] = [
   ],
   [
     (a) =>
-      MultiHeadAttention.fromPyTorch(
+      fromPyTorch(
         a,
         { "self_attn.in_proj_weight": w24, "self_attn.out_proj.weight": w8, "norm1.weight": x },
         heads,
@@ -244,16 +250,12 @@ export const mistakes: Mistake[] = [
   ],
   [
     (a) =>
-      MultiHeadAttention.fromPyTorch(
-        a,
-        { in_proj_weight: w24, "out_proj.weight": w8, "q_norm.weight": x },
-        heads,
-      ),
+      fromPyTorch(a, { in_proj_weight: w24, "out_proj.weight": w8, "q_norm.weight": x }, heads),
     'fromPyTorch: "q_norm.weight" expected no such weight: the layer has no place for it, got an object with {data, dims}',
   ],
   [
     (a) =>
-      MultiHeadAttention.fromPyTorch(
+      fromPyTorch(
         a,
         new Map([
           ["q_proj.weight", w8],
@@ -264,12 +266,7 @@ export const mistakes: Mistake[] = [
     'fromPyTorch: "k_proj.weight" expected a tensor of this name, got none among the keys "q_proj.weight", "o_proj.weight"',
   ],
   [
-    (a) =>
-      MultiHeadAttention.fromPyTorch(
-        a,
-        { in_proj_weight: w24, "out_proj.weight": zeros(8, 9) },
-        heads,
-      ),
+    (a) => fromPyTorch(a, { in_proj_weight: w24, "out_proj.weight": zeros(8, 9) }, heads),
     'fromPyTorch: "output" expected a weight from H·Dv = 8 inputs, got 9',
   ],
 ];

@@ -1,4 +1,4 @@
-import { MultiHeadAttention } from "wasm-attention";
+import { fromKeras, fromPyTorch, MultiHeadAttention } from "wasm-attention";
 import { type Call, type Refusal, zeros } from "./refusal";
 
 const layer =
@@ -43,25 +43,21 @@ export const multiheadRefused: Refusal[] = [
   ],
   [
     'fromKeras: "weights" expected 4 kernels, or 4 kernels each with its bias, got []',
-    (a) => MultiHeadAttention.fromKeras(a, []),
+    (a) => fromKeras(a, []),
   ],
   [
     'fromKeras: "weights[0].dims" expected [in, heads, size], got [8, 8]',
-    (a) => MultiHeadAttention.fromKeras(a, new Array(4).fill(zeros(8, 8))),
+    (a) => fromKeras(a, new Array(4).fill(zeros(8, 8))),
   ],
   [
     'fromPyTorch: "in_proj_weight.dims" expected [3·E, E], got [8, 8]',
     (a) =>
-      MultiHeadAttention.fromPyTorch(
-        a,
-        { in_proj_weight: zeros(8, 8), "out_proj.weight": zeros(8, 8) },
-        { heads: 2 },
-      ),
+      fromPyTorch(a, { in_proj_weight: zeros(8, 8), "out_proj.weight": zeros(8, 8) }, { heads: 2 }),
   ],
   [
     'fromPyTorch: "in_proj_bias" expected a multiple of 3 elements, 3·E, got 8',
     (a) =>
-      MultiHeadAttention.fromPyTorch(
+      fromPyTorch(
         a,
         {
           in_proj_weight: zeros(24, 8),

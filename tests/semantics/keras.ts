@@ -1,6 +1,6 @@
 // docs/semantics/keras.md: keras/src/layers/attention and keras_hub/layers/modeling.
 
-import { MultiHeadAttention, tensor } from "wasm-attention";
+import { fromKeras, tensor } from "wasm-attention";
 import {
   alibiSlopes,
   ropeFrequencies,
@@ -47,7 +47,7 @@ function layer(attention: Whole, keyValueHeads: number): void {
   ].flat();
   const weights = shapes.map((dims, i) => randomTensor(dims, 20 + i));
   const [x, memory] = [randomTensor([B, L, E], 18), randomTensor([B, S, E], 19)];
-  const built = MultiHeadAttention.fromKeras(attention, weights);
+  const built = fromKeras(attention, weights);
   const got = built.forward({ query: x, key: memory, value: memory }, { weights: true });
   built.dispose();
   const project = ({ data, dims: [, length] }: typeof x, at: number, heads: number) =>

@@ -2,7 +2,7 @@
 // torch.nn.functional.multi_head_attention_forward's formula.
 
 import assert from "node:assert/strict";
-import { type LayerOptions, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { fromPyTorch, type LayerOptions, type Tensor, tensor } from "wasm-attention";
 import { multiHeadBackward } from "wasm-attention/training";
 import type { Whole } from "../engines";
 import {
@@ -69,11 +69,7 @@ const query = randomTensor([B, L, E], 20);
 const key = randomTensor([B, S, E], 21);
 
 function layerOf(attention: Whole, config: object = {}, more: object = {}) {
-  return MultiHeadAttention.fromPyTorch(
-    attention,
-    { ...weights, ...more },
-    { heads: H, ...config },
-  );
+  return fromPyTorch(attention, { ...weights, ...more }, { heads: H, ...config });
 }
 
 function sameLayer(
@@ -246,7 +242,7 @@ export const multihead: Tries = {
     const inner = 2 * E;
     const [qkv, out] = [randomTensor([3 * inner, E], 60), randomTensor([E, inner], 61)];
     for (const x of [qkv, out]) for (const i of x.data.keys()) x.data[i] /= 4;
-    const layer = MultiHeadAttention.fromPyTorch(
+    const layer = fromPyTorch(
       attention,
       { in_proj_weight: qkv, "out_proj.weight": out },
       { heads: H },

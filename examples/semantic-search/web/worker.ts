@@ -1,7 +1,8 @@
 // The engine and the model, off the page's thread.
 
 import { createAttention } from "wasm-attention";
-import { failedBy, unreached } from "../../page/work";
+import { download } from "../../page/download";
+import { failedBy } from "../../page/work";
 import { SentenceEncoder, similarity } from "../encoder";
 import type { News, Wish } from "./messages";
 
@@ -10,26 +11,6 @@ declare const MODEL_BYTES: number;
 const SHOWN = 8;
 
 const say = (news: News) => postMessage(news);
-
-async function download(file: string, arrived = (_bytes: number) => {}): Promise<Uint8Array> {
-  const response = await fetch(file).catch(() => undefined);
-  if (response && !response.ok)
-    throw new Error(`${file} did not come: the server answers ${response.status}.`);
-  if (!response?.body) throw new Error(unreached(file));
-  const counted = response.body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        arrived(chunk.length);
-        controller.enqueue(chunk);
-      },
-    }),
-  );
-  try {
-    return new Uint8Array(await new Response(counted).arrayBuffer());
-  } catch {
-    throw new Error(`Only a part of ${file} came: the connection broke.`);
-  }
-}
 
 async function start() {
   const attention = await createAttention();

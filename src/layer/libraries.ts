@@ -1,0 +1,44 @@
+// Layers of weights as other libraries keep them: functions, so that who reads none of them does not
+// load how.
+
+import { type Attention, checkAttention } from "../attend/attention";
+import { MultiHeadAttention } from "./multihead";
+import { type LayerConfig, type Prefixed, readStateDictConfig } from "./options";
+import { type KerasWeights, type PyTorchWeights, projectionsOfKeras } from "./projections";
+import { checkHeadCounts } from "./sizes";
+import { projectionsOfStateDict, type StateDict } from "./state-dict";
+
+/**
+ * A layer from a state dict of PyTorch, in an object or a Map: `nn.MultiheadAttention`'s (`in_proj_weight`
+ * packed, or the three separate matrices), transformers' (`q_proj`, `k_proj`, `v_proj` and `o_proj` or
+ * `out_proj`; `query`, `key`, `value` and `dense`), lucidrains' (`to_qkv` or `to_q`, `to_k`, `to_v`,
+ * and `to_out`), timm's (`qkv`, `proj`). Names outside `prefix` are left alone.
+ *
+ * @throws ArgumentError for a weight that is missing, or that the layer has no place for.
+ */
+export function fromPyTorch(
+  attention: Attention,
+  weights: PyTorchWeights | StateDict,
+  config: LayerConfig & Prefixed,
+): MultiHeadAttention {
+  const name = "fromPyTorch";
+  checkAttention(name, attention);
+  const { prefix = "", ...read } = readStateDictConfig(name, config, "config");
+  const { heads, keyValueHeads } = checkHeadCounts(name, read);
+  const { biasKeyValue = read.biasKeyValue, ...projections } = projectionsOfStateDict(
+    name,
+    weights,
+    prefix,
+    heads,
+    keyValueHeads,
+  );
+  return new MultiHeadAttention(attention, { ...read, biasKeyValue }, projections, name);
+}
+
+/** A layer from Keras's `MultiHeadAttention` or `GroupedQueryAttention`; the heads are read from the kernels. */
+export function fromKeras(attention: Attention, weights: KerasWeights): MultiHeadAttention {
+  const name = "fromKeras";
+  checkAttention(name, attention);
+  const { heads, keyValueHeads, ...projections } = projectionsOfKeras(name, weights);
+  return new MultiHeadAttention(attention, { heads, keyValueHeads }, projections, name);
+}
