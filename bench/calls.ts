@@ -3,8 +3,9 @@
 import { readFileSync } from "node:fs";
 import Benchmark from "benchmark";
 import { type Attention, createAttention, linear, prepareLinear, tensor } from "wasm-attention";
+import { cache, createCache } from "wasm-attention/cache";
 
-function benchCalls(attention: Attention): void {
+function benchCalls(attention: Attention<"cache">): void {
   const suite = new Benchmark.Suite();
   const options = { minSamples: 5, maxTime: 0.5 };
   for (const [heads, n, d] of [
@@ -43,6 +44,17 @@ function benchCalls(attention: Attention): void {
       options,
     );
   }
+  const token = tensor(new Float32Array(12 * 64).fill(0.5), [1, 12, 1, 64]);
+  for (const tokens of [1, 10_000]) {
+    const text = createCache(attention, { keyValueHeads: 12, headSize: 64 });
+    for (let count = 1; count < tokens; count++) text.append(token, token);
+    const name = `a token appended after ${tokens - 1}, 12 heads of 64`;
+    const again = () => {
+      text.append(token, token);
+      text.truncate(0, tokens - 1);
+    };
+    suite.add(`${name}, and cut off`, again, options);
+  }
   suite.on("cycle", ({ target }: Benchmark.Event) => {
     const { error } = target as Benchmark.Target & { error?: Error };
     if (error) throw error;
@@ -53,7 +65,7 @@ function benchCalls(attention: Attention): void {
 
 const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
 for (const reproducible of WebAssembly.validate(relaxed) ? [true, false] : [true]) {
-  const attention = await createAttention({ reproducible });
+  const attention = await createAttention({ reproducible, extensions: [cache] });
   console.log(attention.variant);
   benchCalls(attention);
 }

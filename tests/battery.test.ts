@@ -4,13 +4,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as main from "wasm-attention";
+import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
 import { runBattery } from "./battery/battery";
 import * as expected from "./battery/expected";
 import { engine } from "./engines";
 
-const all = { ...main, ...positions, ...training };
+const all = { ...main, ...cache, ...positions, ...training };
 
 test("the battery's digests", async () => {
   (await engine("relaxed")).dispose(); // enables relaxed SIMD where it needs a flag
@@ -19,6 +20,7 @@ test("the battery's digests", async () => {
     assert.equal(reproducible.threads, threads, reproducible.threadsFallback);
     assert.equal(reproducible.digest, expected.portable);
     assert.equal(reproducible.trainingDigest, expected.training.portable);
+    assert.equal(reproducible.cacheDigest, expected.caches.portable);
     const usual = await runBattery(all, { threads });
     assert.equal(usual.variant, "relaxed");
     const { fused, portable } = expected;
@@ -27,5 +29,6 @@ test("the battery's digests", async () => {
       usual.trainingDigest,
       usual.fused ? expected.training.fused : expected.training.portable,
     );
+    assert.equal(usual.cacheDigest, expected.caches[usual.fused ? "fused" : "portable"]);
   }
 });

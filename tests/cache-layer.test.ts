@@ -68,3 +68,31 @@ test("a layer with a cache: the bits of one pass over all, also in a ragged batc
   assert.throws(() => layer.forward(x, { cache }), { name: "DisposedError" });
   assert.equal(attention.memory.used, used);
 });
+
+test("an asynchronous pass sees the tokens of its turn, whatever happens to them meanwhile", async () => {
+  const attention = await engine("portable");
+  const [heads, D, S] = [2, 32, 900];
+  const E = heads * D;
+  const eye = tensor(
+    Float32Array.from({ length: E * E }, (_, i) => +(i % (E + 1) === 0)),
+    [E, E],
+  );
+  const projection = { weight: eye, order: "in,out" } as const;
+  const weights = { query: projection, key: projection, value: projection, output: projection };
+  using layer = new MultiHeadAttention(attention, { heads }, weights);
+  const x = tensor(randomArray(S * E, 5), [1, S, E]);
+  const want = layer.forward(x, { causal: true }).output.data;
+  using cache = createCache(attention, { keyValueHeads: heads, headSize: D });
+  let turns = 0;
+  const other = tensor(randomArray(E, 6), [1, heads, 1, D]);
+  const passing = layer.forwardAsync(x, { cache });
+  const meddling = setInterval(() => {
+    if (cache.length() < S) return;
+    turns++;
+    cache.truncate(0, 10);
+    cache.append(other, other);
+  }, 0);
+  const { output } = await passing;
+  clearInterval(meddling);
+  same(output.data, want, `after ${turns} turns`);
+});

@@ -18,6 +18,7 @@ import { engine } from "./engines";
 
 import { attendRefused } from "./refused/attend";
 import { backwardRefused } from "./refused/backward";
+import { cacheRefused } from "./refused/cache";
 import { linearRefused } from "./refused/linear";
 import { eyes, multiheadRefused } from "./refused/multihead";
 import { packedRefused } from "./refused/packed";
@@ -32,6 +33,7 @@ const refused = [
   ...packedRefused,
   ...rotaryRefused,
   ...positionsRefused,
+  ...cacheRefused,
   ...linearRefused,
   ...multiheadRefused,
   ...backwardRefused,

@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { type AllocatedTensor, type PreparedLinear, prepareLinear, tensor } from "wasm-attention";
 import { checkAttend } from "./checks/attend";
 import { backwardProblems, checkBackward } from "./checks/backward";
+import { cacheProblems, checkCache } from "./checks/cache";
 import { checkHostile, hostileProblems } from "./checks/hostile";
 import { checkMerge, mergeProblems } from "./checks/merge";
 import { checkPacked, packedProblems } from "./checks/packed";
@@ -31,6 +32,7 @@ const index = fc.integer({ min: 0, max: 20 });
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ attend: problems }) },
   { weight: 2, arbitrary: fc.record({ packed: packedProblems }) },
+  { weight: 3, arbitrary: fc.record({ cache: cacheProblems }) },
   { weight: 4, arbitrary: fc.record({ backward: backwardProblems }) },
   { weight: 1, arbitrary: fc.record({ merge: mergeProblems }) },
   { weight: 2, arbitrary: fc.record({ rotate: rotaryProblems }) },
@@ -50,6 +52,7 @@ const history = fc.record({ memory, steps: fc.array(step, { maxLength: 12 }) });
 async function perform(attention: Whole, blocks: Blocks, step: Step): Promise<void> {
   if ("attend" in step) checkAttend(attention, step.attend);
   else if ("backward" in step) checkBackward(attention, step.backward);
+  else if ("cache" in step) checkCache(attention, step.cache);
   else if ("packed" in step) checkPacked(attention, step.packed);
   else if ("merge" in step) checkMerge(attention, step.merge);
   else if ("rotate" in step) checkRotate(attention, step.rotate);

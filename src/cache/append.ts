@@ -62,7 +62,7 @@ export function appendRows(
     [batch, tokens],
     (b) => sequences[b]?.position ?? 0,
   );
-  rows.key = rotated(attention, state.sizes, rows.key, layout, positions);
+  rows.key = rotated(operation, attention, state.sizes, rows.key, { layout, positions });
   writeRows(engine, operation, state, rows, writes);
   for (const { sequence, count, batch: b } of writes) {
     sequence.length += count;

@@ -69,7 +69,7 @@ export function checkCacheAttend(
       return (sequences[b]?.position ?? 0) - back;
     },
   );
-  const turned = rotated(attention, sizes, given, layout, positions);
+  const turned = rotated(operation, attention, sizes, given, { layout, positions });
   const queries = transformed(engine, operation, sizes, turned);
   const table = new PageTable(sequences, sizes.pageSize);
   const stored = storedSizes(sizes);

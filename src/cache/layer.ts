@@ -18,11 +18,13 @@ export function addLayer(
 ): CachedCall {
   const { cache: _, record: __, sequences, positions, out: ___, ...score } = options;
   state.checkInUse(operation);
-  const before = [...state.sequences.values()].map((sequence) => ({ sequence, ...sequence }));
+  const all = [...state.sequences.values()];
+  const before = all.map((sequence) => ({ sequence, ...sequence }));
+  let added: readonly number[] = [];
   const undo = () => {
-    for (const { sequence, length, position } of before) {
-      // Pages that were evicted meanwhile are none that the tokens to come would see.
-      if (sequence.length === length) continue;
+    for (const [index, { sequence, length, position }] of before.entries()) {
+      // Not where others have appended since. Pages that were evicted no token to come would see.
+      if (sequence.length === length || sequence.length !== added[index]) continue;
       state.cut(sequence, Math.ceil(length / state.sizes.pageSize));
       sequence.length = length;
       sequence.position = position;
@@ -32,9 +34,11 @@ export function addLayer(
   const lengths = score.queryLengths;
   const rows = { key, value };
   appendRows(operation, attention, state, rows, { sequences, positions, lengths, layout });
+  added = all.map(({ length }) => length);
   try {
     const asked = { ...score, sequences, positions, layout } as CacheAttendOptions;
-    return { call: checkCacheAttend(operation, attention, state, query, asked).call, undo };
+    const { call, pages } = checkCacheAttend(operation, attention, state, query, asked);
+    return { call, undo, done: state.pages.hold(pages) };
   } catch (error) {
     undo();
     throw error;

@@ -77,12 +77,20 @@ export class Pages {
 
   /** Keeps pages as they are until `result` settles. */
   async during<Result>(pages: readonly Page[], result: Promise<Result>): Promise<Result> {
-    for (const page of pages) page.uses++;
+    const done = this.hold(pages);
     try {
       return await result;
     } finally {
-      for (const page of pages) this.release(page);
+      done();
     }
+  }
+
+  /** Keeps pages as they are until what it returns is called. */
+  hold(pages: readonly Page[]): () => void {
+    for (const page of pages) page.uses++;
+    return () => {
+      for (const page of pages) this.release(page);
+    };
   }
 
   #allocate(operation: string): number {

@@ -6,6 +6,7 @@ import type { Attention } from "../attend/attention";
 import { reader } from "../check/names";
 import { numbersOf } from "../check/values";
 import { ArgumentError, DisposedError, describe } from "../errors";
+import { disposeSymbol } from "../tensor/disposal";
 import { AttentionCache } from "./cache";
 import type { Holder, Page } from "./pages";
 import type { CacheState } from "./state";
@@ -175,6 +176,11 @@ export class PrefixIndex {
     this.clear();
     this.#state?.pages.holders.delete(this.#holder);
     this.#state = undefined;
+  }
+
+  /** As `dispose()`, at the end of a `using` declaration's block. */
+  [disposeSymbol](): void {
+    this.dispose();
   }
 
   #insert(key: string, parent: Entry | undefined, page: Page): Entry {

@@ -3,8 +3,8 @@
 import type { Attention } from "../attend/attention";
 import type { Layout } from "../attend/options";
 import { numbersOf } from "../check/values";
-import { ArgumentError, describe } from "../errors";
-import { rotate } from "../positions/rotary";
+import { ArgumentError, AttentionError, describe, MemoryError } from "../errors";
+import { type RotateOptions, rotate } from "../positions/rotary";
 import type { Tensor } from "../tensor/tensor";
 import { xxh32 } from "./hash";
 import { type CacheRotary, readRotary } from "./options";
@@ -17,11 +17,11 @@ export function checkRotary(
   { headSize, rotary }: CacheSizes,
 ): CacheRotary | undefined {
   if (rotary === undefined) return undefined;
-  const { frequencies, ...rest } = readRotary(operation, rotary, "rotary");
-  const read = frequencies === undefined ? rest : { ...rest, frequencies: frequencies.slice() };
+  const read = readRotary(operation, rotary, "rotary");
   const zeros = { data: new Float32Array(headSize), dims: [1, headSize] };
-  rotate(attention as Attention<"positions">, zeros, read);
-  return read;
+  turn(operation, "rotary.", attention, zeros, read);
+  const { frequencies } = read;
+  return frequencies ? { ...read, frequencies: Float32Array.from(frequencies) } : read;
 }
 
 /**
@@ -68,17 +68,41 @@ function checked(operation: string, positions: number[]): number[] {
   return positions;
 }
 
+/** How a tensor lies, and the position of each of its rows. */
+interface Turned {
+  readonly layout: Layout;
+  readonly positions: readonly number[] | undefined;
+}
+
 /** x at its positions; x itself without any. */
 export function rotated(
+  operation: string,
   attention: Attention,
   { headSize, rotary }: CacheSizes,
   x: Tensor,
-  layout: Layout,
-  positions: readonly number[] | undefined,
+  { layout, positions }: Turned,
 ): Tensor {
   if (!positions || !rotary) return x;
   const heads = layout === "BLE" ? { heads: (x.dims.at(-1) as number) / headSize } : {};
-  return rotate(attention as Attention<"positions">, x, { ...rotary, ...heads, layout, positions });
+  return turn(operation, "", attention, x, { ...rotary, ...heads, layout, positions });
+}
+
+/** rotate, whose errors name what the caller called. */
+function turn(
+  operation: string,
+  prefix: string,
+  attention: Attention,
+  x: Tensor,
+  options: RotateOptions,
+): Tensor {
+  try {
+    return rotate(attention as Attention<"positions">, x, options);
+  } catch (error) {
+    if (!(error instanceof AttentionError)) throw error;
+    const { argument, expected, received } = error;
+    const Kind = error instanceof ArgumentError ? ArgumentError : MemoryError;
+    throw new Kind(operation, prefix + argument, expected, received);
+  }
 }
 
 /** Tells rotary embeddings apart; 0 without any. */

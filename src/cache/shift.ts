@@ -48,7 +48,9 @@ export function* shiftSteps(
   const positions = sizes.rotary && new Array<number>(count).fill(-drop);
   // Cosine and sine have been multiplied by the factor once.
   const turning = { ...sizes, rotary: sizes.rotary && { ...sizes.rotary, attentionFactor: 1 } };
-  const key = count ? rotated(attention, turning, rows.key, "BHLD", positions) : rows.key;
+  const key = count
+    ? rotated(name, attention, turning, rows.key, { layout: "BHLD", positions })
+    : rows.key;
   const { keys, values } = viewsOf(sizes, count);
   const writes = count ? [{ sequence, from: keep, count, batch: 0, first: 0 }] : [];
   writeRows(engine, name, state, { ...rows, key, keys, values }, writes);

@@ -12,13 +12,16 @@ export type Projected = Record<"query" | "key" | "value", AllocatedTensor>;
 
 export interface LayerCache {
   readonly attention: Attention;
-  /** Appends keys and values; the call of attend over all there are then, and how to take them back. */
+  /** Appends keys and values; the call of attend over all there are then. */
   add(operation: string, projected: Projected, options: LayerOptions): CachedCall;
 }
 
 export interface CachedCall {
   readonly call: AttendCall;
+  /** Takes back what was appended. */
   undo(): void;
+  /** What the call reads is no longer needed. */
+  done(): void;
 }
 
 const caches = /* @__PURE__ */ new WeakMap<object, LayerCache>();

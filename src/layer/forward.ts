@@ -142,6 +142,7 @@ export function* forwardSteps(
     added?.undo();
     throw error;
   } finally {
+    added?.done();
     if (!recorded) for (const temporary of temporaries) temporary.dispose();
   }
 }

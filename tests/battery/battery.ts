@@ -4,6 +4,7 @@
 
 import type { AttentionOptions, Tensor, Variant } from "wasm-attention";
 import { type AttendCase, attendCases } from "./attend";
+import { caches } from "./caches";
 import { digestOf, digestOfTexts } from "./digest";
 import { elements, filled } from "./numbers";
 import { type Operation, operations } from "./operations";
@@ -17,10 +18,12 @@ export interface Report {
   threadsFallback: string | undefined;
   /** How many cases ran. */
   cases: number;
-  /** SHA-256 over the digests of all cases but those of training. */
+  /** SHA-256 over the digests of all cases but those of training and of caches. */
   digest: string;
   /** And over those. */
   trainingDigest: string;
+  /** And over those of caches. */
+  cacheDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -28,6 +31,12 @@ export interface Report {
    */
   coldStartMs: number | null;
 }
+
+/** Everything but training. */
+const cases: readonly Operation[] = [...attendCases.map(asOperation), ...operations];
+
+/** One list of all operations, in every kind of call: memory that runs out is tried on it too. */
+export const allCases: readonly Operation[] = [...cases, ...trainingCases, ...caches];
 
 /**
  * Runs all cases on an engine made with `options`. `start` is `performance.now()` of before the
@@ -38,8 +47,8 @@ export async function runBattery(
   options: AttentionOptions = {},
   start: number = performance.now(),
 ): Promise<Report> {
-  const { positions, training } = wasmAttention;
-  const extensions = [positions, training] as const;
+  const { cache, positions, training } = wasmAttention;
+  const extensions = [cache, positions, training] as const;
   const attention = await wasmAttention.createAttention({ ...options, extensions });
   const x = filled([1, 1, 8, 16], 1);
   attention.attend(x, x, x);
@@ -56,8 +65,9 @@ export async function runBattery(
     }
     return digestOfTexts(cases.map(([name]) => each[name] as string));
   };
-  const digest = await digestOfAll([...attendCases.map(asOperation), ...operations]);
+  const digest = await digestOfAll(cases);
   const trainingDigest = await digestOfAll(trainingCases);
+  const cacheDigest = await digestOfAll(caches);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -68,6 +78,7 @@ export async function runBattery(
     cases: Object.keys(each).length,
     digest,
     trainingDigest,
+    cacheDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

@@ -12,3 +12,9 @@ export const training = {
   portable: "5d3170094e2c8459d024e56d941245bdc53eb0d33b8071f31a5e18873fbf71d1",
   fused: "f1a95df1d7a79f93ddd9b4e2eefd1c7beb4de6a826e51558e87bb3eb43a9559f",
 };
+
+/** The cases of caches, likewise. */
+export const caches = {
+  portable: "f15f1cf9cac09c1cf3306c5f1fb421b52a311848776bc5299811cc5dbcfcf9d4",
+  fused: "51b191c69462adef09fda7d5429b2900da7ab6bf85e68a09ac285872512b6c35",
+};

@@ -4,7 +4,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type AttendOptions, type Tensor, tensor } from "wasm-attention";
-import { type AttentionCache, type CacheAttendOptions, createCache } from "wasm-attention/cache";
+import {
+  type AppendOptions,
+  type AttentionCache,
+  type CacheAttendOptions,
+  createCache,
+} from "wasm-attention/cache";
 import { random, randomArray, type Whole } from "../engines";
 
 const tokens = fc.oneof(
@@ -131,7 +136,12 @@ export class CacheModel {
       return tensor(this.random(B * keyValueHeads * L * size), [B, ...axes, size]);
     };
     const [key, value] = [make(headSize), make(valueSize)];
-    this.cache.append(key, value, { sequences, lengths: counts, layout });
+    const asked = {
+      sequences: Int32Array.from(sequences),
+      lengths: Uint16Array.from(counts),
+      layout,
+    };
+    this.cache.append(key, value, asked as AppendOptions);
     const rowOf = ({ data }: Tensor, size: number, b: number, token: number) => {
       const row = new Float32Array(keyValueHeads * size);
       for (let h = 0; h < keyValueHeads; h++) {

@@ -40,7 +40,6 @@ export const operators: Readonly<Record<string, Operator>> = {
 };
 
 const NORMALISATION = "stand-alone softmax and normalisations are not attention";
-const CACHE = "quantised caches are to come";
 
 const LEFT_OUT: Readonly<Record<string, string>> = {
   AdditiveAttention: "additive scores are to come",
@@ -62,7 +61,6 @@ export function leftOut(c: Case): string | undefined {
   if (op in LEFT_OUT) return LEFT_OUT[op];
   if (attributes.score_mode === "concat") return "concat scores are to come";
   if (attributes.prob_mod) return "FlexAttention's prob_mod would need the whole score matrix";
-  if (attributes.k_quant_type || input(c, "past_key")?.dtype === "int8") return CACHE;
   if (input(c, "q_norm_weight")) return NORMALISATION;
   if (c.expect === "failure" && /\(CUDA\)/.test(c.message ?? "")) {
     return "a refusal about another library's hardware";

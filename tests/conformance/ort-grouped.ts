@@ -1,6 +1,6 @@
 // onnxruntime's GroupQueryAttention: a cache of each batch's own length, and rotary embeddings.
 
-import { type Tensor, tensor } from "wasm-attention";
+import { ArgumentError, type Tensor, tensor } from "wasm-attention";
 import { rotate } from "wasm-attention/positions";
 import type { Whole } from "../engines";
 import { type Case, columns, floats, gather, input, joinHeads, numbers, splitHeads } from "./case";
@@ -17,9 +17,14 @@ export function groupQueryAttention(engine: Whole, c: Case): (Tensor | undefined
   const pasts = keyLengths.map((length) => (prompt ? 0 : length - rows));
 
   const turn = (x: Tensor) => (c.attributes.do_rotary ? rotated(engine, c, x, pasts) : x);
-  const present = (name: string, x: Tensor) => appended(floats(input(c, name)), x, pasts, total);
-  const k = present("past_key", turn(key));
-  const v = present("past_value", value);
+  const [keyStep, valueStep] = [stepOf(c, "k"), stepOf(c, "v")];
+  const present = (name: string, x: Tensor, step: Step | undefined) => {
+    const past = floats(input(c, name));
+    if (!step) return appended(past, x, pasts, total);
+    return appended(past && scaled(past, step), scaled(rounded(x, step), step), pasts, total);
+  };
+  const k = present("past_key", turn(key), keyStep);
+  const v = present("past_value", value, valueStep);
   const sinks = floats(input(c, "head_sink"))?.data;
   const bias = floats(input(c, "attention_bias"));
   const { output } = engine.attend(turn(query), k, v, {
@@ -34,7 +39,11 @@ export function groupQueryAttention(engine: Whole, c: Case): (Tensor | undefined
     sinks: sinks ?? (smooth_softmax ? new Float32Array(heads) : undefined),
     mask: bias && { ...bias, shorter: true },
   });
-  return [joinHeads(output), k, v];
+  return [
+    joinHeads(output),
+    keyStep ? rounded(k, keyStep) : k,
+    valueStep ? rounded(v, valueStep) : v,
+  ];
 
   function splitInputs({ attributes }: Case) {
     const q = floats(input(c, "query") as never);
@@ -56,6 +65,35 @@ export function groupQueryAttention(engine: Whole, c: Case): (Tensor | undefined
     };
   }
 }
+
+/** What one step of an integer cache stands for, of head h and number d. */
+type Step = (h: number, d: number) => number;
+
+/** k_scale or v_scale, of the whole cache or of each number of a head. */
+function stepOf(c: Case, which: "k" | "v"): Step | undefined {
+  const kind = c.attributes[`${which}_quant_type`] ?? "NONE";
+  if (kind === "NONE") return undefined;
+  const scale = floats(input(c, `${which}_scale`));
+  if (!scale) throw new ArgumentError("GroupQueryAttention", `${which}_scale`, "a scale", "none");
+  const { data } = scale;
+  const size = scale.dims.at(-1) as number;
+  return (h, d) => (data.length === 1 ? data[0] : data[h * size + d]) as number;
+}
+
+/** Each number of a [B, H, L, D] by its step. */
+function each({ data, dims }: Tensor, step: Step, make: (x: number, step: number) => number) {
+  const [, H, L, D] = dims as [number, number, number, number];
+  return tensor(
+    data.map((x, i) => make(x, step(Math.floor(i / (L * D)) % H, i % D))),
+    dims,
+  );
+}
+
+const scaled = (x: Tensor, step: Step) => each(x, step, (n, by) => n * by);
+
+/** To the nearest integers of 8 bits. */
+const rounded = (x: Tensor, step: Step) =>
+  each(x, step, (n, by) => Math.max(-128, Math.min(127, Math.round(n / by))));
 
 /** Rows at the positions after each batch's past. */
 function rotated(engine: Whole, c: Case, x: Tensor, pasts: number[]): Tensor {

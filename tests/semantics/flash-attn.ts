@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { tensor } from "wasm-attention";
 import { alibiSlopes, type RotateOptions, rotate } from "wasm-attention/positions";
 import type { Whole } from "../engines";
+import { appended, paged } from "./cached";
 import {
   B,
   close,
@@ -164,4 +165,6 @@ export const flashAttention: Tries = {
   "rotary_cos, rotary_sin, not causal": (attention) => rotary(attention, (b) => lengths[b]),
   dropout_p: dropout,
   backward: (attention) => gradients(attention, { causal: "lower-right" }, causal),
+  "flash_attn_with_kvcache, new k, v": appended,
+  block_table: (attention) => paged(attention, "NHD"),
 };

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { mergeStates, type ScoreTile, tensor } from "wasm-attention";
 import { alibiSlopes, ropeFrequencies, rotate } from "wasm-attention/positions";
+import { paged } from "./cached";
 import {
   close,
   D,
@@ -193,4 +194,6 @@ export const flashInfer: Tries = {
     const want = turned(x, "half", (i) => frequenciesOf(4).map((f) => i * f));
     close(rotate(attention, x, { dimensions: 4 }).data, want);
   },
+  append_paged_kv_cache: (attention) => paged(attention, "NHD"),
+  'paged wrappers, kv_layout="HND"': (attention) => paged(attention, "HND"),
 };

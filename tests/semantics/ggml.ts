@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { fromFloat16, tensor, toFloat16 } from "wasm-attention";
 import { alibiSlopes, ropeFrequencies, rotate } from "wasm-attention/positions";
+import { cropped, forked, shifted } from "./cached";
 import {
   close,
   D,
@@ -135,4 +136,7 @@ export const ggml: Tries = {
     const want = turned(x, "half", (i) => frequenciesOf(16).map((f, p) => (5 * axes[p] + i) * f));
     close(rotate(attention, x, { sections: { sizes }, positions }).data, want);
   },
+  "llama_memory_seq_rm(s, n, -1)": cropped,
+  "llama_memory_seq_cp of a whole sequence": forked,
+  "llama_memory_seq_rm(s, 0, n), llama_memory_seq_add(s, n, -1, -n)": shifted,
 };

@@ -3,6 +3,7 @@
 
 import { linear, prepareLinear, tensor } from "wasm-attention";
 import { rotate } from "wasm-attention/positions";
+import { appended, paged, windowed } from "./cached";
 import {
   B,
   close,
@@ -154,4 +155,7 @@ export const onnxruntime: Tries = {
       turned(q, "half", (i, b) => frequenciesOf(16).map((f, p) => at(axes[p], b, i) * f)),
     );
   },
+  PagedAttention: (attention) => paged(attention, "NHD"),
+  "GQA, past_key, present_key": appended,
+  "GQA, sliding_window_cache, local_window_size W": windowed,
 };

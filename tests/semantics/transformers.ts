@@ -9,6 +9,7 @@ import {
   sinusoidalPositions,
 } from "wasm-attention/positions";
 import type { Whole } from "../engines";
+import { appended, cropped, reordered, windowed } from "./cached";
 import {
   B,
   booleans,
@@ -203,4 +204,8 @@ export const transformers: Tries = {
     close(sinusoidalPositions(attention, options).data, want);
   },
   "float16, bfloat16 weights": halves,
+  DynamicCache: appended,
+  "crop(n)": cropped,
+  "reorder_cache(beam_idx)": reordered,
+  DynamicSlidingWindowLayer: windowed,
 };
