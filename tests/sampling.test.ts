@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seeded } from "../examples/training/random";
-import { searchBeams } from "../examples/write/generate";
+import { type Beam, type Decoder, searchBeams } from "../examples/write/generate";
 import {
   draw,
   extendBeams,
@@ -16,7 +16,6 @@ import {
   sample,
   softmax,
 } from "../examples/write/sampling";
-import type { Texts } from "../examples/write/writer";
 import { randomArray } from "./engines";
 
 const near = (got: ArrayLike<number>, expected: readonly number[], tolerance = 1e-12) => {
@@ -126,38 +125,79 @@ test("beams: the best sums of ln probability over all beams", () => {
   );
 });
 
-test("as many beams as there are texts find the likeliest of all texts", () => {
-  // A world of three letters in which what follows depends on all before it.
-  const logitsAfter = (text: readonly number[]) =>
-    randomArray(3, 100 + text.reduce((sum, id) => sum * 3 + id + 1, 0), 2);
+// A world of three letters in which what follows depends on all before it.
+const logitsAfter = (text: readonly number[]) =>
+  randomArray(3, 100 + text.reduce((sum, id) => sum * 3 + id + 1, 0), 2);
+
+/** ln probability of `ids` after the letter 0. */
+const scoreOf = (ids: readonly number[]) =>
+  ids.reduce((sum, id, at) => {
+    const logits = logitsAfter([0, ...ids.slice(0, at)]);
+    return sum + logits[id] - Math.log(logits.reduce((total, x) => total + Math.exp(x), 0));
+  }, 0);
+
+function world(): Decoder {
   let texts: number[][] = [[]];
-  const fake = {
-    append(ids: readonly (readonly number[])[]) {
+  return {
+    append(ids) {
       texts = texts.map((text, b) => [...text, ...ids[b]]);
       const data = Float32Array.from(texts.flatMap((text) => [...logitsAfter(text)]));
-      return { logits: { data, dims: [texts.length, 3] }, weights: [] };
+      return { logits: { data, dims: [texts.length, 3] } };
     },
-    reorder(order: readonly number[]) {
+    reorder(order) {
       texts = order.map((from) => texts[from].slice());
     },
   };
-  const steps = [...searchBeams(fake as unknown as Texts, 27, { ids: [0], length: 3 })];
-  const score = (ids: readonly number[]) =>
-    ids.reduce((sum, id, at) => {
-      const logits = logitsAfter([0, ...ids.slice(0, at)]);
-      return sum + logits[id] - Math.log(logits.reduce((total, x) => total + Math.exp(x), 0));
-    }, 0);
-  const digits = [0, 1, 2];
-  const every = digits.flatMap((a) => digits.flatMap((b) => digits.map((c) => [a, b, c])));
-  const best = every.map((ids) => ({ ids, score: score(ids) })).sort((a, b) => b.score - a.score);
-  const found = steps.at(-1) ?? [];
+}
+
+function checkBeams(found: readonly Beam[], best: readonly { ids: number[]; score: number }[]) {
   assert.deepEqual(
     found.map(({ ids }) => ids),
     best.map(({ ids }) => ids),
   );
   near(
-    found.map((beam) => beam.score),
-    best.map((beam) => beam.score),
+    found.map(({ score }) => score),
+    best.map(({ score }) => score),
     1e-9,
   );
+}
+
+test("as many beams as there are texts find all of them, the likeliest first", () => {
+  const found = [...searchBeams(world(), { beams: 27, ids: [0], length: 3 })].at(-1) ?? [];
+  const digits = [0, 1, 2];
+  const every = digits.flatMap((a) => digits.flatMap((b) => digits.map((c) => [a, b, c])));
+  const best = every.map((ids) => ({ ids, score: scoreOf(ids) }));
+  checkBeams(
+    found,
+    best.sort((a, b) => b.score - a.score),
+  );
+});
+
+test("texts that end are compared with those that go on by ln probability a piece", () => {
+  const wanted = { beams: 15, ids: [0], length: 3, end: 2 };
+  const found = [...searchBeams(world(), wanted)].at(-1) ?? [];
+  const letters = [0, 1];
+  const words: number[][] = [
+    [],
+    ...letters.map((a) => [a]),
+    ...letters.flatMap((a) => letters.map((b) => [a, b])),
+  ];
+  const ended = words.map((ids) => ({ ids, score: scoreOf([...ids, 2]), pieces: ids.length + 1 }));
+  const going = letters.flatMap((a) => letters.flatMap((b) => letters.map((c) => [a, b, c])));
+  const all = [...ended, ...going.map((ids) => ({ ids, score: scoreOf(ids), pieces: 3 }))];
+  checkBeams(
+    found,
+    all.sort((a, b) => b.score / b.pieces - a.score / a.pieces),
+  );
+  assert.equal(found.filter((beam) => beam.ended).length, 7);
+});
+
+test("as many ended texts as beams are enough", () => {
+  // The end is all there is.
+  const logits = { data: Float32Array.of(0, -50, -50), dims: [1, 3] };
+  const sure: Decoder = { append: () => ({ logits }), reorder: () => assert.fail("it goes on") };
+  const steps = [...searchBeams(sure, { beams: 1, ids: [0], length: 9, end: 0 })];
+  assert.equal(steps.length, 1);
+  assert.deepEqual(steps[0][0].ids, []);
+  assert.ok(steps[0][0].ended && Math.abs(steps[0][0].score) < 1e-20);
 });

@@ -12,10 +12,12 @@ import { Adam } from "../examples/training/block";
 import { seeded } from "../examples/training/random";
 import { decoded, numberPair, numbers, pairsOf } from "../examples/translation/corpus";
 import { picture } from "../examples/translation/picture";
-import { Pieces, UNKNOWN } from "../examples/translation/pieces";
+import { BEGIN, END, Pieces, UNKNOWN } from "../examples/translation/pieces";
 import { bar, curve } from "../examples/translation/progress";
 import { Training } from "../examples/translation/train";
 import { Translator } from "../examples/translation/translator";
+import type { Beam } from "../examples/write/generate";
+import { logSumExp } from "../examples/write/sampling";
 import { engine, randomArray } from "./engines";
 
 const corpus = numbers(seeded(1));
@@ -121,6 +123,49 @@ test("the whole model's gradient, along random directions", async () => {
   attention.dispose();
 });
 
+test("pieces written one at a time, with what is before them kept: the same bits as at once", async () => {
+  const attention = await engine("portable");
+  const { used } = attention.memory;
+  const model = new Translator(attention, 9, 11, seeded(2));
+  const sources = [[4, 5, 6, 7], [8, 4], [5]];
+  const texts = [
+    [BEGIN, 4, 10, 9],
+    [BEGIN, 8, 7, 4],
+    [BEGIN, 6, 6, 5],
+  ];
+  const whole = model.begin(sources);
+  const { logits } = whole.append(texts);
+  const parts = model.begin(sources);
+  let last = logits;
+  for (let at = 0; at < 4; at++) last = parts.append(texts.map((ids) => [ids[at]])).logits;
+  assert.deepEqual(last, logits);
+  const alone = model.begin([sources[1]]);
+  assert.deepEqual(alone.append([texts[1]]).logits.data, logits.data.slice(11, 22));
+  for (const decoder of [whole, parts, alone]) decoder.dispose();
+
+  const [greedy] = model.translate([sources[0]], 7);
+  const [beam] = model.translateBeams(sources[0], 1, 7);
+  assert.deepEqual(beam.ids, greedy);
+  const beams = model.translateBeams(sources[0], 4, 7);
+  const mean = ({ ids, score, ended }: Beam) => score / (ids.length + Number(ended));
+  assert.ok(mean(beams[0]) >= mean(beam) - 1e-9);
+  // A beam's score is that of its pieces, each written after those before it.
+  for (const { ids, score, ended } of beams) {
+    const text = [BEGIN, ...ids, ...(ended ? [END] : [])];
+    const decoder = model.begin([sources[0]]);
+    let sum = 0;
+    for (let at = 0; at + 1 < text.length; at++) {
+      const { data } = decoder.append([[text[at]]]).logits;
+      sum += data[text[at + 1]] - logSumExp(data);
+    }
+    decoder.dispose();
+    assert.ok(Math.abs(sum - score) < 1e-5, `${sum}, ${score}`);
+  }
+  model.dispose();
+  assert.equal(attention.memory.used, used);
+  attention.dispose();
+});
+
 /** Runs `run` where every function of Math that engines may round differently throws. */
 function withoutPlatformMathematics<T>(run: () => T): T {
   const exact = [
@@ -168,6 +213,9 @@ test("a short training: the same bits everywhere, most held-out numbers right, c
 
   const { source, target } = numberPair(21);
   assert.deepEqual(training.translate([source]), [target]);
+  const [best, next] = training.translator.translateBeams(training.source.encode(source), 3, 12);
+  assert.equal(training.target.decode(best.ids), target);
+  assert.ok(best.ended && best.score > -0.5 && next.score < best.score, `${best.score}`);
   const alignment = training.align(source);
   assert.deepEqual(alignment.source, ["twenty", "-", "one"]);
   assert.deepEqual(alignment.target, ["ein", "und", "zwanzig", "end"]);

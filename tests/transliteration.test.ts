@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { logSumExp } from "../examples/write/sampling";
 import { engine, variants } from "./engines";
 import { needsModels } from "./models/folder";
 import { Transliterator } from "./models/transliterator";
@@ -12,6 +13,28 @@ for (const variant of variants) {
 
     await t.test("greedy decoding gives the published result", () => {
       assert.equal(model.greedy("آتزمون").text, "atzmon");
+    });
+
+    await t.test("the best of beams is as likely as the greedy one, or likelier", () => {
+      const likelihood = (ids: readonly number[]) => {
+        const { data, dims } = model.decode(model.encode(["محمد"]), [[...ids]]).logits;
+        const next = [...ids.slice(1), end];
+        const sum = next.reduce((total, id, row) => {
+          const logits = data.subarray(row * dims[2], (row + 1) * dims[2]);
+          return total + logits[id] - logSumExp(logits);
+        }, 0);
+        return sum / next.length;
+      };
+      const end = model.end;
+      const beams = model.beams("محمد", 4);
+      assert.equal(beams.length, 4);
+      const found = beams.map(({ ids }) => likelihood(ids));
+      assert.ok(found[0] >= likelihood(model.greedy("محمد").ids) - 1e-6, `${found}`);
+      assert.deepEqual(
+        found,
+        found.toSorted((a, b) => b - a),
+      );
+      assert.equal(model.beams("آتزمون", 4)[0].text, "atzmon");
     });
 
     await t.test("padding changes no state of a shorter word", () => {

@@ -222,9 +222,9 @@ for (const variant of variants) {
     const writer = new Writer(attention, unpackModel(untrained(attention).file));
     const wanted = { ids: ids(10), length: 12, sampling: { temperature: 0 }, random: seeded(1) };
     const likeliest = [...write(writer.begin(), wanted)];
-    const [one] = [...searchBeams(writer.begin(1), 1, wanted)].at(-1) ?? [];
+    const [one] = [...searchBeams(writer.begin(1), { ...wanted, beams: 1 })].at(-1) ?? [];
     assert.deepEqual(one.ids, likeliest);
-    const beams = [...searchBeams(writer.begin(4), 4, wanted)].at(-1) ?? [];
+    const beams = [...searchBeams(writer.begin(4), { ...wanted, beams: 4 })].at(-1) ?? [];
     assert.equal(beams.length, 4);
     assert.ok(beams[0].score >= one.score, `${beams[0].score}, ${one.score}`);
     // The score is that of the text read at once.

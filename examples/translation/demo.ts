@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
+import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { training as gradients } from "wasm-attention/training";
 import { heatmap } from "../semantic-search/heatmap";
@@ -19,7 +20,7 @@ const folder = fileURLToPath(new URL("../../build/translation/", import.meta.url
 
 const attention = await createAttention({
   reproducible: !fast,
-  extensions: [positions, gradients],
+  extensions: [positions, gradients, cache],
 });
 const training = new Training(attention, corpus, seed);
 const { source, target } = training;

@@ -31,10 +31,14 @@ export class Training {
   readonly corpus: Corpus;
   readonly source: Pieces;
   readonly target: Pieces;
-  readonly #attention: Attention<"positions" | "training">;
+  readonly #attention: Attention<"cache" | "positions" | "training">;
   readonly #random: Random;
 
-  constructor(attention: Attention<"positions" | "training">, corpus: Corpus, seed: number) {
+  constructor(
+    attention: Attention<"cache" | "positions" | "training">,
+    corpus: Corpus,
+    seed: number,
+  ) {
     this.#attention = attention;
     this.#random = seeded(seed);
     this.corpus = corpus;

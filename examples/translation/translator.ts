@@ -1,11 +1,14 @@
 // A small transformer (Vaswani et al. 2017): one encoder and one decoder layer, normalised before
 // each part, with their backward passes.
 
-import type { Attention, Tensor } from "wasm-attention";
+import { type Attention, type Tensor, tensor } from "wasm-attention";
+import { createCache } from "wasm-attention/cache";
 import { sinusoidalPositions } from "wasm-attention/positions";
 import { add, crossEntropy, Embedding, LayerNorm, type Parameter } from "../training/block";
 import { FeedForward, Heads, Linear } from "../training/layers";
 import type { Random } from "../training/random";
+import { type Beam, type Decoder, searchBeams } from "../write/generate";
+import { greedy } from "../write/sampling";
 import { BEGIN, END, PADDING } from "./pieces";
 
 const SIZE = 64;
@@ -20,7 +23,7 @@ interface Rows {
 
 export class Translator {
   readonly parameters: readonly Parameter[];
-  readonly #attention: Attention<"positions" | "training">;
+  readonly #attention: Attention<"cache" | "positions" | "training">;
   readonly #embedSource: Embedding;
   readonly #encoder: Residual;
   readonly #encoderFeed: FeedForward;
@@ -33,7 +36,7 @@ export class Translator {
   readonly #output: Linear;
 
   constructor(
-    attention: Attention<"positions" | "training">,
+    attention: Attention<"cache" | "positions" | "training">,
     sources: number,
     targets: number,
     random: Random,
@@ -89,24 +92,63 @@ export class Translator {
 
   /** Piece by piece, always the likeliest; at most `most` pieces. */
   translate(sources: readonly number[][], most: number): number[][] {
-    const source = pad(sources);
-    const memory = this.#encode(source, false);
-    const written = sources.map(() => [BEGIN]);
+    const written: number[][] = sources.map(() => []);
     const done = sources.map(() => false);
+    const decoder = this.begin(sources);
+    let next = sources.map(() => [BEGIN]);
     for (let length = 1; length <= most && done.includes(false); length++) {
-      const { logits } = this.#decode(pad(written), memory, source.lengths);
-      const classes = logits.dims[2];
-      written.forEach((ids, b) => {
-        const end = (b * length + length) * classes;
-        const id = largest(logits.data.subarray(end - classes, end));
+      const { data, dims } = decoder.append(next).logits;
+      next = written.map((ids, b) => {
+        const id = greedy(data.subarray(b * dims[1], (b + 1) * dims[1]));
         done[b] ||= id === END;
         ids.push(id);
+        return [id];
       });
     }
+    decoder.dispose();
     return written.map((ids) => {
       const end = ids.indexOf(END);
-      return ids.slice(1, end < 0 ? undefined : end);
+      return end < 0 ? ids : ids.slice(0, end);
     });
+  }
+
+  /** The likeliest of several translations that are written side by side, the best first. */
+  translateBeams(source: readonly number[], beams: number, most: number): readonly Beam[] {
+    const decoder = this.begin(Array.from({ length: beams }, () => [...source]));
+    const wanted = { beams, ids: [BEGIN], length: most, end: END };
+    const found = [...searchBeams(decoder, wanted)].at(-1) ?? [];
+    decoder.dispose();
+    return found;
+  }
+
+  /** Translations of the sources, each empty yet; keys and values of what is written are kept. */
+  begin(sources: readonly number[][]): Decoder & { dispose(): void } {
+    const attention = this.#attention;
+    const { ids, lengths } = pad(sources);
+    const { data, dims } = this.#encode({ ids, lengths }, false);
+    const cache = createCache(attention, {
+      keyValueHeads: HEADS,
+      headSize: SIZE / HEADS,
+      sequences: lengths.length,
+    });
+    const append = (ids: readonly (readonly number[])[]) => {
+      const [batch, length] = [ids.length, ids[0].length];
+      const positions = Array.from({ length }, (_, i) => cache.length() + i);
+      const table = sinusoidalPositions(attention, { positions, size: SIZE });
+      const y = this.#embedTarget.forward(Int32Array.from(ids.flat()), batch, table);
+      const sequences = [...ids.keys()];
+      const self = this.#decoder.forward(y, undefined, { cache, sequences });
+      const memory = tensor(data.subarray(0, batch * dims[1] * SIZE), [batch, dims[1], SIZE]);
+      const across = { keyLengths: lengths.slice(0, batch) };
+      const cross = this.#cross.forward(self.output, memory, across);
+      const top = this.#outputNorm.forward(this.#decoderFeed.forward(cross.output));
+      return { logits: lastRows(this.#output.forward(top)) };
+    };
+    return {
+      append,
+      reorder: (order) => cache.reorder(order, [...order.keys()]),
+      dispose: () => cache.dispose(),
+    };
   }
 
   /** How each head of the decoder looks at a source while it writes a target: [heads, target + end, source]. */
@@ -173,7 +215,7 @@ class Residual {
   readonly #norm: LayerNorm;
   readonly #heads: Heads;
 
-  constructor(attention: Attention<"positions" | "training">, random: Random) {
+  constructor(attention: Attention<"cache" | "positions" | "training">, random: Random) {
     this.#norm = new LayerNorm(SIZE, random);
     this.#heads = new Heads(attention, SIZE, HEADS, random);
     this.parameters = [...this.#norm.parameters, ...this.#heads.parameters];
@@ -208,8 +250,12 @@ function pad(sequences: readonly (readonly number[])[]): Rows {
   return { ids, lengths };
 }
 
-function largest(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
-  return best;
+/** [B, L, classes] → [B, classes] */
+function lastRows({ data, dims: [batch, length, classes] }: Tensor): Tensor {
+  const rows = new Float32Array(batch * classes);
+  for (let b = 0; b < batch; b++) {
+    const end = (b + 1) * length * classes;
+    rows.set(data.subarray(end - classes, end), b * classes);
+  }
+  return tensor(rows, [batch, classes]);
 }

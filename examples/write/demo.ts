@@ -9,7 +9,7 @@ import { positions } from "wasm-attention/positions";
 import { seeded } from "../training/random";
 import { readArguments } from "./arguments";
 import type { Report } from "./evaluation";
-import { searchBeams, write } from "./generate";
+import { type Beam, searchBeams, write } from "./generate";
 import { unpackModel } from "./weights";
 import { type Texts, Writer } from "./writer";
 
@@ -46,7 +46,7 @@ if (beams === 1) {
   for (const id of write(texts, { ids, length, sampling, random: seeded(seed) }))
     process.stdout.write(vocabulary.added(id));
 } else {
-  for (const best of searchBeams(texts, beams, { ids, length }))
+  for (const best of searchBeams(texts, { beams, ids, length }))
     if (best[0].ids.length === length) show(best);
 }
 const seconds = (performance.now() - begin) / 1000;
@@ -60,7 +60,7 @@ writer.dispose();
 attention.dispose();
 
 /** The best as text, the others with where they part from it. */
-function show([best, ...others]: { ids: readonly number[]; score: number }[]): void {
+function show([best, ...others]: readonly Beam[]): void {
   const written = (ids: readonly number[]) => ids.map((id) => vocabulary.added(id)).join("");
   console.log(written(best.ids));
   console.log(

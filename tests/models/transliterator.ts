@@ -11,7 +11,9 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
+import { type AttentionCache, createCache } from "wasm-attention/cache";
 import { add, layerNorm, relu } from "../../examples/semantic-search/blocks";
+import { type Decoder, searchBeams } from "../../examples/write/generate";
 import type { Whole } from "../engines";
 import { readModel } from "./ctranslate2";
 import { modelFile } from "./folder";
@@ -27,6 +29,15 @@ export interface Memory {
   readonly states: Tensor;
   readonly keyLengths: number[];
 }
+
+/** Of each layer, and which sequence of it each row is. */
+interface Kept {
+  readonly caches: readonly AttentionCache[];
+  readonly sequences: readonly number[];
+}
+
+/** More pieces than a word has. */
+const LONGEST = 40;
 
 export class Transliterator {
   readonly #attention: Whole;
@@ -74,15 +85,21 @@ export class Transliterator {
    * Logits [words, pieces, vocabulary] of what follows each prefix of `targets`, and the weights
    * of each cross-attention [words, heads, pieces, characters].
    */
-  decode({ states, keyLengths }: Memory, targets: readonly number[][]) {
-    let x = this.#embed("decoder", targets, targets[0].length);
+  decode(memory: Memory, targets: readonly number[][]) {
+    return this.#decode(memory, this.#embed("decoder", targets, targets[0].length));
+  }
+
+  #decode({ states, keyLengths }: Memory, embedded: Tensor, kept?: Kept) {
+    let x = embedded;
     const weights: Tensor[] = [];
     for (let i = 0; i < LAYERS; i++) {
       const name = `decoder/layer_${i}`;
       const normed = this.#norm(`${name}/self_attention`, x);
       x = add(
-        this.#self(name).forward({ query: normed, key: normed, value: normed }, { causal: true })
-          .output,
+        this.#self(name).forward(
+          { query: normed, key: normed, value: normed },
+          kept ? { cache: kept.caches[i], sequences: kept.sequences } : { causal: true },
+        ).output,
         x,
       );
       const asked = this.#norm(`${name}/attention`, x);
@@ -99,23 +116,62 @@ export class Transliterator {
     return { logits: this.#project("decoder/projection", this.#norm("decoder", x)), weights };
   }
 
+  /** The id that ends a text. */
+  get end(): number {
+    return this.#target.indexOf(END);
+  }
+
   /** The likeliest piece at each step, until the end. */
   greedy(word: string): { text: string; ids: number[] } {
-    const memory = this.encode([word]);
-    const ids = [this.#target.indexOf(START)];
-    while (ids.length < 40) {
-      const { logits } = this.decode(memory, [ids]);
-      const last = logits.data.subarray(-(logits.dims.at(-1) as number));
-      const best = last.indexOf(Math.max(...last));
-      if (this.#target[best] === END) break;
-      ids.push(best);
-    }
+    const [best] = this.beams(word, 1);
+    return best;
+  }
+
+  /** The likeliest of `beams` texts that are written side by side, the best first. */
+  beams(word: string, beams: number): { text: string; ids: number[] }[] {
+    const start = this.#target.indexOf(START);
+    const decoder = this.#begin(this.encode(Array.from({ length: beams }, () => word)));
+    const { end } = this;
+    const found = [...searchBeams(decoder, { beams, ids: [start], length: LONGEST, end })].at(-1);
+    decoder.dispose();
+    return (found ?? []).map(({ ids }) => ({
+      text: ids.map((id) => this.#target[id]).join(""),
+      ids: [start, ...ids],
+    }));
+  }
+
+  /** As `decode`, a piece after the other: keys and values of those before are kept in each layer. */
+  #begin({ states, keyLengths }: Memory): Decoder & { dispose(): void } {
+    const caches = Array.from({ length: LAYERS }, () =>
+      createCache(this.#attention, {
+        keyValueHeads: HEADS,
+        headSize: SIZE / HEADS,
+        sequences: keyLengths.length,
+      }),
+    );
+    const append = (ids: readonly (readonly number[])[]) => {
+      const sequences = [...ids.keys()];
+      const part = states.data.subarray(0, (states.data.length / keyLengths.length) * ids.length);
+      const memory = {
+        states: tensor(part, [ids.length, states.dims[1], SIZE]),
+        keyLengths: keyLengths.slice(0, ids.length),
+      };
+      const before = caches[0].length();
+      const logits = this.#decode(memory, this.#embed("decoder", ids, ids[0].length, before), {
+        caches,
+        sequences,
+      }).logits;
+      const last = Float32Array.from(sequences.flatMap((b) => [...lastRow(logits, b)]));
+      return { logits: tensor(last, [ids.length, logits.dims[2]]) };
+    };
     return {
-      text: ids
-        .slice(1)
-        .map((id) => this.#target[id])
-        .join(""),
-      ids,
+      append,
+      reorder: (order) => {
+        for (const cache of caches) cache.reorder(order, [...order.keys()]);
+      },
+      dispose: () => {
+        for (const cache of caches) cache.dispose();
+      },
     };
   }
 
@@ -194,7 +250,7 @@ export class Transliterator {
   }
 
   /** √d · embedding, plus sines and cosines of positions that start at 1. */
-  #embed(side: string, batch: readonly number[][], rows: number): Tensor {
+  #embed(side: string, batch: readonly (readonly number[])[], rows: number, before = 0): Tensor {
     const table = this.#at(`${side}/embeddings/weight`).data;
     const data = new Float32Array(batch.length * rows * SIZE);
     const half = SIZE / 2;
@@ -202,7 +258,7 @@ export class Transliterator {
       ids.forEach((id, i) => {
         const row = (b * rows + i) * SIZE;
         for (let k = 0; k < SIZE; k++) {
-          const angle = (i + 1) * 10000 ** (-(k % half) / (half - 1));
+          const angle = (before + i + 1) * 10000 ** (-(k % half) / (half - 1));
           const wave = k < half ? Math.sin(angle) : Math.cos(angle);
           data[row + k] = Math.sqrt(SIZE) * table[id * SIZE + k] + wave;
         }
@@ -210,4 +266,10 @@ export class Transliterator {
     });
     return tensor(data, [batch.length, rows, SIZE]);
   }
+}
+
+/** Of the pieces of text b. */
+function lastRow({ data, dims: [, rows, pieces] }: Tensor, b: number): Float32Array {
+  const end = (b + 1) * rows * pieces;
+  return data.subarray(end - pieces, end);
 }
