@@ -36,7 +36,7 @@ export const kernels: readonly Mutant[] = [
     name: "query heads read key heads in turn instead of in groups",
     file: "assembly/attend/heads.ts",
     find: "return h / groupSize(frame);",
-    replace: "return h % size(frame, Slot.keyValueHeads);",
+    replace: "return h % frame.keyValueHeads;",
     tests: ["tests/semantics.test.ts", "tests/attend.test.ts"],
     only,
   },
