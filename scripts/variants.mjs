@@ -152,17 +152,20 @@ export function bytesOf(symbols, { relaxed = false, threads = false }) {
   return Uint8Array.from(bytes);
 }
 
-/** What a text of modules is written in: 91 letters that no language, page or JSON has to escape. */
-const LETTERS = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)).filter(
+/**
+ * What a text of modules is written in: 90 letters that no language, page or JSON has to escape, and
+ * no space, which tools take from the ends of lines.
+ */
+const LETTERS = Array.from({ length: 94 }, (_, index) => String.fromCharCode(33 + index)).filter(
   (letter) => !"$<\\`".includes(letter),
 );
-const [TWO, THREE, MULTIPLY, WHICH, MEMORY] = LETTERS.slice(86);
+const [TWO, THREE, MULTIPLY, WHICH, MEMORY] = LETTERS.slice(85);
 
 /** All builds as one text, in lines, since minifiers take seconds for one that is long. */
 export function textOf(symbols) {
   const letter = (byte) => {
-    if (byte < 86) return LETTERS[byte];
-    return byte < 172 ? TWO + LETTERS[byte - 86] : THREE + LETTERS[byte - 172];
+    if (byte < 85) return LETTERS[byte];
+    return byte < 170 ? TWO + LETTERS[byte - 85] : THREE + LETTERS[byte - 170];
   };
   const text = symbols.map((symbol) => {
     if (typeof symbol === "number") return letter(symbol);

@@ -3,21 +3,19 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LayerOptions, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { type LayerOptions, MultiHeadAttention, type Tensor } from "wasm-attention";
 import { multiHeadBackward } from "wasm-attention/training";
-import { engine, randomArray, variants } from "./engines";
+import { engine, randomArray, randomTensor, variants } from "./engines";
 import { dropoutFactors } from "./philox";
 import { attend, linear, type Round, shareOfTolerance } from "./reference";
 import { attendBackward, type BackwardProblem } from "./reference-backward";
 import { linearGradients, type Numbers, splitHeads } from "./reference-layer";
 
+const of = (seed: number, ...dims: number[]) => randomTensor(dims, seed);
+
 const [B, L, H, Hkv, D, Dv] = [2, 9, 4, 2, 5, 3];
 const [queryInput, keyInput, valueInput, outputSize] = [11, 13, 7, 19];
 
-const of = (seed: number, ...dims: number[]) => {
-  const elements = dims.reduce((a, b) => a * b, 1);
-  return tensor(randomArray(elements, seed), dims);
-};
 const weights = {
   wq: of(1, queryInput, H * D),
   wk: of(2, keyInput, Hkv * D),

@@ -2,21 +2,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MultiHeadAttention, tensor } from "wasm-attention";
+import { MultiHeadAttention } from "wasm-attention";
 import { multiHeadBackward } from "wasm-attention/training";
-import { engine, randomArray, variants } from "./engines";
+import { engine, randomTensor, variants } from "./engines";
+
+const of = (seed: number, ...dims: number[]) => randomTensor(dims, seed);
 
 const [B, L, H, Hkv, D, Dv] = [2, 9, 4, 2, 5, 3];
 const [queryInput, keyInput, valueInput, outputSize] = [11, 13, 7, 19];
 
-const of = (seed: number, ...dims: number[]) =>
-  tensor(
-    randomArray(
-      dims.reduce((a, b) => a * b, 1),
-      seed,
-    ),
-    dims,
-  );
 const weights = {
   wq: of(1, queryInput, H * D),
   wk: of(2, keyInput, Hkv * D),

@@ -8,22 +8,13 @@ import {
   DisposedError,
   MultiHeadAttention,
   type Tensor,
-  tensor,
 } from "wasm-attention";
-import { randomArray } from "./engines";
+import { randomTensor } from "./engines";
 
-const of = (dims: number[], seed: number) =>
-  tensor(
-    randomArray(
-      dims.reduce((a, b) => a * b, 1),
-      seed,
-    ),
-    dims,
-  );
 const bytes = ({ data }: Tensor) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 
-const x = of([1, 6, 900, 64], 1);
-const small = of([1, 2, 10, 8], 2);
+const x = randomTensor([1, 6, 900, 64], 1);
+const small = randomTensor([1, 2, 10, 8], 2);
 
 for (const threads of [1, 2]) {
   const name = threads === 1 ? "in slices" : "on workers";
@@ -128,13 +119,13 @@ for (const threads of [1, 2]) {
     using attention = await start();
     const { used } = attention.memory;
     const weights = {
-      wq: of([64, 64], 3),
-      wk: of([64, 64], 4),
-      wv: of([64, 64], 5),
-      dense: of([64, 4096], 6),
+      wq: randomTensor([64, 64], 3),
+      wk: randomTensor([64, 64], 4),
+      wv: randomTensor([64, 64], 5),
+      dense: randomTensor([64, 4096], 6),
     };
     const layer = MultiHeadAttention.fromMatrices(attention, weights, { heads: 4 });
-    const [query, key] = [of([800, 64], 7), of([8, 64], 8)];
+    const [query, key] = [randomTensor([800, 64], 7), randomTensor([8, 64], 8)];
     const expected = layer.forward({ query, key }).output;
     const later = layer.forwardAsync({ query, key });
     // Until the last projection has begun, by far the longest.
@@ -151,7 +142,7 @@ for (const threads of [1, 2]) {
 
   test(`${name}: an abort ends a call long before its end`, async () => {
     using attention = await start();
-    const long = of([1, 6, 2000, 64], 9);
+    const long = randomTensor([1, 6, 2000, 64], 9);
     // The first call compiles.
     await attention.attendAsync(long, long, long);
     let begun = performance.now();
@@ -217,16 +208,16 @@ for (const threads of [1, 2]) {
     test(`${name}: forwardAsync${addZeroAttention ? " with a zero key" : ""}`, async () => {
       using attention = await start();
       const weights = {
-        wq: of([96, 96], 3),
-        wk: of([96, 96], 4),
-        wv: of([96, 96], 5),
-        dense: of([96, 96], 6),
+        wq: randomTensor([96, 96], 3),
+        wk: randomTensor([96, 96], 4),
+        wv: randomTensor([96, 96], 5),
+        dense: randomTensor([96, 96], 6),
       };
       using layer = MultiHeadAttention.fromMatrices(attention, weights, {
         heads: 4,
         addZeroAttention,
       });
-      const rows = of([2, 400, 96], 7);
+      const rows = randomTensor([2, 400, 96], 7);
       const { used } = attention.memory;
       const expected = layer.forward({ query: rows, key: rows, value: rows }, { weights: true });
       const later = layer.forwardAsync({ query: rows, key: rows, value: rows }, { weights: true });

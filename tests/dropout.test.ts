@@ -5,17 +5,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { attendPacked, type Tensor, tensor } from "wasm-attention";
 import { type AttendState, attendBackward, attendPackedBackward } from "wasm-attention/training";
-import { engine, randomArray, variants } from "./engines";
+import { engine, randomTensor, variants } from "./engines";
 import { dropoutFactors, philox } from "./philox";
-
-const of = (dims: number[], seed: number) =>
-  tensor(
-    randomArray(
-      dims.reduce((a, b) => a * b, 1),
-      seed,
-    ),
-    dims,
-  );
 
 test("the tests' own Philox-4x32-10 gives Random123's known answers", () => {
   const all = 0xffffffff;
@@ -72,7 +63,7 @@ for (const variant of variants) {
 
   test(`logSumExp is that of all weights, ${variant}`, async () => {
     const attention = await engine(variant);
-    const [q, k, v] = [1, 2, 3].map((seed) => of([2, 2, 70, 16], seed));
+    const [q, k, v] = [1, 2, 3].map((seed) => randomTensor([2, 2, 70, 16], seed));
     const dropout = { probability: 0.3, seed: 7 };
     const dropped = attention.attend(q, k, v, { logSumExp: true, dropout });
     assert.deepEqual(dropped.logSumExp, attention.attend(q, k, v, { logSumExp: true }).logSumExp);
@@ -94,8 +85,8 @@ for (const variant of variants) {
       }
       return tensor(data, [3, longest, x.dims[1], x.dims[2]]);
     };
-    const [q, g] = [1, 2].map((seed) => of([198, 2, 16], seed));
-    const [k, v] = [3, 4].map((seed) => of([334, 2, 16], seed));
+    const [q, g] = [1, 2].map((seed) => randomTensor([198, 2, 16], seed));
+    const [k, v] = [3, 4].map((seed) => randomTensor([334, 2, 16], seed));
     const shared = { dropout: { probability: 0.4, seed: 11 }, logSumExp: true };
     const packed = { ...shared, cumulativeQueries: queries, cumulativeKeys: keys };
     const batch = { ...shared, layout: "BLHD", queryLengths, keyLengths } as const;

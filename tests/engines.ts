@@ -2,7 +2,13 @@
 
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
-import { type Attention, type AttentionOptions, createAttention } from "wasm-attention";
+import {
+  type Attention,
+  type AttentionOptions,
+  createAttention,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
 import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { training } from "wasm-attention/training";
@@ -50,3 +56,15 @@ export function randomArray(length: number, seed: number, amplitude = 1): Float3
   const next = random(seed);
   return Float32Array.from({ length }, () => next() * amplitude);
 }
+
+export function randomTensor(dims: readonly number[], seed: number, amplitude = 1): Tensor {
+  const elements = dims.reduce((product, size) => product * size, 1);
+  return tensor(randomArray(elements, seed, amplitude), dims);
+}
+
+/** The bits of every tensor of a result, by name: NaN's too. */
+export const bitsOf = (result: object) =>
+  Object.entries(result).map(([name, { data }]: [string, Tensor]) => [
+    name,
+    Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64"),
+  ]);

@@ -1,205 +1,147 @@
 // Memory that runs out at every allocation of a call in turn: each is a MemoryError, nothing stays
-// allocated, and the next call is right.
+// allocated, and the next call is right. The calls are the battery's, and a few that it has no bits of.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type AllocatedTensor,
-  attendPacked,
-  linear,
-  MemoryError,
-  MultiHeadAttention,
-  mergeStates,
-  prepareLinear,
-  tensor,
-} from "wasm-attention";
-import { rotate } from "wasm-attention/positions";
-import {
-  type AttendState,
-  attendBackward,
-  attendPackedBackward,
-  linearBackward,
-  multiHeadBackward,
-} from "wasm-attention/training";
+import * as main from "wasm-attention";
+import * as cache from "wasm-attention/cache";
+import * as positions from "wasm-attention/positions";
+import * as training from "wasm-attention/training";
 import { arenaClass } from "./arena";
-import { engine, randomArray, type Whole } from "./engines";
+import { allCases } from "./battery/battery";
+import type { Operation } from "./battery/operations";
+import { engine, randomTensor, type Whole } from "./engines";
 
-const x = tensor(randomArray(2 * 2 * 5 * 4, 1), [2, 2, 5, 4]);
-const packed = tensor(x.data, [20, 1, 4]);
-const rows = tensor(randomArray(40, 2), [2, 5, 4]);
-const eye = { weight: tensor(randomArray(16, 3), [4, 4]), order: "in,out" } as const;
-const { order } = eye;
+const { MemoryError, MultiHeadAttention, prepareLinear } = main;
+const wasm = { ...main, ...cache, ...positions, ...training };
+
+const eye = { weight: randomTensor([4, 4], 3), order: "in,out" } as const;
 const eyes = { query: eye, key: eye, value: eye, output: eye };
-const extra = {
-  heads: 2,
-  addZeroAttention: true,
-  biasKeyValue: { key: tensor(randomArray(4, 4), [4]), value: tensor(randomArray(4, 5), [4]) },
-};
+const x = randomTensor([2, 5, 4], 2);
 
-const everything = {
-  causal: true,
-  mask: { data: new Uint8Array(25).fill(1), dims: [5, 5] },
-  blockMask: { data: Uint8Array.of(1), dims: [1, 1, 1, 1], size: 5 },
-  alibi: { slopes: [1, 2] },
-  sinks: [0, 1],
-  scoreMod: () => undefined,
-  weights: true,
-  scores: "raw",
-  logSumExp: true,
-} as const;
-
-const calls: [name: string, call: (attention: Whole) => unknown][] = [
-  ["attend", (a) => a.attend(x, x, x)],
-  ["attend with every option", (a) => a.attend(x, x, x, everything)],
+const others: readonly Operation[] = [
   [
-    "attendPacked",
-    (a) => attendPacked(a, packed, packed, packed, { cumulativeQueries: [0, 7, 20] }),
-  ],
-  [
-    "mergeStates",
+    "allocate",
     (a) => {
-      const state = { output: x, logSumExp: tensor(new Float32Array(20), [2, 2, 5]) };
-      return mergeStates(a, [state, state]);
+      using allocated = a.allocate([7]);
+      return [{ data: new Float32Array(7), dims: allocated.dims }];
     },
   ],
   [
-    "attendBackward",
-    (a) => {
-      const options = { ...everything, scoreMod: undefined, mask: new Float32Array(25) };
-      const state = a.attend(x, x, x, options) as AttendState;
-      const gradients = { mask: true, alibi: true, sinks: true };
-      return attendBackward(
-        a,
-        { ...state, query: x, key: x, value: x, outputGradient: x },
-        { ...options, gradients },
-      );
-    },
-  ],
-  [
-    "attendPackedBackward",
-    (a) => {
-      const options = { cumulativeQueries: [0, 7, 20], logSumExp: true };
-      const state = attendPacked(a, packed, packed, packed, options) as AttendState;
-      return attendPackedBackward(
-        a,
-        { ...state, query: packed, key: packed, value: packed, outputGradient: packed },
-        options,
-      );
-    },
-  ],
-  ["rotate", (a) => rotate(a, x)],
-  ["allocate", (a) => a.allocate([7]).dispose()],
-  ["prepareLinear", (a) => prepareLinear(a, eye.weight, { order }).dispose()],
-  [
-    "linear",
-    (a) => {
-      using weight = prepareLinear(a, eye.weight, { order });
-      return linear(a, rows, weight);
-    },
-  ],
-  [
-    "linearBackward",
-    (a) => {
-      using weight = prepareLinear(a, eye.weight, { order, bias: new Float32Array(4) });
-      return linearBackward(a, rows, rows, weight);
-    },
+    "scoreMod",
+    (a) => [
+      a.attend(x, x, x, { scoreMod: ({ scores }) => scores.fill(0.5), scores: "raw" }).output,
+    ],
   ],
   [
     "update",
     (a) => {
-      using weight = prepareLinear(a, eye.weight, { order });
-      weight.update(tensor(randomArray(16, 9), [4, 4]));
-      return linear(a, rows, weight);
+      using weight = prepareLinear(a, eye.weight, { order: eye.order });
+      weight.update(randomTensor([4, 4], 9));
+      return [main.linear(a, x, weight)];
     },
   ],
   [
-    "backward",
+    "a record that no backward pass reads",
     (a) => {
       using layer = new MultiHeadAttention(a, { heads: 2 }, eyes);
-      const { record } = layer.forward(rows, { record: true });
-      assert.ok(record);
-      using pass = record;
-      return multiHeadBackward(layer, rows, pass);
-    },
-  ],
-  ["new MultiHeadAttention", (a) => new MultiHeadAttention(a, { heads: 2 }, eyes).dispose()],
-  [
-    "forward",
-    (a) => {
-      using layer = new MultiHeadAttention(a, { heads: 2 }, eyes);
-      return layer.forward({ query: rows, key: rows, value: rows }, { weights: "mean" });
+      const { output, record } = layer.forward(x, { record: true });
+      record.dispose();
+      return [output];
     },
   ],
   [
-    "forward with rows appended",
+    "a bias key and zeros, with weights of every head",
     (a) => {
-      using layer = new MultiHeadAttention(a, extra, eyes);
-      return layer.forward(
-        { query: rows, key: rows, value: rows },
-        { weights: true, logSumExp: true },
-      );
+      const biasKeyValue = { key: randomTensor([4], 4), value: randomTensor([4], 5) };
+      const config = { heads: 2, addZeroAttention: true, biasKeyValue };
+      using layer = new MultiHeadAttention(a, config, eyes);
+      const { output, weights, logSumExp } = layer.forward(x, { weights: true, logSumExp: true });
+      return [output, weights, logSumExp];
     },
   ],
 ];
+const calls = [...allCases, ...others];
+const call = async ([, run]: Operation, attention: Whole) => [...(await run(attention, wasm))];
+
+/** What needs no linear memory. */
+const none: string[] = [];
 
 const { prototype } = await arenaClass();
 const { allocate } = prototype;
 /** Fails the allocation after so many more. */
 let remaining = Number.POSITIVE_INFINITY;
 let asked = 0;
+/** Most bytes in blocks at once. */
+let peak = 0;
 prototype.allocate = function (operation, bytes) {
   asked++;
   if (remaining-- === 0) throw new MemoryError(operation, "memory", `${bytes}`, "none");
-  return allocate.call(this, operation, bytes);
+  const address = allocate.call(this, operation, bytes);
+  peak = Math.max(peak, this.used);
+  return address;
 };
 
-for (const [name, call] of calls) {
-  test(`${name}: each of its blocks that fails is a MemoryError, and nothing stays`, async () => {
-    const attention = await engine("portable");
-    const want = call(attention);
+for (const one of calls) {
+  test(`${one[0]}: each of its blocks that fails is a MemoryError, and nothing stays`, async () => {
+    using attention = await engine("portable");
+    const want = await call(one, attention);
     const { used } = attention.memory;
     asked = 0;
-    call(attention);
+    await call(one, attention);
     const blocks = asked;
-    assert.ok(blocks > 0);
+    if (blocks === 0) none.push(one[0]);
     for (let nth = 0; nth < blocks; nth++) {
       remaining = nth;
-      assert.throws(() => call(attention), MemoryError, `block ${nth}`);
+      await assert.rejects(call(one, attention), MemoryError, `block ${nth}`);
       remaining = Number.POSITIVE_INFINITY;
       assert.equal(attention.memory.used, used, `block ${nth}`);
-      assert.deepEqual(call(attention), want);
     }
+    assert.deepEqual(await call(one, attention), want);
   });
 }
 
+test("all but tables and half floats need memory", () => {
+  assert.deepEqual(none, [
+    "rotary frequencies, scaled",
+    "sinusoidal positions",
+    "biases of T5 and slopes of ALiBi",
+    "half floats",
+  ]);
+});
+
+/** Shares of what a call needs that are left to it. */
+const TRIES = 8;
+
 test("memory that is full, but for less than a call needs, is a MemoryError too", async () => {
-  const attention = await engine("portable", { maximumMemory: 2 ** 17 });
-  for (const [name, call] of calls) {
-    const want = call(attention);
-    const { used, maximum } = attention.memory;
-    let refused = 0;
-    for (let left = 0; left < maximum; left += 64) {
-      let filler: AllocatedTensor | undefined;
-      try {
-        filler = attention.allocate([(maximum - used - left) / 4]);
-      } catch {
-        // The constants of the module are not to be had.
-        continue;
-      }
-      const before = attention.memory.used;
-      try {
-        call(attention);
-        break;
-      } catch (error) {
-        assert.ok(error instanceof MemoryError, `${name}: ${error}`);
-        assert.equal(attention.memory.used, before);
-        refused++;
-      } finally {
-        filler.dispose();
-      }
+  using attention = await engine("portable", { maximumMemory: 2 ** 26 });
+  let most = attention.memory.maximum;
+  const filling = (left: number) => attention.allocate([(most - left) / 4]);
+  // The constants of the modules are not to be had.
+  for (let full: { dispose(): void } | undefined; !full; ) {
+    most -= 64;
+    try {
+      full = filling(0);
+      full.dispose();
+    } catch (error) {
+      assert.ok(error instanceof MemoryError && most > 0);
     }
-    assert.ok(refused > 0);
-    assert.deepEqual(call(attention), want);
+  }
+  for (const one of calls) {
+    const { used } = attention.memory;
+    peak = used;
+    const want = await call(one, attention);
+    const needed = peak - used;
+    for (let share = 0; share < TRIES; share++) {
+      const left = Math.floor((needed * share) / TRIES / 64) * 64;
+      if (left >= needed) continue;
+      const filler = filling(left);
+      const before = attention.memory.used;
+      await assert.rejects(call(one, attention), MemoryError, `${one[0]}: ${left} bytes left`);
+      assert.equal(attention.memory.used, before);
+      filler.dispose();
+    }
+    assert.deepEqual(await call(one, attention), want);
     assert.equal(attention.memory.used, used);
   }
 });

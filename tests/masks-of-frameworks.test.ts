@@ -4,16 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
 import { type AttendState, attendBackward } from "wasm-attention/training";
-import { engine, random, randomArray, variants } from "./engines";
+import { engine, random, randomTensor, variants } from "./engines";
 
-const of = (seed: number, ...dims: number[]) =>
-  tensor(
-    randomArray(
-      dims.reduce((a, b) => a * b, 1),
-      seed,
-    ),
-    dims,
-  );
+const of = (seed: number, ...dims: number[]) => randomTensor(dims, seed);
 
 type Plain = { data: Float32Array | Uint8Array; dims: number[] };
 

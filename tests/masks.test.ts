@@ -5,16 +5,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type AttendOptions, type Mask, type Tensor, tensor } from "wasm-attention";
 import { type AttendState, attendBackward } from "wasm-attention/training";
-import { engine, random, randomArray, variants, type Whole } from "./engines";
+import { engine, random, randomTensor, variants, type Whole } from "./engines";
 
-const of = (seed: number, ...dims: number[]) =>
-  tensor(
-    randomArray(
-      dims.reduce((a, b) => a * b, 1),
-      seed,
-    ),
-    dims,
-  );
+const of = (seed: number, ...dims: number[]) => randomTensor(dims, seed);
 
 /** Whole numbers: with a scale of 1/4 no sum of scores and masks rounds. */
 function exact(seed: number, ...dims: number[]): Tensor {

@@ -13,6 +13,12 @@ const files = folders.flatMap((folder) => {
   if (names.length === 0) throw new Error(`no tests in ${folder}`);
   return names.map((name) => join(folder, name));
 });
+if (folder === "tests") {
+  console.log(
+    "left out: browsers (npm run test:browsers), engines and platforms (npm run test:runtimes),",
+  );
+  console.log("published cases (npm run conformance -- DIR), faults put in (npm run mutants)");
+}
 const { status } = spawnSync(process.execPath, ["--import", "tsx", "--test", ...flags, ...files], {
   stdio: "inherit",
 });

@@ -2,36 +2,19 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  attendPacked,
-  linear,
-  MultiHeadAttention,
-  prepareLinear,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { attendPacked, linear, MultiHeadAttention, prepareLinear } from "wasm-attention";
 import { type AttendState, attendBackward, linearBackward } from "wasm-attention/training";
-import { engine, randomArray, variants, type Whole } from "./engines";
+import { bitsOf, engine, randomArray, randomTensor, variants, type Whole } from "./engines";
 
-const of = (dims: number[], seed: number) =>
-  tensor(
-    randomArray(
-      dims.reduce((a, b) => a * b, 1),
-      seed,
-    ),
-    dims,
-  );
-
-const bytesOf = (result: object) =>
-  Object.entries(result).map(([name, { data }]: [string, Tensor]) => [
-    name,
-    Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64"),
-  ]);
-
-const [q, k, v] = [of([2, 6, 150, 32], 1), of([2, 2, 333, 32], 2), of([2, 2, 333, 48], 3)];
-const few = of([2, 6, 5, 32], 4);
-const rows = of([3, 100, 96], 5);
-const matrix = (inputs: number, outputs: number, seed: number) => of([inputs, outputs], seed);
+const [q, k, v] = [
+  randomTensor([2, 6, 150, 32], 1),
+  randomTensor([2, 2, 333, 32], 2),
+  randomTensor([2, 2, 333, 48], 3),
+];
+const few = randomTensor([2, 6, 5, 32], 4);
+const rows = randomTensor([3, 100, 96], 5);
+const matrix = (inputs: number, outputs: number, seed: number) =>
+  randomTensor([inputs, outputs], seed);
 
 type Call = [name: string, call: (a: Whole) => object];
 
@@ -44,7 +27,10 @@ const calls: Call[] = [
   ],
   ["mean weights", (a) => a.attend(q, k, v, { weights: "mean" })],
   ["scoreMod", (a) => a.attend(q, k, v, { scoreMod: ({ scores }) => scores.fill(0.25) })],
-  ["few queries", (a) => a.attend(few, of([2, 2, 3333, 32], 6), of([2, 2, 3333, 32], 7))],
+  [
+    "few queries",
+    (a) => a.attend(few, randomTensor([2, 2, 3333, 32], 6), randomTensor([2, 2, 3333, 32], 7)),
+  ],
   [
     "window, lengths",
     (a) => a.attend(q, k, v, { window: { left: 40, right: 3 }, keyLengths: [333, 100] }),
@@ -52,7 +38,7 @@ const calls: Call[] = [
   [
     "attendPacked",
     (a) => {
-      const x = of([900, 4, 32], 8);
+      const x = randomTensor([900, 4, 32], 8);
       return attendPacked(a, x, x, x, { cumulativeQueries: [0, 1, 400, 400, 900] });
     },
   ],
@@ -70,7 +56,7 @@ const calls: Call[] = [
       const given = state as AttendState;
       return attendBackward(
         a,
-        { ...given, query: q, key: k, value: v, outputGradient: of([2, 6, 150, 48], 12) },
+        { ...given, query: q, key: k, value: v, outputGradient: randomTensor([2, 6, 150, 48], 12) },
         { ...options, gradients },
       );
     },
@@ -78,7 +64,7 @@ const calls: Call[] = [
   [
     "attendBackward, one head, mask and dropout",
     (a) => {
-      const [x, y] = [of([700, 32], 13), of([1500, 32], 14)];
+      const [x, y] = [randomTensor([700, 32], 13), randomTensor([1500, 32], 14)];
       const options = { dropout: { probability: 0.1, seed: 5 }, softcap: 3 };
       const mask = { data: randomArray(1500, 15), dims: [1500] };
       const both = { ...options, mask };
@@ -99,7 +85,7 @@ const calls: Call[] = [
       const options = { mask, gradients: { mask: true } };
       return attendBackward(
         a,
-        { ...state, query: q, key: k, value: v, outputGradient: of([2, 6, 150, 48], 18) },
+        { ...state, query: q, key: k, value: v, outputGradient: randomTensor([2, 6, 150, 48], 18) },
         options,
       );
     },
@@ -112,11 +98,17 @@ const calls: Call[] = [
     ([batch, heads]): Call => [
       `attendBackward, a mask of ${batch} batches and ${heads} heads`,
       (a) => {
-        const mask = of([batch!, heads!, 150, 333], 17);
+        const mask = randomTensor([batch!, heads!, 150, 333], 17);
         const state = a.attend(q, k, v, { mask, logSumExp: true });
         return attendBackward(
           a,
-          { ...state, query: q, key: k, value: v, outputGradient: of([2, 6, 150, 48], 18) },
+          {
+            ...state,
+            query: q,
+            key: k,
+            value: v,
+            outputGradient: randomTensor([2, 6, 150, 48], 18),
+          },
           { mask, gradients: { mask: true } },
         );
       },
@@ -126,7 +118,7 @@ const calls: Call[] = [
     "linearBackward",
     (a) => {
       using weight = prepareLinear(a, matrix(96, 200, 9), { order: "in,out" });
-      return linearBackward(a, of([3, 100, 200], 16), rows, weight);
+      return linearBackward(a, randomTensor([3, 100, 200], 16), rows, weight);
     },
   ],
   [
@@ -153,7 +145,7 @@ const calls: Call[] = [
     "out, allocated and overlapping the query",
     (a) => {
       using x = a.allocate([1, 4, 300, 32]);
-      x.data.set(of([1, 4, 300, 32], 10).data);
+      x.data.set(randomTensor([1, 4, 300, 32], 10).data);
       return { output: { data: a.attend(x, x, x, { out: x }).output.data.slice() } };
     },
   ],
@@ -162,7 +154,7 @@ const calls: Call[] = [
 for (const variant of variants) {
   test(`the same bits from 1, 2, 3 and 5 threads, ${variant}`, async () => {
     using one = await engine(variant);
-    const expected = calls.map(([, call]) => bytesOf(call(one)));
+    const expected = calls.map(([, call]) => bitsOf(call(one)));
     assert.equal(one.threads, 1);
     assert.equal(one.threadsFallback, undefined);
     for (const count of [2, 3, 5]) {
@@ -170,7 +162,7 @@ for (const variant of variants) {
       assert.equal(many.threads, count, many.threadsFallback);
       for (let round = 0; round < 3; round++) {
         for (const [index, [name, call]] of calls.entries()) {
-          assert.deepEqual(bytesOf(call(many)), expected[index], `${name}, ${count} threads`);
+          assert.deepEqual(bitsOf(call(many)), expected[index], `${name}, ${count} threads`);
         }
       }
       assert.equal(many.threads, count, many.threadsFallback);

@@ -3,15 +3,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { linear, mergeStates, prepareLinear, tensor } from "wasm-attention";
+import { linear, mergeStates, prepareLinear } from "wasm-attention";
 import { rotate } from "wasm-attention/positions";
 import { type AttendState, attendBackward, linearBackward } from "wasm-attention/training";
-import { createWhole, randomArray, type Whole } from "./engines";
-
-const of = (dims: number[], seed: number) => {
-  const elements = dims.reduce((a, b) => a * b, 1);
-  return tensor(randomArray(elements, seed), dims);
-};
+import { createWhole, randomTensor, type Whole } from "./engines";
 
 const numbersOf = (result: object) =>
   Object.values(result).map(({ data }: { data: Float32Array }) => data.slice());
@@ -44,8 +39,12 @@ test("the last page of 4 GiB stays free, and the figures say so", async () => {
 /** Rows far apart: what lies one after the last is past every address. */
 const FAR = 2 ** 15;
 const calls: [name: string, call: (attention: Whole) => object][] = [];
-const [query, key, value] = [of([1, 4, 4, 16], 1), of([1, 2, 16, 16], 2), of([1, 2, 16, 16], 3)];
-const gradient = of([1, 4, 4, 16], 4);
+const [query, key, value] = [
+  randomTensor([1, 4, 4, 16], 1),
+  randomTensor([1, 2, 16, 16], 2),
+  randomTensor([1, 2, 16, 16], 3),
+];
+const gradient = randomTensor([1, 4, 4, 16], 4);
 calls.push(
   ["attend", (a) => a.attend(query, key, value, { logSumExp: true, weights: true })],
   [
@@ -58,10 +57,13 @@ calls.push(
   [
     "linear",
     (a) => {
-      const prepared = prepareLinear(a, of([16, 24], 5), { order: "in,out" });
+      const prepared = prepareLinear(a, randomTensor([16, 24], 5), { order: "in,out" });
       try {
-        const x = of([70, 16], 6);
-        return { y: linear(a, x, prepared), ...linearBackward(a, of([70, 24], 7), x, prepared) };
+        const x = randomTensor([70, 16], 6);
+        return {
+          y: linear(a, x, prepared),
+          ...linearBackward(a, randomTensor([70, 24], 7), x, prepared),
+        };
       } finally {
         prepared.dispose();
       }
@@ -102,8 +104,8 @@ for (const [name, call] of calls) {
 test("one query over values whose rows lie further apart than what is left of the addresses", async () => {
   const attention = await whole();
   const dims = [1, 3, FAR / 64, 64];
-  const [k, v] = [of(dims, 8), of(dims, 9)];
-  const q = of([1, 1, FAR / 64, 64], 10);
+  const [k, v] = [randomTensor(dims, 8), randomTensor(dims, 9)];
+  const q = randomTensor([1, 1, FAR / 64, 64], 10);
   const want = attention.attend(q, k, v, { layout: "BLHD" }).output;
   const restore = fillUp(attention, k.data.byteLength);
   const last = attention.allocate(dims);
@@ -120,8 +122,8 @@ test("the sum of rows wider than what is left of the addresses", async () => {
   const attention = await whole();
   // What an address that wraps would find.
   attention.allocate([4 * FAR]).data.fill(1);
-  const prepared = prepareLinear(attention, of([1, FAR], 11), { order: "in,out" });
-  const [x, y] = [of([3, 1], 12), of([3, FAR], 13)];
+  const prepared = prepareLinear(attention, randomTensor([1, FAR], 11), { order: "in,out" });
+  const [x, y] = [randomTensor([3, 1], 12), randomTensor([3, FAR], 13)];
   const want = linearBackward(attention, y, x, prepared, { gradients: { input: false } });
   const restore = fillUp(attention, y.data.byteLength);
   const last = attention.allocate(y.dims);

@@ -5,10 +5,10 @@ import { spawnSync } from "node:child_process";
 import { syncBuiltinESMExports } from "node:module";
 import { test } from "node:test";
 import threads from "node:worker_threads";
-import { ArgumentError, type Tensor, tensor } from "wasm-attention";
+import { ArgumentError } from "wasm-attention";
 import { type AttendState, attendBackward } from "wasm-attention/training";
 import { Control } from "../src/threads/control";
-import { createWhole, moduleBytes, randomArray } from "./engines";
+import { bitsOf, createWhole, moduleBytes, randomTensor } from "./engines";
 
 type Kill = (source: string) => string;
 
@@ -24,22 +24,11 @@ threads.Worker = class extends Original {
 } as typeof threads.Worker;
 syncBuiltinESMExports();
 
-const of = (dims: number[], seed: number) =>
-  tensor(
-    randomArray(
-      dims.reduce((a, b) => a * b, 1),
-      seed,
-    ),
-    dims,
-  );
-
-const bytesOf = (result: object) =>
-  Object.entries(result).map(([name, { data }]: [string, Tensor]) => [
-    name,
-    Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64"),
-  ]);
-
-const [q, k, v] = [of([2, 6, 150, 32], 1), of([2, 2, 333, 32], 2), of([2, 2, 333, 48], 3)];
+const [q, k, v] = [
+  randomTensor([2, 6, 150, 32], 1),
+  randomTensor([2, 2, 333, 32], 2),
+  randomTensor([2, 2, 333, 48], 3),
+];
 test("threads: what is not a number of them is refused, and asking for one starts no worker", async () => {
   for (const bad of [0, -1, 1.5, 257, Number.NaN, "two", null]) {
     await assert.rejects(createWhole({ threads: bad as number }), (error: Error) => {
@@ -102,7 +91,7 @@ const befalls = (count: number, what: string): Kill => {
 const exit = "process.exit()";
 const hang = "for (;;);";
 const fail = "throw new Error('no more')";
-const x = of([1, 4, 700, 32], 11);
+const x = randomTensor([1, 4, 700, 32], 11);
 
 for (const later of [false, true]) {
   for (const [name, kill] of [
@@ -115,7 +104,7 @@ for (const later of [false, true]) {
     test(`a worker ${name}${later ? ", attendAsync" : ""}`, { timeout: 60_000 }, async () => {
       using one = await createWhole();
       const options = { causal: true, weights: true } as const;
-      const expected = bytesOf(one.attend(x, x, x, options));
+      const expected = bitsOf(one.attend(x, x, x, options));
       change = kill;
       using many = await createWhole({ threads: 2 }).finally(() => {
         change = (source) => source;
@@ -126,12 +115,12 @@ for (const later of [false, true]) {
       // The first calls may end before the worker comes to where it fails.
       const deadline = performance.now() + 30_000;
       while (many.threads > 1 && performance.now() < deadline) {
-        assert.deepEqual(bytesOf(await call()), expected);
+        assert.deepEqual(bitsOf(await call()), expected);
         await new Promise(setImmediate);
       }
       assert.equal(many.threads, 1);
       assert.match(many.threadsFallback ?? "", /a worker (has ended|failed|stopped answering)/);
-      assert.deepEqual(bytesOf(await call()), expected);
+      assert.deepEqual(bitsOf(await call()), expected);
       // What the worker might have written to comes back once it is known to be gone.
       while (many.memory.used !== used && performance.now() < deadline) {
         await new Promise((resolve) => setTimeout(resolve, 10));
@@ -158,12 +147,12 @@ for (const later of [false, true]) {
     });
     // One item of another call that is taken for one of this is missing there.
     const seeds = [21, 22, 23, 24];
-    const inputs = seeds.map((seed) => of([1, 9, 200, 16 + seed], seed));
-    const wanted = inputs.map((x) => bytesOf(one.attend(x, x, x)));
+    const inputs = seeds.map((seed) => randomTensor([1, 9, 200, 16 + seed], seed));
+    const wanted = inputs.map((x) => bitsOf(one.attend(x, x, x)));
     for (let i = 0; i < (later ? 8 : 24); i++) {
       const x = inputs[i % 4];
       const got = later ? await many.attendAsync(x, x, x) : many.attend(x, x, x);
-      assert.deepEqual(bytesOf(got), wanted[i % 4], `call ${i}`);
+      assert.deepEqual(bitsOf(got), wanted[i % 4], `call ${i}`);
     }
     assert.equal(many.threads, 3, many.threadsFallback);
   });
@@ -181,16 +170,16 @@ async function waits(wait: typeof Atomics.wait, calls: number): Promise<number> 
     using attention = await createWhole({ threads: 2 });
     count = 0;
     // The calling thread takes the short item, and waits for the worker's.
-    const [x, y] = [of([2, 1, 1200, 64], 19), of([2, 1, 1200, 64], 20)];
+    const [x, y] = [randomTensor([2, 1, 1200, 64], 19), randomTensor([2, 1, 1200, 64], 20)];
     const state = attention.attend(x, x, x, { logSumExp: true }) as AttendState;
     const options = { queryLengths: [60, 1200] };
     using one = await createWhole();
-    const want = bytesOf(
+    const want = bitsOf(
       attendBackward(one, { ...state, query: x, key: x, value: x, outputGradient: y }, options),
     );
     for (let i = 0; i < calls && !count; i++) {
       assert.deepEqual(
-        bytesOf(
+        bitsOf(
           attendBackward(
             attention,
             { ...state, query: x, key: x, value: x, outputGradient: y },
@@ -229,14 +218,14 @@ test("a worker that does not start: one thread, and why", async () => {
 });
 
 test("terminating a worker in the middle of attendAsync", async () => {
-  const long = of([1, 8, 1500, 64], 12);
+  const long = randomTensor([1, 8, 1500, 64], 12);
   using one = await createWhole();
-  const expected = bytesOf(one.attend(long, long, long));
+  const expected = bitsOf(one.attend(long, long, long));
   started.length = 0;
   using many = await createWhole({ threads: 2 });
   const result = many.attendAsync(long, long, long);
   await new Promise((resolve) => setTimeout(resolve, 15));
   void started[0]?.terminate();
-  assert.deepEqual(bytesOf(await result), expected);
+  assert.deepEqual(bitsOf(await result), expected);
   assert.equal(many.threads, 1);
 });

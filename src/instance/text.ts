@@ -16,16 +16,16 @@ function decode(lines: string, relaxed: boolean, threads?: boolean): Bytes {
   const text = lines.replaceAll("\n", "");
   const bytes: number[] = [];
   let at = 0;
-  /** Letters from the space on, without $, <, \ and `. */
+  /** Letters from ! on, without $, <, \ and `. */
   const digit = () => {
     const code = text.charCodeAt(at++);
-    return code - 32 - +(code > 36) - +(code > 60) - +(code > 92) - +(code > 96);
+    return code - 33 - +(code > 36) - +(code > 60) - +(code > 92) - +(code > 96);
   };
-  const byte = (first: number) => (first < 86 ? first : first * 86 - 7310 + digit());
+  const byte = (first: number) => (first < 85 ? first : first * 85 - 7140 + digit());
   while (at < text.length) {
     const first = digit();
-    if (first < 88) bytes.push(byte(first));
-    else if (first === 88) {
+    if (first < 87) bytes.push(byte(first));
+    else if (first === 87) {
       const local = byte(digit());
       // relaxed_madd and nops, or local.set, mul, local.get, add.
       bytes.push(
@@ -33,7 +33,7 @@ function decode(lines: string, relaxed: boolean, threads?: boolean): Bytes {
           ? [0xfd, 0x85, 2, 1, 1, 1, 1, 1, 1, 1]
           : [0x21, local, 0xfd, 0xe6, 1, 0x20, local, 0xfd, 0xe4, 1]),
       );
-    } else if (first === 89) bytes.push(relaxed ? 0xd2 : 0x80);
+    } else if (first === 88) bytes.push(relaxed ? 0xd2 : 0x80);
     else bytes.push(...(threads ? [3, 1, 0x80, 0x80, 4] : [0, 0x81, 0x80, 0x80, 0]));
   }
   return Uint8Array.from(bytes);

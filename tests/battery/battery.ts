@@ -32,6 +32,12 @@ export interface Report {
   coldStartMs: number | null;
 }
 
+/** Everything but training. */
+const cases: readonly Operation[] = [...attendCases.map(asOperation), ...operations];
+
+/** One list of all operations, in every kind of call: memory that runs out is tried on it too. */
+export const allCases: readonly Operation[] = [...cases, ...trainingCases, ...caches];
+
 /**
  * Runs all cases on an engine made with `options`. `start` is `performance.now()` of before the
  * package was imported, where that happened by `import()`; now, if left out.
@@ -59,7 +65,7 @@ export async function runBattery(
     }
     return digestOfTexts(cases.map(([name]) => each[name] as string));
   };
-  const digest = await digestOfAll([...attendCases.map(asOperation), ...operations]);
+  const digest = await digestOfAll(cases);
   const trainingDigest = await digestOfAll(trainingCases);
   const cacheDigest = await digestOfAll(caches);
   const { variant, fused, threads, threadsFallback } = attention;

@@ -11,7 +11,7 @@ const [H, Hkv, D, Dv] = [4, 2, 32, 24];
 /** A prompt of 150 tokens and one of 31, then five more of each; then a fork and others after a cut. */
 function decoded(attention: Whole, wasm: Package, options: Partial<CacheOptions>): Results {
   const sizes = { keyValueHeads: Hkv, headSize: D, valueSize: Dv, sequences: 2 };
-  const cache = wasm.createCache(attention, { ...sizes, ...options });
+  using cache = wasm.createCache(attention, { ...sizes, ...options });
   const results: Tensor[] = [];
   let seed = 401;
   const take = (tokens: number, lengths: number[], sequences = [0, 1]) => {
@@ -32,7 +32,6 @@ function decoded(attention: Whole, wasm: Package, options: Partial<CacheOptions>
   cache.truncate(0, 153);
   take(7, [7, 3], [0, fork]);
   const { key, value } = cache.read(fork, { from: cache.length(fork) - 9 });
-  cache.dispose();
   return [...results, key, value];
 }
 

@@ -139,12 +139,11 @@ const linear: Operation[] = [
     (attention, wasm) => {
       const [weightOrder, dims] = [order as "out,in" | "in,out", matrix as number[]];
       const bias = floats(dims[weightOrder === "out,in" ? 0 : 1], 20 + index);
-      const weight = wasm.prepareLinear(attention, filled(dims, 30 + index), {
+      using weight = wasm.prepareLinear(attention, filled(dims, 30 + index), {
         order: weightOrder,
         bias,
       });
       const output = wasm.linear(attention, filled(rows as number[], 40 + index), weight);
-      weight.dispose();
       return [output];
     },
   ],
@@ -164,10 +163,8 @@ const layers: Operation[] = [
         bq: floats(64, 56),
       };
       const config = { heads: 4, keyValueHeads: 2 };
-      const layer = wasm.MultiHeadAttention.fromMatrices(attention, weights, config);
-      const results = Object.values(layer.forward(input, { causal: true }));
-      layer.dispose();
-      return results;
+      using layer = wasm.MultiHeadAttention.fromMatrices(attention, weights, config);
+      return Object.values(layer.forward(input, { causal: true }));
     },
   ],
   [
@@ -182,12 +179,10 @@ const layers: Operation[] = [
         "out_proj.bias": floats(48, 62),
       };
       const config = { heads: 3, addZeroAttention: true };
-      const layer = wasm.fromPyTorch(attention, weights, config);
-      const results = Object.values(
+      using layer = wasm.fromPyTorch(attention, weights, config);
+      return Object.values(
         layer.forward({ query: input, key: filled([2, 31, 48], 63) }, { weights: "mean" }),
       );
-      layer.dispose();
-      return results;
     },
   ],
   [
@@ -198,9 +193,8 @@ const layers: Operation[] = [
         filled([6, 10], -seed),
       ]);
       weights.push(filled([6, 10, 48], 67, 0.25), filled([48], 68));
-      const layer = wasm.fromKeras(attention, weights);
+      using layer = wasm.fromKeras(attention, weights);
       const { output } = await layer.forwardAsync(input);
-      layer.dispose();
       return [output];
     },
   ],
@@ -218,12 +212,10 @@ const places: Operation[] = [
     "tensors in linear memory, written over",
     (attention) => {
       const dims = [1, 2, 140, 32];
-      const x = attention.allocate(dims);
+      using x = attention.allocate(dims);
       x.data.set(floats(elements(dims), 72));
       attention.attend(x, x, x, { out: x });
-      const result = x.data.slice();
-      x.dispose();
-      return [result];
+      return [x.data.slice()];
     },
   ],
 ];

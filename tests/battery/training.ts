@@ -188,16 +188,14 @@ const linear = (["out,in", "in,out"] as const).flatMap((order, index) =>
       `linearBackward ${order}, ${biased ? "a bias" : "none"}`,
       (attention, wasm) => {
         const seed = 240 + 4 * index;
-        const weight = wasm.prepareLinear(attention, filled([65, 97], seed), {
+        using weight = wasm.prepareLinear(attention, filled([65, 97], seed), {
           order,
           bias: biased ? floats(order === "out,in" ? 65 : 97, seed + 1) : undefined,
         });
         const rows = biased ? [2, 130] : [7];
         const x = filled([...rows, weight.inputSize], seed + 2);
         const dy = filled([...rows, weight.outputSize], seed + 3);
-        const results = values(wasm.linearBackward(attention, dy, x, weight));
-        weight.dispose();
-        return results;
+        return values(wasm.linearBackward(attention, dy, x, weight));
       },
     ],
   ),
@@ -216,15 +214,14 @@ const layers = ["self", "cross"].map(
         denseBias: floats(48, 257),
       };
       const config = { heads: 4, keyValueHeads: 2 };
-      const layer = wasm.MultiHeadAttention.fromMatrices(attention, weights, config);
+      using layer = wasm.MultiHeadAttention.fromMatrices(attention, weights, config);
       const key = kind === "self" ? undefined : filled([2, 51, 48], 259);
       const x = filled([2, 70, 48], 258);
       const dropout = { probability: 0.125, seed: 3 };
       const step = layer.forward({ query: x, key }, { causal: true, dropout, record: true });
-      const record = step.record as LayerRecord;
+      using record = step.record as LayerRecord;
       const back = wasm.multiHeadBackward(layer, filled([2, 70, 48], 260), record);
       const ofWeights = values(back.weights).flatMap(({ weight, bias }) => [weight, bias]);
-      layer.dispose();
       return [step.output, back.queryGradient, back.keyGradient, ...ofWeights];
     },
   ],
