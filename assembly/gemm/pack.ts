@@ -58,6 +58,8 @@ export function packRows8(source: usize, stride: usize, rows: i32, depth: i32, p
 }
 
 /** Eight columns of `depth` rows. */
+// @ts-ignore: decorator
+@inline
 export function packColumns(
   source: usize,
   stride: usize,
@@ -107,6 +109,8 @@ export function scalePanels(panels: usize, count: usize, factor: f32): void {
 }
 
 /** False where any of `count` floats (a multiple of 4) is NaN or infinite. */
+// @ts-ignore: decorator
+@inline
 export function allFinite(values: usize, count: usize): bool {
   // All ones in the exponent.
   const exponent = i32x4.splat(0x7f800000);
