@@ -1,6 +1,7 @@
 import { attendItems, attendScratchBytes } from "../../assembly/attend/items";
 import { BackwardFrame } from "../../assembly/backward/frame";
-import { backwardItems, backwardScratchBytes } from "../../assembly/backward/items";
+import { backwardScratchBytes } from "../../assembly/backward/items";
+import { backwardItems } from "../../assembly/backward/order";
 
 const frame = changetype<BackwardFrame>(memory.data(offsetof<BackwardFrame>(), 16));
 
