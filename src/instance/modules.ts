@@ -29,7 +29,11 @@ export interface CoreModule extends Module {
   fusedMultiplyAdd(): number;
 }
 
-/** Functions of one module that another calls, steps of the tile loop: see STEPS of scripts/wasm.mjs. */
+/**
+ * Functions of one module that another calls, steps of the tile loop: see STEPS of scripts/wasm.mjs.
+ *
+ * @internal Not every platform's declarations know a table.
+ */
 export function stepTable(): WebAssembly.Table {
   return new WebAssembly.Table({ element: "anyfunc", initial: 32 });
 }

@@ -32,7 +32,21 @@ const declarations = [
   "values",
 ];
 
-const pages = ["attention", "decoding", "engines", "platforms", "semantics", "tfjs"];
+const libraries = [
+  "flash-attn",
+  "flashinfer",
+  "ggml",
+  "keras",
+  "onnx",
+  "onnxruntime",
+  "pytorch",
+  "transformers",
+];
+const pages = [
+  ...["attention", "decoding", "engines", "platforms", "semantics"],
+  ...libraries.map((name) => `semantics/${name}`),
+  "tfjs",
+];
 
 /** See scripts/bundle.mjs; of chunks there are some. */
 const code = [
