@@ -63,7 +63,12 @@ export class AttentionCache {
   }
 
   /** Pages there are, and their bytes, which `attention.memory` counts too. */
-  get memory(): { readonly pages: number; readonly bytes: number } {
+  get memory(): {
+    /** Of all sequences, those that are shared once. */
+    readonly pages: number;
+    /** Of these pages. */
+    readonly bytes: number;
+  } {
     const { count, bytes } = this.#inUse("memory").pages;
     return { pages: count, bytes: count * bytes };
   }

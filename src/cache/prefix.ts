@@ -101,7 +101,12 @@ export class PrefixIndex {
   begin(
     tokens: ArrayLike<number>,
     scope: PrefixScope = {},
-  ): { readonly sequence: number; readonly length: number } {
+  ): {
+    /** Its number. */
+    readonly sequence: number;
+    /** Tokens that were found. */
+    readonly length: number;
+  } {
     const name = "begin";
     const { pageSize } = this.#inUse(name).sizes;
     const ids = checkTokens(name, tokens);
