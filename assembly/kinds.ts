@@ -3,6 +3,9 @@
 /** A window without an end. */
 export const UNLIMITED = 0x7fffffff;
 
+/** Keys of a tile, see tiles.ts. */
+export const TILE_KEYS = 128;
+
 /** Masks of one call. */
 export const MOST_MASKS = 8;
 

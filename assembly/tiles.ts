@@ -1,5 +1,7 @@
 // Every tile size. Each with the measurement that chose it; see bench/NOTES.md.
 
+import { TILE_KEYS } from "./kinds";
+
 /** Tiles of `size` rows; unsigned, since `rows` may be up to the last of 31 bits. */
 // @ts-ignore: decorator
 @inline
@@ -11,7 +13,7 @@ export function tilesOf(rows: i32, size: i32): i32 {
 export const ROWS: i32 = 64;
 
 /** Keys of a tile: 64 × 128 scores fill 32 kB, the level-1 data cache. */
-export const KEYS: i32 = 128;
+export const KEYS: i32 = TILE_KEYS;
 
 /** Bytes of a row of scores. */
 export const TILE_ROW: usize = (<usize>KEYS) << 2;

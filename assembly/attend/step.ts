@@ -26,7 +26,7 @@ export function partKeys(frame: AttendFrame, rows: i32): i32 {
 /** Keys past its column that the first row sees; the caller's function is shown every score. */
 // @ts-ignore: decorator
 @inline
-function reach(frame: AttendFrame, r: Rows): i32 {
+export function reach(frame: AttendFrame, r: Rows): i32 {
   return frame.modified ? KEYS : reachOf(frame, r.position, r.column);
 }
 

@@ -11,7 +11,7 @@ import { AttendFrame, keyStrides, valueStrides } from "../attend/frame";
 import { keyValueHead } from "../attend/heads";
 import { Rows } from "../attend/rows";
 import { blockOf, scoresOf, spareOf } from "../attend/scratch";
-import { reachOf } from "../attend/visible/window";
+import { reach } from "../attend/step";
 import { KEYS, REGISTER_ROWS, TILE_ROW } from "../tiles";
 import { storedRow } from "./locate";
 import { rounded } from "./numbers";
@@ -20,13 +20,6 @@ import { rounded } from "./numbers";
 const SCALE: usize = 4;
 const MOST: f32 = 32767;
 const MOST_SUM: i32 = 0x7fffffff / 127;
-
-/** Keys past its column that the first row sees; see attend/step.ts. */
-// @ts-ignore: decorator
-@inline
-function reach(frame: AttendFrame, r: Rows): i32 {
-  return frame.modified ? KEYS : reachOf(frame, r.position, r.column);
-}
 
 /** Keys of the tile for row i, as many for all rows of a register block. */
 // @ts-ignore: decorator

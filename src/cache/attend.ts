@@ -1,7 +1,7 @@
 // attend over a cache: the call of attend/forward.ts, whose keys and values are found through a table of
 // pages.
 
-import { NumbersKind, UNLIMITED } from "../../assembly/kinds";
+import { NumbersKind, TILE_KEYS, UNLIMITED } from "../../assembly/kinds";
 import { AttendFrame, Sequence as SequenceWords } from "../../build/frames";
 import type { Attention } from "../attend/attention";
 import { type AttendCall, checkCall } from "../attend/forward";
@@ -20,8 +20,6 @@ import type { CacheSizes, CacheState, Sequence } from "./state";
 
 /** Pages are told apart by this many floats, the least distance of two. */
 const LINE = 16;
-/** Rows of a tile of keys. */
-const TILE = 128;
 /** Numbers of a query that a thread's scratch holds as 16 bits each. */
 const MOST_INTEGERS = 1016;
 const NO_DATA = new Float32Array(0);
@@ -108,7 +106,7 @@ export function pageWords(
   keyPageRow: number,
   valuePageRow: number,
 ): Record<number, number> {
-  const copied = numbers !== NumbersKind.float32 || pageSize % TILE !== 0;
+  const copied = numbers !== NumbersKind.float32 || pageSize % TILE_KEYS !== 0;
   return {
     [AttendFrame.numbers]: numbers,
     [AttendFrame.pageSize]: pageSize,
@@ -118,7 +116,7 @@ export function pageWords(
     [AttendFrame.keyRow]: copied ? headSize : keyPageRow,
     [AttendFrame.valueRow]: copied ? valueSize : valuePageRow,
     [AttendFrame.gatherBytes]: copied
-      ? Math.ceil((TILE * (headSize + valueSize) * 4) / 64) * 64
+      ? Math.ceil((TILE_KEYS * (headSize + valueSize) * 4) / 64) * 64
       : 0,
   };
 }

@@ -67,7 +67,7 @@ export function transformed(
   words[PagesFrame.rows] = elementsOf(query.dims) / headSize;
   const staging = new Staging(engine, operation);
   staging.tensor(PagesFrame.key, "query", query);
-  const { address: _, region } = staging.output(PagesFrame.value, query.dims, undefined);
+  const region = staging.reserve(PagesFrame.value, elementsOf(query.dims) * 4);
   try {
     cacheOf(engine, operation).run(CacheKernel.transform, staging.begin(), 0, 0, 0);
     const { floats } = engine.arena;

@@ -108,7 +108,8 @@ export function* callBackward(
   const { batch, heads, queries, keys, headSize, valueSize } = shapes;
   const words = writeCall(engine, shapes, checked);
   const multiplyAdds = batch * heads * queries * keys * (3 * headSize + 2 * valueSize);
-  const threads = threadsFor(engine, multiplyAdds);
+  const serial = wanted.mask && inSeries(shapes, checked);
+  const threads = serial ? 1 : threadsFor(engine, multiplyAdds);
   words[BackwardFrame.threads] = threads;
   const staging = new Staging(engine, operation, engine.concurrent || threads > 1);
   stageCall(staging, inputs, checked);
@@ -166,6 +167,14 @@ export function* callBackward(
   } finally {
     staging.release();
   }
+}
+
+/** Whether each item adds to what the one before has added to, see assembly/backward/order.ts. */
+function inSeries({ batch, keyValueHeads }: Shapes, { masks }: AttendCall["checked"]): boolean {
+  const added = masks.each.filter(({ kind }) => kind === MaskKind.additive);
+  const meet = (axis: 0 | 1, count: number) =>
+    count > 1 && added.some(({ strides }) => strides[axis] === 0);
+  return meet(0, batch) && meet(1, keyValueHeads);
 }
 
 /** [B, H] summed to [H]. */
