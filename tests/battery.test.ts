@@ -22,6 +22,7 @@ test("the battery's digests", async () => {
     assert.equal(reproducible.digest, expected.portable);
     assert.equal(reproducible.trainingDigest, expected.training.portable);
     assert.equal(reproducible.cacheDigest, expected.caches.portable);
+    assert.equal(reproducible.blocksDigest, expected.blocks.portable);
     const usual = await runBattery(all, { threads });
     assert.equal(usual.variant, "relaxed");
     const { fused, portable } = expected;
@@ -31,5 +32,6 @@ test("the battery's digests", async () => {
       usual.fused ? expected.training.fused : expected.training.portable,
     );
     assert.equal(usual.cacheDigest, expected.caches[usual.fused ? "fused" : "portable"]);
+    assert.equal(usual.blocksDigest, expected.blocks[usual.fused ? "fused" : "portable"]);
   }
 });

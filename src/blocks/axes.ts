@@ -36,7 +36,6 @@ export function checkNumber(
 ): number {
   const fits = typeof value === "number" && Number.isFinite(Math.fround(value));
   if (fits && value >= least && value <= most) return value;
-  const range =
-    most < Infinity ? ` from ${least} to ${most}` : least === 0 ? " from 0" : "";
+  const range = most < Infinity ? ` from ${least} to ${most}` : least === 0 ? " from 0" : "";
   throw new ArgumentError(operation, argument, `a finite number${range}`, describe(value));
 }

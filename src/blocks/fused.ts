@@ -1,7 +1,6 @@
 // fusedLinear: a product with what follows it in a block.
 
-import { BlocksKernel } from "../../assembly/kinds";
-import { ActivationKind } from "../../assembly/kinds";
+import { ActivationKind, BlocksKernel } from "../../assembly/kinds";
 import { FusedFrame } from "../../build/frames";
 import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable } from "../attend/options";

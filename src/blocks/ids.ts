@@ -1,8 +1,8 @@
 // Whole numbers that say which row of a table, or which class.
 
+import { numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import { checkDims, elementsOf } from "../tensor/dims";
-import { numbersOf } from "../check/values";
 
 /** Whole numbers: an array of any kind, BigInts too, or with dims. */
 export type Ids =

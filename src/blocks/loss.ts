@@ -110,12 +110,7 @@ interface LossCall {
   readonly out: Tensor | undefined;
 }
 
-function check(
-  operation: string,
-  given: Tensor,
-  ids: Ids,
-  options: CrossEntropyOptions,
-): LossCall {
+function check(operation: string, given: Tensor, ids: Ids, options: CrossEntropyOptions): LossCall {
   const { ignoreIndex = -100, reduction = "mean", gradient = false, lossGradient = 1 } = options;
   const logits = checkTensor(operation, "logits", given);
   const classes = logits.dims.at(-1) ?? 0;
@@ -144,7 +139,9 @@ function check(
     throw new ArgumentError(operation, "lossGradient", expected, describe(lossGradient));
   }
   const counted = targets.numbers.filter((id) => id !== ignoreIndex).length;
-  const all = each ? 1 : checkNumber(operation, "lossGradient", lossGradient, [-Infinity, Infinity]);
+  const all = each
+    ? 1
+    : checkNumber(operation, "lossGradient", lossGradient, [-Infinity, Infinity]);
   return {
     operation,
     logits,

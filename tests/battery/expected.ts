@@ -18,3 +18,9 @@ export const caches = {
   portable: "f15f1cf9cac09c1cf3306c5f1fb421b52a311848776bc5299811cc5dbcfcf9d4",
   fused: "51b191c69462adef09fda7d5429b2900da7ab6bf85e68a09ac285872512b6c35",
 };
+
+/** The cases of blocks, likewise. */
+export const blocks = {
+  portable: "3c0415f09a7f0253548f542dc309761d69e77ada3b8cee69a8dc0ed6d6c48647",
+  fused: "d952ef4ef3c59444140bff7e71dc76f4241b810fed4d54aa9b16b28539051ee5",
+};

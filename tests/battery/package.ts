@@ -6,5 +6,9 @@ import type * as cache from "wasm-attention/cache";
 import type * as positions from "wasm-attention/positions";
 import type * as training from "wasm-attention/training";
 
-export type Package = typeof main & typeof blocks & typeof cache & typeof positions & typeof training;
+export type Package = typeof main &
+  typeof blocks &
+  typeof cache &
+  typeof positions &
+  typeof training;
 export type Whole = main.Attention<"blocks" | "cache" | "positions" | "training">;
