@@ -29,7 +29,7 @@ for (const name of ["core", "training", "positions", "cache", "blocks"]) {
     const sites = relaxed.toString("hex").match(/fd8502(01){7}/g) ?? [];
     const doubled = portable.toString("hex").match(/21(..|..01)fde60120\1fde401/g) ?? [];
     assert.equal(doubled.length, sites.length);
-    assert.equal(sites.length > 100, name === "core");
+    assert.equal(sites.length > 100, name === "core" || name === "blocks");
     assert.ok(differing(portable, relaxed) <= 1 + 10 * sites.length);
   });
 }
