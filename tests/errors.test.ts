@@ -18,6 +18,7 @@ import { engine } from "./engines";
 
 import { attendRefused } from "./refused/attend";
 import { backwardRefused } from "./refused/backward";
+import { blocksRefused } from "./refused/blocks";
 import { cacheRefused } from "./refused/cache";
 import { linearRefused } from "./refused/linear";
 import { eyes, multiheadRefused } from "./refused/multihead";
@@ -34,6 +35,7 @@ const refused = [
   ...rotaryRefused,
   ...positionsRefused,
   ...cacheRefused,
+  ...blocksRefused,
   ...linearRefused,
   ...multiheadRefused,
   ...backwardRefused,

@@ -28,8 +28,9 @@ export function checkIds(
   count: number,
   besides?: number,
 ): CheckedIds {
-  const object = (given ?? {}) as { data?: unknown; dims?: unknown };
-  const { data, dims: sizes } = "data" in object ? object : { data: given, dims: undefined };
+  const plain = typeof given !== "object" || given === null || !("data" in given);
+  const object = (plain ? { data: given } : given) as { data: unknown; dims?: unknown };
+  const { data, dims: sizes } = object;
   const copied = numbersOf(data);
   if (!copied) {
     const expected = "an array of integers, or { data, dims }";
