@@ -1,6 +1,7 @@
 // The blocks module: what stands around attention in a transformer's block.
 
 import { activateBackwardRun, activateItems, activateRun } from "./blocks/activate";
+import { dropoutItems, dropoutRun, dropoutScratchBytes } from "./blocks/dropout";
 import {
   embeddingBackwardItems,
   embeddingBackwardRun,
@@ -9,6 +10,7 @@ import {
 } from "./blocks/embedding";
 import {
   ActivateFrame,
+  DropoutFrame,
   EmbeddingFrame,
   FusedFrame,
   LossFrame,
@@ -40,6 +42,8 @@ export function scratchBytes(kernel: i32, frame: usize): f64 {
       const call = changetype<SoftmaxFrame>(frame);
       return rowScratchBytes(call.threads, call.columns);
     }
+    case BlocksKernel.dropout:
+      return dropoutScratchBytes(changetype<DropoutFrame>(frame));
     case BlocksKernel.fusedLinear:
       return fusedScratchBytes(changetype<FusedFrame>(frame));
     default:
@@ -65,6 +69,8 @@ export function items(kernel: i32, frame: usize): f64 {
       return <f64>embeddingBackwardItems(changetype<EmbeddingFrame>(frame));
     case BlocksKernel.crossEntropy:
       return <f64>lossItems(changetype<LossFrame>(frame));
+    case BlocksKernel.dropout:
+      return <f64>dropoutItems(changetype<DropoutFrame>(frame));
     default:
       return <f64>linearItems(changetype<FusedFrame>(frame));
   }
@@ -104,6 +110,9 @@ export function run(kernel: i32, frame: usize, item: i32, thread: i32, from: i32
       break;
     case BlocksKernel.crossEntropy:
       lossRun(changetype<LossFrame>(frame), item, thread);
+      break;
+    case BlocksKernel.dropout:
+      dropoutRun(changetype<DropoutFrame>(frame), item, thread);
       break;
     default:
       fusedRun(changetype<FusedFrame>(frame), item, thread);

@@ -68,6 +68,7 @@ export enum BlocksKernel {
   embedding,
   embeddingBackward,
   crossEntropy,
+  dropout,
   fusedLinear,
 }
 

@@ -90,3 +90,18 @@ export class FusedFrame extends LinearFrame {
   gateResult: usize = 0;
   residual: usize = 0;
 }
+
+/** Dropout of each of `columns` elements. */
+@unmanaged
+export class DropoutFrame extends BlockFrame {
+  /** Added at the end. */
+  residual: usize = 0;
+  /** Elements whose number lies below it, of 2³². */
+  dropped: u32 = 0;
+  /** 1/(1 − p) */
+  factor: f32 = 0;
+  seedLow: u32 = 0;
+  seedHigh: u32 = 0;
+  /** Other numbers under the same seed. */
+  stream: i32 = 0;
+}

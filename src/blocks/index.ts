@@ -10,6 +10,8 @@ export {
   activateBackward,
   activateBackwardAsync,
 } from "./activate";
+export { TransformerDecoderLayer } from "./decoder-layer";
+export { type DropoutOptions, dropout, dropoutAsync } from "./dropout";
 export {
   type EmbeddingBackwardOptions,
   type EmbeddingOptions,
@@ -18,9 +20,28 @@ export {
   embeddingBackward,
   embeddingBackwardAsync,
 } from "./embedding";
+export { TransformerEncoderLayer } from "./encoder-layer";
 export { blocks } from "./extension";
 export { type FusedLinearOptions, fusedLinear, fusedLinearAsync } from "./fused";
 export type { Ids } from "./ids";
+export type { TransformerLayer } from "./layer";
+export { transformerBackward, transformerBackwardAsync } from "./layer-gradients";
+export type {
+  CrossOptions,
+  DecoderForwardOptions,
+  DecoderLayerWeights,
+  EncoderForwardOptions,
+  EncoderLayerWeights,
+  NormParameterGradients,
+  NormWeights,
+  PrefixedConfig,
+  TransformerConfig,
+  TransformerGradients,
+  TransformerResult,
+  TransformerUpdate,
+  TransformerWeightGradients,
+} from "./layer-options";
+export type { TransformerRecord } from "./layer-record";
 export {
   type CrossEntropyOptions,
   type CrossEntropyResult,
