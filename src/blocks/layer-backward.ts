@@ -71,7 +71,9 @@ class BackwardPass {
         gradient = yield* this.#norm(index, kept.sum, given, gradient);
       } else {
         const sum = yield* this.#norm(index, kept.sum, gradient);
-        add(sum.data, (yield* this.#sublayer(index, kept, sum)).data);
+        const given = yield* this.#sublayer(index, kept, sum);
+        // Views are taken after the memory has grown.
+        add(sum.data, given.data);
         gradient = sum;
       }
     }
@@ -108,7 +110,8 @@ class BackwardPass {
     const back = yield* activateBackwardSteps(this.#engine, call);
     const given = yield* this.#linear("linear1", linear1, back.inputGradient, kept.input);
     if (gate && back.gateGradient) {
-      add(given.data, (yield* this.#linear("gate", gate, back.gateGradient, kept.input)).data);
+      const gated = yield* this.#linear("gate", gate, back.gateGradient, kept.input);
+      add(given.data, gated.data);
     }
     return given;
   }
