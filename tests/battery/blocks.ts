@@ -114,6 +114,17 @@ const others: Operation[] = [
     },
   ],
   [
+    "dropout with a residual",
+    (attention, wasm) => {
+      const [x, residual] = [filled([3, 7001], 466), filled([3, 7001], 467)];
+      const options = { probability: 0.25, seed: 2 ** 40 + 7, stream: 3 };
+      return [
+        wasm.dropout(attention, x, options),
+        wasm.dropout(attention, x, { ...options, residual }),
+      ];
+    },
+  ],
+  [
     "blocks, not holding the thread, in linear memory",
     async (attention, wasm) => {
       const shape = [3, 40, 65];
@@ -127,4 +138,92 @@ const others: Operation[] = [
   ],
 ];
 
-export const blocks: readonly Operation[] = [...norms, ...softmaxes, ...activations, ...others];
+/** [E, outs] with a bias. */
+const projection = (ins: number, outs: number, seed: number) => ({
+  weight: filled([ins, outs], seed, 0.25),
+  order: "in,out" as const,
+  bias: floats(outs, -seed),
+});
+
+const attends = (seed: number) => ({
+  query: projection(48, 48, seed),
+  key: projection(48, 24, seed + 1),
+  value: projection(48, 24, seed + 2),
+  output: projection(48, 48, seed + 3),
+});
+const normOf = (seed: number) => ({ weight: floats(48, seed), bias: floats(48, seed + 1) });
+
+const encoder = (seed: number) => ({
+  selfAttention: attends(seed),
+  linear1: projection(48, 100, seed + 4),
+  linear2: projection(100, 48, seed + 5),
+  norm1: normOf(seed + 6),
+  norm2: normOf(seed + 8),
+});
+
+const layers: Operation[] = [
+  [
+    "an encoder layer, and back",
+    (attention, wasm) => {
+      const config = { heads: 4, keyValueHeads: 2, activation: "gelu" } as const;
+      using layer = new wasm.TransformerEncoderLayer(attention, config, encoder(471));
+      const x = filled([2, 70, 48], 481);
+      const step = layer.forward(x, { causal: true, record: true, weights: "mean" });
+      using record = step.record;
+      const back = wasm.transformerBackward(layer, filled(x.dims, 482), record);
+      const { linear1, norm1, selfAttention } = back.weights;
+      return [
+        ...[step.output, step.weights, back.inputGradient, linear1.weight, linear1.bias],
+        ...[norm1.weight, norm1.bias, selfAttention.value.weight],
+      ];
+    },
+  ],
+  [
+    "a decoder layer, gated, its norms first, with dropout, and back",
+    async (attention, wasm) => {
+      const config = { heads: 4, norm: "rmsNorm", normFirst: true, activation: "silu" } as const;
+      const cross = {
+        ...attends(491),
+        key: projection(48, 48, 492),
+        value: projection(48, 48, 493),
+      };
+      const weights = {
+        ...encoder(495),
+        gate: projection(48, 100, 505),
+        crossAttention: cross,
+        norm3: normOf(506),
+      };
+      using layer = new wasm.TransformerDecoderLayer(
+        attention,
+        { ...config, keyValueHeads: 2 },
+        weights,
+      );
+      const [x, memory] = [filled([2, 20, 48], 508), filled([2, 31, 48], 509)];
+      const options = { dropout: { probability: 0.125, seed: 5 }, record: true } as const;
+      const step = await layer.forwardAsync(x, memory, options);
+      using record = step.record;
+      const gradient = filled(x.dims, 510);
+      const back = await wasm.transformerBackwardAsync(layer, gradient, record);
+      return [step.output, back.inputGradient, back.memoryGradient, back.weights.gate?.weight];
+    },
+  ],
+  [
+    "an encoder layer with a cache",
+    (attention, wasm) => {
+      const config = { heads: 4, keyValueHeads: 2, normFirst: true } as const;
+      using layer = new wasm.TransformerEncoderLayer(attention, config, encoder(511));
+      using cache = wasm.createCache(attention, { keyValueHeads: 2, headSize: 12 });
+      return [5, 1, 1].map(
+        (rows) => layer.forward(filled([1, rows, 48], 520 + rows), { cache }).output,
+      );
+    },
+  ],
+];
+
+export const blocks: readonly Operation[] = [
+  ...norms,
+  ...softmaxes,
+  ...activations,
+  ...others,
+  ...layers,
+];

@@ -21,6 +21,6 @@ export const caches = {
 
 /** The cases of blocks, likewise. */
 export const blocks = {
-  portable: "3c0415f09a7f0253548f542dc309761d69e77ada3b8cee69a8dc0ed6d6c48647",
-  fused: "d952ef4ef3c59444140bff7e71dc76f4241b810fed4d54aa9b16b28539051ee5",
+  portable: "ff65fa2fb2905010e92943805419c5d54a6366b8f362f326c57f4578bf12bc71",
+  fused: "0500ec95994a75b9e389e6c48851efcb5829b91c5955d0c91ac522a36a243560",
 };
