@@ -27,7 +27,8 @@ for (const variant of variants) {
           const words = philox([e >> 2, stream, 0, 1], key);
           for (const [lane, word] of words.entries()) {
             if (e + lane >= count) break;
-            want[e + lane] = word < Math.floor(probability * 2 ** 32) ? 0 : x.data[e + lane] * factor;
+            want[e + lane] =
+              word < Math.floor(probability * 2 ** 32) ? 0 : x.data[e + lane] * factor;
           }
         }
         const plain = (data: Float32Array) => data.map((value) => value + 0);

@@ -27,6 +27,7 @@ import { positionsRefused } from "./refused/positions";
 import { q, zeros } from "./refused/refusal";
 import { rotaryRefused } from "./refused/rotary";
 import { tensorRefused } from "./refused/tensor";
+import { transformerRefused } from "./refused/transformer";
 
 const refused = [
   ...tensorRefused,
@@ -36,6 +37,7 @@ const refused = [
   ...positionsRefused,
   ...cacheRefused,
   ...blocksRefused,
+  ...transformerRefused,
   ...linearRefused,
   ...multiheadRefused,
   ...backwardRefused,

@@ -110,12 +110,18 @@ export const transformerRefused: Refusal[] = [
     forward({ dropout: { probability: 0.5 } }),
   ],
   ['forward: "out" expected 1·3·8 = 24 elements, got 3', forward({ out: new Float32Array(3) })],
-  ['forward: "memory.dims" expected [B, S, 8] or [S, 8], got [1, 4, 7]', decoded({}, zeros(1, 4, 7))],
   [
-    'forward: "memory" expected a tensor { data, dims }, got {}',
+    'forward: "memory.dims" expected [B, S, 8] or [S, 8], got [1, 4, 7]',
+    decoded({}, zeros(1, 4, 7)),
+  ],
+  [
+    'forward: "memory" expected a tensor { data, dims }, got an object with {}',
     decoded({}, {} as never),
   ],
-  [`forward: "cross.dropout" expected one of`, decoded({ cross: { dropout: 1 } })],
+  [
+    `forward: "cross.dropout" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, scoreMod, keyLengths, queryLengths, weights, ${unknown}`,
+    decoded({ cross: { dropout: 1 } }),
+  ],
   [
     'update: "gate" expected no value, as the layer has none, got an object with {weight}',
     (a) => {
@@ -131,7 +137,7 @@ export const transformerRefused: Refusal[] = [
     },
   ],
   [
-    'fromPyTorch: "linear1.weight" expected a tensor of this name, got none among the keys "norm1.weight"',
+    'fromPyTorch: "linear1.weight" expected a tensor of this name, got none among the keys "norm1.weight", "self_attn.in_proj_weight", "self_attn.out_proj.weight"',
     (a) => {
       const dict = {
         "norm1.weight": zeros(8),
@@ -150,7 +156,7 @@ export const transformerRefused: Refusal[] = [
     },
   ],
   [
-    'transformerBackward: "record" expected a record from forward with record: true, got {}',
+    'transformerBackward: "record" expected a record from forward with record: true, got an object with {}',
     (a) => {
       using layer = encoder(a);
       transformerBackward(layer, zeros(3, 8), {} as never);
