@@ -4,18 +4,18 @@ import { readFileSync } from "node:fs";
 import { brotliCompressSync } from "node:zlib";
 import { build } from "esbuild";
 
-const PROGRAMS = { attend: 23.4, layer: 28, decode: 27.8, training: 36, everything: 46 };
+const PROGRAMS = { attend: 23.5, layer: 28.1, decode: 27.8, training: 36, everything: 46 };
 
 /** As they lie in dist/, each with its chunks as one file. */
 const ENTRIES = {
-  "browser/index.js": 31.3,
+  "browser/index.js": 31.4,
   "browser/training.js": 27,
   "browser/positions.js": 17,
   "browser/cache.js": 27,
-  "node/index.js": 31.3,
+  "node/index.js": 31.4,
   "browser/all.cjs": 60,
   "node/all.cjs": 58,
-  "workerd/index.js": 22,
+  "workerd/index.js": 22.1,
   "workerd/training.js": 21,
   "workerd/positions.js": 22,
   "workerd/cache.js": 29,
