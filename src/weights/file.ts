@@ -8,6 +8,7 @@ import type { Source } from "./source";
 /** What a file says besides: texts in safetensors; numbers, texts, booleans and lists of them in GGUF. */
 export type Metadata = number | bigint | boolean | string | readonly Metadata[];
 
+/** A tensor as the header has it. */
 export interface WeightEntry {
   /** As the format calls it: "F32", "BF16", "Q4_K". */
   readonly dtype: string;
@@ -35,6 +36,7 @@ export interface NumberType {
   readonly decode?: ((bytes: Uint8Array) => Float32Array) | undefined;
 }
 
+/** A file whose header was read: `readSafetensors` and `readGguf` give it. */
 export class WeightFile {
   /** @internal */
   static readonly name = "WeightFile";

@@ -15,6 +15,7 @@ const FIRST = 2 ** 16;
 
 const readOptions = reader<ShardOptions>({ signal: 1, shard: 1 });
 
+/** Options of `readSafetensors`. */
 export interface ShardOptions extends ReadOptions {
   /** Gives the files that an index names; those of an address lie beside it. */
   shard?: ((file: string) => WeightSource) | undefined;

@@ -16,6 +16,7 @@ export interface ByteSource {
 /** A file's bytes, a Blob of it, its address (a URL, or a text with its scheme), or ranges of it. */
 export type WeightSource = ArrayBuffer | Uint8Array | Blob | URL | string | ByteSource;
 
+/** Options of `readGguf`. */
 export interface ReadOptions {
   /** Ends what is fetched: the promise rejects with `signal.reason`. */
   signal?: AbortSignal | undefined;

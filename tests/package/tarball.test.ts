@@ -43,7 +43,7 @@ const libraries = [
   "transformers",
 ];
 const pages = [
-  ...["attention", "decoding", "engines", "platforms", "semantics"],
+  ...["attention", "decoding", "engines", "platforms", "semantics", "weights"],
   ...libraries.map((name) => `semantics/${name}`),
   "tfjs",
 ];

@@ -12,6 +12,7 @@ const ENTRIES = {
   "browser/training.js": 27,
   "browser/positions.js": 17,
   "browser/cache.js": 27,
+  "browser/weights.js": 7.5,
   "node/index.js": 31.4,
   "browser/all.cjs": 60,
   "node/all.cjs": 58,
