@@ -5,6 +5,7 @@ import type { AttentionCache } from "../cache/cache";
 import { reader } from "../check/names";
 import type { Tensor } from "../tensor/tensor";
 import type { AppendedConfig } from "./appended";
+import type { PackedOrder } from "./packed";
 import type { LayerWeights, Projection } from "./projections";
 import type { LayerRecord } from "./record";
 import type { LayerUpdate, Update } from "./sizes";
@@ -68,6 +69,12 @@ export const PROJECTIONS = ["query", "key", "value", "output"] as const;
 const configFields = { heads: 1, keyValueHeads: 1, biasKeyValue: 1, addZeroAttention: 1 } as const;
 export const readConfig = reader<LayerConfig>(configFields);
 export const readStateDictConfig = reader<LayerConfig & Prefixed>({ ...configFields, prefix: 1 });
+export const readPackedConfig = reader<LayerConfig & Prefixed & PackedOrder>({
+  ...configFields,
+  prefix: 1,
+  order: 1,
+  interleaved: 1,
+});
 export const readWeights = reader<LayerWeights>({ query: 1, key: 1, value: 1, output: 1 });
 export const readProjection = reader<Projection>(
   { weight: 1, order: 1, bias: 1 },
