@@ -19,6 +19,7 @@ export type {
   ScoreTile,
 } from "./attend/options";
 export { attendPacked, attendPackedAsync, type PackedOptions } from "./attend/packed";
+export { attendQkv, attendQkvAsync, type QkvOptions } from "./attend/qkv";
 export { type AttentionOptions, createAttention } from "./create";
 export {
   ArgumentError,
