@@ -20,6 +20,7 @@ export type {
 } from "./attend/options";
 export { attendPacked, attendPackedAsync, type PackedOptions } from "./attend/packed";
 export { attendQkv, attendQkvAsync, type QkvOptions } from "./attend/qkv";
+export type { Rotary } from "./check/rotary";
 export { type AttentionOptions, createAttention } from "./create";
 export {
   ArgumentError,

@@ -1,5 +1,6 @@
 // wasm-attention/cache: keys and values of the tokens before, in pages.
 
+export type { Rotary } from "../check/rotary";
 export type { AttentionCache } from "./cache";
 export { createCache } from "./create";
 export { cache } from "./extension";
@@ -9,7 +10,6 @@ export type {
   CacheAttendOptions,
   CacheNumbers,
   CacheOptions,
-  CacheRotary,
   TokenRange,
 } from "./options";
 export { attendPaged, attendPagedAsync, type PagedOptions, type PageLayout } from "./paged";

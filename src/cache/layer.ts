@@ -16,7 +16,7 @@ export function addLayer(
   { query, key, value }: Projected,
   options: LayerOptions,
 ): CachedCall {
-  const { cache: _, record: __, sequences, positions, out: ___, ...score } = options;
+  const { cache: _, rotary: __, record: ___, sequences, positions, out: ____, ...score } = options;
   state.checkInUse(operation);
   const all = [...state.sequences.values()];
   const before = all.map((sequence) => ({ sequence, ...sequence }));

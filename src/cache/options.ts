@@ -3,16 +3,10 @@
 import type { Layout } from "../attend/options";
 import { type Abortable, type AttendOptions, attendFields } from "../attend/options";
 import { type Names, reader } from "../check/names";
-import type { RotateOptions } from "../positions/rotary";
+import type { Rotary } from "../check/rotary";
 
 /** How the numbers of a cache are stored. */
 export type CacheNumbers = "float32" | "int16" | "int8" | "int4";
-
-/** Rotary embeddings of a cache's keys and of the queries that attend to them. */
-export type CacheRotary = Pick<
-  RotateOptions,
-  "pairing" | "dimensions" | "frequencies" | "base" | "attentionFactor"
->;
 
 /** Options of `createCache`. */
 export interface CacheOptions {
@@ -47,7 +41,7 @@ export interface CacheOptions {
    * Keys are rotated when they are appended, queries when they attend, by their positions; the engine
    * needs the extension `positions` too.
    */
-  rotary?: CacheRotary | undefined;
+  rotary?: Rotary | undefined;
   /** Most bytes of all pages together; the engine's memory is the only limit by default. */
   maximumBytes?: number | undefined;
 }
@@ -104,14 +98,6 @@ export const readCacheOptions = reader<CacheOptions>({
   sinks: 1,
   rotary: 1,
   maximumBytes: 1,
-});
-
-export const readRotary = reader<CacheRotary>({
-  pairing: 1,
-  dimensions: 1,
-  frequencies: 1,
-  base: 1,
-  attentionFactor: 1,
 });
 
 export const readAppend = reader<AppendOptions>({

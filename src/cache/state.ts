@@ -3,11 +3,12 @@
 
 import type { NumbersKind } from "../../assembly/kinds";
 import { copyOf, countOf } from "../arrays";
+import type { Rotary } from "../check/rotary";
 import { checkCount } from "../check/values";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Arena } from "../memory/arena";
 import { checkNumbers, nameOf, storedSizes } from "./numbers";
-import type { CacheOptions, CacheRotary } from "./options";
+import type { CacheOptions } from "./options";
 import { type Page, Pages } from "./pages";
 import { rotaryDigest } from "./rotary";
 
@@ -32,7 +33,7 @@ export interface CacheSizes {
   /** Tokens that a query sees, its own included; Infinity for all. */
   readonly window: number;
   readonly sinks: number;
-  readonly rotary: CacheRotary | undefined;
+  readonly rotary: Rotary | undefined;
   readonly maximumBytes: number;
 }
 

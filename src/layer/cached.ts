@@ -37,12 +37,14 @@ export function checkCached(
   attention: Attention,
   options: LayerOptions,
 ): LayerCache | undefined {
-  const { cache, sequences, positions, record } = options;
+  const { cache, sequences, rotary, positions, record } = options;
   if (cache === undefined) {
-    for (const [argument, given] of Object.entries({ sequences, positions })) {
-      if (given === undefined) continue;
-      throw new ArgumentError(operation, argument, "no value without a cache", describe(given));
-    }
+    const refuse = (argument: string, given: unknown, without: string) => {
+      if (given === undefined) return;
+      throw new ArgumentError(operation, argument, `no value without ${without}`, describe(given));
+    };
+    refuse("sequences", sequences, "a cache");
+    if (!rotary) refuse("positions", positions, "rotary or a cache");
     return undefined;
   }
   const found = typeof cache === "object" && cache !== null ? caches.get(cache) : undefined;

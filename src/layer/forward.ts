@@ -15,6 +15,7 @@ import { type CachedCall, checkCached, type LayerCache } from "./cached";
 import type { LayerInputs, LayerOptions, LayerResult } from "./options";
 import type { LayerWeights } from "./projections";
 import { LayerRecord } from "./record";
+import { checkRotation, type Rotation } from "./rotation";
 import { checkInputs, refuseRecord } from "./sizes";
 
 /** What a layer is made of. */
@@ -35,6 +36,7 @@ export interface ForwardCall {
   /** Where keys and values are not those of a cache. */
   readonly attend: AttendCall | undefined;
   readonly cache: LayerCache | undefined;
+  readonly rotation: Rotation | undefined;
   readonly appended: AppendedRows | undefined;
   readonly options: LayerOptions;
 }
@@ -53,7 +55,8 @@ export function checkForward(
     logSumExp,
     cache: _,
     sequences: __,
-    positions: ___,
+    rotary: ___,
+    positions: ____,
     ...score
   } = options;
   checkBoolean(operation, "record", record);
@@ -65,6 +68,11 @@ export function checkForward(
   }
   if (record) refuseRecord(operation, options);
   const { given, asked } = checkInputs(operation, projections, inputs);
+  const rotation = checkRotation(operation, layer.attention, options, {
+    query: given.query,
+    headSize: projections.query.outputSize / heads,
+    own: !asked.key,
+  });
   const dims = [...given.query.dims.slice(0, -1), projections.output.outputSize];
   const target = checkOut(operation, out, dims);
   // The projections are not made yet, only their sizes are known.
@@ -80,14 +88,15 @@ export function checkForward(
   const wanted = appended ? wantedOfParts(options) : { logSumExp: record || logSumExp };
   const inside = { ...score, ...wanted, heads, keyValueHeads };
   const attend = cache ? undefined : checkAttendOf(operation, placeholders, "BLE", inside);
-  return { operation, given, asked, attend, cache, appended, options: { ...options, out: target } };
+  const parts = { attend, cache, rotation, appended };
+  return { operation, given, asked, ...parts, options: { ...options, out: target } };
 }
 
 export function* forwardSteps(
   engine: Engine,
   owner: object,
   layer: LayerParts,
-  { operation, given, asked, attend, cache, appended, options }: ForwardCall,
+  { operation, given, asked, attend, cache, rotation, appended, options }: ForwardCall,
 ): Steps<LayerResult> {
   const { out, record = false, logSumExp: wanted } = options;
   const { heads, keyValueHeads, projections } = layer;
@@ -110,6 +119,7 @@ export function* forwardSteps(
     const key = yield* project("key");
     const value = yield* project("value");
     const mixed = allocate([...query.dims.slice(0, -1), projections.output.inputSize]);
+    for (const x of [query, key]) rotation?.(operation, x);
     const projected = { query, key, value };
     added = cache?.add(operation, projected, options);
     const call = added?.call ?? { ...(attend as AttendCall), inputs: projected };
@@ -128,7 +138,7 @@ export function* forwardSteps(
       // The caller may write into what is returned.
       const copy = wanted ? { ...logSumExp, data: logSumExp.data.slice() } : logSumExp;
       const passed = { ...call, inputs: projected };
-      const all = { given: inputs, call: passed, mixed, logSumExp: copy, appended };
+      const all = { given: inputs, call: passed, mixed, logSumExp: copy, rotation, appended };
       recorded = new LayerRecord(owner, all);
     }
     return {

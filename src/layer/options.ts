@@ -3,6 +3,7 @@
 import { type Abortable, type Returned, type ScoreOptions, scoreFields } from "../attend/options";
 import type { AttentionCache } from "../cache/cache";
 import { reader } from "../check/names";
+import type { Rotary } from "../check/rotary";
 import type { Tensor } from "../tensor/tensor";
 import type { AppendedConfig } from "./appended";
 import type { PackedOrder } from "./packed";
@@ -60,7 +61,15 @@ export interface LayerOptions extends ScoreOptions {
   cache?: AttentionCache | undefined;
   /** With a cache: the sequence of each row of the batch, −1 to skip it; all in order by default. */
   sequences?: ArrayLike<number> | undefined;
-  /** With a cache that has rotary embeddings: positions as its `append` takes them. */
+  /**
+   * Queries and keys are rotated by their positions after their projections, for self-attention without a
+   * cache (a cache has rotary embeddings of its own); the engine needs the extension `positions`.
+   */
+  rotary?: Rotary | undefined;
+  /**
+   * With rotary embeddings, here or of the cache: the position of the first row of each batch [B] (or one
+   * number for all), or of each row [B, L]. From 0, or where the cache's sequences end, by default.
+   */
   positions?: number | ArrayLike<number> | undefined;
 }
 
@@ -89,7 +98,14 @@ export const readUpdates = reader<LayerUpdate>({
 });
 export const readUpdate = reader<Update>({ weight: 1, bias: 1, order: 1 }, "{ weight, bias? }");
 
-const layerFields = { ...scoreFields, record: 1, cache: 1, sequences: 1, positions: 1 } as const;
+const layerFields = {
+  ...scoreFields,
+  record: 1,
+  cache: 1,
+  sequences: 1,
+  rotary: 1,
+  positions: 1,
+} as const;
 const layerOptions = "options; more inputs go first: { query, key, value }";
 export const readForward = reader<LayerOptions>(layerFields, layerOptions);
 export const readForwardAsync = reader<LayerOptions & Abortable>(
