@@ -49,7 +49,12 @@ export class AttentionCache {
     this.#state = state;
     bindMethods(this, AttentionCache.prototype);
     forgotten?.register(this, state, this);
-    registerCache(this, { attention, add: (...call) => addLayer(attention, state, ...call) });
+    const { cross } = state.sizes;
+    registerCache(this, {
+      attention,
+      cross,
+      add: (...call) => addLayer(attention, state, ...call),
+    });
   }
 
   /** @internal The value itself if it is one. */

@@ -42,6 +42,12 @@ export interface CacheOptions {
    * needs the extension `positions` too.
    */
   rotary?: Rotary | undefined;
+  /**
+   * Of keys that are no tokens of a text that goes on, but a source's, appended once: `attend` is not causal
+   * by default, and a layer's `forward({ query }, { cache })` appends nothing, `forward({ query, key }, …)`
+   * does. Neither with `rotary` nor with `window`. False by default.
+   */
+  cross?: boolean | undefined;
   /** Most bytes of all pages together; the engine's memory is the only limit by default. */
   maximumBytes?: number | undefined;
 }
@@ -73,7 +79,7 @@ export interface AppendOptions extends BatchOptions {
 export interface CacheAttendOptions
   extends Omit<AttendOptions, "keyLengths" | "heads" | "keyValueHeads" | "causal">,
     BatchOptions {
-  /** `true` by default. */
+  /** `true` by default, but for a cache that is `cross`. */
   causal?: boolean | "lower-right" | undefined;
 }
 
@@ -97,6 +103,7 @@ export const readCacheOptions = reader<CacheOptions>({
   window: 1,
   sinks: 1,
   rotary: 1,
+  cross: 1,
   maximumBytes: 1,
 });
 

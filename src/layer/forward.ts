@@ -4,7 +4,7 @@
 import type { Attention } from "../attend/attention";
 import { type AttendCall, callAttend, checkAttendOf } from "../attend/forward";
 import { checkBoolean } from "../check/values";
-import { ArgumentError } from "../errors";
+import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { PreparedLinear } from "../linear/linear";
 import type { Steps } from "../run/steps";
@@ -16,7 +16,7 @@ import type { LayerInputs, LayerOptions, LayerResult } from "./options";
 import type { LayerWeights } from "./projections";
 import { LayerRecord } from "./record";
 import { checkRotation, type Rotation } from "./rotation";
-import { checkInputs, refuseRecord } from "./sizes";
+import { checkInputs, type Given, refuseRecord } from "./sizes";
 
 /** What a layer is made of. */
 export interface LayerParts {
@@ -30,7 +30,7 @@ export interface LayerParts {
 
 /** A forward pass that can be made. */
 export interface ForwardCall {
-  readonly given: Record<"query" | "key" | "value", Tensor>;
+  readonly given: Given;
   readonly asked: { readonly key: boolean; readonly value: boolean };
   readonly operation: string;
   /** Where keys and values are not those of a cache. */
@@ -67,7 +67,11 @@ export function checkForward(
     throw new ArgumentError(operation, "cache", expected, "a cache");
   }
   if (record) refuseRecord(operation, options);
-  const { given, asked } = checkInputs(operation, projections, inputs);
+  const { given, asked } = checkInputs(operation, projections, inputs, cache?.cross);
+  if (cache && !given.key && options.keyLengths !== undefined) {
+    const expected = "no value without a key: the cache knows them";
+    throw new ArgumentError(operation, "keyLengths", expected, describe(options.keyLengths));
+  }
   const rotation = checkRotation(operation, layer.attention, options, {
     query: given.query,
     headSize: projections.query.outputSize / heads,
@@ -76,18 +80,23 @@ export function checkForward(
   const dims = [...given.query.dims.slice(0, -1), projections.output.outputSize];
   const target = checkOut(operation, out, dims);
   // The projections are not made yet, only their sizes are known.
-  const projected = (name: "query" | "key" | "value"): Tensor => ({
-    data: new Float32Array(0),
-    dims: [...given[name].dims.slice(0, -1), projections[name].outputSize],
-  });
-  const placeholders = {
-    query: projected("query"),
-    key: projected("key"),
-    value: projected("value"),
+  const projected = (name: "query" | "key" | "value"): Tensor => {
+    const { dims } = given[name] as Tensor;
+    return {
+      data: new Float32Array(0),
+      dims: [...dims.slice(0, -1), projections[name].outputSize],
+    };
   };
   const wanted = appended ? wantedOfParts(options) : { logSumExp: record || logSumExp };
   const inside = { ...score, ...wanted, heads, keyValueHeads };
-  const attend = cache ? undefined : checkAttendOf(operation, placeholders, "BLE", inside);
+  const attend = cache
+    ? undefined
+    : checkAttendOf(
+        operation,
+        { query: projected("query"), key: projected("key"), value: projected("value") },
+        "BLE",
+        inside,
+      );
   const parts = { attend, cache, rotation, appended };
   return { operation, given, asked, ...parts, options: { ...options, out: target } };
 }
@@ -110,18 +119,18 @@ export function* forwardSteps(
   };
   try {
     function* project(name: "query" | "key" | "value"): Steps<AllocatedTensor> {
-      const x = given[name];
+      const x = given[name] as Tensor;
       const target = allocate([...x.dims.slice(0, -1), projections[name].outputSize]);
       yield* projections[name].apply(engine, operation, x, { out: target }, name);
       return target;
     }
     const query = yield* project("query");
-    const key = yield* project("key");
-    const value = yield* project("value");
+    const key = given.key && (yield* project("key"));
+    const value = given.value && (yield* project("value"));
     const mixed = allocate([...query.dims.slice(0, -1), projections.output.inputSize]);
-    for (const x of [query, key]) rotation?.(operation, x);
-    const projected = { query, key, value };
-    added = cache?.add(operation, projected, options);
+    added = cache?.add(operation, { query, key, value }, options);
+    const projected = { query, key, value } as Record<keyof Given, AllocatedTensor>;
+    if (rotation) for (const x of [query, projected.key]) rotation(operation, x);
     const call = added?.call ?? { ...(attend as AttendCall), inputs: projected };
     const whole = { ...options, logSumExp: record || wanted, out: mixed };
     const inside = { ...whole, layout: "BLE", heads, keyValueHeads } as const;

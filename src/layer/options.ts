@@ -39,7 +39,10 @@ type Recorded<Options> = "record" extends keyof Options
     : { record?: LayerRecord }
   : unknown;
 
-/** The inputs of `forward`; the key is the query unless given, the value is the key. */
+/**
+ * The inputs of `forward`; the key is the query unless given (or in a cache for cross-attention), the value
+ * is the key.
+ */
 export interface LayerInputs {
   /** [B, L, Eq] */
   readonly query: Tensor;
@@ -56,7 +59,9 @@ export interface LayerOptions extends ScoreOptions {
   /**
    * Keys and values are appended to this cache, of `createCache`, and queries attend to all tokens in it,
    * up to their own unless `causal` is false; with its rotary embeddings, if it has some. Of each row of
-   * the batch `queryLengths` tokens, all by default. A call that fails appends nothing.
+   * the batch `queryLengths` tokens, all by default. To a cache made with `cross: true` a given `key` is
+   * appended, `keyLengths` of each row, and nothing without one: a source is projected once, and every
+   * query sees all of it. A call that fails appends nothing.
    */
   cache?: AttentionCache | undefined;
   /** With a cache: the sequence of each row of the batch, −1 to skip it; all in order by default. */
