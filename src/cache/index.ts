@@ -17,3 +17,4 @@ export { type PrefixCounts, PrefixIndex, type PrefixOptions, type PrefixScope } 
 export type { CachedRows } from "./read";
 export type { ShiftOptions } from "./shift";
 export { appendPaged, type SlotOptions } from "./slots";
+export type { ExportOptions } from "./stored";

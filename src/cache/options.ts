@@ -91,8 +91,6 @@ export interface TokenRange {
   to?: number | undefined;
 }
 
-export const readRange = reader<TokenRange>({ from: 1, to: 1 });
-
 export const readCacheOptions = reader<CacheOptions>({
   keyValueHeads: 1,
   headSize: 1,
