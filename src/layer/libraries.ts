@@ -3,10 +3,12 @@
 
 import { type Attention, checkAttention } from "../attend/attention";
 import { MultiHeadAttention } from "./multihead";
-import { type LayerConfig, type Prefixed, readStateDictConfig } from "./options";
+import type { StateDict } from "./named-weights";
+import { type LayerConfig, type Prefixed, readPackedConfig, readStateDictConfig } from "./options";
+import { type PackedOrder, projectionsOfPacked } from "./packed";
 import { type KerasWeights, type PyTorchWeights, projectionsOfKeras } from "./projections";
 import { checkHeadCounts } from "./sizes";
-import { projectionsOfStateDict, type StateDict } from "./state-dict";
+import { projectionsOfStateDict } from "./state-dict";
 
 /**
  * A layer from a state dict of PyTorch, in an object or a Map: `nn.MultiheadAttention`'s (`in_proj_weight`
@@ -33,6 +35,27 @@ export function fromPyTorch(
     keyValueHeads,
   );
   return new MultiHeadAttention(attention, { ...read, biasKeyValue }, projections, name);
+}
+
+/**
+ * A layer from a state dict whose query, key and value are one matrix, in an object or a Map: GPT-2's
+ * (`c_attn`, `c_proj`), GPT-NeoX's, BLOOM's and Falcon's (`query_key_value`, `dense`), `in_proj`, `qkv`,
+ * `qkv_proj`, `to_qkv`, `Wqkv` or `wqkv` and the output's matrix beside it. `order` says what the rows of both
+ * are, `interleaved` how heads lie in the fused one. Names outside `prefix` are left alone.
+ *
+ * @throws ArgumentError for a weight that is missing, that the layer has no place for, or of other sizes.
+ */
+export function fromPacked(
+  attention: Attention,
+  weights: StateDict,
+  config: LayerConfig & Prefixed & PackedOrder,
+): MultiHeadAttention {
+  const name = "fromPacked";
+  checkAttention(name, attention);
+  const { prefix = "", order, interleaved, ...read } = readPackedConfig(name, config, "config");
+  const counts = checkHeadCounts(name, read);
+  const projections = projectionsOfPacked(name, weights, prefix, counts, { order, interleaved });
+  return new MultiHeadAttention(attention, read, projections, name);
 }
 
 /** A layer from Keras's `MultiHeadAttention` or `GroupedQueryAttention`; the heads are read from the kernels. */

@@ -2,15 +2,11 @@
 // q_proj, out_proj), transformers' (q_proj, o_proj; query, dense), lucidrains' (to_qkv, to_out) and
 // timm's (qkv, proj).
 
-import { isFloats, lengthOf, part } from "../arrays";
+import { lengthOf, part } from "../arrays";
 import { ArgumentError, describe } from "../errors";
 import { checkTensor, received, type Tensor } from "../tensor/tensor";
+import { NamedWeights, weightNames } from "./named-weights";
 import { type LayerWeights, lastingData, type Projection } from "./projections";
-
-/** Tensors by name, as a state dict or a safetensors file has them. */
-export type StateDict =
-  | { readonly [name: string]: Tensor | Float32Array | undefined }
-  | ReadonlyMap<string, Tensor | Float32Array>;
 
 const PACKED = ["in_proj", "to_qkv", "qkv", "qkv_proj"];
 const OUTPUT = ["out_proj", "o_proj", "dense", "output.dense", "to_out", "to_out.0", "proj"];
@@ -21,99 +17,7 @@ const inputNames = (name: "query" | "key" | "value") => [
   `attention.${name}`,
   `to_${name[0]}`,
 ];
-
-/** BERT's, which comes after the residual and is not the layer's. */
-const NOT_OURS = /^output\.LayerNorm\./;
-
-/** The dict under a prefix, and which of its names were read. */
-class Names {
-  readonly operation: string;
-  readonly #all: Map<string, unknown>;
-  readonly #prefix: string;
-  readonly #read = new Set<string>();
-
-  constructor(operation: string, dict: unknown, prefix: unknown) {
-    if (typeof dict !== "object" || dict === null || ArrayBuffer.isView(dict)) {
-      const expected = "tensors by name, in an object or a Map";
-      throw new ArgumentError(operation, "weights", expected, describe(dict));
-    }
-    if (typeof prefix !== "string") {
-      throw new ArgumentError(operation, "prefix", "a string", describe(prefix));
-    }
-    this.operation = operation;
-    const entries = isMap(dict) ? [...dict] : Object.entries(dict);
-    this.#all = new Map(entries.filter(([, value]) => value !== undefined && value !== null));
-    this.#prefix = prefix;
-  }
-
-  /** The first of `names` that is there. */
-  find(names: readonly string[]): { name: string; value: unknown } | undefined {
-    const name = names.find((name) => this.#all.has(this.#prefix + name));
-    if (name === undefined) return undefined;
-    this.#read.add(this.#prefix + name);
-    return { name, value: this.#all.get(this.#prefix + name) };
-  }
-
-  /** The same of a matrix. */
-  weight(stems: readonly string[]): Tensor | undefined {
-    const found = this.find(weightNames(stems));
-    return found && checkTensor(this.operation, found.name, found.value);
-  }
-
-  /** The same of a bias. */
-  bias(stems: readonly string[]): { name: string; data: Float32Array } | undefined {
-    const found = this.find(stems.flatMap((stem) => [`${stem}_bias`, `${stem}.bias`]));
-    if (!found) return undefined;
-    const { name, value } = found;
-    const plain = isFloats(value);
-    return {
-      name,
-      data: plain ? value : lastingData(checkTensor(this.operation, name, value)),
-    };
-  }
-
-  /** What is missing, the names that came instead, and the prefixes under which a layer lies. */
-  missing(name: string): ArgumentError {
-    const quoted = [...this.#all.keys()].map((key) => JSON.stringify(key));
-    const some = quoted.length > 3 ? `${quoted.slice(0, 3).join(", ")}, …` : quoted.join(", ");
-    const prefixes = this.#prefixes().map((prefix) => JSON.stringify(prefix));
-    const others = prefixes.length > 3 ? [...prefixes.slice(0, 3), "…"] : prefixes;
-    const advice = prefixes.length ? `: pass { prefix: ${others.join(" or ")} }` : "";
-    const received = `none among the keys ${some || "of no tensor"}${advice}`;
-    return new ArgumentError(this.operation, name, "a tensor of this name", received);
-  }
-
-  #prefixes(): string[] {
-    const ends = (names: readonly string[]) => {
-      const found = new Set<string>();
-      for (const key of this.#all.keys())
-        for (const name of names)
-          if (key === name || key.endsWith(`.${name}`)) found.add(key.slice(0, -name.length));
-      return found;
-    };
-    const outputs = ends(weightNames(OUTPUT));
-    const inputs = ends(weightNames([...PACKED, ...inputNames("query")]));
-    return [...inputs].filter((prefix) => outputs.has(prefix) && prefix !== this.#prefix);
-  }
-
-  /** @throws ArgumentError for a name that was not read: it would be left out in silence. */
-  checkAllRead(): void {
-    for (const [name, value] of this.#all) {
-      const local = name.slice(this.#prefix.length);
-      if (!name.startsWith(this.#prefix) || this.#read.has(name) || NOT_OURS.test(local)) continue;
-      const expected = "no such weight: the layer has no place for it";
-      throw new ArgumentError(this.operation, local, expected, describe(value));
-    }
-  }
-}
-
-/** Also one of another realm. */
-function isMap(value: object): value is ReadonlyMap<string, unknown> {
-  return Object.prototype.toString.call(value) === "[object Map]";
-}
-
-const weightNames = (stems: readonly string[]) =>
-  stems.flatMap((stem) => [`${stem}_weight`, `${stem}.weight`]);
+const STEMS = { inputs: [...PACKED, ...inputNames("query")], outputs: OUTPUT };
 
 /** Bias keys and values besides: what `add_bias_kv` adds. */
 export interface StateDictWeights extends LayerWeights {
@@ -127,7 +31,7 @@ export function projectionsOfStateDict(
   heads: number,
   keyValueHeads: number,
 ): StateDictWeights {
-  const names = new Names(operation, dict, prefix);
+  const names = new NamedWeights(operation, dict, prefix, STEMS);
   const packed = names.find(weightNames(PACKED));
   const weights = packed
     ? packedProjections(names, packed, heads, keyValueHeads)
@@ -145,7 +49,7 @@ export function projectionsOfStateDict(
   return { ...weights, output: projection, biasKeyValue: key && value && { key, value } };
 }
 
-function separateProjections(names: Names): Omit<LayerWeights, "output"> {
+function separateProjections(names: NamedWeights): Omit<LayerWeights, "output"> {
   const joint = names.bias(["in_proj"]);
   const parts = joint && thirds(names.operation, joint.name, joint.data, [1, 1, 1]);
   const projection = (name: "query" | "key" | "value", index: number): Projection => {
@@ -163,7 +67,7 @@ function separateProjections(names: Names): Omit<LayerWeights, "output"> {
 
 /** Query, key and value below each other: H·D, Hkv·D and Hkv·D rows. */
 function packedProjections(
-  names: Names,
+  names: NamedWeights,
   { name, value }: { name: string; value: unknown },
   heads: number,
   keyValueHeads: number,
