@@ -25,6 +25,7 @@ const ENTRIES = {
 const SEPARATE = [
   "src/attend/merge.ts",
   "src/attend/packed.ts",
+  "src/layer/appended.ts",
   "src/layer/multihead.ts",
   "src/layer/libraries.ts",
   "src/linear/linear.ts",

@@ -31,7 +31,12 @@ export {
 } from "./errors";
 export type { Extension } from "./extension";
 export type { Variant } from "./instance/builds";
-export type { AppendedConfig, BiasKeyValue } from "./layer/appended";
+export {
+  type AppendedConfig,
+  type AppendedKeys,
+  appendedKeys,
+  type BiasKeyValue,
+} from "./layer/appended";
 export { fromKeras, fromPacked, fromPyTorch } from "./layer/libraries";
 export { MultiHeadAttention } from "./layer/multihead";
 export type { StateDict } from "./layer/named-weights";

@@ -99,7 +99,7 @@ test("weights that are missing, too many or of other sizes are named", async () 
     [
       good,
       { transposed: true },
-      '"config.transposed" expected one of heads, keyValueHeads, biasKeyValue, addZeroAttention, prefix, order, interleaved, got an option that does not exist',
+      '"config.transposed" expected one of heads, keyValueHeads, appended, prefix, order, interleaved, got an option that does not exist',
     ],
   ];
   for (const [dict, more, message] of refused) {

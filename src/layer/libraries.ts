@@ -2,6 +2,7 @@
 // load how.
 
 import { type Attention, checkAttention } from "../attend/attention";
+import { appendedKeys } from "./appended";
 import { MultiHeadAttention } from "./multihead";
 import type { StateDict } from "./named-weights";
 import { type LayerConfig, type Prefixed, readPackedConfig, readStateDictConfig } from "./options";
@@ -27,14 +28,16 @@ export function fromPyTorch(
   checkAttention(name, attention);
   const { prefix = "", ...read } = readStateDictConfig(name, config, "config");
   const { heads, keyValueHeads } = checkHeadCounts(name, read);
-  const { biasKeyValue = read.biasKeyValue, ...projections } = projectionsOfStateDict(
+  const { biasKeyValue, ...projections } = projectionsOfStateDict(
     name,
     weights,
     prefix,
     heads,
     keyValueHeads,
   );
-  return new MultiHeadAttention(attention, { ...read, biasKeyValue }, projections, name);
+  const { appended: given } = read;
+  const appended = biasKeyValue ? appendedKeys({ ...given?.config, biasKeyValue }) : given;
+  return new MultiHeadAttention(attention, { ...read, appended }, projections, name);
 }
 
 /**

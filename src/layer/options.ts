@@ -5,18 +5,20 @@ import type { AttentionCache } from "../cache/cache";
 import { reader } from "../check/names";
 import type { Rotary } from "../check/rotary";
 import type { Tensor } from "../tensor/tensor";
-import type { AppendedConfig } from "./appended";
+import type { AppendedKeys } from "./appended";
 import type { PackedOrder } from "./packed";
 import type { LayerWeights, Projection } from "./projections";
 import type { LayerRecord } from "./record";
 import type { LayerUpdate, Update } from "./sizes";
 
 /** How many heads a layer has, and what else its keys are. */
-export interface LayerConfig extends AppendedConfig {
+export interface LayerConfig {
   /** Query heads H. */
   heads: number;
   /** Key and value heads, a divisor of `heads` (grouped-query attention); `heads` by default. */
   keyValueHeads?: number | undefined;
+  /** Keys and values that every query sees besides its own: `appendedKeys({ addZeroAttention: true })`. */
+  appended?: AppendedKeys | undefined;
 }
 
 /**
@@ -80,7 +82,7 @@ export interface LayerOptions extends ScoreOptions {
 
 export const PROJECTIONS = ["query", "key", "value", "output"] as const;
 
-const configFields = { heads: 1, keyValueHeads: 1, biasKeyValue: 1, addZeroAttention: 1 } as const;
+const configFields = { heads: 1, keyValueHeads: 1, appended: 1 } as const;
 export const readConfig = reader<LayerConfig>(configFields);
 export const readStateDictConfig = reader<LayerConfig & Prefixed>({ ...configFields, prefix: 1 });
 export const readPackedConfig = reader<LayerConfig & Prefixed & PackedOrder>({

@@ -2,7 +2,7 @@
 // torch.nn.functional.multi_head_attention_forward's formula.
 
 import assert from "node:assert/strict";
-import { fromPyTorch, type LayerOptions, type Tensor, tensor } from "wasm-attention";
+import { appendedKeys, fromPyTorch, type LayerOptions, type Tensor, tensor } from "wasm-attention";
 import { multiHeadBackward } from "wasm-attention/training";
 import type { Whole } from "../engines";
 import {
@@ -211,7 +211,7 @@ export const multihead: Tries = {
       attention,
       {},
       { appended: { key: zeros, value: zeros } },
-      { addZeroAttention: true },
+      { appended: appendedKeys({ addZeroAttention: true }) },
     );
   },
   "add_bias_kv=True": (attention) => {
