@@ -27,7 +27,7 @@ const SEPARATE = [
   "src/attend/packed.ts",
   "src/layer/appended.ts",
   "src/layer/multihead.ts",
-  "src/layer/libraries.ts",
+  "src/weights/libraries.ts",
   "src/linear/linear.ts",
   "src/selftest.ts",
   "src/tensor/halffloat.ts",

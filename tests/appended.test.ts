@@ -3,14 +3,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  appendedKeys,
-  fromPyTorch,
-  linear,
-  prepareLinear,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { appendedKeys, linear, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import { fromPyTorch } from "wasm-attention/weights";
 import { engine, randomArray, variants } from "./engines";
 
 const close = (got: ArrayLike<number>, want: number[]) => {

@@ -8,13 +8,14 @@ import { appendedKeys } from "wasm-attention";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
+import * as weights from "wasm-attention/weights";
 import { arenaClass } from "./arena";
 import { allCases } from "./battery/battery";
 import type { Operation } from "./battery/operations";
 import { engine, randomTensor, type Whole } from "./engines";
 
 const { MemoryError, MultiHeadAttention, prepareLinear } = main;
-const wasm = { ...main, ...cache, ...positions, ...training };
+const wasm = { ...main, ...cache, ...positions, ...training, ...weights };
 
 const eye = { weight: randomTensor([4, 4], 3), order: "in,out" } as const;
 const eyes = { query: eye, key: eye, value: eye, output: eye };

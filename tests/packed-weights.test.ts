@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fromPacked, fromPyTorch, type StateDict } from "wasm-attention";
+import { fromPacked, fromPyTorch, type StateDict } from "wasm-attention/weights";
 import { checkPackedWeights, dictOf, E, kinds, L, weightsOf } from "./checks/packed-weights";
 import { engine, randomTensor, variants } from "./engines";
 

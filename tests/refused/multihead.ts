@@ -1,4 +1,5 @@
-import { appendedKeys, fromKeras, fromPyTorch, MultiHeadAttention } from "wasm-attention";
+import { appendedKeys, MultiHeadAttention } from "wasm-attention";
+import { fromKeras, fromPyTorch } from "wasm-attention/weights";
 import { type Call, type Refusal, zeros } from "./refusal";
 
 const layer =

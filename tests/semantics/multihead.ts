@@ -2,8 +2,9 @@
 // torch.nn.functional.multi_head_attention_forward's formula.
 
 import assert from "node:assert/strict";
-import { appendedKeys, fromPyTorch, type LayerOptions, type Tensor, tensor } from "wasm-attention";
+import { appendedKeys, type LayerOptions, type Tensor, tensor } from "wasm-attention";
 import { multiHeadBackward } from "wasm-attention/training";
+import { fromPyTorch } from "wasm-attention/weights";
 import type { Whole } from "../engines";
 import {
   B,

@@ -2,14 +2,29 @@
 // load how.
 
 import { type Attention, checkAttention } from "../attend/attention";
-import { appendedKeys } from "./appended";
-import { MultiHeadAttention } from "./multihead";
+import { reader } from "../check/names";
+import { appendedKeys } from "../layer/appended";
+import { MultiHeadAttention } from "../layer/multihead";
+import { configFields, type LayerConfig } from "../layer/options";
+import { type KerasWeights, type PyTorchWeights, projectionsOfKeras } from "../layer/projections";
+import { checkHeadCounts } from "../layer/sizes";
 import type { StateDict } from "./named-weights";
-import { type LayerConfig, type Prefixed, readPackedConfig, readStateDictConfig } from "./options";
 import { type PackedOrder, projectionsOfPacked } from "./packed";
-import { type KerasWeights, type PyTorchWeights, projectionsOfKeras } from "./projections";
-import { checkHeadCounts } from "./sizes";
 import { projectionsOfStateDict } from "./state-dict";
+
+/** Where a layer's weights lie in a state dict. */
+export interface Prefixed {
+  /** What the names of this layer's weights begin with, its dot included: `"encoder.self_attn."`. */
+  prefix?: string | undefined;
+}
+
+const readStateDictConfig = reader<LayerConfig & Prefixed>({ ...configFields, prefix: 1 });
+const readPackedConfig = reader<LayerConfig & Prefixed & PackedOrder>({
+  ...configFields,
+  prefix: 1,
+  order: 1,
+  interleaved: 1,
+});
 
 /**
  * A layer from a state dict of PyTorch, in an object or a Map: `nn.MultiheadAttention`'s (`in_proj_weight`

@@ -4,9 +4,9 @@
 
 import { lengthOf, part } from "../arrays";
 import { ArgumentError, describe } from "../errors";
+import { type LayerWeights, lastingData, type Projection } from "../layer/projections";
 import { checkTensor, received, type Tensor } from "../tensor/tensor";
 import { NamedWeights, weightNames } from "./named-weights";
-import { type LayerWeights, lastingData, type Projection } from "./projections";
 
 const PACKED = ["in_proj", "to_qkv", "qkv", "qkv_proj"];
 const OUTPUT = ["out_proj", "o_proj", "dense", "output.dense", "to_out", "to_out.0", "proj"];
