@@ -16,6 +16,7 @@ const ENTRIES = {
   positions: "src/positions/index",
   cache: "src/cache/index",
   blocks: "src/blocks/index",
+  weights: "src/weights/index",
 };
 
 // Types that a Node program without the page's types does not have.

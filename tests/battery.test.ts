@@ -8,11 +8,12 @@ import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
+import * as weights from "wasm-attention/weights";
 import { runBattery } from "./battery/battery";
 import * as expected from "./battery/expected";
 import { engine } from "./engines";
 
-const all = { ...main, ...blocks, ...cache, ...positions, ...training };
+const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
 
 test("the battery's digests", async () => {
   (await engine("relaxed")).dispose(); // enables relaxed SIMD where it needs a flag

@@ -4,8 +4,8 @@ import { ArgumentError, describe } from "../errors";
 import type { LayerWeights, Projection } from "../layer/projections";
 import { projectionsOfKeras } from "../layer/projections";
 import { checkHeadCounts } from "../layer/sizes";
-import { projectionsOfStateDict } from "../layer/state-dict";
 import { checkTensor, type Tensor } from "../tensor/tensor";
+import { projectionsOfStateDict } from "../weights/state-dict";
 import type {
   DecoderLayerWeights,
   EncoderLayerWeights,
@@ -78,7 +78,7 @@ export class Names {
       throw new ArgumentError(operation, "prefix", "a string", describe(prefix));
     }
     this.#operation = operation;
-    this.keras = operation === "fromKeras";
+    this.keras = operation.endsWith("Keras");
     const map = Object.prototype.toString.call(dict) === "[object Map]";
     for (const [name, value] of map ? (dict as Map<string, never>) : Object.entries(dict)) {
       if (value === undefined || value === null || !name.startsWith(prefix)) continue;

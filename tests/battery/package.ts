@@ -5,10 +5,12 @@ import type * as blocks from "wasm-attention/blocks";
 import type * as cache from "wasm-attention/cache";
 import type * as positions from "wasm-attention/positions";
 import type * as training from "wasm-attention/training";
+import type * as weights from "wasm-attention/weights";
 
 export type Package = typeof main &
   typeof blocks &
   typeof cache &
   typeof positions &
-  typeof training;
+  typeof training &
+  typeof weights;
 export type Whole = main.Attention<"blocks" | "cache" | "positions" | "training">;
