@@ -24,7 +24,7 @@ const platforms: Record<string, (entry: string) => { now: string[]; later: strin
 };
 
 function modules(entry: string, variants: string[]): string[] {
-  const names = entry === "index" ? ["core"] : ["core", entry];
+  const names = ["index", "weights"].includes(entry) ? ["core"] : ["core", entry];
   const files = names.flatMap((name) => variants.map((variant) => `${name}.${variant}`));
   return files.map((name) => `./${name}.wasm?module`).sort();
 }
