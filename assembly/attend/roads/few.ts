@@ -62,7 +62,7 @@ export function groupBytes(frame: AttendFrame): usize {
 // @ts-ignore: decorator
 @inline
 function readsInPlace(frame: AttendFrame): bool {
-  return frame.queries == 1 && !frame.scoreStep;
+  return frame.queries == 1;
 }
 
 /** Bytes of a packed tile, or of a Prefetch. */
