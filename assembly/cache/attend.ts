@@ -1,9 +1,9 @@
 // attend over pages of few bits: the steps of attend/items.ts on tiles as they are stored. This module has
 // no fused multiply-add, so that both builds give the same bits.
 //
-// An item is a tile of one head's query rows or, of one query, all heads, page by page: pages are read in
-// the order they lie in. Threads share the heads of one query or, where they are many, a sequence's spans
-// of keys, which the last items merge.
+// An item is a tile of one head's query rows or, of one query, a group of heads or, where pages are no larger
+// than tiles, all groups: pages are read in the order they lie in. Threads share the heads of one query or,
+// where they are many, a sequence's spans of keys, which the last items merge.
 //
 //   shared   where threads share spans: Rows of every span and head
 //   thread   Work, scratch of a tile, else the item's Rows; behind each Rows its queries
@@ -49,16 +49,23 @@ function splits(frame: AttendFrame): bool {
 /** Heads of an item. */
 function itemHeads(frame: AttendFrame): i32 {
   if (!one(frame)) return 1;
+  if (frame.pageSize > KEYS) return groupSize(frame);
   if (splits(frame)) return frame.heads;
   return tilesOf(frame.keyValueHeads, frame.threads) * groupSize(frame);
+}
+
+/** Items of a sequence, but for spans. */
+// @ts-ignore: decorator
+@inline
+function parts(frame: AttendFrame): i32 {
+  return tilesOf(frame.heads, itemHeads(frame)) * tilesOf(frame.queries, ROWS);
 }
 
 /** Items of a sequence, but for those that merge. */
 // @ts-ignore: decorator
 @inline
 function sequenceItems(frame: AttendFrame): i32 {
-  if (splits(frame)) return spans(frame);
-  return tilesOf(frame.heads, max(itemHeads(frame), 1)) * tilesOf(frame.queries, ROWS);
+  return splits(frame) ? parts(frame) * spans(frame) : parts(frame);
 }
 
 /** Bytes of a head's rows with their queries, a multiple of 64. */
@@ -76,7 +83,7 @@ function itemBytes(frame: AttendFrame): u64 {
 // @ts-ignore: decorator
 @inline
 function sharedBytes(frame: AttendFrame): u64 {
-  return splits(frame) ? <u64>(frame.batch * spans(frame)) * itemBytes(frame) : 0;
+  return splits(frame) ? <u64>(frame.batch * sequenceItems(frame)) * itemBytes(frame) : 0;
 }
 
 // @ts-ignore: decorator
@@ -91,7 +98,9 @@ export function storedScratchBytes(frame: AttendFrame): f64 {
 }
 
 export function storedItems(frame: AttendFrame): f64 {
-  return <f64>frame.batch * (<f64>sequenceItems(frame) + (splits(frame) ? 1 : 0));
+  if (!frame.heads) return 0;
+  const merging = splits(frame) ? parts(frame) : 0;
+  return <f64>frame.batch * (<f64>sequenceItems(frame) + <f64>merging);
 }
 
 export function storedReady(frame: AttendFrame, item: i32): i32 {
@@ -105,7 +114,6 @@ export function storedRun(frame: AttendFrame, item: i32, thread: i32, key: i32):
   const mine = shared + <usize>(sharedBytes(frame) + <u64>thread * threadBytes(frame));
   const scratch = mine + workBytes(frame.valueSize);
   const bytes = <usize>itemBytes(frame);
-  const count = sequenceItems(frame);
   if (!splits(frame)) {
     const rows = mine + <usize>threadBytes(frame) - bytes;
     if (!key) beginItem(frame, item, -1, rows);
@@ -113,12 +121,14 @@ export function storedRun(frame: AttendFrame, item: i32, thread: i32, key: i32):
     if (!next) finishItem(frame, rows, 1, scratch);
     return next;
   }
-  if (item < frame.batch * count) {
+  const count = spans(frame);
+  const before = frame.batch * sequenceItems(frame);
+  if (item < before) {
     const rows = shared + <usize>item * bytes;
-    if (!key) beginItem(frame, item, item % count, rows);
+    if (!key) beginItem(frame, item / count, item % count, rows);
     return attendSpan(frame, item % count, key, rows, mine);
   }
-  const first = (item - frame.batch * count) * count;
+  const first = (item - before) * count;
   finishItem(frame, shared + <usize>first * bytes, count, scratch);
   return 0;
 }
@@ -136,16 +146,16 @@ function endOf(frame: AttendFrame, span: i32): i32 {
   return span < 0 ? frame.keys : min(firstOf(span) + SPAN, frame.keys);
 }
 
-/** Rows and queries of an item's heads. Of many rows the last come first, as in attend/roads/many.ts. */
+/** Rows and queries of the heads of an item, as counted without spans. Of many rows the last come first, as in attend/roads/many.ts. */
 function beginItem(frame: AttendFrame, item: i32, span: i32, rows: usize): void {
   const tiles = tilesOf(frame.queries, ROWS);
-  const within = span < 0 ? item % sequenceItems(frame) : 0;
+  const within = item % parts(frame);
   const head = (within / tiles) * itemHeads(frame);
   const row = (tiles - 1 - (within % tiles)) * ROWS;
   const end = min(head + itemHeads(frame), frame.heads);
   for (let h = head; h < end; h++) {
     const r = rowsOf(frame, rows, h - head);
-    locateRows(frame, r, item / sequenceItems(frame), h, row);
+    locateRows(frame, r, item / parts(frame), h, row);
     beginRows(frame, r, firstOf(span), endOf(frame, span));
     for (let j = 0; j < r.rows; j++) {
       const panel = r.queries + ((<usize>(j & ~3) * <usize>frame.headSize + <usize>(j & 3)) << 2);

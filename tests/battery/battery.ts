@@ -38,7 +38,12 @@ export interface Report {
 const cases: readonly Operation[] = [...attendCases.map(asOperation), ...operations];
 
 /** One list of all operations, in every kind of call: memory that runs out is tried on it too. */
-export const allCases: readonly Operation[] = [...cases, ...trainingCases, ...caches, ...storedCaches];
+export const allCases: readonly Operation[] = [
+  ...cases,
+  ...trainingCases,
+  ...caches,
+  ...storedCaches,
+];
 
 /**
  * Runs all cases on an engine made with `options`. `start` is `performance.now()` of before the
