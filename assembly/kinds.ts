@@ -56,6 +56,7 @@ export enum CacheKernel {
   append,
   read,
   transform,
+  attend,
 }
 
 /** How the numbers of a cache are stored, see cache/numbers.ts. */

@@ -4,7 +4,7 @@
 
 import type { AttentionOptions, Tensor, Variant } from "wasm-attention";
 import { type AttendCase, attendCases } from "./attend";
-import { caches } from "./caches";
+import { caches, storedCaches } from "./caches";
 import { digestOf, digestOfTexts } from "./digest";
 import { elements, filled } from "./numbers";
 import { type Operation, operations } from "./operations";
@@ -24,6 +24,8 @@ export interface Report {
   trainingDigest: string;
   /** And over those of caches. */
   cacheDigest: string;
+  /** And over those of few bits. */
+  storedDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -36,7 +38,12 @@ export interface Report {
 const cases: readonly Operation[] = [...attendCases.map(asOperation), ...operations];
 
 /** One list of all operations, in every kind of call: memory that runs out is tried on it too. */
-export const allCases: readonly Operation[] = [...cases, ...trainingCases, ...caches];
+export const allCases: readonly Operation[] = [
+  ...cases,
+  ...trainingCases,
+  ...caches,
+  ...storedCaches,
+];
 
 /**
  * Runs all cases on an engine made with `options`. `start` is `performance.now()` of before the
@@ -68,6 +75,7 @@ export async function runBattery(
   const digest = await digestOfAll(cases);
   const trainingDigest = await digestOfAll(trainingCases);
   const cacheDigest = await digestOfAll(caches);
+  const storedDigest = await digestOfAll(storedCaches);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -79,6 +87,7 @@ export async function runBattery(
     digest,
     trainingDigest,
     cacheDigest,
+    storedDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

@@ -18,3 +18,6 @@ export const caches = {
   portable: "f15f1cf9cac09c1cf3306c5f1fb421b52a311848776bc5299811cc5dbcfcf9d4",
   fused: "51b191c69462adef09fda7d5429b2900da7ab6bf85e68a09ac285872512b6c35",
 };
+
+/** The cases of caches of few bits: of every build. */
+export const stored = "6976a2fc622f3de0ef3779dab9c5219f78625fd71e18e2a5328d4bcd07ce8c01";
