@@ -56,6 +56,7 @@ export enum CacheKernel {
   append,
   read,
   transform,
+  attend,
 }
 
 export enum BlocksKernel {

@@ -127,7 +127,8 @@ async function buildFew(folder, options) {
       onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir, importer }) => {
         if (!importer.includes("/src/")) return undefined;
         const source = relative(".", join(resolveDir, path)).replaceAll("\\", "/");
-        if (!/^src\/(?!training\/|positions\/|cache\/|blocks\/|weights\/)/.test(source)) return undefined;
+        if (!/^src\/(?!training\/|positions\/|cache\/|blocks\/|weights\/)/.test(source))
+          return undefined;
         sources.add(`export * from "./${source}";`);
         return { path: "./shared.js", external: true, sideEffects: false };
       });

@@ -24,6 +24,7 @@ test("the battery's digests", async () => {
     assert.equal(reproducible.trainingDigest, expected.training.portable);
     assert.equal(reproducible.cacheDigest, expected.caches.portable);
     assert.equal(reproducible.blocksDigest, expected.blocks.portable);
+    assert.equal(reproducible.storedDigest, expected.stored);
     const usual = await runBattery(all, { threads });
     assert.equal(usual.variant, "relaxed");
     const { fused, portable } = expected;
@@ -32,6 +33,7 @@ test("the battery's digests", async () => {
       usual.trainingDigest,
       usual.fused ? expected.training.fused : expected.training.portable,
     );
+    assert.equal(usual.storedDigest, expected.stored);
     assert.equal(usual.cacheDigest, expected.caches[usual.fused ? "fused" : "portable"]);
     assert.equal(usual.blocksDigest, expected.blocks[usual.fused ? "fused" : "portable"]);
   }

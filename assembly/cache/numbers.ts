@@ -13,7 +13,9 @@
 import { NumbersKind } from "../kinds";
 
 const BLOCK: i32 = 32;
-const BLOCK_BYTES: usize = 20;
+export const BLOCK_BYTES: usize = 20;
+/** Before the numbers of a row or block. */
+export const SCALE: usize = 4;
 
 /** Stores `size` floats as a row. */
 export function encodeRow(numbers: i32, source: usize, size: i32, row: usize): void {

@@ -5,7 +5,7 @@
 import type { AttentionOptions, Tensor, Variant } from "wasm-attention";
 import { type AttendCase, attendCases } from "./attend";
 import { blocks as blockCases } from "./blocks";
-import { caches } from "./caches";
+import { caches, storedCaches } from "./caches";
 import { digestOf, digestOfTexts } from "./digest";
 import { elements, filled } from "./numbers";
 import { type Operation, operations } from "./operations";
@@ -27,6 +27,8 @@ export interface Report {
   cacheDigest: string;
   /** And over those of blocks. */
   blocksDigest: string;
+  /** And over those of few bits. */
+  storedDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -44,6 +46,7 @@ export const allCases: readonly Operation[] = [
   ...trainingCases,
   ...caches,
   ...blockCases,
+  ...storedCaches,
 ];
 
 /**
@@ -77,6 +80,7 @@ export async function runBattery(
   const trainingDigest = await digestOfAll(trainingCases);
   const cacheDigest = await digestOfAll(caches);
   const blocksDigest = await digestOfAll(blockCases);
+  const storedDigest = await digestOfAll(storedCaches);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -89,6 +93,7 @@ export async function runBattery(
     trainingDigest,
     cacheDigest,
     blocksDigest,
+    storedDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

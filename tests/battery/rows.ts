@@ -50,11 +50,17 @@ function check(name: string, report: Report): void {
   assert.ok(cases > 150, `${name}: ${cases} cases`);
   const build = `${variant}${fused ? ", fused" : ""}, threads: ${threads}`;
   // A multiply-add that rounds twice is the portable build's.
-  const { training, caches, blocks } = expected;
-  const digests = [report.digest, report.trainingDigest, report.cacheDigest, report.blocksDigest];
+  const { training, caches, stored, blocks } = expected;
+  const digests = [
+    report.digest,
+    report.trainingDigest,
+    report.cacheDigest,
+    report.storedDigest,
+    report.blocksDigest,
+  ];
   const wanted = fused
-    ? [expected.fused, training.fused, caches.fused, blocks.fused]
-    : [expected.portable, training.portable, caches.portable, blocks.portable];
+    ? [expected.fused, training.fused, caches.fused, stored, blocks.fused]
+    : [expected.portable, training.portable, caches.portable, stored, blocks.portable];
   assert.deepEqual(digests, wanted, `${name}, ${build}: ${JSON.stringify(each)}`);
 }
 

@@ -79,7 +79,15 @@ export function groupQueryAttention(engine: Whole, c: Case): (Tensor | undefined
   }
 }
 
-/** What one step of an integer cache stands for, of head h and number d. */
+/**
+ * What one step of an integer cache stands for, of head h and number d.
+ *
+ * Its definition cannot be kept by a cache of numbers "int8" or "int4": there the caller gives the steps, one
+ * for the whole cache or for each number of a head, none for a token, and present_key and present_value have
+ * to be past ones with new integers behind them. Ours finds a step for each token, and rounds keys after a
+ * Hadamard transform, so that its integers are others. So the integers are made here, and attend is given
+ * what they stand for.
+ */
 type Step = (h: number, d: number) => number;
 
 /** k_scale or v_scale, of the whole cache or of each number of a head. */

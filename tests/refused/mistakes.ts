@@ -206,8 +206,7 @@ export const mistakes: Mistake[] = [
   ],
   [
     (_, layer) => layer.forward(x, { rotary: true } as never),
-    'forward: "rotary" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, ' +
-      `scoreMod, dropout, keyLengths, queryLengths, weights, logSumExp, scores, out, record, cache, sequences, positions, ${unknown}`,
+    'forward: "rotary" expected an object, got true',
   ],
   [
     (_, layer) => layer.forward(x, { mask: new Uint8Array(3) }),
