@@ -61,9 +61,7 @@ export function activateRow(
   let at: usize = 0;
   for (let left = count; left > 0; left -= 4) {
     const x = loadLanes(input + at, left);
-    let y = gate
-      ? f32x4.mul(x, activation(kind, loadLanes(gate + at, left)))
-      : activation(kind, x);
+    let y = gate ? f32x4.mul(x, activation(kind, loadLanes(gate + at, left))) : activation(kind, x);
     if (residual) y = f32x4.add(y, loadLanes(residual + at, left));
     storeLanes(target + at, y, left);
     at += 16;

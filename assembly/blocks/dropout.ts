@@ -30,7 +30,7 @@ export function dropoutRun(frame: DropoutFrame, item: i32, thread: i32): void {
   const first = item * ITEM_ELEMENTS;
   const end = min(first + ITEM_ELEMENTS, frame.columns);
   for (let e = first; e < end; e += 4) {
-    const word = <usize>(e & 15) << 2;
+    const word = (<usize>(e & 15)) << 2;
     if (word == 0) philox(e >> 2, frame.stream, 0, 1, seed, words);
     const at = (<usize>e) << 2;
     const kept = v128.and(factor, i32x4.ge_u(v128.load(words + word), dropped));

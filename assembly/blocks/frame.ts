@@ -3,6 +3,7 @@
 
 import { LinearFrame } from "../linear/frame";
 
+
 @unmanaged
 export class BlockFrame {
   threads: i32 = 0;
