@@ -19,6 +19,7 @@ const ENTRIES = {
   positions: "src/positions/index.ts",
   cache: "src/cache/index.ts",
   weights: "src/weights/index.ts",
+  blocks: "src/blocks/index.ts",
 };
 
 /** Modules that are chunks of their own, for a bundler to leave out what a program does not call. */
@@ -93,7 +94,7 @@ for (const { name, required, files, separate = [] } of platforms) {
   if (files) await buildFew(folder, options);
   else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
-    for (const module of ["core", "training", "positions", "cache"]) {
+    for (const module of ["core", "training", "positions", "cache", "blocks"]) {
       cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
     }
   }
@@ -126,7 +127,8 @@ async function buildFew(folder, options) {
       onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir, importer }) => {
         if (!importer.includes("/src/")) return undefined;
         const source = relative(".", join(resolveDir, path)).replaceAll("\\", "/");
-        if (!/^src\/(?!training\/|positions\/|cache\/|weights\/)/.test(source)) return undefined;
+        if (!/^src\/(?!training\/|positions\/|cache\/|weights\/|blocks\/)/.test(source))
+          return undefined;
         sources.add(`export * from "./${source}";`);
         return { path: "./shared.js", external: true, sideEffects: false };
       });
