@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Tensor, tensor } from "wasm-attention";
 import {
-  TransformerDecoderLayer,
+  decoderFromKeras,
+  type TransformerDecoderLayer,
   type TransformerEncoderLayer,
   transformerBackward,
   transformerBackwardAsync,
@@ -176,6 +177,6 @@ test("update, and Keras's names", async () => {
     Object.entries(keras).map(([name, value]) => [`decoder/${name}`, value]),
   );
   prefixed.set("other/kernel", keras["self_attention/query/kernel"]);
-  using third = TransformerDecoderLayer.fromKeras(attention, prefixed, config);
+  using third = decoderFromKeras(attention, prefixed, config);
   assert.deepEqual(forward(third, form).output, forward(second, form).output);
 });

@@ -1,7 +1,12 @@
 // Transformer layers of every form, small, with seeded parameters by PyTorch's names.
 
 import { type Tensor, tensor } from "wasm-attention";
-import { TransformerDecoderLayer, TransformerEncoderLayer } from "wasm-attention/blocks";
+import {
+  decoderFromPyTorch,
+  encoderFromPyTorch,
+  TransformerDecoderLayer,
+  TransformerEncoderLayer,
+} from "wasm-attention/blocks";
 import { randomArray, type Whole } from "./engines";
 import type { Form, Parameters } from "./reference-transformer";
 
@@ -59,9 +64,8 @@ export function layerOf(attention: Whole, form: Form, parameters: Record<string,
   const { activation, normFirst, centred, decoder } = form;
   const norm = centred ? "layerNorm" : "rmsNorm";
   const config = { heads, activation, normFirst, norm } as const;
-  const Layer = decoder ? TransformerDecoderLayer : TransformerEncoderLayer;
   const { "gate.weight": gate, "gate.bias": bias, ...others } = dictOf(parameters);
-  if (!gate) return Layer.fromPyTorch(attention, others, config);
+  if (!gate) return (decoder ? decoderFromPyTorch : encoderFromPyTorch)(attention, others, config);
   const matrix = (name: string) => ({
     weight: others[`${name}.weight`],
     order: "out,in" as const,

@@ -1,6 +1,6 @@
 // TransformerDecoderLayer (Vaswani et al. 2017, section 3.1).
 
-import { type Attention, checkAttention } from "../attend/attention";
+import type { Attention } from "../attend/attention";
 import type { Abortable, Exactly } from "../attend/options";
 import { ArgumentError, describe } from "../errors";
 import { bindMethods } from "../tensor/binding";
@@ -8,17 +8,14 @@ import { checkTensor, type Tensor } from "../tensor/tensor";
 import type { StateDict } from "../weights/named-weights";
 import { TransformerLayer } from "./layer";
 import { checkTransformer, transformerSteps } from "./layer-forward";
-import { decoderOfNames, Names } from "./layer-names";
 import {
   type DecoderForwardOptions,
   type DecoderLayerWeights,
-  type PrefixedConfig,
   readConfig,
   readCross,
   readDecoder,
   readDecoderAsync,
   readDecoderWeights,
-  readPrefixed,
   type TransformerConfig,
   type TransformerResult,
 } from "./layer-options";
@@ -63,35 +60,6 @@ export class TransformerDecoderLayer extends TransformerLayer {
   }
 
   /**
-   * From the state dict, an object or a Map, of PyTorch's `nn.TransformerDecoderLayer`: `self_attn.…`, `multihead_attn.…`, `linear1.weight`, `norm3.bias`, …;
-   * names outside `prefix` are left alone.
-   *
-   * @throws ArgumentError for a weight that is missing, or that the layer has no place for.
-   */
-  static fromPyTorch(
-    attention: Attention<"blocks">,
-    weights: StateDict,
-    config: PrefixedConfig,
-  ): TransformerDecoderLayer {
-    return decoderOf("fromPyTorch", attention, weights, config);
-  }
-
-  /**
-   * From the weights of Keras's `TransformerDecoder` by their paths: `self_attention/query/kernel`,
-   * `cross_attention/query/kernel`, `feedforward_layer_norm/gamma`, …;
-   * names outside `prefix` are left alone.
-   *
-   * @throws ArgumentError for a weight that is missing, or that the layer has no place for.
-   */
-  static fromKeras(
-    attention: Attention<"blocks">,
-    weights: StateDict,
-    config: PrefixedConfig,
-  ): TransformerDecoderLayer {
-    return decoderOf("fromKeras", attention, weights, config);
-  }
-
-  /**
    * x [B, L, E] and a memory [B, S, Em] → output [B, L, E]; all without B too. Not causal by itself, as
    * PyTorch's.
    *
@@ -99,14 +67,19 @@ export class TransformerDecoderLayer extends TransformerLayer {
    */
   forward<const Options extends DecoderForwardOptions = Record<never, never>>(
     x: Tensor,
-    memory: Tensor,
+    memory: Tensor | undefined,
     options?: Exactly<Options, DecoderForwardOptions>,
   ): TransformerResult<Options> {
     const name = "forward";
     return this.attention.run(name, (engine) => {
       const read = readDecoder(name, options === undefined ? {} : options);
       const parts = this.parts(name);
-      const call = checkTransformer(name, parts, this.#given(name, x, memory), ofBoth(name, read));
+      const call = checkTransformer(
+        name,
+        parts,
+        this.#given(name, x, memory, read.cross?.cache),
+        ofBoth(name, read),
+      );
       return transformerSteps(engine, this, parts, call);
     }) as TransformerResult<Options>;
   }
@@ -114,13 +87,13 @@ export class TransformerDecoderLayer extends TransformerLayer {
   /** `forward` without holding the calling thread; see `attendAsync`. */
   forwardAsync<const Options extends DecoderForwardOptions & Abortable = Record<never, never>>(
     x: Tensor,
-    memory: Tensor,
+    memory: Tensor | undefined,
     options?: Exactly<Options, DecoderForwardOptions & Abortable>,
   ): Promise<TransformerResult<Options>> {
     const name = "forwardAsync";
     return this.attention.runAsync(name, () => {
       const { signal, ...read } = readDecoderAsync(name, options === undefined ? {} : options);
-      const given = this.#given(name, x, memory);
+      const given = this.#given(name, x, memory, read.cross?.cache);
       const call = checkTransformer(name, this.parts(name), given, ofBoth(name, read));
       return {
         signal,
@@ -129,7 +102,8 @@ export class TransformerDecoderLayer extends TransformerLayer {
     }) as Promise<TransformerResult<Options>>;
   }
 
-  #given(operation: string, x: Tensor, given: Tensor) {
+  #given(operation: string, x: Tensor, given: Tensor | undefined, cross: unknown) {
+    if (given === undefined && cross !== undefined) return { x };
     const memory = checkTensor(operation, "memory", given);
     const size = this.parts(operation).cross?.parts(operation).projections.key.inputSize;
     if (memory.dims.at(-1) === size) return { x, memory };
@@ -143,18 +117,4 @@ function ofBoth(operation: string, options: DecoderForwardOptions): DecoderForwa
   return cross === undefined
     ? options
     : { ...options, cross: readCross(operation, cross, "cross") };
-}
-
-type Source = "fromPyTorch" | "fromKeras";
-
-function decoderOf(
-  name: Source,
-  attention: Attention<"blocks">,
-  weights: StateDict,
-  config: PrefixedConfig,
-): TransformerDecoderLayer {
-  checkAttention(name, attention);
-  const { prefix = "", ...read } = readPrefixed(name, config, "config");
-  const found = decoderOfNames(new Names(name, weights, prefix), read);
-  return new TransformerDecoderLayer(attention, read, found, name);
 }

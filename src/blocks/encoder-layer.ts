@@ -1,22 +1,19 @@
 // TransformerEncoderLayer (Vaswani et al. 2017, section 3.1).
 
-import { type Attention, checkAttention } from "../attend/attention";
+import type { Attention } from "../attend/attention";
 import type { Abortable, Exactly } from "../attend/options";
 import { bindMethods } from "../tensor/binding";
 import type { Tensor } from "../tensor/tensor";
 import type { StateDict } from "../weights/named-weights";
 import { TransformerLayer } from "./layer";
 import { checkTransformer, transformerSteps } from "./layer-forward";
-import { encoderOfNames, Names } from "./layer-names";
 import {
   type EncoderForwardOptions,
   type EncoderLayerWeights,
-  type PrefixedConfig,
   readConfig,
   readEncoder,
   readEncoderAsync,
   readEncoderWeights,
-  readPrefixed,
   type TransformerConfig,
   type TransformerResult,
 } from "./layer-options";
@@ -62,35 +59,6 @@ export class TransformerEncoderLayer extends TransformerLayer {
   }
 
   /**
-   * From the state dict, an object or a Map, of PyTorch's `nn.TransformerEncoderLayer`: `self_attn.in_proj_weight`, `linear1.weight`, `norm1.weight`, …;
-   * names outside `prefix` are left alone.
-   *
-   * @throws ArgumentError for a weight that is missing, or that the layer has no place for.
-   */
-  static fromPyTorch(
-    attention: Attention<"blocks">,
-    weights: StateDict,
-    config: PrefixedConfig,
-  ): TransformerEncoderLayer {
-    return encoderOf("fromPyTorch", attention, weights, config);
-  }
-
-  /**
-   * From the weights of Keras's `TransformerEncoder` by their paths: `self_attention_layer/query/kernel`,
-   * `feedforward_layer_norm/gamma`, …;
-   * names outside `prefix` are left alone.
-   *
-   * @throws ArgumentError for a weight that is missing, or that the layer has no place for.
-   */
-  static fromKeras(
-    attention: Attention<"blocks">,
-    weights: StateDict,
-    config: PrefixedConfig,
-  ): TransformerEncoderLayer {
-    return encoderOf("fromKeras", attention, weights, config);
-  }
-
-  /**
    * x [B, L, E] → output [B, L, E]; both without B too.
    *
    * @throws ArgumentError, MemoryError, DisposedError as `attend`; a cache is as it was then.
@@ -122,18 +90,4 @@ export class TransformerEncoderLayer extends TransformerLayer {
       };
     }) as Promise<TransformerResult<Options>>;
   }
-}
-
-type Source = "fromPyTorch" | "fromKeras";
-
-function encoderOf(
-  name: Source,
-  attention: Attention<"blocks">,
-  weights: StateDict,
-  config: PrefixedConfig,
-): TransformerEncoderLayer {
-  checkAttention(name, attention);
-  const { prefix = "", ...read } = readPrefixed(name, config, "config");
-  const found = encoderOfNames(new Names(name, weights, prefix), read);
-  return new TransformerEncoderLayer(attention, read, found, name);
 }

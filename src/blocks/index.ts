@@ -26,6 +26,12 @@ export { type FusedLinearOptions, fusedLinear, fusedLinearAsync } from "./fused"
 export type { Ids } from "./ids";
 export type { TransformerLayer } from "./layer";
 export { transformerBackward, transformerBackwardAsync } from "./layer-gradients";
+export {
+  decoderFromKeras,
+  decoderFromPyTorch,
+  encoderFromKeras,
+  encoderFromPyTorch,
+} from "./layer-libraries";
 export type {
   CrossOptions,
   DecoderForwardOptions,

@@ -68,7 +68,7 @@ export function checkTransformer(
     checkForward(
       operation,
       parts.cross.parts(operation),
-      { query: x, key: given.memory as Tensor },
+      { query: x, key: given.memory },
       { ...crossOptions, record, dropout: dropout && { ...dropout, seed: otherSeed(dropout) } },
     );
   const target = checkOut(operation, out, x.dims);
@@ -117,7 +117,7 @@ class Pass {
   /** What has been added up, and what is yet to be added to it. */
   #stream: Tensor;
   #added: Tensor | undefined;
-  #cached: CachedCall | undefined;
+  readonly #cached: CachedCall[] = [];
 
   constructor(engine: Engine, parts: TransformerParts, call: TransformerCall) {
     this.#engine = engine;
@@ -137,8 +137,10 @@ class Pass {
 
   /** Takes back what a pass that failed has appended to a cache, and gives memory back. */
   end(done: boolean): void {
-    if (!done) this.#cached?.undo();
-    this.#cached?.done();
+    for (const cached of this.#cached) {
+      if (!done) cached.undo();
+      cached.done();
+    }
     if (done && this.#call.record) return;
     for (const { record } of this.sublayers) record?.dispose();
     for (const tensor of this.tensors) tensor.dispose();
@@ -152,12 +154,9 @@ class Pass {
     const { operation, dropout } = this.#call;
     const input = yield* this.#before(index);
     const target = this.#make(this.#stream.dims);
-    const other = call.asked.key;
-    const given = {
-      query: input,
-      key: other ? call.given.key : input,
-      value: other ? call.given.value : input,
-    };
+    const given = index
+      ? { ...call.given, query: input }
+      : { query: input, key: input, value: input };
     const cache = call.cache && this.#lasting(call.cache);
     const options = { ...call.options, out: target };
     const placed = { ...call, given, cache, options };
@@ -261,11 +260,10 @@ class Pass {
   /** A cache whose appended rows can be taken back until the whole pass is done. */
   #lasting(cache: LayerCache): LayerCache {
     return {
-      attention: cache.attention,
-      cross: cache.cross,
+      ...cache,
       add: (operation, projected, options) => {
         const added = cache.add(operation, projected, options);
-        this.#cached = added;
+        this.#cached.push(added);
         return { call: added.call, undo: () => undefined, done: () => undefined };
       },
     };

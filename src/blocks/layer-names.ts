@@ -78,7 +78,7 @@ export class Names {
       throw new ArgumentError(operation, "prefix", "a string", describe(prefix));
     }
     this.#operation = operation;
-    this.keras = operation === "fromKeras";
+    this.keras = operation.endsWith("Keras");
     const map = Object.prototype.toString.call(dict) === "[object Map]";
     for (const [name, value] of map ? (dict as Map<string, never>) : Object.entries(dict)) {
       if (value === undefined || value === null || !name.startsWith(prefix)) continue;

@@ -92,18 +92,13 @@ export interface EncoderForwardOptions extends Omit<LayerOptions, "scores" | "lo
   record?: boolean | undefined;
 }
 
-/** Options of the cross-attention of a decoder layer. */
+/**
+ * Options of the cross-attention of a decoder layer. With a `cache` made with `cross: true` the memory is
+ * projected once: later calls leave it out.
+ */
 export type CrossOptions = Omit<
   LayerOptions,
-  | "scores"
-  | "logSumExp"
-  | "cache"
-  | "sequences"
-  | "rotary"
-  | "positions"
-  | "record"
-  | "out"
-  | "dropout"
+  "scores" | "logSumExp" | "rotary" | "positions" | "record" | "out" | "dropout"
 >;
 
 /** Options of a decoder layer's `forward`. */
@@ -216,9 +211,17 @@ const crossFields = {
   keyLengths: 1,
   queryLengths: 1,
   weights: 1,
+  cache: 1,
+  sequences: 1,
 } as const;
-const ofSelf = { cache: 1, sequences: 1, rotary: 1, positions: 1 } as const;
-const encoderFields = { ...crossFields, ...ofSelf, dropout: 1, record: 1, out: 1 } as const;
+const encoderFields = {
+  ...crossFields,
+  rotary: 1,
+  positions: 1,
+  dropout: 1,
+  record: 1,
+  out: 1,
+} as const;
 const decoderFields = { ...encoderFields, cross: 1 } as const;
 export const readCross = reader<CrossOptions>(crossFields);
 export const readEncoder = reader<EncoderForwardOptions>(encoderFields);

@@ -1,5 +1,6 @@
 import {
   dropout,
+  encoderFromPyTorch,
   TransformerDecoderLayer,
   TransformerEncoderLayer,
   transformerBackward,
@@ -119,7 +120,7 @@ export const transformerRefused: Refusal[] = [
     decoded({}, {} as never),
   ],
   [
-    `forward: "cross.dropout" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, scoreMod, keyLengths, queryLengths, weights, ${unknown}`,
+    `forward: "cross.dropout" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, scoreMod, keyLengths, queryLengths, weights, cache, sequences, ${unknown}`,
     decoded({ cross: { dropout: 1 } }),
   ],
   [
@@ -137,14 +138,14 @@ export const transformerRefused: Refusal[] = [
     },
   ],
   [
-    'fromPyTorch: "linear1.weight" expected a tensor of this name, got none among the keys "norm1.weight", "self_attn.in_proj_weight", "self_attn.out_proj.weight"',
+    'encoderFromPyTorch: "linear1.weight" expected a tensor of this name, got none among the keys "norm1.weight", "self_attn.in_proj_weight", "self_attn.out_proj.weight"',
     (a) => {
       const dict = {
         "norm1.weight": zeros(8),
         "self_attn.in_proj_weight": zeros(24, 8),
         "self_attn.out_proj.weight": zeros(8, 8),
       };
-      TransformerEncoderLayer.fromPyTorch(a, dict, { heads: 2 });
+      encoderFromPyTorch(a, dict, { heads: 2 });
     },
   ],
   [
