@@ -61,7 +61,7 @@ function inverseOf(scale: f32): f32 {
   return abs<f32>(inverse) < <f32>Infinity ? inverse : <f32>0;
 }
 
-function magnitude(source: usize, size: i32): f32 {
+export function magnitude(source: usize, size: i32): f32 {
   const whole = (<usize>size) & ~3;
   let most = f32x4.splat(0);
   for (let i: usize = 0; i < whole; i += 4) {

@@ -42,14 +42,6 @@ export function read(frame: PagesFrame): void {
   }
 }
 
-/** Queries that meet transformed keys: `rows` rows end to end, from key into value. */
-export function transform(frame: PagesFrame): void {
-  const size = frame.headSize;
-  memory.copy(frame.value, frame.key, (<usize>frame.rows * <usize>size) << 2);
-  for (let i = 0; i < frame.rows; i++)
-    hadamard(frame.value + ((<usize>i * <usize>size) << 2), size);
-}
-
 // @ts-ignore: decorator
 @inline
 function isTransformed(frame: PagesFrame): bool {
