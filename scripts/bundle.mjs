@@ -18,14 +18,16 @@ const ENTRIES = {
   training: "src/training/index.ts",
   positions: "src/positions/index.ts",
   cache: "src/cache/index.ts",
+  weights: "src/weights/index.ts",
 };
 
 /** Modules that are chunks of their own, for a bundler to leave out what a program does not call. */
 const SEPARATE = [
   "src/attend/merge.ts",
   "src/attend/packed.ts",
+  "src/layer/appended.ts",
   "src/layer/multihead.ts",
-  "src/layer/libraries.ts",
+  "src/weights/libraries.ts",
   "src/linear/linear.ts",
   "src/selftest.ts",
   "src/tensor/halffloat.ts",
@@ -124,7 +126,7 @@ async function buildFew(folder, options) {
       onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir, importer }) => {
         if (!importer.includes("/src/")) return undefined;
         const source = relative(".", join(resolveDir, path)).replaceAll("\\", "/");
-        if (!/^src\/(?!training\/|positions\/|cache\/)/.test(source)) return undefined;
+        if (!/^src\/(?!training\/|positions\/|cache\/|weights\/)/.test(source)) return undefined;
         sources.add(`export * from "./${source}";`);
         return { path: "./shared.js", external: true, sideEffects: false };
       });

@@ -14,6 +14,7 @@ import { checkMerge, mergeProblems } from "./checks/merge";
 import { checkPacked, packedProblems } from "./checks/packed";
 import { problems } from "./checks/problems";
 import { failureOf } from "./checks/property";
+import { checkQkv, qkvProblems } from "./checks/qkv";
 import { checkResized, resizes } from "./checks/resized";
 import { checkRotate, rotaryProblems } from "./checks/rotary";
 import { enginesAtTheEnd } from "./ends";
@@ -32,6 +33,7 @@ const index = fc.integer({ min: 0, max: 20 });
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ attend: problems }) },
   { weight: 2, arbitrary: fc.record({ packed: packedProblems }) },
+  { weight: 1, arbitrary: fc.record({ qkv: qkvProblems }) },
   { weight: 3, arbitrary: fc.record({ cache: cacheProblems }) },
   { weight: 4, arbitrary: fc.record({ backward: backwardProblems }) },
   { weight: 1, arbitrary: fc.record({ merge: mergeProblems }) },
@@ -54,6 +56,7 @@ async function perform(attention: Whole, blocks: Blocks, step: Step): Promise<vo
   else if ("backward" in step) checkBackward(attention, step.backward);
   else if ("cache" in step) checkCache(attention, step.cache);
   else if ("packed" in step) checkPacked(attention, step.packed);
+  else if ("qkv" in step) checkQkv(attention, step.qkv);
   else if ("merge" in step) checkMerge(attention, step.merge);
   else if ("rotate" in step) checkRotate(attention, step.rotate);
   else if ("hostile" in step) checkHostile(attention, step.hostile);

@@ -2,8 +2,6 @@
 
 import {
   attendPacked,
-  fromKeras,
-  fromPyTorch,
   linear,
   MultiHeadAttention,
   mergeStates,
@@ -17,6 +15,7 @@ import {
   linearBackward,
   multiHeadBackward,
 } from "wasm-attention/training";
+import { fromKeras, fromPyTorch } from "wasm-attention/weights";
 import type { Whole } from "./engines";
 
 /** How the arrays of a call are made. */

@@ -25,6 +25,7 @@ const rooms: Record<string, readonly string[]> = {
     "training",
     "positions",
     "cache",
+    "weights",
     "create",
     "index",
     "platform",

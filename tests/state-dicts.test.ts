@@ -2,13 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  fromPyTorch,
-  MultiHeadAttention,
-  type StateDict,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { fromPyTorch, type StateDict } from "wasm-attention/weights";
 import { engine, randomArray } from "./engines";
 
 const [E, heads, keyValueHeads, L] = [8, 4, 2, 5];

@@ -114,23 +114,27 @@ export class Translator {
 
   /** The likeliest of several translations that are written side by side, the best first. */
   translateBeams(source: readonly number[], beams: number, most: number): readonly Beam[] {
-    const decoder = this.begin(Array.from({ length: beams }, () => [...source]));
+    const decoder = this.begin([source], beams);
     const wanted = { beams, ids: [BEGIN], length: most, end: END };
     const found = [...searchBeams(decoder, wanted)].at(-1) ?? [];
     decoder.dispose();
     return found;
   }
 
-  /** Translations of the sources, each empty yet; keys and values of what is written are kept. */
-  begin(sources: readonly number[][]): Decoder & { dispose(): void } {
+  /**
+   * Translations of the sources, each empty yet, or several of one. Keys and values of what is written are
+   * kept, and those of the sources, which are projected once.
+   */
+  begin(
+    sources: readonly (readonly number[])[],
+    texts = sources.length,
+  ): Decoder & { dispose(): void } {
     const attention = this.#attention;
     const { ids, lengths } = pad(sources);
-    const { data, dims } = this.#encode({ ids, lengths }, false);
-    const cache = createCache(attention, {
-      keyValueHeads: HEADS,
-      headSize: SIZE / HEADS,
-      sequences: lengths.length,
-    });
+    const sizes = { keyValueHeads: HEADS, headSize: SIZE / HEADS, sequences: texts };
+    const cache = createCache(attention, sizes);
+    const source = createCache(attention, { ...sizes, cross: true });
+    const memory = this.#encode({ ids, lengths }, false);
     const append = (ids: readonly (readonly number[])[]) => {
       const [batch, length] = [ids.length, ids[0].length];
       const positions = Array.from({ length }, (_, i) => cache.length() + i);
@@ -138,16 +142,21 @@ export class Translator {
       const y = this.#embedTarget.forward(Int32Array.from(ids.flat()), batch, table);
       const sequences = [...ids.keys()];
       const self = this.#decoder.forward(y, undefined, { cache, sequences });
-      const memory = tensor(data.subarray(0, batch * dims[1] * SIZE), [batch, dims[1], SIZE]);
-      const across = { keyLengths: lengths.slice(0, batch) };
-      const cross = this.#cross.forward(self.output, memory, across);
+      const across = { cache: source, sequences };
+      const cross = source.length()
+        ? this.#cross.forward(self.output, undefined, across)
+        : this.#cross.forward(self.output, memory, { ...across, keyLengths: lengths });
       const top = this.#outputNorm.forward(this.#decoderFeed.forward(cross.output));
       return { logits: lastRows(this.#output.forward(top)) };
     };
     return {
       append,
-      reorder: (order) => cache.reorder(order, [...order.keys()]),
-      dispose: () => cache.dispose(),
+      reorder: (order) => {
+        for (const each of [cache, source]) each.reorder(order, [...order.keys()]);
+      },
+      dispose: () => {
+        for (const each of [cache, source]) each.dispose();
+      },
     };
   }
 

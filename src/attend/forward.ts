@@ -111,22 +111,22 @@ export function* callAttend(
     const items = module.items(kernel.kernel, call);
     const around = aroundOf(engine, scoreMod);
     yield staging.work({ ...kernel, items, threads, around });
-    const { batchDims, headDims } = shapes;
-    const dims = [...batchDims, ...headDims, queries];
-    const result: Omit<AttendResult, "output"> = {};
+    const { batchDims, logSumExpDims: rows } = shapes;
+    const result: { -readonly [Name in keyof AttendResult]?: AttendResult[Name] | undefined } = {
+      output: undefined,
+    };
     if (weights && weightsKind === WeightsKind.mean) {
       result.weights = { data: yield* staging.copy(weights), dims: [...batchDims, queries, keys] };
     } else if (weights) {
-      const probabilities = { data: yield* staging.copy(weights), dims: [...dims, keys] };
+      const probabilities = { data: yield* staging.copy(weights), dims: [...rows, keys] };
       if (options.weights) result.weights = probabilities;
       if (scoring.probabilities) result.scores = probabilities;
     }
-    if (scores) result.scores = { data: yield* staging.copy(scores), dims: [...dims, keys] };
-    if (logSumExp) {
-      result.logSumExp = { data: yield* staging.copy(logSumExp), dims: shapes.logSumExpDims };
-    }
+    if (scores) result.scores = { data: yield* staging.copy(scores), dims: [...rows, keys] };
+    if (logSumExp) result.logSumExp = { data: yield* staging.copy(logSumExp), dims: [...rows] };
     // Last, for an `out` to be written only by a call that succeeds.
-    return { output: yield* staging.result(output), ...result };
+    result.output = yield* staging.result(output);
+    return result as AttendResult;
   } finally {
     staging.release();
   }

@@ -190,12 +190,12 @@ export function headsOf(
 
 export function visibleOf(
   operation: string,
-  { window }: Pick<CacheSizes, "window">,
+  { window, cross }: Pick<CacheSizes, "window" | "cross">,
   shapes: Shapes,
   lengths: readonly number[],
   options: CacheAttendOptions,
 ): Visibility {
-  const { causal = true, queryOffset } = options;
+  const { causal = !cross, queryOffset } = options;
   if ((causal as unknown) === "upper-left") {
     const expected = 'true, "lower-right" or false: queries are the last tokens, or at queryOffset';
     throw new ArgumentError(operation, "causal", expected, '"upper-left"');

@@ -145,6 +145,7 @@ function* layerBackward(
         gradients: options.gradients,
         out,
       });
+    for (const x of [out.query, out.key]) recorded.rotation?.(operation, x, true);
     const keyInput = given.key ?? given.query;
     const made = {
       query: yield* project("query", queryGradient, given.query),

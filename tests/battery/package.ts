@@ -4,6 +4,11 @@ import type * as main from "wasm-attention";
 import type * as cache from "wasm-attention/cache";
 import type * as positions from "wasm-attention/positions";
 import type * as training from "wasm-attention/training";
+import type * as weights from "wasm-attention/weights";
 
-export type Package = typeof main & typeof cache & typeof positions & typeof training;
+export type Package = typeof main &
+  typeof cache &
+  typeof positions &
+  typeof training &
+  typeof weights;
 export type Whole = main.Attention<"cache" | "positions" | "training">;

@@ -11,7 +11,7 @@ import { formatMessage } from "publint/utils";
 import { root } from "../../scripts/pack.mjs";
 import { files, manifest, project, tarball } from "./packed";
 
-const ENTRIES = ["index", "training", "positions", "cache"];
+const ENTRIES = ["index", "training", "positions", "cache", "weights"];
 const modules = (platform: string, variants: string[]) =>
   ["core", "training", "positions", "cache"].flatMap((name) =>
     variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
@@ -43,7 +43,7 @@ const libraries = [
   "transformers",
 ];
 const pages = [
-  ...["attention", "decoding", "engines", "platforms", "semantics"],
+  ...["attention", "decoding", "engines", "platforms", "semantics", "weights"],
   ...libraries.map((name) => `semantics/${name}`),
   "tfjs",
 ];
@@ -90,6 +90,7 @@ test("npm pack holds what a user needs, and nothing else", () => {
       "package.json",
       "positions/package.json",
       "cache/package.json",
+      "weights/package.json",
       "training/package.json",
       ...code,
       ...reachedDeclarations(),
@@ -150,7 +151,7 @@ test("the types of every entry, by import and by require", async () => {
   const problems = result.problems.filter((problem) => {
     if (!("entrypoint" in problem)) return true;
     const { entrypoint, resolutionKind } = problem;
-    const folders = [".", "./training", "./positions", "./cache"].includes(entrypoint);
+    const folders = [".", ...ENTRIES.slice(1).map((name) => `./${name}`)].includes(entrypoint);
     if (resolutionKind === "node10") return folders;
     return folders || entrypoint === "./tfjs" || resolutionKind !== "node16-cjs";
   });

@@ -4,10 +4,11 @@ import * as main from "wasm-attention";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
+import * as weights from "wasm-attention/weights";
 import { type Report, runBattery } from "../../battery/battery";
 import { filled } from "../../battery/numbers";
 
-const wasmAttention = { ...main, ...cache, ...positions, ...training };
+const wasmAttention = { ...main, ...cache, ...positions, ...training, ...weights };
 
 export interface Outcome {
   isolated: boolean;

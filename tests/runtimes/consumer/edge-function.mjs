@@ -4,9 +4,10 @@ import * as main from "wasm-attention";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
+import * as weights from "wasm-attention/weights";
 import { runBattery } from "./battery.js";
 
-const wasmAttention = { ...main, ...cache, ...positions, ...training };
+const wasmAttention = { ...main, ...cache, ...positions, ...training, ...weights };
 
 addEventListener("fetch", (event) => {
   const answer = async () =>
