@@ -56,8 +56,7 @@ function encode(frame: PagesFrame, s: Segment, head: i32, key: usize, value: usi
     let row = key;
     if (isTransformed(frame)) {
       row = frame.scratch;
-      memory.copy(row, key, (<usize>size) << 2);
-      shrink(row, size);
+      shrink(key, size, row);
       hadamard(row, size);
     }
     encodeRow(frame.numbers, row, size, keys);
