@@ -20,7 +20,7 @@ export const caches = {
 };
 
 /** The cases of caches of few bits: of every build. */
-export const stored = "6976a2fc622f3de0ef3779dab9c5219f78625fd71e18e2a5328d4bcd07ce8c01";
+export const stored = "74fde594f5752f2ea324f0492998eb9832b917a368eeac8435df974bf811b23b";
 
 /** The cases of blocks, likewise. */
 export const blocks = {
