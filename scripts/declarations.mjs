@@ -16,6 +16,7 @@ const ENTRIES = {
   positions: "src/positions/index",
   cache: "src/cache/index",
   weights: "src/weights/index",
+  view: "src/view/index",
 };
 
 // Types that a Node program without the page's types does not have.

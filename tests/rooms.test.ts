@@ -26,6 +26,7 @@ const rooms: Record<string, readonly string[]> = {
     "positions",
     "cache",
     "weights",
+    "view",
     "create",
     "index",
     "platform",
