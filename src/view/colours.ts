@@ -1,6 +1,6 @@
 // Weights as colours, and many of them as pixels.
 
-import { type Shown, weightAt } from "./shown";
+import { type Weights, weightAt } from "./shown";
 import type { Span } from "./visible";
 
 /** From nothing to everything, each end the farther from its paper the more there is: as "rrggbb". */
@@ -24,12 +24,7 @@ export function rampOf(theme: Theme, lifted: boolean): Uint8Array {
 }
 
 /** Where a share of the largest weight lies in the ramp. */
-export const stepOf = (share: number) => Math.round(Math.min(Math.max(share, 0), 1) * 255);
-
-export function colourOf(share: number, ramp: Uint8Array): string {
-  const at = 3 * stepOf(share);
-  return `rgb(${ramp[at]},${ramp[at + 1]},${ramp[at + 2]})`;
-}
+const stepOf = (share: number) => Math.round(Math.min(Math.max(share, 0), 1) * 255);
 
 /** From here so many. */
 export interface Region {
@@ -44,7 +39,7 @@ export interface Region {
  * masked or hidden.
  */
 export function squares(
-  shown: Shown,
+  shown: Weights,
   span: Span,
   region: Region,
   [width, height]: readonly [number, number],
@@ -82,28 +77,4 @@ export function pixelsOf(
     pixels[4 * at + 3] = 255;
   }
   return pixels;
-}
-
-/** The mean of each square, so that a mean of heads is the mean of their squares; [side² at most]. */
-export function thumbnail(
-  weights: Float32Array,
-  rows: number,
-  columns: number,
-  side: number,
-): { data: Float32Array; width: number; height: number } {
-  const [width, height] = [Math.min(columns, side), Math.min(rows, side)];
-  const data = new Float32Array(width * height);
-  const across = Int32Array.from({ length: columns }, (_, j) => Math.floor((j * width) / columns));
-  const widths = new Int32Array(width);
-  for (const x of across) widths[x]!++;
-  const heights = new Int32Array(height);
-  for (let i = 0, at = 0; i < rows; i++) {
-    const y = Math.floor((i * height) / rows);
-    heights[y]!++;
-    for (let j = 0; j < columns; j++, at++) data[y * width + across[j]!]! += weights[at]!;
-  }
-  for (let at = 0; at < data.length; at++) {
-    data[at]! /= widths[at % width]! * heights[Math.floor(at / width)]!;
-  }
-  return { data, width, height };
 }

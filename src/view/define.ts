@@ -12,7 +12,7 @@ import { NAME, refuse } from "./refusal";
  * Node and in workers.
  */
 export function defineAttentionView(name = NAME): void {
-  if (typeof name !== "string" || !/^[a-z][\w.]*-[\w.-]*$/.test(name) || /[A-Z]/.test(name))
+  if (!/^[a-z][a-z\d_.]*-[a-z\d_.-]*$/.test(name))
     refuse("name", "a custom element’s name, small letters with a hyphen", name);
   if (typeof customElements === "undefined")
     throw new UnsupportedError("defineAttentionView", "customElements", "a page", "none");

@@ -1,17 +1,16 @@
 // The element: what is chosen, and what follows from it when it changes.
 
-import { pixelsOf, rampOf } from "./colours";
+import { describeBeside, type Parts, partsBeside } from "./beside";
+import { rampOf } from "./colours";
 import { stepsOf } from "./detail";
-import { make } from "./dom";
-import { download, EXPORTED, pngOf, READABLE, svgOf } from "./exports";
 import { imagePicture, sizeOf } from "./image";
-import { linesPicture } from "./lines";
+import { linesOf, linesPicture } from "./lines";
 import { mapPicture } from "./map";
 import { checkMaps, type Maps } from "./maps";
 import { choicesOf, Overview, partsOf } from "./overview";
-import { caption, HINT, reading, selectionPanel, sinkNote, stepsPanel } from "./panels";
+import { reading, selectionPanel, stepsPanel } from "./panels";
 import { refuse } from "./refusal";
-import { type Hit, type Picture, Raster, type Scene } from "./scene";
+import { drawingOf, type Hit, type Picture, Raster, type Scene } from "./scene";
 import { meanOf, type Shown, show, weightAt } from "./shown";
 import { Stage } from "./stage";
 import { dress } from "./style";
@@ -23,10 +22,11 @@ import type {
   AttentionSelection,
   AttentionView,
 } from "./types";
-import { percent, token } from "./words";
 
-/** The scale from nothing to the largest weight. */
-const EVEN = Float32Array.from({ length: 256 }, (_, step) => step / 255);
+/** Room for a picture that is exported, and rows or columns up to which its words can be read. */
+const [EXPORTED, READABLE] = [{ width: 2048, height: 2048 }, 128];
+
+const nothing = () => refuse("maps", "maps to draw", undefined);
 
 /** A class of its own at each call: there is none before there is a document. */
 export function elementClass(): CustomElementConstructor {
@@ -53,16 +53,7 @@ export function elementClass(): CustomElementConstructor {
     readonly #stage: Stage;
     readonly #overview = new Overview((index) => this.#choose(index));
     readonly #toolbar: Toolbar;
-    readonly #axes = make("p", { part: "axes" });
-    readonly #scale = make("canvas", { width: "256", height: "1", "aria-hidden": "true" });
-    readonly #most = make("span");
-    readonly #reading = make("output", { part: "reading" });
-    readonly #sinks = make("p", { part: "note" });
-    readonly #panels = make("div");
-    readonly #row = make("input", { type: "range", min: "0", "aria-label": "Query" });
-    readonly #rowName = make("span");
-    readonly #rowLine = make("label", { part: "row" }, "query", this.#row, this.#rowName);
-    readonly #view: HTMLElement;
+    readonly #parts: Parts;
 
     constructor() {
       super();
@@ -90,28 +81,16 @@ export function elementClass(): CustomElementConstructor {
           this.#stage.selecting = on;
           this.#draw();
         },
-        save: async (kind) => download(kind, kind === "png" ? await this.toPNG() : this.toSVG()),
+        save: (kind) => this.#save(kind),
       });
-      this.#row.addEventListener("input", () =>
-        this.#look({ ...this.#at, row: this.#row.valueAsNumber }, true),
-      );
-      this.#view = make(
-        "div",
-        { part: "view", hidden: "" },
-        this.#toolbar.element,
-        this.#overview.element,
-        this.#axes,
-        this.#stage.element,
-        this.#rowLine,
-        make("p", { part: "scale" }, "0", this.#scale, this.#most),
-        this.#reading,
-        make("p", { id: "hint" }, HINT),
-        this.#sinks,
-        this.#panels,
+      this.#parts = partsBeside([this.#toolbar, this.#overview, this.#stage]);
+      const { row, view } = this.#parts;
+      row.addEventListener("input", () =>
+        this.#look({ ...this.#at, row: row.valueAsNumber }, true),
       );
       const root = this.attachShadow({ mode: "open" });
       dress(root);
-      root.append(this.#view);
+      root.append(view);
       matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
     }
 
@@ -138,7 +117,7 @@ export function elementClass(): CustomElementConstructor {
       const maps = given === undefined ? undefined : checkMaps(given);
       this.#given = given;
       this.#maps = maps;
-      this.#view.hidden = !maps;
+      this.#parts.view.hidden = !maps;
       if (!maps) return;
       const last = { row: maps.rows.length - 1, column: maps.columns.length - 1 };
       const { row, column } = this.#at;
@@ -152,8 +131,7 @@ export function elementClass(): CustomElementConstructor {
       if (source instanceof Element && sizeOf(source)[0] === 0)
         for (const come of ["load", "loadeddata"])
           source.addEventListener(come, () => this.#draw(), { once: true });
-      this.#rowLine.hidden = true;
-      this.#row.max = `${last.row}`;
+      this.#parts.row.max = `${last.row}`;
       this.#reshow();
     }
 
@@ -178,15 +156,29 @@ export function elementClass(): CustomElementConstructor {
       this.#reshow();
     }
 
-    toSVG(): string {
-      return svgOf(this.#scene() ?? refuse("maps", "maps to draw", undefined), this.#picture);
+    async toSVG(): Promise<string> {
+      const [scene, kind] = [this.#scene() ?? nothing(), this.#picture];
+      const { svgImage, svgLines, svgMap } = await import("./svg");
+      if (kind === "image") return svgImage(scene.palette, this.#drawn(scene, EXPORTED));
+      if (kind === "map") return svgMap(drawingOf(scene));
+      return svgLines(
+        drawingOf(scene),
+        scene.maps.rows.flatMap((_, row) => linesOf(scene, row)),
+      );
     }
 
     async toPNG(): Promise<Blob> {
-      const scene = this.#scene() ?? refuse("maps", "maps to draw", undefined);
+      const scene = this.#scene() ?? nothing();
       const { columns, rows } = scene.shown;
       const cell = Math.max(columns, rows) > READABLE ? "whole" : undefined;
-      return pngOf(this.#drawn({ ...scene, looking: scene.locked }, EXPORTED, cell));
+      const picture = this.#drawn({ ...scene, looking: scene.locked }, EXPORTED, cell);
+      return (await import("./svg")).png(picture);
+    }
+
+    async #save(kind: "svg" | "png"): Promise<void> {
+      const type = "image/svg+xml";
+      const made = kind === "png" ? await this.toPNG() : new Blob([await this.toSVG()], { type });
+      (await import("./svg")).download(`attention.${kind}`, made);
     }
 
     #choose(index: number): void {
@@ -237,9 +229,11 @@ export function elementClass(): CustomElementConstructor {
 
     #reshow(): void {
       if (!this.#maps) return;
-      const parts = partsOf(this.#maps, choicesOf(this.#maps)[this.#chosen]!);
+      const { weights: all } = this.#maps;
+      const choice = choicesOf(this.#maps)[this.#chosen]!;
+      const parts = partsOf(this.#maps, choice).map(([layer, head]) => all.at(layer, head));
       const weights = parts.length === 1 ? parts[0]! : meanOf(parts);
-      const { rows, columns } = this.#maps.weights;
+      const { rows, columns } = all;
       this.#shown = show(weights, rows, columns, this.#hideSinks);
       this.#draw();
     }
@@ -276,15 +270,7 @@ export function elementClass(): CustomElementConstructor {
       this.#stage.show(this.#drawn(scene), at, size);
       this.#toolbar.show(this.#picture, this.#hideSinks, maps.image !== undefined);
       this.#overview.show(maps, this.#chosen, ramp);
-      const pixels = new ImageData(pixelsOf(EVEN, 1, ramp), EVEN.length, 1);
-      this.#scale.getContext("2d")?.putImageData(pixels, 0, 0);
-      this.#most.textContent = percent(shown.largest);
-      this.#axes.textContent = caption(maps, choicesOf(maps)[this.#chosen]!, this.#picture);
-      this.#rowLine.hidden = this.#picture !== "image";
-      this.#row.value = `${at.row}`;
-      this.#rowName.textContent = token(maps.rows[at.row]!);
-      this.#row.setAttribute("aria-valuetext", token(maps.rows[at.row]!));
-      this.#sinks.textContent = sinkNote(maps, shown);
+      describeBeside(this.#parts, scene, choicesOf(maps)[this.#chosen]!, this.#picture);
       this.#say(scene);
     }
 
@@ -293,17 +279,16 @@ export function elementClass(): CustomElementConstructor {
       if (made.every((value, place) => value === this.#panelled[place])) return;
       this.#panelled = made;
       const panels = [];
-      const chosen = selection && selectionPanel(maps, shown, selection);
-      if (chosen) panels.push(chosen.element);
+      if (selection) panels.push(selectionPanel(maps, shown, selection));
       const { layer, head } = choicesOf(maps)[this.#chosen]!;
       if (locked && maps.products && layer !== undefined && head !== undefined) {
         const steps = stepsOf(maps, layer, head, at);
         const given = shown.weights[at.row * shown.columns + at.column]!;
         if (steps) panels.push(stepsPanel(maps, at, steps, given));
       }
-      this.#panels.replaceChildren(...panels);
+      this.#parts.panels.replaceChildren(...panels);
       const text = looking ? reading(maps, shown, at) + (locked ? " (locked)" : "") : "";
-      this.#reading.textContent = text;
+      this.#parts.reading.textContent = text;
     }
   };
 }

@@ -30,10 +30,17 @@ export const readableCell = (width: number, columns: number) =>
   Math.min(Math.max(Math.floor(width / columns), READABLE), LARGEST);
 
 /** The size at which all of it is seen, by halves of a pixel where there is room for one. */
-export function wholeCell(width: number, height: number, rows: number, columns: number): number {
+export function wholeCell(
+  [width, height]: readonly [number, number],
+  rows: number,
+  columns: number,
+): number {
   const fits = Math.min(width / columns, height / rows, LARGEST);
   return fits < 1 ? fits : Math.floor(fits * 2) / 2;
 }
+
+/** A place among so many. */
+export const within = (at: number, count: number) => Math.min(Math.max(at, 0), count - 1);
 
 export const widthOf = ({ left, columns, cell }: Layout) => left + Math.ceil(columns * cell);
 export const heightOf = ({ top, rows, cell }: Layout) => top + Math.ceil(rows * cell);
@@ -42,9 +49,9 @@ export const heightOf = ({ top, rows, cell }: Layout) => top + Math.ceil(rows * 
 export function visibleCells(layout: Layout, { width, height, x, y }: Frame) {
   const { rows, columns, cell, left, top } = layout;
   const run = (from: number, room: number, count: number) => {
-    const first = Math.min(Math.max(Math.floor(from / cell), 0), count);
-    const end = Math.min(Math.max(Math.ceil((from + Math.max(room, 0)) / cell), first), count);
-    return [first, end - first] as const;
+    const first = within(Math.floor(from / cell), count);
+    const last = within(Math.ceil((from + room) / cell) - 1, count);
+    return [first, room > 0 ? last - first + 1 : 0] as const;
   };
   const [row, seenRows] = run(y, height - top, rows);
   const [column, seenColumns] = run(x, width - left, columns);
@@ -61,10 +68,9 @@ export function cellAt(
   const { rows, columns, cell, left, top } = layout;
   const row = Math.floor((py - top + y) / cell);
   const column = Math.floor((px - left + x) / cell);
-  const inside = py >= top && px >= left && row < rows && column < columns;
-  if (!inside && !near) return undefined;
-  const within = (at: number, count: number) => Math.min(Math.max(at, 0), count - 1);
-  return { row: within(row, rows), column: within(column, columns) };
+  const cellNear = { row: within(row, rows), column: within(column, columns) };
+  const inside = py >= top && px >= left && cellNear.row === row && cellNear.column === column;
+  return inside || near ? cellNear : undefined;
 }
 
 /** How far a window has to go so that a cell is seen. */

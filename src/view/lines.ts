@@ -1,13 +1,11 @@
 // A head as lines from the list of queries to the list of keys, the strongest of each row.
 
-import type { Frame } from "./layout";
-import { type Room, shortened } from "./map";
-import type { Picture, Scene } from "./scene";
+import { type Frame, within } from "./layout";
+import { type Picture, type Room, type Scene, shortened } from "./scene";
 import { strongest, weightAt } from "./shown";
-import { token } from "./words";
 
 /** Of a token. */
-export const LINE = 20;
+const LINE = 20;
 /** Lines of a row, and of a column that is looked at. */
 const STRONGEST = 5;
 const ARRIVING = 40;
@@ -28,29 +26,23 @@ export function linesOf({ shown }: Scene, row: number): Line[] {
 }
 
 function linesTo({ shown }: Scene, column: number): Line[] {
-  const all = Array.from({ length: shown.rows }, (_, row) => ({
+  return Array.from({ length: shown.rows }, (_, row) => ({
     row,
     column,
-    share: weightAt(shown, row, column) / (shown.largest || 1),
-  }));
-  const seen = all.filter(({ share }) => share >= FAINT);
-  return seen.sort((a, b) => b.share - a.share).slice(0, ARRIVING);
+    share: weightAt(shown, row, column) / shown.largest,
+  }))
+    .filter(({ share }) => share >= FAINT)
+    .sort((a, b) => b.share - a.share)
+    .slice(0, ARRIVING);
 }
-
-/** Where the left list ends and the right one begins. */
-const columnsOf = (width: number) => [Math.round(width * 0.3), Math.round(width * 0.7)] as const;
 
 export function linesPicture(scene: Scene, { width: full }: Room): Picture {
   const { rows, columns } = scene.shown;
   const width = Math.min(full, 900);
-  const [from, to] = columnsOf(width);
+  const [from, to] = [width * 0.3, width * 0.7];
   return {
     width,
     height: Math.max(rows, columns) * LINE,
-    steps: [
-      { row: 0, column: 1 },
-      { row: 1, column: 0 },
-    ],
     reveal: ({ x, y, height }, { row, column }) => {
       const top = (scene.at.side === "column" ? column : row) * LINE;
       return [x, top < y ? top : Math.max(y, top + LINE - height)];
@@ -59,8 +51,8 @@ export function linesPicture(scene: Scene, { width: full }: Room): Picture {
       const side = px < width / 2 ? "row" : "column";
       const last = side === "row" ? rows - 1 : columns - 1;
       const place = Math.floor((py + y) / LINE);
-      if (!near && (place < 0 || place > last)) return undefined;
-      const at = Math.min(Math.max(place, 0), last);
+      const at = within(place, last + 1);
+      if (!near && at !== place) return undefined;
       if (side === "column") return { row: scene.at.row, column: at, side };
       const [most] = strongest(scene.shown, at, 1);
       return { row: at, column: most ? most[0] : scene.at.column, side };
@@ -83,7 +75,7 @@ function paintLines(
   const { at, looking, palette, shown } = scene;
   const middle = (place: number) => (place + 0.5) * LINE - y;
   const draw = ({ row, column, share }: Line, faint: boolean) => {
-    context.globalAlpha = faint ? share * 0.14 : 0.15 + share * 0.85;
+    context.globalAlpha = faint ? 0.05 + share * 0.2 : 0.2 + Math.sqrt(share) * 0.8;
     context.lineWidth = 1 + 3 * share;
     context.beginPath();
     context.moveTo(from + 8, middle(row));
@@ -127,7 +119,7 @@ function paintTokens(
       const own = looking && at === chosen;
       context.fillStyle = own ? palette.accent : palette.ink;
       context.font = own ? `bold ${palette.font}` : palette.font;
-      context.fillText(shortened(context, token(labels[at]!), room), x, (at + 0.5) * LINE - y);
+      context.fillText(shortened(context, labels[at]!, room), x, (at + 0.5) * LINE - y);
     }
   };
   context.textAlign = "right";

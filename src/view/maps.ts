@@ -145,16 +145,15 @@ function checkProducts(maps: AttentionMaps, weights: Stack): Products | undefine
   const query = checkStack("maps.query", maps.query, "L, D");
   const key = checkStack("maps.key", maps.key, "S, D");
   const { layers, heads, rows, columns } = weights;
-  const shape = ({ layers, heads, rows, columns }: Stack) => [layers, heads, rows, columns];
-  const right = query.layers === layers && query.heads === heads && query.rows === rows;
-  if (!right)
-    refuse("maps.query", `[layers, heads, L] = ${describe([layers, heads, rows])}`, shape(query));
-  const fits = key.layers === layers && heads % key.heads === 0 && key.rows === columns;
-  if (!fits || key.columns !== query.columns) {
-    const wanted = describe([layers, heads, columns, query.columns]);
-    refuse("maps.key", `[layers, heads, S, D] = ${wanted}, or a divisor of the heads`, shape(key));
-  }
-  const { scale = 1 / Math.sqrt(query.columns) } = maps;
+  const fit = (name: string, stack: Stack, dims: readonly number[]) => {
+    const own = [stack.layers, stack.heads, stack.rows, stack.columns];
+    if (dims.some((size, axis) => size !== own[axis])) refuse(name, describe(dims), own);
+  };
+  const size = query.columns;
+  fit("maps.query", query, [layers, heads, rows, size]);
+  const shared = heads % key.heads === 0 ? key.heads : heads;
+  fit("maps.key", key, [layers, shared, columns, size]);
+  const { scale = 1 / Math.sqrt(size) } = maps;
   if (!Number.isFinite(scale)) refuse("maps.scale", "a finite number", scale);
   return { query, key, scale };
 }
@@ -166,8 +165,8 @@ function checkImage(given: unknown, keys: number): Required<PatchImage> {
   checkInteger("maps.image.rows", rows, 1);
   checkInteger("maps.image.columns", columns, 1);
   checkInteger("maps.image.first", first, 0);
-  if (first + rows * columns > keys)
-    refuse("maps.image", `at most ${keys} keys`, [first, rows, columns]);
+  const end = first + rows * columns;
+  if (end > keys) refuse("maps.image", `first + rows · columns of at most ${keys} keys`, end);
   return { source, rows, columns, first };
 }
 

@@ -1,12 +1,12 @@
 // All layers and heads, and their means, as thumbnails: one of them is chosen.
 
-import { pixelsOf, thumbnail } from "./colours";
+import { pixelsOf, squares } from "./colours";
 import { make, radio } from "./dom";
 import type { Maps } from "./maps";
 import { meanOf } from "./shown";
 
-/** Dots of a thumbnail, and milliseconds of drawing at a time. */
-const [SIDE, SLICE] = [48, 8];
+/** Dots of a thumbnail. */
+const SIDE = 48;
 
 export interface Choice {
   /** Undefined for the mean of all. */
@@ -31,22 +31,21 @@ export function nameOf({ layer, head }: Choice): string {
   return `layer ${layer + 1}, ${head === undefined ? "mean" : `head ${head + 1}`}`;
 }
 
-export function partsOf({ weights }: Maps, { layer, head }: Choice): Float32Array[] {
-  const range = (one: number | undefined, count: number) =>
-    one === undefined ? Array.from({ length: count }, (_, at) => at) : [one];
-  return range(layer, weights.layers).flatMap((layer) =>
-    range(head, weights.heads).map((head) => weights.at(layer, head)),
-  );
+/** The layers and heads that a choice is the mean of. */
+export function partsOf({ weights }: Maps, { layer, head }: Choice): [number, number][] {
+  const parts: [number, number][] = [];
+  for (let at = 0; at < weights.layers * weights.heads; at++) {
+    const part: [number, number] = [Math.floor(at / weights.heads), at % weights.heads];
+    if (part[0] === (layer ?? part[0]) && part[1] === (head ?? part[1])) parts.push(part);
+  }
+  return parts;
 }
 
 export class Overview {
   readonly element = make("div", { part: "overview", role: "radiogroup", "aria-label": "Head" });
   readonly #choose: (index: number) => void;
-  #maps: Maps | undefined;
-  #ramp: Uint8Array | undefined;
+  #drawn: readonly unknown[] = [];
   #shape = "";
-  /** Of each layer and head. */
-  #small: ReturnType<typeof thumbnail>[] = [];
 
   constructor(choose: (index: number) => void) {
     this.#choose = choose;
@@ -56,65 +55,61 @@ export class Overview {
     const { layers, heads } = maps.weights;
     const choices = choicesOf(maps);
     this.element.hidden = choices.length < 2;
-    if (this.#shape !== `${layers}·${heads}`) {
-      this.#shape = `${layers}·${heads}`;
-      this.element.style.setProperty("--across", `${heads + (heads > 1 ? 1 : 0)}`);
-      this.element.replaceChildren(...choices.map((choice, at) => this.#option(choice, at)));
+    if (this.#shape !== `${layers} ${heads}`) {
+      this.#shape = `${layers} ${heads}`;
+      this.element.style.setProperty("--across", `${heads + Number(heads > 1)}`);
+      this.element.replaceChildren(
+        ...choices.map((choice, at) => {
+          const title = nameOf(choice);
+          const short = title.replace("layer ", "").replace(/, (head )?/, " · ");
+          return make("label", { part: "thumbnail", title }, ...this.#parts(at, title, short));
+        }),
+      );
     }
     this.element.querySelectorAll("input")[chosen]!.checked = true;
-    if (this.#maps === maps && this.#ramp === ramp) return;
-    if (this.#maps !== maps) this.#small = [];
-    this.#maps = maps;
-    this.#ramp = ramp;
-    this.#draw(choices, 0);
+    if (this.#drawn[0] === maps && this.#drawn[1] === ramp) return;
+    const drawn = [maps, ramp];
+    this.#drawn = drawn;
+    const small: Float32Array[] = [];
+    // One at a time; given up when others are to be drawn.
+    const draw = (at: number) => {
+      if (at === choices.length || this.#drawn !== drawn) return;
+      const canvas = this.element.querySelectorAll("canvas")[at]!;
+      paint(canvas, maps, ramp, thumbnail(maps, choices[at]!, small));
+      setTimeout(draw, 0, at + 1);
+    };
+    draw(0);
   }
 
-  #option(choice: Choice, at: number): HTMLElement {
-    const name = nameOf(choice);
+  #parts(at: number, name: string, short: string): HTMLElement[] {
     const input = radio("head", at, this.#choose);
     input.setAttribute("aria-label", name);
-    const title = make("span", { "aria-hidden": "true" }, shortName(choice));
-    return make("label", { part: "thumbnail", title: name }, input, make("canvas"), title);
-  }
-
-  /** A few at a time; given up when others are to be drawn. */
-  #draw(choices: readonly Choice[], from: number): void {
-    const [maps, ramp] = [this.#maps as Maps, this.#ramp as Uint8Array];
-    const canvases = this.element.querySelectorAll("canvas");
-    const begun = performance.now();
-    let at = from;
-    while (at < choices.length && performance.now() - begun < SLICE) {
-      this.#paint(canvases[at]!, choices[at]!);
-      at++;
-    }
-    if (at === choices.length) return;
-    setTimeout(() => {
-      if (this.#maps === maps && this.#ramp === ramp) this.#draw(choices, at);
-    });
-  }
-
-  #paint(canvas: HTMLCanvasElement, choice: Choice): void {
-    const { weights } = this.#maps as Maps;
-    const { layers, heads, rows, columns } = weights;
-    const of = (layer: number, head: number) => {
-      const place = layer * heads + head;
-      this.#small[place] ??= thumbnail(weights.at(layer, head), rows, columns, SIDE);
-      return this.#small[place];
-    };
-    const parts = [];
-    for (let layer = choice.layer ?? 0; layer < (choice.layer ?? layers - 1) + 1; layer++)
-      for (let head = choice.head ?? 0; head < (choice.head ?? heads - 1) + 1; head++)
-        parts.push(of(layer, head));
-    const { width, height } = parts[0]!;
-    const data = meanOf(parts.map((part) => part.data));
-    const largest = data.reduce((most, weight) => Math.max(most, weight), 0);
-    Object.assign(canvas, { width, height });
-    const pixels = new ImageData(pixelsOf(data, largest, this.#ramp as Uint8Array), width, height);
-    canvas.getContext("2d")?.putImageData(pixels, 0, 0);
+    return [input, make("canvas"), make("span", { "aria-hidden": "true" }, short)];
   }
 }
 
-function shortName({ layer, head }: Choice): string {
-  if (layer === undefined) return "all";
-  return head === undefined ? `${layer + 1} · mean` : `${layer + 1} · ${head + 1}`;
+/** The mean of its heads' squares; `small` keeps those of each head. */
+function thumbnail(maps: Maps, choice: Choice, small: Float32Array[]): Float32Array {
+  const { weights, span } = maps;
+  const { rows, columns, heads } = weights;
+  const region = { row: 0, column: 0, rows, columns };
+  const hidden = new Uint8Array(columns);
+  const parts = partsOf(maps, choice).map(([layer, head]) => {
+    const shown = { columns, hidden, weights: weights.at(layer, head), factors: undefined };
+    const place = layer * heads + head;
+    small[place] ??= squares(shown, span, region, sizeOf(maps));
+    return small[place];
+  });
+  return meanOf(parts);
+}
+
+const sizeOf = ({ weights: { rows, columns } }: Maps) =>
+  [Math.min(columns, SIDE), Math.min(rows, SIDE)] as const;
+
+function paint(canvas: HTMLCanvasElement, maps: Maps, ramp: Uint8Array, found: Float32Array) {
+  const [width, height] = sizeOf(maps);
+  const largest = found.reduce((most, weight) => Math.max(most, weight), 0);
+  Object.assign(canvas, { width, height });
+  const pixels = new ImageData(pixelsOf(found, largest, ramp), width, height);
+  canvas.getContext("2d")?.putImageData(pixels, 0, 0);
 }

@@ -4,10 +4,9 @@
 import type { Steps } from "./detail";
 import { make } from "./dom";
 import type { Maps } from "./maps";
-import { type Choice, nameOf } from "./overview";
 import { type Shown, weightAt } from "./shown";
 import { type Cell, sumsOf } from "./sums";
-import type { AttentionPicture, AttentionSelection } from "./types";
+import type { AttentionSelection } from "./types";
 import { digits, percent, token } from "./words";
 
 const MOST_ROWS = 500;
@@ -19,39 +18,32 @@ const named = (labels: readonly string[], [from, to]: readonly [number, number])
     ? `“${token(labels[from]!)}”`
     : `“${token(labels[from]!)}” to “${token(labels[to]!)}”`;
 
-/** A table that scrolls, for keyboards too. */
-function table(name: string, head: readonly string[], rows: readonly (readonly string[])[]) {
-  const header = make("tr", {}, ...head.map((text) => make("th", { scope: "col" }, text)));
-  const body = rows.map(([first, ...rest]) =>
-    make(
-      "tr",
-      {},
-      make("th", { scope: "row" }, first!),
-      ...rest.map((text) => make("td", {}, text)),
-    ),
-  );
-  const made = make("table", {}, make("thead", {}, header), make("tbody", {}, ...body));
-  return make("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": name }, made);
+/** It scrolls, for keyboards too. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]) {
+  const line = (tag: "th" | "td", texts: readonly string[]) =>
+    make("tr", {}, ...texts.map((text) => make(tag, {}, text)));
+  const body = make("tbody", {}, ...rows.map((row) => line("td", row)));
+  const made = make("table", {}, make("thead", {}, line("th", head)), body);
+  const label = { role: "region", tabindex: "0", "aria-label": head.join(", ") };
+  return make("div", { class: "scroll", ...label }, made);
 }
 
 export function selectionPanel(
   maps: Maps,
   shown: Shown,
   selection: AttentionSelection,
-): { said: string; element: HTMLElement } {
+): HTMLElement {
   const { shares, mean } = sumsOf(shown, selection);
   const [from, to] = selection.rows;
   const part = (share: number) => (Number.isNaN(share) ? "no weight" : percent(share));
-  const one = from === to;
-  const said = `${named(maps.rows, selection.rows)} → ${named(maps.columns, selection.columns)}: ${part(mean)} of ${one ? "the row’s" : "these rows’"} weight`;
-  const rows = shares
-    .slice(0, MOST_ROWS)
-    .map((share, at) => [token(maps.rows[from + at]!), part(share)]);
-  const element = make("section", { part: "selection" }, make("p", { part: "title" }, said));
-  if (!one) element.append(table("Share of each row", ["query", "share that is selected"], rows));
-  if (shares.length > MOST_ROWS)
-    element.append(make("p", {}, `The first ${MOST_ROWS} rows of ${shares.length}.`));
-  return { said, element };
+  const place = `${named(maps.rows, selection.rows)} → ${named(maps.columns, selection.columns)}`;
+  const title = `${place}: ${part(mean)} of ${from === to ? "the row’s" : "these rows’"} weight`;
+  const rows = shares.map((share, at) => [token(maps.rows[from + at]!), part(share)]);
+  const panel = make("section", { part: "selection" }, make("p", { part: "title" }, title));
+  if (from < to) panel.append(table(["query", "share of its weight"], rows.slice(0, MOST_ROWS)));
+  if (rows.length > MOST_ROWS)
+    panel.append(make("p", {}, `The first ${MOST_ROWS} of ${rows.length} rows.`));
+  return panel;
 }
 
 export function stepsPanel(
@@ -60,37 +52,35 @@ export function stepsPanel(
   steps: Steps,
   given: number,
 ): HTMLElement {
-  const { query, key, largest, score } = steps;
+  const { query, key } = steps;
   const numbers = Array.from(query, (q, d) => [
-    String(d),
-    digits(q),
-    digits(key[d]!),
-    digits(q * key[d]!),
+    `${d}`,
+    ...[q, key[d]!, q * key[d]!].map((value) => digits(value)),
   ]);
+  const [score, largest, exponential, sum] = [
+    steps.score,
+    steps.largest,
+    steps.exponential,
+    steps.sum,
+  ].map((value) => digits(value));
   const lines = [
     `Σ q·k = ${digits(steps.product)}`,
-    `× scale ${digits(steps.scale)} = ${digits(score)}`,
-    `the row’s largest score, at “${token(maps.columns[steps.largestColumn]!)}”: ${digits(largest)}`,
-    `e^(${digits(score)} − ${digits(largest)}) = ${digits(steps.exponential)}`,
-    `Σ e^… over ${steps.keys} keys = ${digits(steps.sum)}`,
-    `${digits(steps.exponential)} / ${digits(steps.sum)} = ${percent(steps.weight)}`,
+    `× scale ${digits(steps.scale)} = ${score}`,
+    `the row’s largest score, at “${token(maps.columns[steps.largestColumn]!)}”: ${largest}`,
+    `e^(${score} − ${largest}) = ${exponential}`,
+    `Σ e^… over ${steps.keys} keys = ${sum}`,
+    `${exponential} / ${sum} = ${percent(steps.weight)}`,
   ];
   const off = Math.abs(steps.weight - given) > SAME;
-  const last = off
-    ? `The weight is ${percent(given)}: a mask, a bias, a cap, a sink or positions had a part in it.`
-    : `The weight is ${percent(given)}.`;
+  const why = off ? ": a mask, a bias, a cap, a sink or positions had a part in it" : "";
   const title = `“${token(maps.rows[row]!)}” → “${token(maps.columns[column]!)}”, step by step`;
   return make(
     "section",
     { part: "steps" },
     make("p", { part: "title" }, title),
-    make(
-      "div",
-      { class: "beside" },
-      table("Query and key, number by number", ["d", "q", "k", "q · k"], numbers),
-      make("ol", {}, ...lines.map((line) => make("li", {}, line))),
-    ),
-    make("p", {}, last),
+    table(["d", "q", "k", "q · k"], numbers),
+    make("ol", {}, ...lines.map((line) => make("li", {}, line))),
+    make("p", {}, `The weight is ${percent(given)}${why}.`),
   );
 }
 
@@ -102,34 +92,4 @@ export function reading(maps: Maps, shown: Shown, { row, column }: Cell): string
   if (column < from || column >= to) return `${place}masked`;
   if (shown.hidden[column]) return `${place}hidden as a sink (${percent(given)})`;
   return place + percent(weightAt(shown, row, column));
-}
-
-/** What the switch for sinks does, in words. */
-export function sinkNote(maps: Maps, { sinks, factors }: Shown): string {
-  if (sinks.length === 0) return "No column has a mean above 30 %.";
-  const some = sinks
-    .slice(0, 4)
-    .map(({ column, mean }) => `“${token(maps.columns[column]!)}” (${percent(mean)})`);
-  const list = some.join(", ") + (sinks.length > 4 ? ", …" : "");
-  const [columns, are] = sinks.length === 1 ? ["column", "is"] : ["columns", "are"];
-  if (!factors) return `${sinks.length} ${columns} with a mean above 30 %: ${list}.`;
-  return `${sinks.length} ${columns} with a mean above 30 % ${are} hidden: ${list}. Each row is rescaled to what is left.`;
-}
-
-export const HINT =
-  "Point at a cell, touch it or go there with the arrow keys to read its weight; click or press Enter to lock it. Drag, or hold Shift with the arrow keys, to select; Escape gives up.";
-
-/** What is drawn, and how it is to be read. */
-export function caption(
-  { rows, columns }: Maps,
-  choice: Choice,
-  picture: AttentionPicture,
-): string {
-  const [queries, keys] = [`${rows.length} queries`, `${columns.length} keys`];
-  const ways = {
-    map: `${queries} ↓ in rows, ${keys} → in columns`,
-    lines: `${queries} at the left, ${keys} at the right, each query’s strongest weights`,
-    image: `${keys}; what a query has little weight for is veiled`,
-  };
-  return `${nameOf(choice)}: ${ways[picture]}`;
 }

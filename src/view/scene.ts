@@ -6,7 +6,9 @@ import type { Frame } from "./layout";
 import type { Maps } from "./maps";
 import type { Shown } from "./shown";
 import type { Cell } from "./sums";
+import type { Drawing } from "./svg";
 import type { AttentionSelection } from "./types";
+import { token } from "./words";
 
 export interface Palette {
   readonly ink: string;
@@ -43,8 +45,33 @@ export interface Picture {
   hit(frame: Frame, point: readonly [number, number], near?: boolean): Hit | undefined;
   /** How far to go so that a cell is seen. */
   reveal(frame: Frame, cell: Cell): readonly [x: number, y: number];
-  /** Cells that an arrow key goes to the right and downwards. */
-  readonly steps: readonly [right: Cell, down: Cell];
+  /** Where the arrow key downwards leads, if not to the next row. */
+  readonly down?: Cell;
+}
+
+export interface Room {
+  readonly width: number;
+  readonly height: number;
+}
+
+export function strokeBox(
+  context: CanvasRenderingContext2D,
+  colour: string,
+  width: number,
+  box: readonly [number, number, number, number],
+): void {
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.strokeRect(...box);
+}
+
+/** A token, and as much of it as there is room for. */
+export function shortened(context: CanvasRenderingContext2D, text: string, room: number): string {
+  const whole = token(text);
+  if (context.measureText(whole).width <= room) return whole;
+  let letters = whole.length - 1;
+  while (letters > 1 && context.measureText(whole.slice(0, letters)).width > room - 10) letters--;
+  return `${whole.slice(0, letters)}…`;
 }
 
 /** A pixel for each cell, or for each dot of the screen where cells are smaller; kept while it is the same. */
@@ -67,4 +94,16 @@ export class Raster {
     this.#canvas.getContext("2d")?.putImageData(pixels, 0, 0);
     return this.#canvas;
   }
+}
+
+/** Squares in a row or column of an exported map at most. */
+const MOST = 128;
+
+export function drawingOf({ maps, shown, palette, ramp }: Scene): Drawing {
+  const [width, height] = [Math.min(shown.columns, MOST), Math.min(shown.rows, MOST)];
+  const region = { row: 0, column: 0, rows: shown.rows, columns: shown.columns };
+  const data = pixelsOf(squares(shown, maps.span, region, [width, height]), shown.largest, ramp);
+  const { pageSize } = maps;
+  const [rows, columns] = [maps.rows.map(token), maps.columns.map(token)];
+  return { palette, rows, columns, pageSize, squares: { data, width, height } };
 }

@@ -4,16 +4,19 @@
 /** Above this mean a column is a sink. */
 export const SINK = 0.3;
 
-export interface Shown {
-  readonly rows: number;
+export interface Weights {
   readonly columns: number;
   /** [rows · columns], as given. */
   readonly weights: Float32Array;
-  readonly sinks: readonly Sink[];
   /** Of each row without its sinks; none if they are shown. */
   readonly factors: Float64Array | undefined;
   /** 1 for the columns that are left out. */
   readonly hidden: Uint8Array;
+}
+
+export interface Shown extends Weights {
+  readonly rows: number;
+  readonly sinks: readonly Sink[];
   /** The largest weight that is shown. */
   readonly largest: number;
 }
@@ -69,7 +72,7 @@ export function show(
 }
 
 /** As it is shown: 0 in a hidden column. */
-export function weightAt(shown: Shown, row: number, column: number): number {
+export function weightAt(shown: Weights, row: number, column: number): number {
   if (shown.hidden[column]) return 0;
   return shown.weights[row * shown.columns + column]! * (shown.factors ? shown.factors[row]! : 1);
 }

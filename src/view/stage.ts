@@ -2,7 +2,7 @@
 // scrolls; pointer and keys become looks, locks and selections.
 
 import { make } from "./dom";
-import type { Frame } from "./layout";
+import { type Frame, within } from "./layout";
 import type { Hit, Palette, Picture } from "./scene";
 import { between, type Cell } from "./sums";
 import type { AttentionSelection } from "./types";
@@ -18,7 +18,8 @@ export interface Watcher {
   resize(): void;
 }
 
-const DENSEST = 3;
+/** Dots of a pixel at most, and rows that a page key goes. */
+const [DENSEST, PAGE] = [3, 10];
 
 export class Stage {
   readonly element = make("div", {
@@ -179,24 +180,19 @@ export class Stage {
   /** Where a key leads. */
   #target({ key, ctrlKey }: KeyboardEvent): Cell | undefined {
     const { row, column } = this.#at;
+    const { down = { row: 1, column: 0 } } = this.#picture as Picture;
     const [rows, columns] = [this.#size.row, this.#size.column];
-    const [right, down] = (this.#picture as Picture).steps;
-    const step = (by: Cell, sign: number) => ({
-      row: row + sign * by.row,
-      column: column + sign * by.column,
-    });
-    const places: Record<string, Cell> = {
-      ArrowRight: step(right, 1),
-      ArrowLeft: step(right, -1),
-      ArrowDown: step(down, 1),
-      ArrowUp: step(down, -1),
-      Home: { row: ctrlKey ? 0 : row, column: 0 },
-      End: { row: ctrlKey ? rows - 1 : row, column: columns - 1 },
-      PageDown: { row: row + 10, column },
-      PageUp: { row: row - 10, column },
+    const places: Record<string, readonly [row: number, column: number]> = {
+      ArrowRight: [row, column + 1],
+      ArrowLeft: [row, column - 1],
+      ArrowDown: [row + down.row, column + down.column],
+      ArrowUp: [row - down.row, column - down.column],
+      Home: [ctrlKey ? 0 : row, 0],
+      End: [ctrlKey ? rows - 1 : row, columns - 1],
+      PageDown: [row + PAGE, column],
+      PageUp: [row - PAGE, column],
     };
     const to = places[key];
-    const within = (at: number, count: number) => Math.min(Math.max(at, 0), count - 1);
-    return to && { row: within(to.row, rows), column: within(to.column, columns) };
+    return to && { row: within(to[0], rows), column: within(to[1], columns) };
   }
 }

@@ -86,7 +86,7 @@ export interface AttentionView extends HTMLElement {
   /** Whether columns that have more than 30 % of all weight are left out, and rows rescaled. */
   hideSinks: boolean;
   /** The chosen head, whole, as it is drawn; more than 128 rows or columns in squares of several. */
-  toSVG(): string;
+  toSVG(): Promise<string>;
   /**
    * The chosen head, whole, as a picture of at most 4096 × 4096 pixels.
    * @throws SecurityError if it has an image that the page may not read.

@@ -7,15 +7,8 @@ export function percent(share: number): string {
   return `${hundredths < 1e-6 ? hundredths.toExponential(0) : hundredths.toPrecision(1)} %`;
 }
 
-/** Five digits, without zeros at their end. */
-export function digits(value: number): string {
-  const size = Math.abs(value);
-  const text = size > 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential(3) : value.toFixed(4);
-  return text
-    .replace(/(\.\d*?)0+(e|$)/, "$1$2")
-    .replace(/\.(e|$)/, "$1")
-    .replace("-", "−");
-}
+/** Four digits, without zeros at their end. */
+export const digits = (value: number) => `${Number(value.toPrecision(4))}`.replace("-", "−");
 
 /** With signs for what cannot be seen. */
 export function token(text: string): string {
