@@ -17,6 +17,7 @@ const ENTRIES = {
   cache: "src/cache/index",
   weights: "src/weights/index",
   blocks: "src/blocks/index",
+  view: "src/view/index",
 };
 
 // Types that a Node program without the page's types does not have.
