@@ -5,7 +5,7 @@ import { AttendFrame } from "./attend/frame";
 import { storedItems, storedReady, storedRun, storedScratchBytes } from "./cache/attend";
 import { PagesFrame } from "./cache/frame";
 import { locate } from "./cache/locate";
-import { append, read, transform } from "./cache/rows";
+import { append, read } from "./cache/rows";
 import { CacheKernel } from "./kinds";
 
 export { heapBase, layout, relaxedSimd } from "./module";
@@ -33,7 +33,6 @@ export function run(kernel: i32, frame: usize, item: i32, thread: i32, from: i32
     return storedRun(changetype<AttendFrame>(frame), item, thread, from);
   }
   if (kernel == CacheKernel.append) append(changetype<PagesFrame>(frame));
-  else if (kernel == CacheKernel.read) read(changetype<PagesFrame>(frame));
-  else transform(changetype<PagesFrame>(frame));
+  else read(changetype<PagesFrame>(frame));
   return 0;
 }

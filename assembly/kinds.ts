@@ -55,7 +55,6 @@ export enum PositionsKernel {
 export enum CacheKernel {
   append,
   read,
-  transform,
   attend,
 }
 

@@ -12,7 +12,7 @@ type Entry = string | { readonly [condition: string]: Entry };
 const root = new URL("..", import.meta.url);
 const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 
-const ENTRIES = ["index", "training", "positions", "cache", "blocks", "weights"];
+const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks"];
 const threads = ["node:os", "node:worker_threads"];
 
 /** What an entry imports from outside its folder, its chunks included; `later` by import(). */

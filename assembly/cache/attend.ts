@@ -70,7 +70,7 @@ function sequenceItems(frame: AttendFrame): i32 {
 
 /** Bytes of a head's rows with their queries, a multiple of 64. */
 function headBytes(frame: AttendFrame): u64 {
-  const queries = <u64>tileRows(frame) * queryBytes(frame.numbers, frame.headSize);
+  const queries = <u64>tileRows(frame) * queryBytes(frame.headSize);
   return rowsBytes(frame) + ((queries + 63) & ~63);
 }
 
@@ -159,7 +159,7 @@ function beginItem(frame: AttendFrame, item: i32, span: i32, rows: usize): void 
     beginRows(frame, r, firstOf(span), endOf(frame, span));
     for (let j = 0; j < r.rows; j++) {
       const panel = r.queries + ((<usize>(j & ~3) * <usize>frame.headSize + <usize>(j & 3)) << 2);
-      const query = queriesOf(frame, r) + <usize>j * queryBytes(frame.numbers, frame.headSize);
+      const query = queriesOf(frame, r) + <usize>j * queryBytes(frame.headSize);
       roundQuery(frame.numbers, panel, frame.headSize, changetype<Query>(query));
     }
   }

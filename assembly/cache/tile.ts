@@ -37,7 +37,7 @@ export function attendStored(
   scratch: usize,
 ): void {
   for (let i = 0; i < r.rows; i++) {
-    const query = queries + <usize>i * queryBytes(frame.numbers, frame.headSize);
+    const query = queries + <usize>i * queryBytes(frame.headSize);
     const target = scoresOf(scratch) + <usize>i * TILE_ROW;
     score(frame, r, seenBy(frame, r, i), changetype<Query>(query), target);
   }

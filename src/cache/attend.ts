@@ -13,7 +13,7 @@ import { ArgumentError, describe } from "../errors";
 import { moduleOf } from "../instance/modules";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import { cacheOf } from "./module";
-import { storedSizes, transformed } from "./numbers";
+import { storedSizes } from "./numbers";
 import type { CacheAttendOptions } from "./options";
 import type { Page } from "./pages";
 import { positionsOf, rotated } from "./rotary";
@@ -67,14 +67,13 @@ export function checkCacheAttend(
     },
   );
   const turned = rotated(operation, attention, sizes, given, { layout, positions });
-  const queries = transformed(engine, operation, sizes, turned);
   const table = new PageTable(sequences, sizes.pageSize);
   const stored = storedSizes(sizes);
   const { keyStrides, valueStrides } = stridesOf(stored);
   const { sequences: _, positions: __, ...score } = options;
   const call = checkCall(
     operation,
-    { ...inputs, query: queries },
+    { ...inputs, query: turned },
     { ...shapes, keyStrides, valueStrides },
     visibility,
     score as AttendCall["options"],

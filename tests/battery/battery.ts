@@ -25,10 +25,10 @@ export interface Report {
   trainingDigest: string;
   /** And over those of caches. */
   cacheDigest: string;
-  /** And over those of blocks. */
-  blocksDigest: string;
   /** And over those of few bits. */
   storedDigest: string;
+  /** And over those of blocks. */
+  blocksDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -45,8 +45,8 @@ export const allCases: readonly Operation[] = [
   ...cases,
   ...trainingCases,
   ...caches,
-  ...blockCases,
   ...storedCaches,
+  ...blockCases,
 ];
 
 /**
@@ -79,8 +79,8 @@ export async function runBattery(
   const digest = await digestOfAll(cases);
   const trainingDigest = await digestOfAll(trainingCases);
   const cacheDigest = await digestOfAll(caches);
-  const blocksDigest = await digestOfAll(blockCases);
   const storedDigest = await digestOfAll(storedCaches);
+  const blocksDigest = await digestOfAll(blockCases);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -92,8 +92,8 @@ export async function runBattery(
     digest,
     trainingDigest,
     cacheDigest,
-    blocksDigest,
     storedDigest,
+    blocksDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

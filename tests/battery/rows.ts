@@ -51,13 +51,8 @@ function check(name: string, report: Report): void {
   const build = `${variant}${fused ? ", fused" : ""}, threads: ${threads}`;
   // A multiply-add that rounds twice is the portable build's.
   const { training, caches, stored, blocks } = expected;
-  const digests = [
-    report.digest,
-    report.trainingDigest,
-    report.cacheDigest,
-    report.storedDigest,
-    report.blocksDigest,
-  ];
+  const { digest, trainingDigest, cacheDigest, storedDigest, blocksDigest } = report;
+  const digests = [digest, trainingDigest, cacheDigest, storedDigest, blocksDigest];
   const wanted = fused
     ? [expected.fused, training.fused, caches.fused, stored, blocks.fused]
     : [expected.portable, training.portable, caches.portable, stored, blocks.portable];

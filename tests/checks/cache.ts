@@ -1,16 +1,18 @@
 // A cache through a random history beside plain arrays of the same tokens: whatever was appended, cut,
-// forked and reordered, attend gives the bits of one attend over each sequence alone.
+// forked, reordered, shifted and stored, attend gives the bits of one attend over each sequence alone, now
+// or while the cache goes on; whatever fails for want of memory changes nothing.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type AttendOptions, type Tensor, tensor } from "wasm-attention";
+import { type AttendOptions, type AttendResult, type Tensor, tensor } from "wasm-attention";
 import {
   type AppendOptions,
   type AttentionCache,
-  type CacheAttendOptions,
+  type CacheNumbers,
   createCache,
 } from "wasm-attention/cache";
 import { random, randomArray, type Whole } from "../engines";
+import type { Failing } from "../failing";
 
 const tokens = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 0, max: 20 }) },
@@ -25,6 +27,15 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ fork: which }) },
   { weight: 1, arbitrary: fc.record({ reorder: fc.array(which, { minLength: 8, maxLength: 8 }) }) },
   { weight: 1, arbitrary: fc.record({ release: which }) },
+  { weight: 1, arbitrary: fc.record({ store: which }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      shift: which,
+      keep: fc.integer({ min: 0, max: 40 }),
+      drop: fc.integer({ min: 0, max: 140 }),
+    }),
+  },
 );
 
 export const cacheProblems = fc.record({
@@ -37,6 +48,14 @@ export const cacheProblems = fc.record({
   sequences: fc.integer({ min: 1, max: 3 }),
   window: fc.constantFrom(undefined, undefined, 1, 20, 130, 200),
   sinks: fc.constantFrom(0, 0, 3, 150),
+  numbers: fc.constantFrom<CacheNumbers[]>(
+    "float32",
+    "float32",
+    "float32",
+    "int16",
+    "int8",
+    "int4",
+  ),
   steps: fc.array(step, { minLength: 2, maxLength: 12 }),
 });
 
@@ -71,9 +90,10 @@ export class CacheModel {
   #made = 0;
 
   constructor(attention: Whole, drawn: Drawn) {
-    const { keyValueHeads, headSize, valueSize, pageSize, sequences, window } = drawn;
+    const { keyValueHeads, headSize, valueSize, pageSize, sequences, window, numbers } = drawn;
     const sinks = window ? drawn.sinks : 0;
-    const options = { keyValueHeads, headSize, valueSize, pageSize, sequences, window, sinks };
+    const sizes = { keyValueHeads, headSize, valueSize, pageSize, numbers };
+    const options = { ...sizes, sequences, window, sinks };
     this.#attention = attention;
     this.#drawn = drawn;
     this.cache = createCache(attention, options);
@@ -101,7 +121,15 @@ export class CacheModel {
   take(step: Drawn["steps"][number]): void {
     const { cache, texts } = this;
     if ("append" in step) this.append(step.append);
-    else if ("attend" in step) this.attend(step.attend);
+    else if ("attend" in step) {
+      const { query, options, check } = this.ask(step.attend);
+      check(cache.attend(query, options));
+    } else if ("store" in step) {
+      const id = this.#id(step.store);
+      const { keys, values, appended } = this.#text(id);
+      const stored = cache.import(cache.export(id));
+      texts.set(stored, { keys: [...keys], values: [...values], appended });
+    } else if ("shift" in step) this.shift(this.#id(step.shift), step.keep, step.drop);
     else if ("truncate" in step) this.truncate(this.#id(step.truncate), step.by);
     else if ("fork" in step) {
       const text = this.#text(this.#id(step.fork));
@@ -178,8 +206,21 @@ export class CacheModel {
     text.appended = Math.min(text.appended, length);
   }
 
-  /** The last tokens of some sequences at once, by some of the options. */
-  attend(indices: readonly number[]): void {
+  shift(id: number, keep: number, drop: number): void {
+    const { keys, values } = this.#text(id);
+    const options = { keep, drop };
+    if (this.#drawn.window || keep + drop > keys.length) {
+      assert.throws(() => this.cache.shift(id, options), { name: "ArgumentError" });
+      return;
+    }
+    // Rows of fewer bits are rounded once more.
+    if (this.#drawn.numbers !== "float32") return;
+    this.cache.shift(id, options);
+    for (const rows of [keys, values]) rows.splice(keep, drop);
+  }
+
+  /** The last tokens of some sequences at once, by some of the options, and what is to come of it. */
+  ask(indices: readonly number[]) {
     const { keyValueHeads, group, headSize, window } = this.#drawn;
     const sequences = [...new Set(indices.map((index) => this.#id(index)))];
     const heads = keyValueHeads * group;
@@ -198,11 +239,11 @@ export class CacheModel {
       softcap: some(2),
     };
     const causal = this.#next() > -0.6;
-    const options: CacheAttendOptions = { ...common, causal, sequences, queryLengths };
-    const got = this.cache.attend(query, { ...options, logSumExp: true, weights: true });
-    const S = Math.max(...sequences.map((id) => this.#text(id).keys.length));
-    assert.deepEqual(got.weights.dims, [B, heads, L, S]);
-    for (const [b, id] of sequences.entries()) {
+    const returned = { logSumExp: true, weights: true } as const;
+    const options = { ...common, ...returned, causal, sequences, queryLengths };
+    const lengths = sequences.map((id) => this.#text(id).keys.length);
+    const S = Math.max(...lengths);
+    const wanted = sequences.map((id, b) => {
       const rows = queryLengths[b] as number;
       const from = b * heads * L * headSize;
       const part = tensor(query.data.slice(from, from + heads * L * headSize), [
@@ -211,28 +252,34 @@ export class CacheModel {
         L,
         headSize,
       ]);
-      const want = this.alone(id, part, rows, { ...common, causal: causal && "lower-right" });
-      const where = `sequence ${id} of ${this.#text(id).keys.length}`;
-      const size = want.output.data.length;
-      same(
-        got.output.data.subarray(b * size, (b + 1) * size),
-        want.output.data,
-        `output, ${where}`,
-      );
-      const lse = want.logSumExp.data;
-      const keys = this.#text(id).keys.length;
-      for (let row = 0; row < heads * L; row++) {
-        const from = (b * heads * L + row) * S;
-        const weights = want.weights.data.subarray(row * keys, (row + 1) * keys);
-        same(got.weights.data.subarray(from, from + keys), weights, `weights, ${where}`);
+      return this.alone(id, part, rows, { ...common, causal: causal && "lower-right" });
+    });
+    const check = (got: AttendResult<typeof returned>) => {
+      assert.deepEqual(got.weights.dims, [B, heads, L, S]);
+      for (const [b, want] of wanted.entries()) {
+        const where = `sequence ${sequences[b]} of ${lengths[b]}`;
+        const size = want.output.data.length;
+        same(
+          got.output.data.subarray(b * size, (b + 1) * size),
+          want.output.data,
+          `output, ${where}`,
+        );
+        const lse = want.logSumExp.data;
+        const keys = lengths[b] as number;
+        for (let row = 0; row < heads * L; row++) {
+          const from = (b * heads * L + row) * S;
+          const weights = want.weights.data.subarray(row * keys, (row + 1) * keys);
+          same(got.weights.data.subarray(from, from + keys), weights, `weights, ${where}`);
+        }
+        same(got.logSumExp.data.subarray(b * heads * L, (b + 1) * heads * L), lse, `lse, ${where}`);
       }
-      same(got.logSumExp.data.subarray(b * heads * L, (b + 1) * heads * L), lse, `lse, ${where}`);
-    }
+    };
+    return { query, options, check };
   }
 
   /** The same by one attend over plain arrays. */
   alone(id: number, query: Tensor, rows: number, options: AttendOptions) {
-    const { keyValueHeads, headSize, valueSize, window } = this.#drawn;
+    const { keyValueHeads, headSize, valueSize, window, numbers } = this.#drawn;
     const { keys, values } = this.#text(id);
     const S = keys.length;
     const L = query.dims[2] as number;
@@ -247,6 +294,15 @@ export class CacheModel {
       weights: true,
     } as const;
     const sinks = window ? this.#drawn.sinks : 0;
+    if (numbers !== "float32") {
+      // Of the same numbers, with all tokens at once.
+      const sizes = { keyValueHeads, headSize, valueSize, numbers, window, sinks };
+      using whole = createCache(this.#attention, sizes);
+      whole.append(key, value);
+      const { causal = false, heads: _, keyValueHeads: __, keyLengths: ___, ...rest } = options;
+      const asked = { ...rest, causal: causal && ("lower-right" as const), queryLengths: [rows] };
+      return whole.attend(query, { ...asked, logSumExp: true, weights: true });
+    }
     if (!window) return this.#attention.attend(query, key, value, all);
     if (!sinks)
       return this.#attention.attend(query, key, value, { ...all, window: { left: window - 1 } });
@@ -271,5 +327,39 @@ export function checkCache(attention: Whole, drawn: Drawn): void {
   const model = new CacheModel(attention, drawn);
   for (const step of drawn.steps) model.take(step);
   model.cache.dispose();
+  assert.equal(attention.memory.used, used);
+}
+
+/** The same while attends are in flight: each sees the cache as it was when it was called. */
+export async function checkCacheLater(attention: Whole, drawn: Drawn): Promise<void> {
+  const { used } = attention.memory;
+  const model = new CacheModel(attention, drawn);
+  const flying: Promise<void>[] = [];
+  for (const step of drawn.steps) {
+    if ("attend" in step) {
+      const { query, options, check } = model.ask(step.attend);
+      flying.push(model.cache.attendAsync(query, options).then(check));
+    } else model.take(step);
+  }
+  await Promise.all(flying);
+  model.cache.dispose();
+  assert.equal(attention.memory.used, used);
+}
+
+/** The same with every allocation of each step failing in turn, which changes nothing. */
+export function checkCacheFailing(attention: Whole, drawn: Drawn, { during }: Failing): void {
+  const { used } = attention.memory;
+  const model = new CacheModel(attention, drawn);
+  const { cache } = model;
+  const contents = () => cache.sequences.map((id) => [id, Buffer.from(cache.export(id))]);
+  for (const step of drawn.steps) {
+    const before = contents();
+    const held = attention.memory.used;
+    for (let nth = 0; during(nth, () => model.take(step)); nth++) {
+      assert.deepEqual(contents(), before);
+      assert.equal(attention.memory.used, held);
+    }
+  }
+  cache.dispose();
   assert.equal(attention.memory.used, used);
 }

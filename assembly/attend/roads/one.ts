@@ -73,7 +73,7 @@ export function attendOne(
       }
       row += TILE_ROW;
     }
-    isScored = values != 0 && far && following < stop;
+    isScored = values && far ? following < stop : false;
     if (isScored) {
       const before = scored;
       scored = spare;
