@@ -15,6 +15,9 @@ const ENTRIES = {
   training: "src/training/index",
   positions: "src/positions/index",
   cache: "src/cache/index",
+  weights: "src/weights/index",
+  blocks: "src/blocks/index",
+  view: "src/view/index",
 };
 
 // Types that a Node program without the page's types does not have.

@@ -31,18 +31,18 @@ export {
 } from "./errors";
 export type { Extension } from "./extension";
 export type { Variant } from "./instance/builds";
-export type { AppendedConfig, BiasKeyValue } from "./layer/appended";
-export { fromKeras, fromPacked, fromPyTorch } from "./layer/libraries";
+export {
+  type AppendedConfig,
+  type AppendedKeys,
+  appendedKeys,
+  type BiasKeyValue,
+} from "./layer/appended";
 export { MultiHeadAttention } from "./layer/multihead";
-export type { StateDict } from "./layer/named-weights";
 export type { LayerConfig, LayerInputs, LayerOptions, LayerResult } from "./layer/options";
-export type { PackedOrder } from "./layer/packed";
 export type {
-  KerasWeights,
   LayerWeights,
   PlainWeights,
   Projection,
-  PyTorchWeights,
 } from "./layer/projections";
 export type { LayerRecord } from "./layer/record";
 export type { LayerUpdate } from "./layer/sizes";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fromPacked, fromPyTorch, type StateDict } from "wasm-attention";
+import { fromPacked, fromPyTorch, type StateDict } from "wasm-attention/weights";
 import { checkPackedWeights, dictOf, E, kinds, L, weightsOf } from "./checks/packed-weights";
 import { engine, randomTensor, variants } from "./engines";
 
@@ -99,7 +99,7 @@ test("weights that are missing, too many or of other sizes are named", async () 
     [
       good,
       { transposed: true },
-      '"config.transposed" expected one of heads, keyValueHeads, biasKeyValue, addZeroAttention, prefix, order, interleaved, got an option that does not exist',
+      '"config.transposed" expected one of heads, keyValueHeads, appended, prefix, order, interleaved, got an option that does not exist',
     ],
   ];
   for (const [dict, more, message] of refused) {

@@ -92,6 +92,23 @@ test("the dims of a result are its own", async () => {
   }
 });
 
+test("nor do the next call's dims follow those that the last one gave or was given", async () => {
+  const attention = await engine("portable");
+  const ask = { logSumExp: true, weights: true, scores: "raw" } as const;
+  const given = { data, dims: [...dims] };
+  const changed = attention.attend(given, given, given, ask);
+  for (const result of Object.values(changed)) (result.dims as number[]).fill(1000);
+  given.dims.splice(0, 4, 2, 1, 4, 3);
+  const next = attention.attend(given, given, given, ask);
+  assert.deepEqual(next.output.dims, [2, 1, 4, 3]);
+  assert.deepEqual(next.logSumExp.dims, [2, 1, 4]);
+  const again = attention.attend(x, x, x, ask);
+  assert.deepEqual(again.output.dims, dims);
+  assert.deepEqual(again.logSumExp.dims, [1, 2, 3]);
+  assert.deepEqual(again.weights.dims, [1, 2, 3, 3]);
+  assert.deepEqual(again.scores.dims, [1, 2, 3, 3]);
+});
+
 test("the sizes of a prepared weight stay what they are", async () => {
   const { attention, intact } = await guarded();
   const weight = prepareLinear(attention, tensor(randomArray(16, 2), [4, 4]), { order: "in,out" });

@@ -6,10 +6,11 @@ import pc from "picocolors";
 import { createAttention } from "wasm-attention";
 import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
+import { readGguf } from "wasm-attention/weights";
 import { commandLine, number, orEnd, wholeNumber } from "../arguments";
 import { seeded } from "../training/random";
 import { sample } from "../write/sampling";
-import { llamaOfGguf, readGguf } from "./gguf";
+import { llamaOfGguf } from "./gguf";
 import { Llama } from "./llama";
 import { readLlama2c } from "./llama2c";
 import { END, Tokenizer } from "./tokenizer";
@@ -29,14 +30,25 @@ const { values, positionals } = commandLine({
 const length = wholeNumber("length", values.length);
 const temperature = number("temperature", values.temperature, { from: 0, to: 100 });
 const random = seeded(wholeNumber("seed", values.seed));
-const { checkpoint, tokens } = orEnd(() => {
+/** A line of words for a file that is missing or damaged. */
+const orSay = (error: unknown) =>
+  orEnd((): never => {
+    throw error;
+  });
+const opened = orEnd(() => {
   if (values.model === undefined) throw new Error("--model FILE: a GGUF or llama2.c checkpoint");
-  const bytes = readFileSync(values.model);
-  const gguf = bytes.toString("latin1", 0, 4) === "GGUF";
-  const tokenizer = values.tokenizer === undefined ? undefined : readFileSync(values.tokenizer);
-  const checkpoint = gguf ? llamaOfGguf(readGguf(bytes)) : readLlama2c(bytes, tokenizer);
+  return readFileSync(values.model);
+});
+const tokenizerFile = values.tokenizer;
+const checkpoint =
+  opened.toString("latin1", 0, 4) === "GGUF"
+    ? await readGguf(opened).then(llamaOfGguf).catch(orSay)
+    : orEnd(() =>
+        readLlama2c(opened, tokenizerFile === undefined ? undefined : readFileSync(tokenizerFile)),
+      );
+const tokens = orEnd(() => {
   if (!checkpoint.tokens) throw new Error("--tokenizer FILE: the checkpoint has no tokens");
-  return { checkpoint, tokens: checkpoint.tokens };
+  return checkpoint.tokens;
 });
 
 const attention = await createAttention({ extensions: [positions, cache] });

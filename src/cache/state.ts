@@ -195,8 +195,8 @@ export class CacheState {
 /** Bytes of a page: rows of keys [Hkv][pageSize], rows of values [Hkv][pageSize]. */
 export function pageBytes(sizes: CacheSizes): number {
   const { keyValueHeads, headSize, valueSize, pageSize } = storedSizes(sizes);
-  // Rows of few bits are read in eights, also the last.
-  const behind = sizes.numbers ? 16 : 0;
+  // Rows of few bits are read in thirty-twos, also the last.
+  const behind = sizes.numbers ? 64 : 0;
   return keyValueHeads * pageSize * (headSize + valueSize) * 4 + behind;
 }
 

@@ -10,7 +10,7 @@ import type { PreparedLinear } from "../linear/linear";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
 import { checkOut, type Tensor } from "../tensor/tensor";
-import { type AppendedRows, attendAppended, wantedOfParts } from "./appended";
+import type { AppendedRows } from "./appended";
 import { type CachedCall, checkCached, type LayerCache } from "./cached";
 import type { LayerInputs, LayerOptions, LayerResult } from "./options";
 import type { LayerWeights } from "./projections";
@@ -87,7 +87,7 @@ export function checkForward(
       dims: [...dims.slice(0, -1), projections[name].outputSize],
     };
   };
-  const wanted = appended ? wantedOfParts(options) : { logSumExp: record || logSumExp };
+  const wanted = appended ? appended.wanted(options) : { logSumExp: record || logSumExp };
   const inside = { ...score, ...wanted, heads, keyValueHeads };
   const attend = cache
     ? undefined
@@ -135,7 +135,7 @@ export function* forwardSteps(
     const whole = { ...options, logSumExp: record || wanted, out: mixed };
     const inside = { ...whole, layout: "BLE", heads, keyValueHeads } as const;
     const { weights, scores, logSumExp } = appended
-      ? yield* attendAppended(engine, call, appended, inside)
+      ? yield* appended.attend(engine, call, inside)
       : yield* callAttend(engine, { ...call, out: mixed });
     const output = yield* projections.output.apply(engine, operation, mixed, { out });
     if (record && logSumExp) {

@@ -171,7 +171,7 @@ function checkTables(engine: Engine, view: View, options: RotateOptions): Tables
   const wanted = dimensions ?? (isFloats(frequencies) ? 2 * lengthOf(frequencies) : view.size);
   if (frequencies !== undefined) {
     const pairs = wanted / 2;
-    checkData(NAME, "frequencies", frequencies, [pairs], "dimensions / 2");
+    checkData(NAME, "frequencies", frequencies, [pairs], () => "dimensions / 2");
     checkPairs("frequencies", pairs, view, dimensions);
     return { pairs, frequencies };
   }

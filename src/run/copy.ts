@@ -35,7 +35,7 @@ export function copyIn(
 ): void {
   const at = region.address + start;
   if (Array.isArray(from)) {
-    words.set(from, at / 4);
+    for (let index = 0; index < from.length; index++) words[at / 4 + index] = from[index];
     return;
   }
   const data = (from instanceof AllocatedTensor ? from.data : from) as Float32Array;

@@ -68,9 +68,9 @@ export class Staging {
   /** A checked tensor to read: in place if it lies in this memory, else copied in; or its address. */
   tensor(slot: number | undefined, argument: string, value: Tensor | number): Region {
     if (typeof value === "number") return this.block(slot, value);
-    const bytes = elementsOf(value.dims) * 4;
-    const from = value instanceof AllocatedTensor ? value : value.data;
-    return this.#read(slot, argument, from, bytes);
+    if (value instanceof AllocatedTensor)
+      return this.#read(slot, argument, value, value.elements * 4);
+    return this.#read(slot, argument, value.data, elementsOf(value.dims) * 4);
   }
 
   /** Part of a tensor that is read already, so many bytes from its start. */
@@ -210,23 +210,22 @@ export class Staging {
     if (!out) return { data: yield* this.copy(region), dims: dims.slice() };
     const { buffer, bytes, floats } = this.#engine.arena;
     const length = region.bytes / 4;
-    const result = floats.subarray(region.address / 4, region.address / 4 + length);
+    const at = (from: number) => floats.subarray(from / 4, from / 4 + length);
     const allocated = out instanceof AllocatedTensor;
     // What scoreMod threw away while the call ran.
     if (allocated) out.address(this.operation, argument);
     if (address) {
-      if (added) add(floats.subarray(address / 4, address / 4 + length), result);
+      if (added) add(at(address), at(region.address));
       else if (address !== region.address)
         bytes.copyWithin(address, region.address, region.address + region.bytes);
       if (allocated) return out;
       const stale = bufferOf(out.data) !== buffer;
-      const data = stale ? floats.subarray(address / 4, address / 4 + length) : out.data;
-      return { data, dims: dims.slice() };
+      return { data: stale ? at(address) : out.data, dims: dims.slice() };
     }
     const target = out.data;
     if (lengthOf(target) !== length) throw changed(this.operation, argument, target, length);
-    if (added) add(target, result);
-    else set(target, result);
+    if (added) add(target, at(region.address));
+    else set(target, at(region.address));
     return { data: target, dims: dims.slice() };
   }
 

@@ -21,6 +21,8 @@ export class AllocatedTensor implements Tensor {
   /** @internal */
   static readonly name = "AllocatedTensor";
   #dims: readonly number[];
+  /** A frozen array's elements take longer to multiply than a small call may. */
+  #elements: number;
   #arena: Arena;
   #block: Block;
   /** From the start of the block, in bytes. */
@@ -32,9 +34,10 @@ export class AllocatedTensor implements Tensor {
   /** @internal `dims` are checked; without a `block` it takes one of its own. */
   constructor(arena: Arena, dims: readonly number[], block?: Block, offset = 0) {
     this.#dims = Object.freeze(dims.slice());
+    this.#elements = elementsOf(dims);
     this.#arena = arena;
     this.#owns = block === undefined;
-    this.#block = block ?? { address: arena.allocate("allocate", elementsOf(dims) * 4) };
+    this.#block = block ?? { address: arena.allocate("allocate", this.#elements * 4) };
     this.#offset = offset;
     // Nobody gives it a `data` or `dims` that answer differently.
     Object.freeze(this);
@@ -58,7 +61,7 @@ export class AllocatedTensor implements Tensor {
     const address = this.address("data", "tensor");
     const { buffer } = this.#arena;
     if (!this.#data || bufferOf(this.#data) !== buffer)
-      this.#data = new Float32Array(buffer, address, elementsOf(this.#dims));
+      this.#data = new Float32Array(buffer, address, this.#elements);
     return this.#data;
   }
 
@@ -71,9 +74,9 @@ export class AllocatedTensor implements Tensor {
   view(offset: number, dims: readonly number[]): AllocatedTensor {
     this.address("view", "tensor");
     const checked = checkDims("view", "dims", dims);
-    const most = elementsOf(this.#dims) - elementsOf(checked);
+    const most = this.#elements - elementsOf(checked);
     if (most < 0) {
-      const expected = `at most ${elementsOf(this.#dims)} elements`;
+      const expected = `at most ${this.#elements} elements`;
       throw new ArgumentError("view", "dims", expected, describe(checked));
     }
     if (!Number.isInteger(offset) || offset < 0 || offset > most) {
@@ -106,6 +109,11 @@ export class AllocatedTensor implements Tensor {
     const inUse = !this.#gone && this.#block.address && this.#arena.reserved;
     const shown = { dims: this.#dims, data: inUse ? this.data : "disposed" };
     return inspected("AllocatedTensor", shown, options, inspect);
+  }
+
+  /** @internal */
+  get elements(): number {
+    return this.#elements;
   }
 
   /** @internal Where it starts, in bytes. */

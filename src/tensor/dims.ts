@@ -12,6 +12,13 @@ export function elementsOf(dims: readonly number[]): number {
   return elements;
 }
 
+export function sameDims(a: readonly number[], b: readonly number[]): boolean {
+  if (a === b) return true;
+  let axis = 0;
+  while (axis < a.length && a[axis] === b[axis]) axis++;
+  return axis === a.length && axis === b.length;
+}
+
 /** A copy of dims, each an integer from 0, with fewer than 2³¹ elements together. */
 export function checkDims(operation: string, argument: string, given: unknown): readonly number[] {
   const refuse = (expected: string, received: unknown): never => {

@@ -4,7 +4,7 @@
 import { isDetached, isFloats, lengthOf } from "../arrays";
 import { ArgumentError, describe } from "../errors";
 import { AllocatedTensor } from "./allocated";
-import { checkDims, elementsOf } from "./dims";
+import { checkDims, elementsOf, sameDims } from "./dims";
 
 /** Float32 data in row-major order with its dims; onnxruntime's and transformers.js's tensors fit. */
 export interface Tensor {
@@ -42,7 +42,7 @@ export function checkData(
   argument: string,
   data: unknown,
   dims: readonly number[],
-  axes?: string,
+  axesOf?: (rank: number) => string,
 ): asserts data is Float32Array {
   if (!isFloats(data)) {
     throw new ArgumentError(operation, argument, "a Float32Array", describe(data));
@@ -51,7 +51,7 @@ export function checkData(
   const given = lengthOf(data);
   if (given === elements) return;
   const product = dims.length > 1 ? `${dims.join("·")} = ` : "";
-  const named = axes ? `${axes} = ` : "";
+  const named = axesOf ? `${axesOf(dims.length)} = ` : "";
   throw new ArgumentError(
     operation,
     argument,
@@ -86,7 +86,7 @@ export function checkTensor(
     const { data, dims: given } = value as Partial<Tensor>;
     if (data !== undefined && given !== undefined) {
       const dims = checkDims(operation, `${argument}.dims`, given);
-      checkData(operation, argument, data, dims, axesOf?.(dims.length));
+      checkData(operation, argument, data, dims, axesOf);
       return { data, dims };
     }
   }
@@ -116,8 +116,7 @@ export function checkDimsOf(
   { dims }: Tensor,
   expected: readonly number[],
 ): void {
-  if (dims.length === expected.length && dims.every((size, axis) => size === expected[axis]))
-    return;
+  if (sameDims(dims, expected)) return;
   throw new ArgumentError(
     operation,
     `${argument}.dims`,

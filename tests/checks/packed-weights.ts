@@ -1,7 +1,8 @@
 // Layers of fused matrices against the formula in float64, each kind written from how its model reads it.
 
 import assert from "node:assert/strict";
-import { type Attention, fromPacked, type Tensor } from "wasm-attention";
+import type { Attention, Tensor } from "wasm-attention";
+import { fromPacked } from "wasm-attention/weights";
 import { randomTensor } from "../engines";
 import { attend, linear, type Round, shareOfTolerance } from "../reference";
 

@@ -3,7 +3,6 @@
 
 import { readFileSync } from "node:fs";
 import {
-  fromPyTorch,
   linear,
   MultiHeadAttention,
   type PreparedLinear,
@@ -12,6 +11,7 @@ import {
   tensor,
 } from "wasm-attention";
 import { type AttentionCache, createCache } from "wasm-attention/cache";
+import { fromPyTorch } from "wasm-attention/weights";
 import { add, layerNorm, relu } from "../../examples/semantic-search/blocks";
 import { type Decoder, searchBeams } from "../../examples/write/generate";
 import type { Whole } from "../engines";

@@ -2,18 +2,34 @@
 // load how.
 
 import { type Attention, checkAttention } from "../attend/attention";
-import { MultiHeadAttention } from "./multihead";
+import { reader } from "../check/names";
+import { appendedKeys } from "../layer/appended";
+import { MultiHeadAttention } from "../layer/multihead";
+import { configFields, type LayerConfig } from "../layer/options";
+import { type KerasWeights, type PyTorchWeights, projectionsOfKeras } from "../layer/projections";
+import { checkHeadCounts } from "../layer/sizes";
 import type { StateDict } from "./named-weights";
-import { type LayerConfig, type Prefixed, readPackedConfig, readStateDictConfig } from "./options";
 import { type PackedOrder, projectionsOfPacked } from "./packed";
-import { type KerasWeights, type PyTorchWeights, projectionsOfKeras } from "./projections";
-import { checkHeadCounts } from "./sizes";
 import { projectionsOfStateDict } from "./state-dict";
+
+/** Where a layer's weights lie in a state dict. */
+export interface Prefixed {
+  /** What the names of this layer's weights begin with, its dot included: `"encoder.self_attn."`. */
+  prefix?: string | undefined;
+}
+
+const readStateDictConfig = reader<LayerConfig & Prefixed>({ ...configFields, prefix: 1 });
+const readPackedConfig = reader<LayerConfig & Prefixed & PackedOrder>({
+  ...configFields,
+  prefix: 1,
+  order: 1,
+  interleaved: 1,
+});
 
 /**
  * A layer from a state dict of PyTorch, in an object or a Map: `nn.MultiheadAttention`'s (`in_proj_weight`
  * packed, or the three separate matrices), transformers' (`q_proj`, `k_proj`, `v_proj` and `o_proj` or
- * `out_proj`; `query`, `key`, `value` and `dense`), lucidrains' (`to_qkv` or `to_q`, `to_k`, `to_v`,
+ * `out_proj`; `query`, `key`, `value` and `dense`; DistilBERT's and T5's), lucidrains' (`to_qkv` or `to_q`, `to_k`, `to_v`,
  * and `to_out`), timm's (`qkv`, `proj`). Names outside `prefix` are left alone.
  *
  * @throws ArgumentError for a weight that is missing, or that the layer has no place for.
@@ -27,14 +43,16 @@ export function fromPyTorch(
   checkAttention(name, attention);
   const { prefix = "", ...read } = readStateDictConfig(name, config, "config");
   const { heads, keyValueHeads } = checkHeadCounts(name, read);
-  const { biasKeyValue = read.biasKeyValue, ...projections } = projectionsOfStateDict(
+  const { biasKeyValue, ...projections } = projectionsOfStateDict(
     name,
     weights,
     prefix,
     heads,
     keyValueHeads,
   );
-  return new MultiHeadAttention(attention, { ...read, biasKeyValue }, projections, name);
+  const { appended: given } = read;
+  const appended = biasKeyValue ? appendedKeys({ ...given?.config, biasKeyValue }) : given;
+  return new MultiHeadAttention(attention, { ...read, appended }, projections, name);
 }
 
 /**

@@ -2,8 +2,8 @@
 
 import { isFloats } from "../arrays";
 import { ArgumentError, describe } from "../errors";
+import { lastingData } from "../layer/projections";
 import { checkTensor, type Tensor } from "../tensor/tensor";
-import { lastingData } from "./projections";
 
 /** Tensors by name, as a state dict or a safetensors file has them. */
 export type StateDict =

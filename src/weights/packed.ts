@@ -9,9 +9,9 @@
 import { lengthOf, part } from "../arrays";
 import { checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
+import { type LayerWeights, lastingData, type Projection } from "../layer/projections";
 import { checkVector, type Tensor } from "../tensor/tensor";
 import { NamedWeights } from "./named-weights";
-import { type LayerWeights, lastingData, type Projection } from "./projections";
 
 /** How a fused matrix lies. */
 export interface PackedOrder {

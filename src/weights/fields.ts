@@ -1,0 +1,100 @@
+// The fields of a GGUF header one after another, out of the beginning of a file.
+
+import { ArgumentError } from "../errors";
+import type { Metadata } from "./file";
+
+/** The beginning ends in the middle of what is named. */
+export class Ended extends Error {}
+
+/** Lists in lists: the format has no use for more, and each level takes a call. */
+const MOST_DEPTH = 8;
+
+export class Fields {
+  at = 0;
+  readonly #operation: string;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(operation: string, bytes: Uint8Array) {
+    this.#operation = operation;
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  u32(what: string): number {
+    return this.#view.getUint32(this.#take(4, what), true);
+  }
+
+  u64(what: string): number {
+    return Number(this.#view.getBigUint64(this.#take(8, what), true));
+  }
+
+  text(what: string): string {
+    const length = this.u64(what);
+    const from = this.#take(length, what);
+    return new TextDecoder().decode(this.#bytes.subarray(from, from + length));
+  }
+
+  /** A value with its type before it. */
+  value(name: string): Metadata {
+    return this.#valueOf(this.u32(name), name, 0);
+  }
+
+  #valueOf(type: number, name: string, depth: number): Metadata {
+    const view = this.#view;
+    switch (type) {
+      case 0:
+        return view.getUint8(this.#take(1, name));
+      case 1:
+        return view.getInt8(this.#take(1, name));
+      case 2:
+        return view.getUint16(this.#take(2, name), true);
+      case 3:
+        return view.getInt16(this.#take(2, name), true);
+      case 4:
+        return this.u32(name);
+      case 5:
+        return view.getInt32(this.#take(4, name), true);
+      case 6:
+        return view.getFloat32(this.#take(4, name), true);
+      case 7:
+        return view.getUint8(this.#take(1, name)) !== 0;
+      case 8:
+        return this.text(name);
+      case 9:
+        return this.#list(name, depth);
+      case 10:
+        return plain(view.getBigUint64(this.#take(8, name), true));
+      case 11:
+        return plain(view.getBigInt64(this.#take(8, name), true));
+      case 12:
+        return view.getFloat64(this.#take(8, name), true);
+    }
+    throw new ArgumentError(this.#operation, name, "a value of a type from 0 to 12", `${type}`);
+  }
+
+  #list(name: string, depth: number): Metadata[] {
+    const type = this.u32(name);
+    const length = this.u64(name);
+    if (depth >= MOST_DEPTH) {
+      throw new ArgumentError(this.#operation, name, `up to ${MOST_DEPTH} lists in lists`, "more");
+    }
+    const values: Metadata[] = [];
+    // As it comes: a length that lies finds the end of the file, and no memory is taken for it before.
+    for (let left = length; left > 0; left--) values.push(this.#valueOf(type, name, depth + 1));
+    return values;
+  }
+
+  /** Where `length` bytes begin, and past them. */
+  #take(length: number, what: string): number {
+    const from = this.at;
+    if (!(from + length <= this.#bytes.length)) throw new Ended(what);
+    this.at += length;
+    return from;
+  }
+}
+
+/** A number where it is exact. */
+function plain(value: bigint): number | bigint {
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+}
