@@ -5,7 +5,6 @@ import type { Abortable, Exactly } from "../attend/options";
 import { ArgumentError, describe } from "../errors";
 import { bindMethods } from "../tensor/binding";
 import { checkTensor, type Tensor } from "../tensor/tensor";
-import type { StateDict } from "../weights/named-weights";
 import { TransformerLayer } from "./layer";
 import { checkTransformer, transformerSteps } from "./layer-forward";
 import {

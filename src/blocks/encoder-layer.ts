@@ -4,7 +4,6 @@ import type { Attention } from "../attend/attention";
 import type { Abortable, Exactly } from "../attend/options";
 import { bindMethods } from "../tensor/binding";
 import type { Tensor } from "../tensor/tensor";
-import type { StateDict } from "../weights/named-weights";
 import { TransformerLayer } from "./layer";
 import { checkTransformer, transformerSteps } from "./layer-forward";
 import {
