@@ -9,7 +9,7 @@
 
 import { NumbersKind } from "../kinds";
 import { KEYS } from "../tiles";
-import { BLOCK_BYTES, rounded, SCALE } from "./numbers";
+import { SCALE } from "./numbers";
 import { MOST } from "./query";
 
 /** Columns of a block of int4. */
@@ -86,8 +86,8 @@ export function weigh(work: Work, weights: usize, scores: usize, count: i32): bo
     const inverse: f32 = finite && most > <f32>1e-30 ? MOST / most : 0;
     let total = i32x4.splat(0);
     for (let i: usize = 0; i < end; i += 32) {
-      const low = rounded(products + i, inverse);
-      const high = rounded(products + i + 16, inverse);
+      const low = nearest(v128.load(products + i), inverse);
+      const high = nearest(v128.load(products + i, 16), inverse);
       total = i32x4.add(total, i32x4.add(low, high));
       v128.store(work.weights + (i >> 1), i16x8.narrow_i32x4_s(low, high));
     }
@@ -100,6 +100,14 @@ export function weigh(work: Work, weights: usize, scores: usize, count: i32): bo
   const last = work.sums + ((<usize>((work.columns + 3) & ~3)) << 2);
   for (let at = work.sums; at < last; at += 16) v128.store(at, start);
   return true;
+}
+
+/** Four products as integers of 16 bits: added to 1.5·2²³ they are rounded to halves even, as its last bits. */
+// @ts-ignore: decorator
+@inline
+function nearest(products: v128, inverse: f32): v128 {
+  const shift = f32x4.splat(12582912);
+  return i32x4.sub(f32x4.add(f32x4.mul(products, f32x4.splat(inverse)), shift), shift);
 }
 
 /** Adds `count` rows to the sums, from the tile's row `first` on. */
