@@ -58,8 +58,11 @@ export function elementClass(): CustomElementConstructor {
     constructor() {
       super();
       this.#stage = new Stage({
-        look: (hit) => this.#look(hit),
-        lock: () => this.#change({ locked: !this.#locked }),
+        look: (hit, moved) => this.#look(hit, moved),
+        lock: (hit = this.#at) => {
+          const same = hit.row === this.#at.row && hit.column === this.#at.column;
+          this.#change({ at: hit, locked: !(this.#locked && same) });
+        },
         leave: () => this.#change({ locked: false, selection: undefined }),
         select: (selection) => this.#change({ selection }),
         focus: () => this.#change({}),
@@ -187,7 +190,7 @@ export function elementClass(): CustomElementConstructor {
     }
 
     /** What is locked stays, but for keys. */
-    #look(hit: Hit, moved = this.shadowRoot!.activeElement === this.#stage.element): void {
+    #look(hit: Hit, moved = false): void {
       if (!this.#locked || moved) this.#change({ at: hit });
     }
 

@@ -8,8 +8,9 @@ import { between, type Cell } from "./sums";
 import type { AttentionSelection } from "./types";
 
 export interface Watcher {
-  look(hit: Hit): void;
-  lock(): void;
+  /** `moved` by keys, which take a lock along. */
+  look(hit: Hit, moved?: boolean): void;
+  lock(hit?: Hit): void;
   /** Lock and selection are given up. */
   leave(): void;
   select(selection: AttentionSelection): void;
@@ -58,8 +59,7 @@ export class Stage {
     canvas.addEventListener("click", (event) => {
       const hit = this.#hit(event);
       if (!hit || this.#dragged) return;
-      watcher.look(hit);
-      watcher.lock();
+      watcher.lock(hit);
     });
     new ResizeObserver(() => watcher.resize()).observe(this.element);
   }
@@ -167,7 +167,7 @@ export class Stage {
       const to = this.#target(event);
       if (!to) return;
       const from = this.#at;
-      this.#watcher.look({ ...to, side: "row" });
+      this.#watcher.look({ ...to, side: "row" }, true);
       if (event.shiftKey) {
         this.#anchor ??= from;
         this.#watcher.select(between(this.#anchor, to));
