@@ -9,7 +9,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const target = join(here, "../../build/view");
 
 mkdirSync(target, { recursive: true });
-copyFileSync(join(here, "index.html"), join(target, "index.html"));
+for (const name of ["index.html", "view.css"]) copyFileSync(join(here, name), join(target, name));
 copyFileSync(join(here, "../page/style.css"), join(target, "style.css"));
 copyFileSync(join(here, "../write/model.safetensors"), join(target, "model.safetensors"));
 
