@@ -2,9 +2,8 @@
 // scrolls; pointer and keys become looks, locks and selections.
 
 import { make } from "./dom";
-import { type Frame, within } from "./layout";
+import { between, type Cell, type Frame, within } from "./layout";
 import type { Hit, Palette, Picture } from "./scene";
-import { between, type Cell } from "./sums";
 import type { AttentionSelection } from "./types";
 
 export interface Watcher {
