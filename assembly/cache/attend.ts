@@ -6,7 +6,7 @@
 // where they are many, a sequence's spans of keys, which the last items merge.
 //
 //   shared   where threads share spans: Rows of every span and head
-//   thread   Work, scratch of a tile, else the item's Rows; behind each Rows its queries
+//   thread   four Works, scratch of a tile, else the item's Rows; behind each Rows its queries
 
 import { AttendFrame } from "../attend/frame";
 import { groupSize } from "../attend/heads";
@@ -30,7 +30,7 @@ import { WeightsKind } from "../kinds";
 import { KEYS, ROWS, SPAN, tilesOf } from "../tiles";
 import { Query, queryBytes, roundQuery } from "./query";
 import { attendStored } from "./tile";
-import { layOutWork, Work, workBytes } from "./values";
+import { layOutWork, Work, workBytes, workOf, WORKS } from "./work";
 
 /** Whether all heads' rows are begun at once. Their mean would be stored for each. */
 // @ts-ignore: decorator
@@ -88,8 +88,14 @@ function sharedBytes(frame: AttendFrame): u64 {
 
 // @ts-ignore: decorator
 @inline
+function worksBytes(frame: AttendFrame): usize {
+  return <usize>WORKS * workBytes(frame.valueSize);
+}
+
+// @ts-ignore: decorator
+@inline
 function threadBytes(frame: AttendFrame): u64 {
-  const tile = workBytes(frame.valueSize) + scratchTileBytes(frame);
+  const tile = worksBytes(frame) + scratchTileBytes(frame);
   return ((tile + 63) & ~63) + (splits(frame) ? 0 : itemBytes(frame));
 }
 
@@ -112,7 +118,7 @@ export function storedReady(frame: AttendFrame, item: i32): i32 {
 export function storedRun(frame: AttendFrame, item: i32, thread: i32, key: i32): i32 {
   const shared = frame.scratch;
   const mine = shared + <usize>(sharedBytes(frame) + <u64>thread * threadBytes(frame));
-  const scratch = mine + workBytes(frame.valueSize);
+  const scratch = mine + worksBytes(frame);
   const bytes = <usize>itemBytes(frame);
   if (!splits(frame)) {
     const rows = mine + <usize>threadBytes(frame) - bytes;
@@ -187,8 +193,10 @@ function headsOf(frame: AttendFrame, rows: usize): i32 {
 /** Some keys of a span, from `key` on, for an item's heads; gives the key to go on from. */
 function attendSpan(frame: AttendFrame, span: i32, key: i32, rows: usize, mine: usize): i32 {
   const work = changetype<Work>(mine);
-  layOutWork(work, frame.numbers, frame.valueSize);
-  const scratch = mine + workBytes(frame.valueSize);
+  for (let i = 0; i < WORKS; i++) {
+    layOutWork(workOf(work, frame.valueSize, i), frame.numbers, frame.valueSize);
+  }
+  const scratch = mine + worksBytes(frame);
   const count = headsOf(frame, rows);
   const head = changetype<Rows>(rows);
   const to = min(lastKey(frame, head.b, head.rows ? head.row + head.rows : 0), endOf(frame, span));

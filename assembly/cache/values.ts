@@ -8,99 +8,8 @@
 // the row unless its key is left out.
 
 import { NumbersKind } from "../kinds";
-import { KEYS } from "../tiles";
-import { BLOCK_BYTES, rounded, SCALE } from "./numbers";
-import { MOST } from "./query";
-
-/** Columns of a block of int4. */
-const BLOCK: i32 = 32;
-
-/**
- * What is added up for a tile: weights times scales [KEYS], as 16 bits, and sums [⌈Dv⌉₃₂]. Those of int4
- * stand as addBlock leaves them.
- */
-@unmanaged
-export class Work {
-  /** ŵ · scale = w · scale_j; NaN where one is. */
-  scale: f32 = 0;
-  /** NumbersKind */
-  numbers: i32 = 0;
-  /** Of a block; a row of others than int4 is one. */
-  columns: i32 = 0;
-  products: usize = 0;
-  weights: usize = 0;
-  sums: usize = 0;
-}
-
-const HEADER: usize = 64;
-
-/** Bytes of a Work, a multiple of 64. */
-export function workBytes(size: i32): usize {
-  return HEADER + <usize>KEYS * 6 + (((<usize>size + 31) & ~31) << 2);
-}
-
-export function layOutWork(work: Work, numbers: i32, size: i32): void {
-  work.numbers = numbers;
-  work.columns = numbers == NumbersKind.int4 ? BLOCK : size;
-  work.products = changetype<usize>(work) + HEADER;
-  work.weights = work.products + ((<usize>KEYS) << 2);
-  work.sums = work.weights + ((<usize>KEYS) << 1);
-}
-
-/** The scales of `count` rows. */
-// @ts-ignore: decorator
-@inline
-export function gatherScales(values: usize, stride: usize, count: i32, target: usize): void {
-  const end = target + ((<usize>count) << 2);
-  for (; target < end; target += 4) {
-    store<f32>(target, load<f32>(values));
-    values += stride;
-  }
-}
-
-/**
- * Multiplies `count` scales, the work's products, by the weights, rounds them, and clears the sums.
- * False if nothing is to be added. What is left out has a score of −∞.
- */
-export function weigh(work: Work, weights: usize, scores: usize, count: i32): bool {
-  const hidden = f32x4.splat(-(<f32>Infinity));
-  const end = (<usize>((count + 7) & ~7)) << 2;
-  const products = work.products;
-  let largest = f32x4.splat(0);
-  let sum = largest;
-  for (let i: usize = 0; i < end; i += 16) {
-    const all = f32x4.mul(v128.load(weights + i), v128.load(products + i));
-    const product = v128.and(all, f32x4.ne(v128.load(scores + i), hidden));
-    v128.store(products + i, product);
-    largest = f32x4.pmax(largest, f32x4.abs(product));
-    sum = f32x4.add(sum, product);
-  }
-  const most = max(
-    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
-    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
-  );
-  const finite = !v128.any_true(f32x4.ne(sum, sum));
-  if (finite && most == 0) return false;
-  let start = i32x4.splat(0);
-  if (work.numbers != NumbersKind.int16) {
-    const inverse: f32 = finite && most > <f32>1e-30 ? MOST / most : 0;
-    let total = i32x4.splat(0);
-    for (let i: usize = 0; i < end; i += 32) {
-      const low = rounded(products + i, inverse);
-      const high = rounded(products + i + 16, inverse);
-      total = i32x4.add(total, i32x4.add(low, high));
-      v128.store(work.weights + (i >> 1), i16x8.narrow_i32x4_s(low, high));
-    }
-    work.scale = finite ? most / MOST : <f32>NaN;
-    if (work.numbers == NumbersKind.int4) {
-      const pairs = i32x4.add(total, v128.shuffle<i32>(total, total, 2, 3, 0, 1));
-      start = i32x4.splat(-8 * (i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1)));
-    }
-  }
-  const last = work.sums + ((<usize>((work.columns + 3) & ~3)) << 2);
-  for (let at = work.sums; at < last; at += 16) v128.store(at, start);
-  return true;
-}
+import { SCALE } from "./numbers";
+import { Work, workBytes } from "./work";
 
 /** Adds `count` rows to the sums, from the tile's row `first` on. */
 export function addRun(work: Work, values: usize, stride: usize, first: i32, count: i32): void {
@@ -203,6 +112,49 @@ function addSixteen(weights: usize, value: usize, stride: usize, count: i32, sum
   v128.store(sums, s7, 112);
 }
 
+/** The same for four Works that lie end to end, eight columns: each value is made numbers of once. */
+export function addRunRows(work: Work, values: usize, stride: usize, first: i32, count: i32): void {
+  const step = workBytes(work.columns);
+  for (let column: usize = 0; column < <usize>work.columns; column += 8) {
+    let value = values + SCALE + (column << 1);
+    let weights = work.products + ((<usize>first) << 2);
+    const sums = work.sums + (column << 2);
+    let a0 = v128.load(sums);
+    let b0 = v128.load(sums, 16);
+    let a1 = v128.load(sums + step);
+    let b1 = v128.load(sums + step, 16);
+    let a2 = v128.load(sums + 2 * step);
+    let b2 = v128.load(sums + 2 * step, 16);
+    let a3 = v128.load(sums + 3 * step);
+    let b3 = v128.load(sums + 3 * step, 16);
+    for (const end = weights + ((<usize>count) << 2); weights < end; weights += 4) {
+      const a = f32x4.convert_i32x4_s(v128.load_ext<i16>(value));
+      const b = f32x4.convert_i32x4_s(v128.load_ext<i16>(value, 8));
+      let w = v128.load32_splat(weights);
+      a0 = f32x4.add(a0, f32x4.mul(w, a));
+      b0 = f32x4.add(b0, f32x4.mul(w, b));
+      w = v128.load32_splat(weights + step);
+      a1 = f32x4.add(a1, f32x4.mul(w, a));
+      b1 = f32x4.add(b1, f32x4.mul(w, b));
+      w = v128.load32_splat(weights + 2 * step);
+      a2 = f32x4.add(a2, f32x4.mul(w, a));
+      b2 = f32x4.add(b2, f32x4.mul(w, b));
+      w = v128.load32_splat(weights + 3 * step);
+      a3 = f32x4.add(a3, f32x4.mul(w, a));
+      b3 = f32x4.add(b3, f32x4.mul(w, b));
+      value += stride;
+    }
+    v128.store(sums, a0);
+    v128.store(sums, b0, 16);
+    v128.store(sums + step, a1);
+    v128.store(sums + step, b1, 16);
+    v128.store(sums + 2 * step, a2);
+    v128.store(sums + 2 * step, b2, 16);
+    v128.store(sums + 3 * step, a3);
+    v128.store(sums + 3 * step, b3, 16);
+  }
+}
+
 /** Pairs of blocks of int4 by pairs of weights: columns 0 2 4 6, 16 …, 1 …, 17 …, then 8 more of each. */
 function addBlock(weights: usize, value: usize, stride: usize, count: i32, sums: usize): void {
   let s0 = v128.load(sums);
@@ -244,32 +196,4 @@ function addBlock(weights: usize, value: usize, stride: usize, count: i32, sums:
   v128.store(sums, s5, 80);
   v128.store(sums, s6, 96);
   v128.store(sums, s7, 112);
-}
-
-/** output += sums · scale, `columns` of them, a multiple of 8. */
-export function addSums(work: Work, output: usize, columns: i32): void {
-  const scale = f32x4.splat(work.scale);
-  const sums = work.sums;
-  const bytes = (<usize>columns) << 2;
-  for (let at: usize = 0; at < bytes; at += 16) {
-    let sum: v128;
-    if (work.numbers == NumbersKind.int16) sum = v128.load(sums + at);
-    else {
-      const whole = work.numbers == NumbersKind.int4 ? inOrder(sums, at) : v128.load(sums + at);
-      sum = f32x4.mul(f32x4.convert_i32x4_s(whole), scale);
-    }
-    v128.store(output + at, f32x4.add(v128.load(output + at), sum));
-  }
-}
-
-/** Four columns as addBlock has left them: of every eight, even ones and, 32 bytes on, odd ones. */
-// @ts-ignore: decorator
-@inline
-function inOrder(sums: usize, at: usize): v128 {
-  const column = at >> 2;
-  const even = sums + ((column & 8) << 3) + (column & 16);
-  const a = v128.load(even);
-  const b = v128.load(even, 32);
-  if (column & 4) return v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-  return v128.shuffle<i32>(a, b, 0, 4, 1, 5);
 }

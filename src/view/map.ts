@@ -158,10 +158,10 @@ function paintLabels(context: CanvasRenderingContext2D, { scene, layout, frame }
     for (let place = from; place < from + count; place++) {
       const own = inside && place === chosen;
       if (!own && (place % step || (inside && Math.abs(place - chosen) < step))) continue;
-      const middle = (place + 0.5) * cell;
+      const middle = Math.max((place + 0.5) * cell - (across ? frame.x : frame.y), own ? 7 : 0);
       context.save();
-      if (across) context.translate(left + middle - frame.x, top - 5);
-      else context.translate(left - 5, top + middle - frame.y);
+      if (across) context.translate(left + middle, top - 5);
+      else context.translate(left - 5, top + middle);
       if (across) context.rotate(-Math.PI / 2);
       context.textAlign = across ? "left" : "right";
       context.fillStyle = own ? palette.accent : palette.soft;

@@ -21,9 +21,9 @@ p,ol,fieldset,input{margin:0;padding:0;border:0;min-width:0;accent-color:var(--a
 fieldset,label{gap:.35rem;flex-wrap:nowrap;cursor:pointer}
 button{min-height:1.9rem;min-width:1.9rem;font:inherit;color:inherit;background:none;border:1px solid var(--line);border-radius:.4rem;cursor:pointer}
 [aria-pressed=true]{color:var(--paper);background:var(--ink)}
-:focus-visible,:has(>:focus-visible){outline:2px solid var(--accent);outline-offset:1px}
+:focus-visible,label:has(:focus-visible){outline:2px solid var(--accent);outline-offset:1px}
 [part=main]{margin:.6rem 0;align-items:start}
-[part=overview]{display:grid;grid-template-columns:repeat(var(--across),minmax(2.4rem,4rem));gap:.2rem;max-width:100%;max-height:24rem;padding:3px;overflow:auto}
+[part=overview]{display:grid;grid-template-columns:repeat(var(--across),minmax(2.4rem,4rem));gap:.2rem;max-width:100%;max-height:var(--attention-view-height,34rem);padding:3px;overflow:auto}
 [part=thumbnail]{position:relative;flex-direction:column;gap:0;padding:3px;font-size:.72rem;color:var(--soft);border:2px solid transparent;border-radius:.35rem;white-space:nowrap}
 [part=thumbnail]:last-child{grid-column-end:-1}
 [part=thumbnail] input{position:absolute;opacity:0}
@@ -42,7 +42,9 @@ section{display:flex;flex-wrap:wrap;gap:.4rem 2rem;margin-top:.8rem;padding-top:
 section p{width:100%}
 .scroll{max-height:16rem;max-width:100%;overflow:auto}
 table,ol{border-spacing:0;padding-left:1.2em;font-variant-numeric:tabular-nums}
+table{padding:0}
 th,td{padding:.1rem .9rem .1rem 0;font-weight:400;text-align:right;white-space:nowrap}
+:is(th,td):first-child{text-align:left}
 thead th{position:sticky;top:0;color:var(--soft);background:var(--paper)}
 `;
 
