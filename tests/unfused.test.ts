@@ -27,7 +27,8 @@ test("the relaxed build without fused multiply-add", (t) => {
     { cwd: new URL("..", import.meta.url), encoding: "utf8" },
   );
   assert.match(stdout, /^{/, stderr);
-  const { variant, fused, digest } = JSON.parse(stdout);
+  const { variant, fused, digest, blocksDigest } = JSON.parse(stdout);
   assert.deepEqual({ variant, fused }, { variant: "relaxed", fused: false });
   assert.equal(digest, expected.portable);
+  assert.equal(blocksDigest, expected.blocks.portable);
 });
