@@ -19,7 +19,12 @@ const ENTRIES = {
   positions: "src/positions/index.ts",
   cache: "src/cache/index.ts",
   weights: "src/weights/index.ts",
+  blocks: "src/blocks/index.ts",
+  view: "src/view/index.ts",
 };
+
+/** Sources that are no entry's own. */
+const SHARED = new RegExp(`^src/(?!(${Object.keys(ENTRIES).slice(1).join("|")})/)`);
 
 /** Modules that are chunks of their own, for a bundler to leave out what a program does not call. */
 const SEPARATE = [
@@ -93,7 +98,7 @@ for (const { name, required, files, separate = [] } of platforms) {
   if (files) await buildFew(folder, options);
   else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
-    for (const module of ["core", "training", "positions", "cache"]) {
+    for (const module of ["core", "training", "positions", "cache", "blocks"]) {
       cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
     }
   }
@@ -126,7 +131,7 @@ async function buildFew(folder, options) {
       onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir, importer }) => {
         if (!importer.includes("/src/")) return undefined;
         const source = relative(".", join(resolveDir, path)).replaceAll("\\", "/");
-        if (!/^src\/(?!training\/|positions\/|cache\/|weights\/)/.test(source)) return undefined;
+        if (!SHARED.test(source)) return undefined;
         sources.add(`export * from "./${source}";`);
         return { path: "./shared.js", external: true, sideEffects: false };
       });
@@ -193,6 +198,9 @@ for (const format of ["esm", "cjs"]) {
     }),
   );
 }
+// For a script tag: the element is there as soon as it has loaded.
+const page = { entryPoints: ["src/view/script.ts"], outfile: "dist/view.js", format: "iife" };
+write(await build({ ...shared, ...page, sourcemap: "external" }));
 writeFileSync("dist/tfjs.mjs", 'export * from "./tfjs.cjs";\n');
 
 // `module` of the manifest: for bundlers that know no `exports`, and no syntax after ES2019.

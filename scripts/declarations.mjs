@@ -16,6 +16,8 @@ const ENTRIES = {
   positions: "src/positions/index",
   cache: "src/cache/index",
   weights: "src/weights/index",
+  blocks: "src/blocks/index",
+  view: "src/view/index",
 };
 
 // Types that a Node program without the page's types does not have.

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as main from "wasm-attention";
+import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
@@ -12,7 +13,7 @@ import { runBattery } from "./battery/battery";
 import * as expected from "./battery/expected";
 import { engine } from "./engines";
 
-const all = { ...main, ...cache, ...positions, ...training, ...weights };
+const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
 
 test("the battery's digests", async () => {
   (await engine("relaxed")).dispose(); // enables relaxed SIMD where it needs a flag
@@ -23,6 +24,7 @@ test("the battery's digests", async () => {
     assert.equal(reproducible.trainingDigest, expected.training.portable);
     assert.equal(reproducible.cacheDigest, expected.caches.portable);
     assert.equal(reproducible.storedDigest, expected.stored);
+    assert.equal(reproducible.blocksDigest, expected.blocks.portable);
     const usual = await runBattery(all, { threads });
     assert.equal(usual.variant, "relaxed");
     const { fused, portable } = expected;
@@ -33,5 +35,6 @@ test("the battery's digests", async () => {
     );
     assert.equal(usual.storedDigest, expected.stored);
     assert.equal(usual.cacheDigest, expected.caches[usual.fused ? "fused" : "portable"]);
+    assert.equal(usual.blocksDigest, expected.blocks[usual.fused ? "fused" : "portable"]);
   }
 });

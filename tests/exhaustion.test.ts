@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as main from "wasm-attention";
 import { appendedKeys } from "wasm-attention";
+import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
@@ -15,7 +16,7 @@ import type { Operation } from "./battery/operations";
 import { engine, randomTensor, type Whole } from "./engines";
 
 const { MemoryError, MultiHeadAttention, prepareLinear } = main;
-const wasm = { ...main, ...cache, ...positions, ...training, ...weights };
+const wasm = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
 
 const eye = { weight: randomTensor([4, 4], 3), order: "in,out" } as const;
 const eyes = { query: eye, key: eye, value: eye, output: eye };

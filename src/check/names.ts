@@ -124,6 +124,8 @@ const ALIASES: Record<string, string> = {
   interleaved: "pairing",
   bo: "denseBias",
   wo: "dense",
+  epsilon: "eps",
+  dim: "axis",
 };
 
 /** The name that was meant: what others call it, one that it contains or is part of, or one nearly spelt alike. */

@@ -29,7 +29,7 @@ const readPackedConfig = reader<LayerConfig & Prefixed & PackedOrder>({
 /**
  * A layer from a state dict of PyTorch, in an object or a Map: `nn.MultiheadAttention`'s (`in_proj_weight`
  * packed, or the three separate matrices), transformers' (`q_proj`, `k_proj`, `v_proj` and `o_proj` or
- * `out_proj`; `query`, `key`, `value` and `dense`), lucidrains' (`to_qkv` or `to_q`, `to_k`, `to_v`,
+ * `out_proj`; `query`, `key`, `value` and `dense`; DistilBERT's and T5's), lucidrains' (`to_qkv` or `to_q`, `to_k`, `to_v`,
  * and `to_out`), timm's (`qkv`, `proj`). Names outside `prefix` are left alone.
  *
  * @throws ArgumentError for a weight that is missing, or that the layer has no place for.

@@ -1,6 +1,6 @@
 // A layer's weights in a state dict of PyTorch, by whatever names: nn.MultiheadAttention's (in_proj,
-// q_proj, out_proj), transformers' (q_proj, o_proj; query, dense), lucidrains' (to_qkv, to_out) and
-// timm's (qkv, proj).
+// q_proj, out_proj), transformers' (q_proj, o_proj; query, dense; T5's q, o; DistilBERT's q_lin, out_lin),
+// lucidrains' (to_qkv, to_out) and timm's (qkv, proj).
 
 import { lengthOf, part } from "../arrays";
 import { ArgumentError, describe } from "../errors";
@@ -9,13 +9,18 @@ import { checkTensor, received, type Tensor } from "../tensor/tensor";
 import { NamedWeights, weightNames } from "./named-weights";
 
 const PACKED = ["in_proj", "to_qkv", "qkv", "qkv_proj"];
-const OUTPUT = ["out_proj", "o_proj", "dense", "output.dense", "to_out", "to_out.0", "proj"];
+const OUTPUT = [
+  ...["out_proj", "o_proj", "dense", "output.dense", "to_out", "to_out.0", "proj"],
+  ...["out_lin", "o"],
+];
 const inputNames = (name: "query" | "key" | "value") => [
   `${name[0]}_proj`,
   name,
   `self.${name}`,
   `attention.${name}`,
   `to_${name[0]}`,
+  `${name[0]}_lin`,
+  `${name[0]}`,
 ];
 const STEMS = { inputs: [...PACKED, ...inputNames("query")], outputs: OUTPUT };
 

@@ -4,6 +4,7 @@
 
 import type { AttentionOptions, Tensor, Variant } from "wasm-attention";
 import { type AttendCase, attendCases } from "./attend";
+import { blocks as blockCases } from "./blocks";
 import { caches, storedCaches } from "./caches";
 import { digestOf, digestOfTexts } from "./digest";
 import { elements, filled } from "./numbers";
@@ -18,7 +19,7 @@ export interface Report {
   threadsFallback: string | undefined;
   /** How many cases ran. */
   cases: number;
-  /** SHA-256 over the digests of all cases but those of training and of caches. */
+  /** SHA-256 over the digests of all cases but those of training, of caches and of blocks. */
   digest: string;
   /** And over those. */
   trainingDigest: string;
@@ -26,6 +27,8 @@ export interface Report {
   cacheDigest: string;
   /** And over those of few bits. */
   storedDigest: string;
+  /** And over those of blocks. */
+  blocksDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -43,6 +46,7 @@ export const allCases: readonly Operation[] = [
   ...trainingCases,
   ...caches,
   ...storedCaches,
+  ...blockCases,
 ];
 
 /**
@@ -54,8 +58,8 @@ export async function runBattery(
   options: AttentionOptions = {},
   start: number = performance.now(),
 ): Promise<Report> {
-  const { cache, positions, training } = wasmAttention;
-  const extensions = [cache, positions, training] as const;
+  const { blocks, cache, positions, training } = wasmAttention;
+  const extensions = [blocks, cache, positions, training] as const;
   const attention = await wasmAttention.createAttention({ ...options, extensions });
   const x = filled([1, 1, 8, 16], 1);
   attention.attend(x, x, x);
@@ -76,6 +80,7 @@ export async function runBattery(
   const trainingDigest = await digestOfAll(trainingCases);
   const cacheDigest = await digestOfAll(caches);
   const storedDigest = await digestOfAll(storedCaches);
+  const blocksDigest = await digestOfAll(blockCases);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -88,6 +93,7 @@ export async function runBattery(
     trainingDigest,
     cacheDigest,
     storedDigest,
+    blocksDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

@@ -21,3 +21,9 @@ export const caches = {
 
 /** The cases of caches of few bits: of every build. */
 export const stored = "74fde594f5752f2ea324f0492998eb9832b917a368eeac8435df974bf811b23b";
+
+/** The cases of blocks, likewise. */
+export const blocks = {
+  portable: "ff65fa2fb2905010e92943805419c5d54a6366b8f362f326c57f4578bf12bc71",
+  fused: "0500ec95994a75b9e389e6c48851efcb5829b91c5955d0c91ac522a36a243560",
+};

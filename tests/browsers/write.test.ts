@@ -147,7 +147,7 @@ test("a switch keeps keys and values in int8: a quarter of the bytes, the text g
   };
   const pages = () => page.textContent("#pages");
   const [first, exact, kept] = [await wordsOf(page), await bytes(), await pages()];
-  await page.getByRole("switch", { name: "Keys and values in int8" }).check();
+  await page.getByRole("checkbox", { name: "Keys and values in int8" }).check();
   assert.deepEqual(await wordsOf(page), first);
   await page.click("#start");
   await stopped(page);
@@ -158,7 +158,7 @@ test("a switch keeps keys and values in int8: a quarter of the bytes, the text g
   await stopped(page);
   assert.deepEqual((await wordsOf(page)).slice(0, rough.length - 1), rough.slice(0, -1));
   // Of a text that was written in the other numbers.
-  await page.getByRole("switch").uncheck();
+  await page.getByRole("checkbox").uncheck();
   const before = await wordsOf(page);
   await page.click("#toggle");
   await stopped(page);

@@ -11,9 +11,9 @@ import { formatMessage } from "publint/utils";
 import { root } from "../../scripts/pack.mjs";
 import { files, manifest, project, tarball } from "./packed";
 
-const ENTRIES = ["index", "training", "positions", "cache", "weights"];
+const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks", "view"];
 const modules = (platform: string, variants: string[]) =>
-  ["core", "training", "positions", "cache"].flatMap((name) =>
+  ["core", "training", "positions", "cache", "blocks"].flatMap((name) =>
     variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
   );
 /** Of the TensorFlow.js entry, see scripts/tfjs-declarations.mjs. */
@@ -43,7 +43,7 @@ const libraries = [
   "transformers",
 ];
 const pages = [
-  ...["attention", "decoding", "engines", "platforms", "semantics", "weights"],
+  ...["attention", "decoding", "engines", "platforms", "semantics", "view", "weights"],
   ...libraries.map((name) => `semantics/${name}`),
   "tfjs",
 ];
@@ -62,6 +62,7 @@ const code = [
   ...modules("workerd", ["portable", "relaxed"]),
   ...modules("edge-light", ["portable"]),
   ...["dist/tfjs.cjs", "dist/tfjs.js", "dist/tfjs.js.map", "dist/tfjs.mjs", "dist/worker.js"],
+  ...["dist/view.js", "dist/view.js.map"],
 ];
 
 /** The entries' declarations, and all that they reach. */
@@ -91,6 +92,7 @@ test("npm pack holds what a user needs, and nothing else", () => {
       "positions/package.json",
       "cache/package.json",
       "weights/package.json",
+      "view/package.json",
       "training/package.json",
       ...code,
       ...reachedDeclarations(),

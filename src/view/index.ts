@@ -1,0 +1,12 @@
+// The entry `wasm-attention/view`: an element that shows attention weights.
+
+export { defineAttentionView } from "./define";
+export type {
+  AttentionLook,
+  AttentionMaps,
+  AttentionPicture,
+  AttentionSelection,
+  AttentionView,
+  PatchImage,
+  PictureSource,
+} from "./types";
