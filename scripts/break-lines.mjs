@@ -19,6 +19,11 @@ function breaks(statements) {
     // Names that are imported or exported.
     if (specifiers) return [start, ...specifiers.filter((_, i) => i % 16 === 15).map(startOf)];
     if (type === "ClassDeclaration") return [start, ...members(body)];
+    if (type === "FunctionDeclaration" && statement.end - start > MOST)
+      return [start, ...breaks(body.body)];
+    if (type === "ReturnStatement") return [start, ...members(statement.argument?.body)];
+    // A script of its own, in a function.
+    if (expression?.callee?.body?.body) return [start, ...breaks(expression.callee.body.body)];
     // What older syntax makes of private fields and methods.
     if (expression?.type === "SequenceExpression")
       return [start, ...expression.expressions.slice(1).map(startOf)];
@@ -27,6 +32,9 @@ function breaks(statements) {
     return [start, ...inside(declarations[0].init), ...others.flat()];
   });
 }
+
+/** Letters of a function that is left in one line. */
+const MOST = 1500;
 
 const startOf = ({ start }) => start;
 

@@ -12,7 +12,7 @@ type Entry = string | { readonly [condition: string]: Entry };
 const root = new URL("..", import.meta.url);
 const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 
-const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks"];
+const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks", "view"];
 const threads = ["node:os", "node:worker_threads"];
 
 /** What an entry imports from outside its folder, its chunks included; `later` by import(). */
@@ -24,7 +24,7 @@ const platforms: Record<string, (entry: string) => { now: string[]; later: strin
 };
 
 function modules(entry: string, variants: string[]): string[] {
-  const names = ["index", "weights"].includes(entry) ? ["core"] : ["core", entry];
+  const names = ["index", "weights", "view"].includes(entry) ? ["core"] : ["core", entry];
   const files = names.flatMap((name) => variants.map((variant) => `${name}.${variant}`));
   return files.map((name) => `./${name}.wasm?module`).sort();
 }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pixelsOf, rampOf, squares } from "../src/view/colours";
+import { digits } from "../src/view/detail";
 import {
   cellAt,
   heightOf,
@@ -15,7 +16,7 @@ import {
 import { checkMaps } from "../src/view/maps";
 import { show } from "../src/view/shown";
 import { type Drawing, svgLines, svgMap } from "../src/view/svg";
-import { digits, percent, token } from "../src/view/words";
+import { percent, token } from "../src/view/words";
 import { randomArray } from "./engines";
 
 const tokens = (count: number) => Array.from({ length: count }, (_, at) => `t${at}`);

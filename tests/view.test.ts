@@ -7,10 +7,11 @@ import { UnsupportedError } from "wasm-attention";
 import { type AttentionMaps, defineAttentionView } from "wasm-attention/view";
 import { ArgumentError } from "../src/errors";
 import { stepsOf } from "../src/view/detail";
+import { between } from "../src/view/layout";
 import { checkMaps } from "../src/view/maps";
 import { choicesOf, nameOf, partsOf } from "../src/view/overview";
 import { meanOf, show, strongest, weightAt } from "../src/view/shown";
-import { between, sumsOf } from "../src/view/sums";
+import { sumsOf } from "../src/view/sums";
 import { engine, randomArray } from "./engines";
 
 const tokens = (count: number, name = "t") =>

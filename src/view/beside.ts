@@ -2,10 +2,11 @@
 
 import { pixelsOf } from "./colours";
 import { make } from "./dom";
+import type { Cell } from "./layout";
 import type { Maps } from "./maps";
 import { type Choice, nameOf } from "./overview";
 import type { Scene } from "./scene";
-import type { Shown } from "./shown";
+import { type Shown, weightAt } from "./shown";
 import type { AttentionPicture } from "./types";
 import { percent, token } from "./words";
 
@@ -83,4 +84,14 @@ function sinkNote(maps: Maps, { sinks, factors }: Shown): string {
   const more = sinks.length > SOME ? ", …" : "";
   const hidden = factors ? " Hidden, and each row rescaled to what is left." : "";
   return `Columns with a mean above 30 %:${list.join() || " none"}${more}.${hidden}`;
+}
+
+/** "query → key: 12.3 %", or why there is no such number. */
+export function reading(maps: Maps, shown: Shown, { row, column }: Cell): string {
+  const place = `${token(maps.rows[row]!)} → ${token(maps.columns[column]!)}: `;
+  const [from, to] = maps.span(row);
+  const given = shown.weights[row * shown.columns + column]!;
+  if (column < from || column >= to) return `${place}masked`;
+  if (shown.hidden[column]) return `${place}hidden as a sink (${percent(given)})`;
+  return place + percent(weightAt(shown, row, column));
 }

@@ -1,8 +1,8 @@
 // From a query and a key to a weight, one step after the other: s = scale · Σ q·k, m the largest score
 // that the row sees, e = e^(s − m), weight = e / Σ e.
 
+import type { Cell } from "./layout";
 import type { Maps } from "./maps";
-import type { Cell } from "./sums";
 
 export interface Steps {
   readonly query: Float32Array;
@@ -63,3 +63,6 @@ export function stepsOf(
     weight: exponential / sum,
   };
 }
+
+/** Four digits, without zeros at their end. */
+export const digits = (value: number) => `${Number(value.toPrecision(4))}`.replace("-", "−");

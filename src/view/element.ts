@@ -1,14 +1,12 @@
 // The element: what is chosen, and what follows from it when it changes.
 
-import { describeBeside, type Parts, partsBeside } from "./beside";
+import { describeBeside, type Parts, partsBeside, reading } from "./beside";
 import { rampOf } from "./colours";
-import { stepsOf } from "./detail";
 import { imagePicture, sizeOf } from "./image";
 import { linesOf, linesPicture } from "./lines";
 import { mapPicture } from "./map";
 import { checkMaps, type Maps } from "./maps";
 import { choicesOf, Overview, partsOf } from "./overview";
-import { reading, selectionPanel, stepsPanel } from "./panels";
 import { refuse } from "./refusal";
 import { drawingOf, type Hit, type Picture, Raster, type Scene } from "./scene";
 import { meanOf, type Shown, show, weightAt } from "./shown";
@@ -58,8 +56,11 @@ export function elementClass(): CustomElementConstructor {
     constructor() {
       super();
       this.#stage = new Stage({
-        look: (hit) => this.#look(hit),
-        lock: () => this.#change({ locked: !this.#locked }),
+        look: (hit, moved) => this.#look(hit, moved),
+        lock: (hit = this.#at) => {
+          const same = hit.row === this.#at.row && hit.column === this.#at.column;
+          this.#change({ at: hit, locked: !(this.#locked && same) });
+        },
         leave: () => this.#change({ locked: false, selection: undefined }),
         select: (selection) => this.#change({ selection }),
         focus: () => this.#change({}),
@@ -187,7 +188,7 @@ export function elementClass(): CustomElementConstructor {
     }
 
     /** What is locked stays, but for keys. */
-    #look(hit: Hit, moved = this.shadowRoot!.activeElement === this.#stage.element): void {
+    #look(hit: Hit, moved = false): void {
       if (!this.#locked || moved) this.#change({ at: hit });
     }
 
@@ -278,17 +279,21 @@ export function elementClass(): CustomElementConstructor {
       const made = [maps, shown, at.row, at.column, looking, locked, selection];
       if (made.every((value, place) => value === this.#panelled[place])) return;
       this.#panelled = made;
-      const panels = [];
-      if (selection) panels.push(selectionPanel(maps, shown, selection));
-      const { layer, head } = choicesOf(maps)[this.#chosen]!;
-      if (locked && maps.products && layer !== undefined && head !== undefined) {
-        const steps = stepsOf(maps, layer, head, at);
-        const given = shown.weights[at.row * shown.columns + at.column]!;
-        if (steps) panels.push(stepsPanel(maps, at, steps, given));
-      }
-      this.#parts.panels.replaceChildren(...panels);
       const text = looking ? reading(maps, shown, at) + (locked ? " (locked)" : "") : "";
       this.#parts.reading.textContent = text;
+      if (!locked && !selection) {
+        this.#parts.panels.replaceChildren();
+        return;
+      }
+      const choice = choicesOf(maps)[this.#chosen]!;
+      void import("./panels").then(({ selectionPanel, stepsPanel }) => {
+        if (made !== this.#panelled) return;
+        const panels = [
+          selection && selectionPanel(maps, shown, selection),
+          locked && stepsPanel(maps, shown, choice, at),
+        ];
+        this.#parts.panels.replaceChildren(...panels.filter((panel) => panel instanceof Node));
+      });
     }
   };
 }

@@ -42,8 +42,12 @@ export function imagePicture(scene: Scene, room: Room): Picture {
       context.fillStyle = palette.paper;
       context.fillRect(0, 0, width, height);
       if (sourceWidth) context.drawImage(source as CanvasImageSource, 0, 0, width, height);
-      const box = (patch: number) =>
-        [(patch % columns) * w, Math.floor(patch / columns) * h, w, h] as const;
+      // By whole pixels: no seams between veils.
+      const box = (patch: number) => {
+        const [across, down] = [patch % columns, Math.floor(patch / columns)];
+        const [x, y] = [Math.round(across * w), Math.round(down * h)];
+        return [x, y, Math.round(across * w + w) - x, Math.round(down * h + h) - y] as const;
+      };
       const weights = Array.from({ length: rows * columns }, (_, patch) =>
         weightAt(shown, row, first + patch),
       );

@@ -1,7 +1,12 @@
 // Where cells lie: a matrix of rows × columns squares of one size behind a window, with labels at the
 // left and at the top that do not move. Lengths in CSS pixels.
 
-import type { Cell } from "./sums";
+import type { AttentionSelection } from "./types";
+
+export interface Cell {
+  readonly row: number;
+  readonly column: number;
+}
 
 export interface Layout {
   readonly rows: number;
@@ -88,3 +93,9 @@ export function reveal(layout: Layout, frame: Frame, { row, column }: Cell): [nu
 
 /** Every how many tokens there is room for a label. */
 export const labelStep = (cell: number) => Math.max(1, Math.ceil(LINE / cell));
+
+/** From one corner to the other. */
+export function between(a: Cell, b: Cell): AttentionSelection {
+  const sorted = (from: number, to: number) => [Math.min(from, to), Math.max(from, to)] as const;
+  return { rows: sorted(a.row, b.row), columns: sorted(a.column, b.column) };
+}

@@ -158,7 +158,10 @@ function paintLabels(context: CanvasRenderingContext2D, { scene, layout, frame }
     for (let place = from; place < from + count; place++) {
       const own = inside && place === chosen;
       if (!own && (place % step || (inside && Math.abs(place - chosen) < step))) continue;
-      const middle = Math.max((place + 0.5) * cell - (across ? frame.x : frame.y), own ? 7 : 0);
+      let middle = (place + 0.5) * cell - (across ? frame.x : frame.y);
+      // What is looked at is read whole, at the edges too.
+      const end = across ? frame.width - left : frame.height - top;
+      if (own) middle = Math.min(Math.max(middle, 7), end - 7);
       context.save();
       if (across) context.translate(left + middle, top - 5);
       else context.translate(left - 5, top + middle);

@@ -1,13 +1,15 @@
-// What is said in words and numbers beside the picture: the sums of a selection, and the steps that led
-// to the locked weight.
+// What is said in numbers beside the picture: the sums of a selection, and the steps that led to the locked
+// weight. A part of its own, loaded when there is one of them.
 
-import type { Steps } from "./detail";
+import { digits, stepsOf } from "./detail";
 import { make } from "./dom";
+import type { Cell } from "./layout";
 import type { Maps } from "./maps";
-import { type Shown, weightAt } from "./shown";
-import { type Cell, sumsOf } from "./sums";
+import type { Choice } from "./overview";
+import type { Shown } from "./shown";
+import { sumsOf } from "./sums";
 import type { AttentionSelection } from "./types";
-import { digits, percent, token } from "./words";
+import { percent, token } from "./words";
 
 const MOST_ROWS = 500;
 /** Above this difference something else than query and key was part of a weight. */
@@ -46,12 +48,18 @@ export function selectionPanel(
   return panel;
 }
 
+/** Undefined where there are no query and key, and for a key that the row does not see. */
 export function stepsPanel(
   maps: Maps,
-  { row, column }: Cell,
-  steps: Steps,
-  given: number,
-): HTMLElement {
+  shown: Shown,
+  { layer, head }: Choice,
+  at: Cell,
+): HTMLElement | undefined {
+  if (layer === undefined || head === undefined) return undefined;
+  const { row, column } = at;
+  const steps = stepsOf(maps, layer, head, at);
+  if (!steps) return undefined;
+  const given = shown.weights[row * shown.columns + column]!;
   const { query, key } = steps;
   const numbers = Array.from(query, (q, d) => [
     `${d}`,
@@ -82,14 +90,4 @@ export function stepsPanel(
     make("ol", {}, ...lines.map((line) => make("li", {}, line))),
     make("p", {}, `The weight is ${percent(given)}${why}.`),
   );
-}
-
-/** "query → key: 12.3 %", or why there is no such number. */
-export function reading(maps: Maps, shown: Shown, { row, column }: Cell): string {
-  const place = `${token(maps.rows[row]!)} → ${token(maps.columns[column]!)}: `;
-  const [from, to] = maps.span(row);
-  const given = shown.weights[row * shown.columns + column]!;
-  if (column < from || column >= to) return `${place}masked`;
-  if (shown.hidden[column]) return `${place}hidden as a sink (${percent(given)})`;
-  return place + percent(weightAt(shown, row, column));
 }

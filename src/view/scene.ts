@@ -2,10 +2,9 @@
 
 import type { Region } from "./colours";
 import { pixelsOf, squares } from "./colours";
-import type { Frame } from "./layout";
+import type { Cell, Frame } from "./layout";
 import type { Maps } from "./maps";
 import type { Shown } from "./shown";
-import type { Cell } from "./sums";
 import type { Drawing } from "./svg";
 import type { AttentionSelection } from "./types";
 import { token } from "./words";

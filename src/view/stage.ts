@@ -2,14 +2,14 @@
 // scrolls; pointer and keys become looks, locks and selections.
 
 import { make } from "./dom";
-import { type Frame, within } from "./layout";
+import { between, type Cell, type Frame, within } from "./layout";
 import type { Hit, Palette, Picture } from "./scene";
-import { between, type Cell } from "./sums";
 import type { AttentionSelection } from "./types";
 
 export interface Watcher {
-  look(hit: Hit): void;
-  lock(): void;
+  /** `moved` by keys, which take a lock along. */
+  look(hit: Hit, moved?: boolean): void;
+  lock(hit?: Hit): void;
   /** Lock and selection are given up. */
   leave(): void;
   select(selection: AttentionSelection): void;
@@ -58,8 +58,7 @@ export class Stage {
     canvas.addEventListener("click", (event) => {
       const hit = this.#hit(event);
       if (!hit || this.#dragged) return;
-      watcher.look(hit);
-      watcher.lock();
+      watcher.lock(hit);
     });
     new ResizeObserver(() => watcher.resize()).observe(this.element);
   }
@@ -167,7 +166,7 @@ export class Stage {
       const to = this.#target(event);
       if (!to) return;
       const from = this.#at;
-      this.#watcher.look({ ...to, side: "row" });
+      this.#watcher.look({ ...to, side: "row" }, true);
       if (event.shiftKey) {
         this.#anchor ??= from;
         this.#watcher.select(between(this.#anchor, to));

@@ -25,14 +25,3 @@ export function sumsOf(shown: Shown, { rows, columns }: AttentionSelection): Sum
   const known = shares.filter((share) => !Number.isNaN(share));
   return { shares, mean: known.reduce((sum, share) => sum + share, 0) / known.length };
 }
-
-/** From one corner to the other. */
-export function between(a: Cell, b: Cell): AttentionSelection {
-  const sorted = (from: number, to: number) => [Math.min(from, to), Math.max(from, to)] as const;
-  return { rows: sorted(a.row, b.row), columns: sorted(a.column, b.column) };
-}
-
-export interface Cell {
-  readonly row: number;
-  readonly column: number;
-}

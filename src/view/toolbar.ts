@@ -33,7 +33,7 @@ export class Toolbar {
     this.#sinks = sinks.input;
     this.#zoom = make(
       "fieldset",
-      { "aria-label": "Zoom" },
+      {},
       button("−", () => wishes.zoom(1 / 1.5), "Smaller"),
       button("+", () => wishes.zoom(1.5), "Larger"),
       button("whole", () => wishes.zoom("whole")),
@@ -44,7 +44,6 @@ export class Toolbar {
       wishes.selecting(on);
     });
     this.#select.setAttribute("aria-pressed", "false");
-    this.#select.title = "A finger that moves selects; a mouse and Shift with arrows always do";
     this.element.append(
       make("fieldset", { role: "radiogroup", "aria-label": "Picture" }, ...options),
       sinks.label,
@@ -53,7 +52,7 @@ export class Toolbar {
       this.#select,
       make(
         "fieldset",
-        { "aria-label": "Save the picture" },
+        {},
         button("SVG", () => wishes.save("svg"), "Save as SVG"),
         button("PNG", () => wishes.save("png"), "Save as PNG"),
       ),

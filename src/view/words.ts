@@ -7,9 +7,6 @@ export function percent(share: number): string {
   return `${hundredths < 1e-6 ? hundredths.toExponential(0) : hundredths.toPrecision(1)} %`;
 }
 
-/** Four digits, without zeros at their end. */
-export const digits = (value: number) => `${Number(value.toPrecision(4))}`.replace("-", "−");
-
 /** With signs for what cannot be seen. */
 export function token(text: string): string {
   return text

@@ -103,7 +103,7 @@ async function prepare(): Promise<string> {
   await build({
     ...options,
     format: "esm",
-    entryPoints: ["page", "memory", "context", "view"].map((name) => `${pages}${name}.ts`),
+    entryPoints: ["page", "memory", "context", "look"].map((name) => `${pages}${name}.ts`),
     plugins: [packed(".", true)],
   });
   // Everything in one classic script, as bundlers make it for a service worker.

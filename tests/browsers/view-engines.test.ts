@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { chromium, firefox, webkit } from "./launch";
+import type { Seen } from "./pages/look";
 import { heads } from "./pages/maps";
-import type { Seen } from "./pages/view";
 import { type Reports, reports } from "./reports";
 
 let server: Reports;
@@ -21,7 +21,7 @@ after(() => server?.close());
 for (const browser of [chromium(), firefox(), webkit()]) {
   for (const setting of ["plain", "strict"]) {
     test(`${browser.name}, ${setting}`, async () => {
-      const seen = await server.from<Seen>(browser, `/${setting}/view.html`);
+      const seen = await server.from<Seen>(browser, `/${setting}/look.html`);
       assert.deepEqual(seen.readings, seen.expected);
       assert.equal(seen.thumbnails, heads(2, 2));
       // Paper, what is masked, and a cell for each of 78 weights.
