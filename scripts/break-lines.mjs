@@ -21,9 +21,12 @@ function breaks(statements) {
     if (type === "ClassDeclaration") return [start, ...members(body)];
     if (type === "FunctionDeclaration" && statement.end - start > MOST)
       return [start, ...breaks(body.body)];
+    // Not between `return` and what it returns.
     if (type === "ReturnStatement") {
       const { argument } = statement;
-      return [start, ...members((argument?.right ?? argument)?.body)];
+      const [first, ...others] = argument?.expressions ?? [argument];
+      const ofClass = (made) => members((made?.right ?? made)?.body);
+      return [start, ...ofClass(first), ...others.flatMap((one) => [one.start, ...ofClass(one)])];
     }
     // A script of its own, in a function.
     if (expression?.callee?.body?.body) return [start, ...breaks(expression.callee.body.body)];
