@@ -51,7 +51,9 @@ export type AttentionPicture = "map" | "lines" | "image";
 
 /** Rows and columns of a rectangle, counted from 0, the last ones included. */
 export interface AttentionSelection {
+  /** Of queries. */
   readonly rows: readonly [from: number, to: number];
+  /** Of keys. */
   readonly columns: readonly [from: number, to: number];
 }
 
@@ -61,12 +63,15 @@ export interface AttentionLook {
   readonly layer: number | undefined;
   /** Counted from 0; undefined for a mean. */
   readonly head: number | undefined;
+  /** Of the query, counted from 0. */
   readonly row: number;
+  /** Of the key, counted from 0. */
   readonly column: number;
   /** As it is shown: rescaled where sinks are hidden. */
   readonly weight: number;
   /** Whether it was clicked, or chosen by Enter. */
   readonly locked: boolean;
+  /** The rectangle that is selected, if there is one. */
   readonly selection: AttentionSelection | undefined;
 }
 
