@@ -1,9 +1,11 @@
-// The cache module: rows into pages and out of them, and the step by which attend finds them there.
+// The cache module: rows into pages and out of them, the step by which attend finds them there, and attend
+// over those of few bits.
 
+import { AttendFrame } from "./attend/frame";
+import { storedItems, storedReady, storedRun, storedScratchBytes } from "./cache/attend";
 import { PagesFrame } from "./cache/frame";
-import { addInt8, scoreInt8 } from "./cache/integers";
 import { locate } from "./cache/locate";
-import { append, read, transform } from "./cache/rows";
+import { append, read } from "./cache/rows";
 import { CacheKernel } from "./kinds";
 
 export { heapBase, layout, relaxedSimd } from "./module";
@@ -13,31 +15,24 @@ export function locateStep(): i32 {
   return locate.index;
 }
 
-/** Those for keys and values of 8 bits, see cache/integers.ts. */
-export function scoreStep(): i32 {
-  return scoreInt8.index;
-}
-
-export function valueStep(): i32 {
-  return addInt8.index;
-}
-
 /** The protocol of core.ts. */
 export function scratchBytes(kernel: i32, frame: usize): f64 {
-  return 0;
+  return kernel == CacheKernel.attend ? storedScratchBytes(changetype<AttendFrame>(frame)) : 0;
 }
 
 export function items(kernel: i32, frame: usize): f64 {
-  return 1;
+  return kernel == CacheKernel.attend ? storedItems(changetype<AttendFrame>(frame)) : 1;
 }
 
 export function ready(kernel: i32, frame: usize, item: i32): i32 {
-  return 0;
+  return kernel == CacheKernel.attend ? storedReady(changetype<AttendFrame>(frame), item) : 0;
 }
 
 export function run(kernel: i32, frame: usize, item: i32, thread: i32, from: i32): i32 {
+  if (kernel == CacheKernel.attend) {
+    return storedRun(changetype<AttendFrame>(frame), item, thread, from);
+  }
   if (kernel == CacheKernel.append) append(changetype<PagesFrame>(frame));
-  else if (kernel == CacheKernel.read) read(changetype<PagesFrame>(frame));
-  else transform(changetype<PagesFrame>(frame));
+  else read(changetype<PagesFrame>(frame));
   return 0;
 }

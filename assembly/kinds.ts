@@ -34,7 +34,7 @@ export enum WeightsKind {
   mean, // [batch, queries, keys], the mean over heads
 }
 
-/** The operations of each module, by number: see core.ts, training.ts, positions.ts, cache.ts. */
+/** The operations of each module, by number: see core.ts, training.ts, positions.ts, cache.ts, blocks.ts. */
 export enum CoreKernel {
   attend,
   linear,
@@ -55,7 +55,30 @@ export enum PositionsKernel {
 export enum CacheKernel {
   append,
   read,
-  transform,
+  attend,
+}
+
+export enum BlocksKernel {
+  norm,
+  normBackward,
+  softmax,
+  softmaxBackward,
+  activate,
+  activateBackward,
+  embedding,
+  embeddingBackward,
+  crossEntropy,
+  dropout,
+  fusedLinear,
+}
+
+/** See blocks/activation.ts. */
+export enum ActivationKind {
+  none,
+  relu,
+  gelu,
+  geluTanh,
+  silu,
 }
 
 /** How the numbers of a cache are stored, see cache/numbers.ts. */

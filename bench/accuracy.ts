@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { type Attention, createAttention, tensor } from "wasm-attention";
 import { randomArray } from "../tests/engines";
 import { cacheErrors } from "./accuracy-caches";
+import { modelErrors } from "./accuracy-models";
 import { onnxruntime } from "./peers/onnxruntime";
 import type { Case, Peer } from "./peers/peer";
 import { tableOf } from "./peers/table";
@@ -144,3 +145,23 @@ console.log(
     await cacheErrors(),
   ),
 );
+
+console.log(
+  "\nCaches on models: logits of what follows each token of texts that the model wrote, against those over float32",
+);
+const { rows: models, missing } = await modelErrors();
+console.log(
+  tableOf(
+    [
+      "model",
+      "numbers",
+      "mean divergence",
+      "largest",
+      "the same likeliest token",
+      "−ln p of the text",
+      "of float32's bytes",
+    ],
+    models,
+  ),
+);
+for (const why of missing) console.log(why);

@@ -3,9 +3,16 @@
 import { readFileSync } from "node:fs";
 import Benchmark from "benchmark";
 import { type Attention, createAttention, linear, prepareLinear, tensor } from "wasm-attention";
+import {
+  activate,
+  blocks,
+  layerNorm,
+  softmax,
+  TransformerEncoderLayer,
+} from "wasm-attention/blocks";
 import { cache, createCache } from "wasm-attention/cache";
 
-function benchCalls(attention: Attention<"cache">): void {
+function benchCalls(attention: Attention<"blocks" | "cache">): void {
   const suite = new Benchmark.Suite();
   const options = { minSamples: 5, maxTime: 0.5 };
   for (const [heads, n, d] of [
@@ -55,6 +62,7 @@ function benchCalls(attention: Attention<"cache">): void {
     };
     suite.add(`${name}, and cut off`, again, options);
   }
+  for (const [name, call] of Object.entries(blockCalls(attention))) suite.add(name, call, options);
   suite.on("cycle", ({ target }: Benchmark.Event) => {
     const { error } = target as Benchmark.Target & { error?: Error };
     if (error) throw error;
@@ -63,9 +71,50 @@ function benchCalls(attention: Attention<"cache">): void {
   suite.run();
 }
 
+/** What stands around attention, on 128 rows of 384. */
+function blockCalls(attention: Attention<"blocks">): Record<string, () => unknown> {
+  const [rows, size, hidden] = [128, 384, 1536];
+  const filled = (dims: number[]) => {
+    const x = attention.allocate(dims);
+    x.data.forEach((_, i) => {
+      x.data[i] = Math.sin(i);
+    });
+    return x;
+  };
+  const matrix = (ins: number, outs: number) => ({
+    weight: tensor(
+      Float32Array.from({ length: ins * outs }, (_, i) => Math.sin(i) / 16),
+      [ins, outs],
+    ),
+    order: "in,out" as const,
+  });
+  const own = matrix(size, size);
+  const ones = { weight: new Float32Array(size).fill(1), bias: new Float32Array(size) };
+  const layer = new TransformerEncoderLayer(
+    attention,
+    { heads: 6, activation: "gelu" },
+    {
+      selfAttention: { query: own, key: own, value: own, output: own },
+      linear1: matrix(size, hidden),
+      linear2: matrix(hidden, size),
+      norm1: ones,
+      norm2: ones,
+    },
+  );
+  const x = filled([1, rows, size]);
+  const wide = filled([1, rows, hidden]);
+  const [out, wideOut] = [attention.allocate(x.dims), attention.allocate(wide.dims)];
+  return {
+    [`layerNorm ${rows} × ${size}`]: () => layerNorm(attention, x, { ...ones, out }),
+    [`gelu ${rows} × ${hidden}`]: () => activate(attention, wide, "gelu", { out: wideOut }),
+    [`softmax ${rows} × ${hidden}`]: () => softmax(attention, wide, { out: wideOut }),
+    [`encoder layer ${rows} × ${size}, 6 heads`]: () => layer.forward(x, { out }),
+  };
+}
+
 const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
 for (const reproducible of WebAssembly.validate(relaxed) ? [true, false] : [true]) {
-  const attention = await createAttention({ reproducible, extensions: [cache] });
+  const attention = await createAttention({ reproducible, extensions: [cache, blocks] });
   console.log(attention.variant);
   benchCalls(attention);
 }

@@ -64,7 +64,17 @@ function part(threads: number): Promise<void> {
   });
 }
 
-const timed = ["attend", "decode", "small", "linear", "layer", "backward", "threads"];
+const timed = [
+  "attend",
+  "decode",
+  "cache",
+  "append",
+  "small",
+  "linear",
+  "layer",
+  "backward",
+  "threads",
+];
 if (timed.some(wants)) {
   for (const threads of [1, 2].filter((count) => !chosen || chosen === `${count}`)) {
     if (threads <= cpus().length) await part(threads);

@@ -2,9 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import { type Attention, createAttention } from "wasm-attention";
+import { cache } from "wasm-attention/cache";
 import { training } from "wasm-attention/training";
 import { benchAttend } from "./attend";
 import { backwardCases, benchBackward } from "./backward";
+import { appendCases, benchAppend, benchCache, cacheCases } from "./caches";
 import { cases, decoding, halved, layers, linears, small } from "./cases";
 import { benchCopies } from "./copies";
 import { benchLayer, benchLinear } from "./linear";
@@ -32,9 +34,9 @@ if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 
-async function engines(): Promise<Attention<"training">[]> {
+async function engines(): Promise<Attention<"training" | "cache">[]> {
   const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
-  const extensions = [training] as const;
+  const extensions = [training, cache] as const;
   const made = [await createAttention({ reproducible: true, threads, extensions })];
   if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads, extensions }));
   for (const engine of made) {
@@ -74,6 +76,10 @@ for (const attention of await engines()) {
   }
   for (const c of some("decode", decoding)) {
     await benchAttend(attention, roof, peers, c, "allocated", report);
+  }
+  for (const c of some("cache", cacheCases)) await benchCache(attention, c, report);
+  for (const c of threads === 1 ? some("append", appendCases) : []) {
+    await benchAppend(attention, c, report);
   }
   // Too small to be shared.
   for (const c of threads === 1 ? some("small", [small]) : []) {

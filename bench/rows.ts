@@ -67,7 +67,7 @@ export function operationsOf({
   causal,
 }: Row): number {
   if (m && k && wide) return 2 * m * k * wide;
-  if (!(heads && n && d) || op === "memory") return 0;
+  if (!(heads && n && d) || op === "memory" || op.startsWith("append")) return 0;
   const products =
     (op === "backward" ? 10 : 4) * heads * (causal ? (n + 1) / 2 : (queries ?? n)) * n * d;
   return products + (op === "layer" ? 8 * n * (heads * d) ** 2 : 0);

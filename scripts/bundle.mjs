@@ -19,15 +19,20 @@ const ENTRIES = {
   positions: "src/positions/index.ts",
   cache: "src/cache/index.ts",
   weights: "src/weights/index.ts",
+  blocks: "src/blocks/index.ts",
   view: "src/view/index.ts",
 };
+
+/** Sources that are no entry's own. */
+const SHARED = new RegExp(`^src/(?!(${Object.keys(ENTRIES).slice(1).join("|")})/)`);
 
 /** Modules that are chunks of their own, for a bundler to leave out what a program does not call. */
 const SEPARATE = [
   "src/attend/merge.ts",
   "src/attend/packed.ts",
+  "src/layer/appended.ts",
   "src/layer/multihead.ts",
-  "src/layer/libraries.ts",
+  "src/weights/libraries.ts",
   "src/linear/linear.ts",
   "src/selftest.ts",
   "src/tensor/halffloat.ts",
@@ -93,7 +98,7 @@ for (const { name, required, files, separate = [] } of platforms) {
   if (files) await buildFew(folder, options);
   else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
-    for (const module of ["core", "training", "positions", "cache"]) {
+    for (const module of ["core", "training", "positions", "cache", "blocks"]) {
       cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
     }
   }
@@ -126,7 +131,7 @@ async function buildFew(folder, options) {
       onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir, importer }) => {
         if (!importer.includes("/src/")) return undefined;
         const source = relative(".", join(resolveDir, path)).replaceAll("\\", "/");
-        if (!/^src\/(?!training\/|positions\/|cache\/|weights\/|view\/)/.test(source)) return undefined;
+        if (!SHARED.test(source)) return undefined;
         sources.add(`export * from "./${source}";`);
         return { path: "./shared.js", external: true, sideEffects: false };
       });

@@ -16,6 +16,7 @@ const ENTRIES = {
   positions: "src/positions/index",
   cache: "src/cache/index",
   weights: "src/weights/index",
+  blocks: "src/blocks/index",
   view: "src/view/index",
 };
 

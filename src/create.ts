@@ -34,7 +34,7 @@ export interface AttentionOptions<Extensions extends readonly Extension[] = read
   /**
    * Capabilities besides those of the main entry, each with a module of its own: `training` of
    * `wasm-attention/training`, `positions` of `wasm-attention/positions`, `cache` of
-   * `wasm-attention/cache`.
+   * `wasm-attention/cache`, `blocks` of `wasm-attention/blocks`.
    */
   extensions?: Extensions | undefined;
   /**

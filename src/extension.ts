@@ -2,6 +2,7 @@
 
 import { ArgumentError, describe } from "./errors";
 import type { Builds } from "./instance/builds";
+import type { MakeRotation } from "./layer/rotation";
 
 /**
  * A capability to be named in `createAttention({ extensions: [training] })`: threads cannot be sent a
@@ -14,6 +15,8 @@ export interface Extension<Name extends string = string> {
   readonly builds: Builds;
   /** @internal Known answers of its kernels, see selftest.ts. */
   check(operation: string, attention: never): void;
+  /** @internal What `positions` has for a layer with rotary embeddings. */
+  readonly rotation?: MakeRotation;
 }
 
 /** @throws ArgumentError unless all are extensions, each once. */

@@ -19,6 +19,8 @@ export type {
   ScoreTile,
 } from "./attend/options";
 export { attendPacked, attendPackedAsync, type PackedOptions } from "./attend/packed";
+export { attendQkv, attendQkvAsync, type QkvOptions } from "./attend/qkv";
+export type { Rotary } from "./check/rotary";
 export { type AttentionOptions, createAttention } from "./create";
 export {
   ArgumentError,
@@ -29,20 +31,21 @@ export {
 } from "./errors";
 export type { Extension } from "./extension";
 export type { Variant } from "./instance/builds";
-export type { AppendedConfig, BiasKeyValue } from "./layer/appended";
-export { fromKeras, fromPyTorch } from "./layer/libraries";
+export {
+  type AppendedConfig,
+  type AppendedKeys,
+  appendedKeys,
+  type BiasKeyValue,
+} from "./layer/appended";
 export { MultiHeadAttention } from "./layer/multihead";
 export type { LayerConfig, LayerInputs, LayerOptions, LayerResult } from "./layer/options";
 export type {
-  KerasWeights,
   LayerWeights,
   PlainWeights,
   Projection,
-  PyTorchWeights,
 } from "./layer/projections";
 export type { LayerRecord } from "./layer/record";
 export type { LayerUpdate } from "./layer/sizes";
-export type { StateDict } from "./layer/state-dict";
 export {
   type LinearOptions,
   linear,

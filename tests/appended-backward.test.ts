@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LayerOptions, MultiHeadAttention, type Tensor } from "wasm-attention";
+import { appendedKeys, type LayerOptions, MultiHeadAttention, type Tensor } from "wasm-attention";
 import { multiHeadBackward } from "wasm-attention/training";
 import { engine, randomArray, randomTensor, variants } from "./engines";
 import { dropoutFactors } from "./philox";
@@ -186,8 +186,10 @@ for (const variant of variants)
       const config = {
         heads: H,
         keyValueHeads: Hkv,
-        addZeroAttention: drawn.zeros,
-        biasKeyValue: drawn.withBias ? bias : undefined,
+        appended: appendedKeys({
+          addZeroAttention: drawn.zeros,
+          biasKeyValue: drawn.withBias ? bias : undefined,
+        }),
       };
       using layer = MultiHeadAttention.fromMatrices(attention, weights, config);
       const { used } = attention.memory;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MultiHeadAttention } from "wasm-attention";
+import { appendedKeys, MultiHeadAttention } from "wasm-attention";
 import { multiHeadBackward } from "wasm-attention/training";
 import { engine, randomTensor, variants } from "./engines";
 
@@ -32,7 +32,7 @@ for (const variant of variants) {
     const config = { heads: H, keyValueHeads: Hkv };
     using layer = MultiHeadAttention.fromMatrices(attention, weights, {
       ...config,
-      biasKeyValue: bias,
+      appended: appendedKeys({ biasKeyValue: bias }),
     });
     const run = (options?: object) => {
       const { record } = layer.forward(
@@ -58,7 +58,7 @@ for (const variant of variants) {
     const next = { key: of(41, Hkv * D), value: of(42, Hkv * Dv) };
     using other = MultiHeadAttention.fromMatrices(attention, weights, {
       ...config,
-      biasKeyValue: next,
+      appended: appendedKeys({ biasKeyValue: next }),
     });
     const forward = (made: MultiHeadAttention) =>
       made.forward({ query: inputs[0], key: inputs[1], value: inputs[2] }).output;
@@ -79,7 +79,7 @@ for (const variant of variants) {
       using layer = MultiHeadAttention.fromMatrices(attention, weights, {
         heads: H,
         keyValueHeads: Hkv,
-        biasKeyValue,
+        appended: appendedKeys({ biasKeyValue }),
       });
       const [each, mean] = ([true, "mean"] as const).map(
         (weights) =>

@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fromPyTorch, linear, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import { appendedKeys, linear, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import { fromPyTorch } from "wasm-attention/weights";
 import { engine, randomArray, variants } from "./engines";
 
 const close = (got: ArrayLike<number>, want: number[]) => {
@@ -48,7 +49,7 @@ for (const variant of variants) {
       const layer = fromPyTorch(
         attention,
         { ...weights, ...(withBias && bias) },
-        { heads, addZeroAttention },
+        { heads, appended: appendedKeys({ addZeroAttention }) },
       );
       const { used } = attention.memory;
       const got = layer.forward(
@@ -140,7 +141,10 @@ test("rows past queryLengths see no appended key either", async () => {
   };
   const x = tensor(randomArray(B * L * E, 5), [B, L, E]);
   for (const addZeroAttention of [false, true]) {
-    using layer = fromPyTorch(attention, weights, { heads, addZeroAttention });
+    using layer = fromPyTorch(attention, weights, {
+      heads,
+      appended: appendedKeys({ addZeroAttention }),
+    });
     const queryLengths = [1, 3];
     const asked = { weights: true, logSumExp: true };
     const whole = layer.forward(x, asked);

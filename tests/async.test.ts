@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   ArgumentError,
+  appendedKeys,
   createAttention,
   DisposedError,
   MultiHeadAttention,
@@ -215,7 +216,7 @@ for (const threads of [1, 2]) {
       };
       using layer = MultiHeadAttention.fromMatrices(attention, weights, {
         heads: 4,
-        addZeroAttention,
+        appended: appendedKeys({ addZeroAttention }),
       });
       const rows = randomTensor([2, 400, 96], 7);
       const { used } = attention.memory;

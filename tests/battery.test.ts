@@ -4,14 +4,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as main from "wasm-attention";
+import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
+import * as weights from "wasm-attention/weights";
 import { runBattery } from "./battery/battery";
 import * as expected from "./battery/expected";
 import { engine } from "./engines";
 
-const all = { ...main, ...cache, ...positions, ...training };
+const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
 
 test("the battery's digests", async () => {
   (await engine("relaxed")).dispose(); // enables relaxed SIMD where it needs a flag
@@ -21,6 +23,8 @@ test("the battery's digests", async () => {
     assert.equal(reproducible.digest, expected.portable);
     assert.equal(reproducible.trainingDigest, expected.training.portable);
     assert.equal(reproducible.cacheDigest, expected.caches.portable);
+    assert.equal(reproducible.storedDigest, expected.stored);
+    assert.equal(reproducible.blocksDigest, expected.blocks.portable);
     const usual = await runBattery(all, { threads });
     assert.equal(usual.variant, "relaxed");
     const { fused, portable } = expected;
@@ -29,6 +33,8 @@ test("the battery's digests", async () => {
       usual.trainingDigest,
       usual.fused ? expected.training.fused : expected.training.portable,
     );
+    assert.equal(usual.storedDigest, expected.stored);
     assert.equal(usual.cacheDigest, expected.caches[usual.fused ? "fused" : "portable"]);
+    assert.equal(usual.blocksDigest, expected.blocks[usual.fused ? "fused" : "portable"]);
   }
 });

@@ -13,6 +13,7 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
+import { activate, layerNorm, softmax } from "wasm-attention/blocks";
 import { rotate } from "wasm-attention/positions";
 import { attendBackward, linearBackward } from "wasm-attention/training";
 import { engine, randomArray, type Whole } from "./engines";
@@ -27,6 +28,9 @@ const functions: Record<string, (a: Whole, x: Tensor, out?: Float32Array | Tenso
   attendPacked: (a, x, out) =>
     attendPacked(a, x, x, x, { cumulativeQueries: [0, 1, 2], out }).output,
   mergeStates: (a, x, out) => mergeStates(a, [state(x), state(x)], { out }).output,
+  layerNorm: (a, x, out) => layerNorm(a, x, { residual: x, out }).output,
+  softmax: (a, x, out) => softmax(a, x, { axis: 1, out }),
+  activate: (a, x, out) => activate(a, x, "gelu", { gate: x, out }),
   rotate: (a, x, out) => rotate(a, x, { positions: 3, out }),
   attendBackward: (a, x, out) =>
     attendBackward(

@@ -12,7 +12,7 @@ type Entry = string | { readonly [condition: string]: Entry };
 const root = new URL("..", import.meta.url);
 const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 
-const ENTRIES = ["index", "training", "positions", "cache"];
+const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks", "view"];
 const threads = ["node:os", "node:worker_threads"];
 
 /** What an entry imports from outside its folder, its chunks included; `later` by import(). */
@@ -24,7 +24,7 @@ const platforms: Record<string, (entry: string) => { now: string[]; later: strin
 };
 
 function modules(entry: string, variants: string[]): string[] {
-  const names = entry === "index" ? ["core"] : ["core", entry];
+  const names = ["index", "weights", "view"].includes(entry) ? ["core"] : ["core", entry];
   const files = names.flatMap((name) => variants.map((variant) => `${name}.${variant}`));
   return files.map((name) => `./${name}.wasm?module`).sort();
 }
@@ -103,7 +103,7 @@ function leaves(entry: Entry, path: string[] = []): [string, string][] {
 
 test("every condition leads to a file, and the more special come first", () => {
   // A bundler's own condition comes before `require`, so that a page never has two copies.
-  for (const entry of [".", "./training", "./positions", "./cache"]) {
+  for (const entry of [".", "./training", "./positions", "./cache", "./blocks"]) {
     assert.deepEqual(
       leaves(exports[entry]).map(([conditions]) => conditions),
       [
@@ -123,9 +123,9 @@ const written = (readdirSync(new URL("dist", root), { recursive: true }) as stri
 
 /** Of the modules' texts. */
 const moduleLines = new Set(
-  ["core", ...ENTRIES.slice(1)].flatMap((name) =>
-    readFileSync(new URL(`build/${name}.wasm.txt`, root), "utf8").split("\n"),
-  ),
+  readdirSync(new URL("build", root))
+    .filter((name) => name.endsWith(".wasm.txt"))
+    .flatMap((name) => readFileSync(new URL(`build/${name}`, root), "utf8").split("\n")),
 );
 
 for (const name of written) {

@@ -2,12 +2,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { type Tensor, tensor } from "wasm-attention";
 import { createCache, PrefixIndex } from "wasm-attention/cache";
 import { rotate } from "wasm-attention/positions";
-import { cacheProblems, checkCache, same } from "./checks/cache";
-import { holds } from "./checks/property";
+import {
+  cacheProblems,
+  checkCache,
+  checkCacheFailing,
+  checkCacheLater,
+  same,
+} from "./checks/cache";
+import { failureOf, holds } from "./checks/property";
 import { createWhole, engine, randomArray, variants } from "./engines";
+import { failing } from "./failing";
 
 /** [1, heads, tokens, size] */
 const rows = (heads: number, tokens: number, size: number, seed: number) =>
@@ -28,6 +36,21 @@ for (const variant of variants) {
   test(`random histories, ${variant}`, async () => {
     const attention = await engine(variant);
     holds(cacheProblems, (drawn) => checkCache(attention, drawn), 150);
+  });
+
+  test(`random histories while attends are in flight, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const property = fc.asyncProperty(cacheProblems, (drawn) => checkCacheLater(attention, drawn));
+    const seed = Number(process.env.SEED ?? 20261126);
+    assert.equal(await failureOf(property, seed, Number(process.env.RUNS ?? 40)), undefined);
+  });
+
+  test(`random histories with every allocation failing in turn, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const allocations = await failing();
+    const check = (drawn: Parameters<typeof checkCache>[1]) =>
+      checkCacheFailing(attention, drawn, allocations);
+    holds(cacheProblems, check, 25);
   });
 
   test(`prompts in pieces, pages of every size, long texts: ${variant}`, async () => {

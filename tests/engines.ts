@@ -9,6 +9,7 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
+import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { training } from "wasm-attention/training";
@@ -26,11 +27,11 @@ export type Variant = (typeof variants)[number];
 if (!WebAssembly.validate(moduleBytes("relaxed")))
   setFlagsFromString("--experimental-wasm-relaxed-simd");
 
-export type Whole = Attention<"cache" | "positions" | "training">;
+export type Whole = Attention<"blocks" | "cache" | "positions" | "training">;
 
 /** An engine with all extensions. */
 export function createWhole(options: AttentionOptions = {}): Promise<Whole> {
-  return createAttention({ ...options, extensions: [positions, training, cache] });
+  return createAttention({ ...options, extensions: [positions, training, cache, blocks] });
 }
 
 /** A fresh engine on the named build, with all extensions. */

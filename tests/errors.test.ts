@@ -18,6 +18,7 @@ import { engine } from "./engines";
 
 import { attendRefused } from "./refused/attend";
 import { backwardRefused } from "./refused/backward";
+import { blocksRefused } from "./refused/blocks";
 import { cacheRefused } from "./refused/cache";
 import { linearRefused } from "./refused/linear";
 import { eyes, multiheadRefused } from "./refused/multihead";
@@ -26,6 +27,7 @@ import { positionsRefused } from "./refused/positions";
 import { q, zeros } from "./refused/refusal";
 import { rotaryRefused } from "./refused/rotary";
 import { tensorRefused } from "./refused/tensor";
+import { transformerRefused } from "./refused/transformer";
 
 const refused = [
   ...tensorRefused,
@@ -34,6 +36,8 @@ const refused = [
   ...rotaryRefused,
   ...positionsRefused,
   ...cacheRefused,
+  ...blocksRefused,
+  ...transformerRefused,
   ...linearRefused,
   ...multiheadRefused,
   ...backwardRefused,

@@ -4,16 +4,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as main from "wasm-attention";
+import { appendedKeys } from "wasm-attention";
+import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
+import * as weights from "wasm-attention/weights";
 import { arenaClass } from "./arena";
 import { allCases } from "./battery/battery";
 import type { Operation } from "./battery/operations";
 import { engine, randomTensor, type Whole } from "./engines";
 
 const { MemoryError, MultiHeadAttention, prepareLinear } = main;
-const wasm = { ...main, ...cache, ...positions, ...training };
+const wasm = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
 
 const eye = { weight: randomTensor([4, 4], 3), order: "in,out" } as const;
 const eyes = { query: eye, key: eye, value: eye, output: eye };
@@ -54,7 +57,8 @@ const others: readonly Operation[] = [
     "a bias key and zeros, with weights of every head",
     (a) => {
       const biasKeyValue = { key: randomTensor([4], 4), value: randomTensor([4], 5) };
-      const config = { heads: 2, addZeroAttention: true, biasKeyValue };
+      const appended = appendedKeys({ addZeroAttention: true, biasKeyValue });
+      const config = { heads: 2, appended };
       using layer = new MultiHeadAttention(a, config, eyes);
       const { output, weights, logSumExp } = layer.forward(x, { weights: true, logSumExp: true });
       return [output, weights, logSumExp];

@@ -8,16 +8,18 @@ import fc from "fast-check";
 import { type AllocatedTensor, type PreparedLinear, prepareLinear, tensor } from "wasm-attention";
 import { checkAttend } from "./checks/attend";
 import { backwardProblems, checkBackward } from "./checks/backward";
-import { cacheProblems, checkCache } from "./checks/cache";
+import { cacheProblems, checkCache, checkCacheFailing, checkCacheLater } from "./checks/cache";
 import { checkHostile, hostileProblems } from "./checks/hostile";
 import { checkMerge, mergeProblems } from "./checks/merge";
 import { checkPacked, packedProblems } from "./checks/packed";
 import { problems } from "./checks/problems";
 import { failureOf } from "./checks/property";
+import { checkQkv, qkvProblems } from "./checks/qkv";
 import { checkResized, resizes } from "./checks/resized";
 import { checkRotate, rotaryProblems } from "./checks/rotary";
 import { enginesAtTheEnd } from "./ends";
 import { engine, randomArray, variants, type Whole } from "./engines";
+import { failing } from "./failing";
 
 /** What lies in linear memory between the calls. */
 interface Blocks {
@@ -32,7 +34,10 @@ const index = fc.integer({ min: 0, max: 20 });
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ attend: problems }) },
   { weight: 2, arbitrary: fc.record({ packed: packedProblems }) },
+  { weight: 1, arbitrary: fc.record({ qkv: qkvProblems }) },
   { weight: 3, arbitrary: fc.record({ cache: cacheProblems }) },
+  { weight: 2, arbitrary: fc.record({ later: cacheProblems }) },
+  { weight: 1, arbitrary: fc.record({ failing: cacheProblems }) },
   { weight: 4, arbitrary: fc.record({ backward: backwardProblems }) },
   { weight: 1, arbitrary: fc.record({ merge: mergeProblems }) },
   { weight: 2, arbitrary: fc.record({ rotate: rotaryProblems }) },
@@ -47,13 +52,21 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 /** Where the blocks of a history lie: up to the end of so many bytes, or with 0 from the beginning on. */
 const memory = fc.constantFrom(0, 0, 2 ** 25, 2 ** 32);
-const history = fc.record({ memory, steps: fc.array(step, { maxLength: 12 }) });
+const history = fc.record({
+  memory,
+  /** By two, where it lies from the beginning on. */
+  threads: fc.constantFrom(false, false, false, true),
+  steps: fc.array(step, { maxLength: 12 }),
+});
 
 async function perform(attention: Whole, blocks: Blocks, step: Step): Promise<void> {
   if ("attend" in step) checkAttend(attention, step.attend);
   else if ("backward" in step) checkBackward(attention, step.backward);
   else if ("cache" in step) checkCache(attention, step.cache);
+  else if ("later" in step) await checkCacheLater(attention, step.later);
+  else if ("failing" in step) checkCacheFailing(attention, step.failing, allocations);
   else if ("packed" in step) checkPacked(attention, step.packed);
+  else if ("qkv" in step) checkQkv(attention, step.qkv);
   else if ("merge" in step) checkMerge(attention, step.merge);
   else if ("rotate" in step) checkRotate(attention, step.rotate);
   else if ("hostile" in step) checkHostile(attention, step.hostile);
@@ -88,13 +101,19 @@ const minutes = Number(values.minutes);
 if (!(minutes > 0)) throw new Error("--minutes takes a number above 0");
 
 const atTheEnd = await enginesAtTheEnd();
+const allocations = await failing();
 for (const build of builds) {
+  // Workers take long to start: one engine for all histories.
+  const threaded = await engine(build, { threads: 2 });
+  if (threaded.threads !== 2) console.log(`${build}: one thread, ${threaded.threadsFallback}`);
   let seed = Number(values.seed);
   let calls = 0;
   const end = Date.now() + minutes * 60_000;
   for (; Date.now() < end; seed++) {
-    const property = fc.asyncProperty(history, async ({ memory, steps }) => {
-      const attention = await (memory ? atTheEnd(build, memory) : engine(build));
+    const property = fc.asyncProperty(history, async ({ memory, threads, steps }) => {
+      const shared = threads && !memory;
+      const own = () => (memory ? atTheEnd(build, memory) : engine(build));
+      const attention = shared ? threaded : await own();
       const { used } = attention.memory;
       const blocks: Blocks = { tensors: [], weights: [] };
       for (const next of steps) {
@@ -103,7 +122,7 @@ for (const build of builds) {
       }
       for (const block of [...blocks.tensors, ...blocks.weights]) block.dispose();
       assert.equal(attention.memory.used, used);
-      attention.dispose();
+      if (!shared) attention.dispose();
     });
     const failure = await failureOf(property, seed, 50);
     if (failure !== undefined) {
@@ -111,5 +130,6 @@ for (const build of builds) {
       process.exit(1);
     }
   }
+  threaded.dispose();
   console.log(`${build}: ${calls} steps in ${minutes} minutes, none failed`);
 }

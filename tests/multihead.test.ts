@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fromKeras, fromPyTorch, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { fromKeras, fromPyTorch } from "wasm-attention/weights";
 import { engine, randomArray, variants } from "./engines";
 import { attend, linear, shareOfTolerance } from "./reference";
 

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { fromPyTorch, linear, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import { linear, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import { fromPyTorch } from "wasm-attention/weights";
 import { add, layerNorm } from "../examples/semantic-search/blocks";
 import { engine, variants } from "./engines";
 import { modelFile, needsModels } from "./models/folder";

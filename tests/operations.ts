@@ -2,14 +2,21 @@
 
 import {
   attendPacked,
-  fromKeras,
-  fromPyTorch,
   linear,
   MultiHeadAttention,
   mergeStates,
   prepareLinear,
   type Tensor,
 } from "wasm-attention";
+import {
+  activateBackward,
+  crossEntropy,
+  embedding,
+  embeddingBackward,
+  layerNorm,
+  layerNormBackward,
+  softmax,
+} from "wasm-attention/blocks";
 import { rotate } from "wasm-attention/positions";
 import {
   attendBackward,
@@ -17,6 +24,7 @@ import {
   linearBackward,
   multiHeadBackward,
 } from "wasm-attention/training";
+import { fromKeras, fromPyTorch } from "wasm-attention/weights";
 import type { Whole } from "./engines";
 
 /** How the arrays of a call are made. */
@@ -135,6 +143,24 @@ export const operations: Record<string, (attention: Whole, make: Makes) => Tenso
       linear(attention, x(2), weight),
     ];
     return results as Tensor[];
+  },
+  blocks(attention, make) {
+    const x = tensorOf(make);
+    const [weight, bias] = [make.floats(numbers(4, 3)), make.floats(numbers(4, 4))];
+    const ids = make.object({ data: make.bits([1, 0, 1]), dims: make.list([1, 3]) });
+    const targets = make.words([0, 1, 2, 3, 0, 1]);
+    const logits = tensorOf(make, [6, 4])(5);
+    const lossGradient = make.floats(numbers(6, 6));
+    const asked = { reduction: "none", gradient: true, lossGradient } as const;
+    return [
+      ...Object.values(layerNorm(attention, x(1), { weight, bias, residual: x(2) })),
+      ...Object.values(layerNormBackward(attention, x(1), x(2), { weight, bias })),
+      softmax(attention, x(1), { axis: 0 }),
+      ...Object.values(activateBackward(attention, x(1), x(2), "gelu", { gate: x(3) })),
+      embedding(attention, tensorOf(make, [2, 4])(1), ids),
+      embeddingBackward(attention, tensorOf(make, [1, 3, 4])(2), ids, { count: 2 }),
+      ...Object.values(crossEntropy(attention, logits, targets, asked)),
+    ];
   },
   MultiHeadAttention(attention, make) {
     const [x, square] = [tensorOf(make, [2, 3, 4]), tensorOf(make, [4, 4])];

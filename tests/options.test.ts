@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   type AttendOptions,
+  appendedKeys,
   attendPacked,
   type LayerOptions,
   MultiHeadAttention,
@@ -181,7 +182,7 @@ test("inherited options, accessors and getters mean the same in every operation"
       },
     ],
     "new MultiHeadAttention": [
-      { heads: H, addZeroAttention: true },
+      { heads: H, appended: appendedKeys({ addZeroAttention: true }) },
       (given) => {
         using made = new MultiHeadAttention(attention, given, eyes);
         return made.forward(x).output;

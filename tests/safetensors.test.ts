@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ArgumentError, fromPyTorch } from "wasm-attention";
-import { pick, readGguf, readSafetensors } from "wasm-attention/weights";
+import { ArgumentError } from "wasm-attention";
+import { fromPyTorch, pick, readGguf, readSafetensors } from "wasm-attention/weights";
+
 import { engine, randomArray } from "./engines";
 import { file, floats, isWhole, safetensors, type Written, written } from "./weight-files";
 

@@ -2,13 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  fromPyTorch,
-  MultiHeadAttention,
-  type StateDict,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { fromPyTorch, type StateDict } from "wasm-attention/weights";
 import { engine, randomArray } from "./engines";
 
 const [E, heads, keyValueHeads, L] = [8, 4, 2, 5];
@@ -102,6 +97,11 @@ test("transformers', lucidrains', timm's and PyTorch's own names make the same l
       ],
       "query, key, value, dense": [separate(["query", "key", "value", "dense"])],
       "lucidrains' to_q": [separate(["to_q", "to_k", "to_v", "to_out"])],
+      "DistilBERT's": [separate(["q_lin", "k_lin", "v_lin", "out_lin"])],
+      "T5's": [
+        separate(["q", "k", "v", "o"], "encoder.block.2.layer.0.SelfAttention."),
+        "encoder.block.2.layer.0.SelfAttention.",
+      ],
     };
     for (const [name, [dict, prefix]] of Object.entries(dicts)) {
       await t.test(`${name}, ${keys} key heads`, () => {

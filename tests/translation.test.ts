@@ -24,7 +24,7 @@ const corpus = numbers(seeded(1));
 const german = Pieces.learn(corpus.training.map(({ target }) => target));
 
 /** Of every loss's 64 bits, on every engine. */
-const DIGEST = "bb94955db661c7b4";
+const DIGEST = "40564b76f829a418";
 const SHORT = { steps: 300, warmUp: 75, rate: 3e-3 };
 
 test("held-out numbers are not trained on", () => {

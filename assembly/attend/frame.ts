@@ -129,9 +129,6 @@ export class AttendFrame {
   pageSize: i32 = 0;
   /** NumbersKind */
   numbers: i32 = 0;
-  /** Steps that score a tile and add its values where they lie, instead of packing it; 0 for none. */
-  scoreStep: i32 = 0;
-  valueStep: i32 = 0;
   /** Strides of rows in a page. */
   keyPageRow: usize = 0;
   valuePageRow: usize = 0;

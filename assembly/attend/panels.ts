@@ -42,7 +42,6 @@ function keyTileBytes(frame: AttendFrame): usize {
  * it may be more than an address can say.
  */
 export function panelTileBytes(frame: AttendFrame): u64 {
-  if (frame.scoreStep) return 0;
   const keys = <u64>ceil8(tileKeys(frame)) * frame.headSize;
   const values = <u64>ceil8(frame.valueSize) * tileKeys(frame);
   return (FLAG_BYTES + ((keys + values) << 2) + 63) & ~63;
@@ -75,7 +74,6 @@ export function packTile(
   tile: usize,
   gathered: usize,
 ): void {
-  if (frame.scoreStep) return;
   let panel = tileKeyPanels(tile);
   let keys = keysAt(frame, index, from, count, gathered);
   for (let j = 0; j < count; j += 8) {

@@ -32,12 +32,6 @@ export function reach(frame: AttendFrame, r: Rows): i32 {
 
 /** The rows attend to their tile's keys, packed at `panels`. */
 export function attendTile(frame: AttendFrame, r: Rows, panels: usize, scratch: usize): void {
-  if (frame.scoreStep) {
-    call_indirect<void>(frame.scoreStep, frame, r, scratch);
-    softmaxTile(frame, r, scratch, true);
-    call_indirect<void>(frame.valueStep, frame, r, scratch);
-    return;
-  }
   const scores = scoresOf(scratch);
   const p = productOf(scratch);
   p.a = r.queries;

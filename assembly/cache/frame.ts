@@ -1,4 +1,4 @@
-// One call of append, read or transform: rows of keys and values on their way between tensors and pages. Fields as in
+// One call of append or read: rows of keys and values on their way between tensors and pages. Fields as in
 // attend/frame.ts.
 
 import { Strides } from "../strided";
@@ -29,8 +29,6 @@ export class PagesFrame {
   valueWords: i32 = 0;
   /** Room for a row of D floats. */
   scratch: usize = 0;
-  /** Of `key`, for transform. */
-  rows: i32 = 0;
   /** Rows of a page. */
   pageSize: i32 = 0;
   key: usize = 0;

@@ -2,12 +2,11 @@
 //
 //   row j of head h of a sequence is row j mod pageSize of h in page pages[⌊j / pageSize⌋]
 //
-// Where pages are whole tiles of float32 that is all. Else the tile's rows are copied as float32 into the
-// thread's gathered, end to end. A page that was evicted is named by another one's number: no row of it is seen.
+// Where pages are whole tiles that is all. Else the tile's rows are copied into the thread's gathered, end
+// to end. A page that was evicted is named by another one's number: no row of it is seen.
 
 import { AttendFrame, keyStrides, valueStrides } from "../attend/frame";
 import { KEYS } from "../tiles";
-import { decodeRows } from "./numbers";
 import { copyRows } from "./rows";
 
 /** See attend/located.ts. */
@@ -32,8 +31,7 @@ export function locate(
   while (count > 0) {
     const rows = min(count, frame.pageSize - (from % frame.pageSize));
     const source = rowOf(frame, table, origin, strides.batch, pageRow, from);
-    if (frame.numbers) decodeRows(frame.numbers, source, pageRow, into, rows, size);
-    else copyRows(source, pageRow, into, <usize>size, rows, size);
+    copyRows(source, pageRow, into, <usize>size, rows, size);
     into += (<usize>(rows * size)) << 2;
     from += rows;
     count -= rows;

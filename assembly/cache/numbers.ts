@@ -13,7 +13,9 @@
 import { NumbersKind } from "../kinds";
 
 const BLOCK: i32 = 32;
-const BLOCK_BYTES: usize = 20;
+export const BLOCK_BYTES: usize = 20;
+/** Before the numbers of a row or block. */
+export const SCALE: usize = 4;
 
 /** Stores `size` floats as a row. */
 export function encodeRow(numbers: i32, source: usize, size: i32, row: usize): void {
@@ -59,7 +61,7 @@ function inverseOf(scale: f32): f32 {
   return abs<f32>(inverse) < <f32>Infinity ? inverse : <f32>0;
 }
 
-function magnitude(source: usize, size: i32): f32 {
+export function magnitude(source: usize, size: i32): f32 {
   const whole = (<usize>size) & ~3;
   let most = f32x4.splat(0);
   for (let i: usize = 0; i < whole; i += 4) {
@@ -76,20 +78,44 @@ function magnitude(source: usize, size: i32): f32 {
 }
 
 function encodeBlock(source: usize, size: i32, block: usize): void {
-  let largest: f32 = 0;
-  let finite = true;
-  for (let i: usize = 0; i < <usize>size; i++) {
-    const x = load<f32>(source + (i << 2));
-    finite = finite && x - x == 0;
-    if (abs(x) > abs(largest)) largest = x;
-  }
+  const most = magnitude(source, size);
+  const finite = most - most == 0;
+  // The first that is as large, with its sign.
+  let at = source;
+  while (finite && abs(load<f32>(at)) != most) at += 4;
+  const largest = load<f32>(at);
   const scale: f32 = finite ? (largest ? largest / -8 : 0) : <f32>NaN;
   store<f32>(block, scale);
   const inverse = inverseOf(finite ? scale : <f32>0);
+  if (size == BLOCK) {
+    const high = i8x16.shl(nibbles(source + 64, inverse), 4);
+    v128.store(block, v128.or(nibbles(source, inverse), high), 4);
+    return;
+  }
   for (let i: usize = 0; i < 16; i++) {
     const low = nibble(source, i, size, inverse);
     store<u8>(block + i, low | (nibble(source, i + 16, size, inverse) << 4), 4);
   }
+}
+
+/** Sixteen numbers, as nibble. */
+// @ts-ignore: decorator
+@inline
+function nibbles(source: usize, inverse: f32): v128 {
+  const low = i16x8.narrow_i32x4_s(fourNibbles(source, inverse), fourNibbles(source + 16, inverse));
+  source += 32;
+  const high = i16x8.narrow_i32x4_s(
+    fourNibbles(source, inverse),
+    fourNibbles(source + 16, inverse),
+  );
+  return i8x16.min_u(i8x16.narrow_i16x8_u(low, high), i8x16.splat(15));
+}
+
+// @ts-ignore: decorator
+@inline
+function fourNibbles(source: usize, inverse: f32): v128 {
+  const scaled = f32x4.mul(v128.load(source), f32x4.splat(inverse));
+  return i32x4.trunc_sat_f32x4_s(f32x4.add(scaled, f32x4.splat(8.5)));
 }
 
 /** 8 stands for 0. */

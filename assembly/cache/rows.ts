@@ -42,14 +42,6 @@ export function read(frame: PagesFrame): void {
   }
 }
 
-/** Queries that meet transformed keys: `rows` rows end to end, from key into value. */
-export function transform(frame: PagesFrame): void {
-  const size = frame.headSize;
-  memory.copy(frame.value, frame.key, (<usize>frame.rows * <usize>size) << 2);
-  for (let i = 0; i < frame.rows; i++)
-    hadamard(frame.value + ((<usize>i * <usize>size) << 2), size);
-}
-
 // @ts-ignore: decorator
 @inline
 function isTransformed(frame: PagesFrame): bool {
@@ -64,8 +56,7 @@ function encode(frame: PagesFrame, s: Segment, head: i32, key: usize, value: usi
     let row = key;
     if (isTransformed(frame)) {
       row = frame.scratch;
-      memory.copy(row, key, (<usize>size) << 2);
-      shrink(row, size);
+      shrink(key, size, row);
       hadamard(row, size);
     }
     encodeRow(frame.numbers, row, size, keys);

@@ -29,7 +29,7 @@ function rowBlocks(frame: LinearFrame): i32 {
 }
 
 /** Columns of an item: some milliseconds at most, and with threads enough items for all. */
-function itemColumns(frame: LinearFrame): i32 {
+export function itemColumns(frame: LinearFrame): i32 {
   const columns = frame.columns;
   const most = <i32>(PART / (<i64>LINEAR_ROWS * max(frame.depth, 1)));
   const threads = frame.threads;
@@ -40,7 +40,7 @@ function itemColumns(frame: LinearFrame): i32 {
 
 // @ts-ignore: decorator
 @inline
-function columnItems(frame: LinearFrame): i32 {
+export function columnItems(frame: LinearFrame): i32 {
   const columns = itemColumns(frame);
   return (frame.columns + columns - 1) / columns;
 }

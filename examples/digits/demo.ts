@@ -5,6 +5,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
+import { blocks } from "wasm-attention/blocks";
 import { positions } from "wasm-attention/positions";
 import { training as gradients } from "wasm-attention/training";
 import { commandLine, wholeNumber } from "../arguments";
@@ -32,7 +33,7 @@ const percent = (part: number, all: number) => pc.bold(`${((100 * part) / all).t
 const attention = await createAttention({
   threads: "auto",
   reproducible: true,
-  extensions: [positions, gradients],
+  extensions: [blocks, positions, gradients],
 });
 const training = readDigits("train");
 const test = readDigits("test");

@@ -42,12 +42,12 @@ export class DigitTransformer {
   readonly #norm: LayerNorm;
   readonly #head: Linear;
 
-  constructor(attention: Attention<"training">, random: Random) {
+  constructor(attention: Attention<"blocks" | "training">, random: Random) {
     this.#embed = new Linear(attention, PATCH_PIXELS, SIZE, random);
     // A variance of 1, as the patches have: where one lies matters as much as what is in it.
     this.#start = parameter([TOKENS, SIZE], random, Math.sqrt(3));
     this.#blocks = Array.from({ length: LAYERS }, () => new Block(attention, SHAPE, random));
-    this.#norm = new LayerNorm(SIZE, random);
+    this.#norm = new LayerNorm(attention, SIZE, random);
     this.#head = new Linear(attention, SIZE, CLASSES, random);
     this.parameters = [
       this.#start,

@@ -1,7 +1,7 @@
 // Learning the digits: batches in a shuffled order, the loss, its gradient, Adam.
 
 import type { Attention, Tensor } from "wasm-attention";
-import { Adam, crossEntropy, rateAt } from "../training/block";
+import { Adam, lossOf, rateAt } from "../training/block";
 import { type Random, shuffle } from "../training/random";
 import { type Digits, patchesOf } from "./images";
 import { CLASSES, type DigitTransformer } from "./model";
@@ -26,7 +26,7 @@ export interface Progress {
 
 /** Trains; stops after each step to say how it went. */
 export function* train(
-  attention: Attention<"positions" | "training">,
+  attention: Attention<"blocks" | "positions" | "training">,
   model: DigitTransformer,
   digits: Digits,
   { steps, batch, rate }: Course,
@@ -45,7 +45,7 @@ export function* train(
     next += batch;
     const { logits } = model.forward(patchesOf(digits, indices), { record: true });
     const targets = Int32Array.from(indices, (index) => digits.labels[index]);
-    const { loss, gradient } = crossEntropy(attention, logits, targets);
+    const { loss, gradient } = lossOf(attention, logits, targets);
     model.backward(gradient);
     adam.step(rateAt(attention, step, schedule));
     model.update();

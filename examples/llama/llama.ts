@@ -9,7 +9,7 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
-import { type AttentionCache, createCache } from "wasm-attention/cache";
+import { type AttentionCache, type CacheNumbers, createCache } from "wasm-attention/cache";
 import { add } from "../semantic-search/blocks";
 import { type Checkpoint, type LlamaConfig, weightOf } from "./checkpoint";
 
@@ -56,8 +56,9 @@ export class Llama {
     this.output = prepare(checkpoint.weights.has("output.weight") ? "output" : "token_embd");
   }
 
-  begin(): LlamaText {
-    return new LlamaText(this);
+  /** A text without a token; `numbers` is how its keys and values are kept. */
+  begin(numbers: CacheNumbers = "float32"): LlamaText {
+    return new LlamaText(this, numbers);
   }
 
   dispose(): void {
@@ -72,7 +73,7 @@ export class LlamaText {
   /** One for each layer; it turns keys and queries by their positions. */
   readonly #caches: readonly AttentionCache[];
 
-  constructor(model: Llama) {
+  constructor(model: Llama, numbers: CacheNumbers) {
     const { heads, keyValueHeads, size, layers, pairing, ropeBase: base } = model.config;
     this.#model = model;
     this.#caches = Array.from({ length: layers }, () =>
@@ -80,6 +81,7 @@ export class LlamaText {
         keyValueHeads,
         headSize: size / heads,
         rotary: { pairing, base },
+        numbers,
       }),
     );
   }
@@ -109,6 +111,11 @@ export class LlamaText {
     });
     const { data: logits } = linear(attention, rmsNorm(x, norm, epsilon), output);
     return tensor(logits, [ids.length, config.vocabulary]);
+  }
+
+  /** Bytes of all keys and values. */
+  get bytes(): number {
+    return this.#caches.reduce((sum, { memory }) => sum + memory.bytes, 0);
   }
 
   dispose(): void {

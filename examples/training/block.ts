@@ -1,12 +1,19 @@
-// What training a transformer needs besides attention and projections: layer normalisation, an
-// activation, embeddings, cross-entropy and Adam, each with its gradient.
+// What training a transformer needs besides its layers: a norm, embeddings and a loss on
+// wasm-attention/blocks, the rate of learning, and Adam.
 //
 // A learnt layer keeps what its last `forward` saw until `backward`, and adds to its parameters'
-// gradients. Only + − × ÷ and √ are used, which every engine rounds alike; exponentials,
+// gradients. Only + − × ÷ and √ are used here, which every engine rounds alike; exponentials,
 // logarithms and cosines come from wasm-attention. So a reproducible engine gives reproducible
 // training.
 
 import type { Attention, Tensor } from "wasm-attention";
+import {
+  crossEntropy,
+  embedding,
+  embeddingBackward,
+  layerNorm,
+  layerNormBackward,
+} from "wasm-attention/blocks";
 import { sinusoidalPositions } from "wasm-attention/positions";
 import type { Random } from "./random";
 
@@ -27,25 +34,10 @@ export function parameter(
   return { data, dims, gradient: new Float32Array(elements) };
 }
 
-/** x + y, in x. */
-export function add(x: Tensor, y: Tensor): Tensor {
-  const [a, b] = [x.data, y.data];
-  for (let i = 0; i < a.length; i++) a[i] += b[i];
-  return x;
-}
-
-/** max(x, 0), in place. */
-export function relu(x: Tensor): Tensor {
-  const { data } = x;
-  for (let i = 0; i < data.length; i++) if (data[i] < 0) data[i] = 0;
-  return x;
-}
-
-/** The gradient of relu's input, in that of its `output`. */
-export function reluBackward(gradient: Tensor, output: Tensor): Tensor {
-  const [dy, y] = [gradient.data, output.data];
-  for (let i = 0; i < y.length; i++) if (y[i] <= 0) dy[i] = 0;
-  return gradient;
+/** Adds a gradient to a parameter's. */
+export function gather(parameter: Parameter, gradient: Tensor | undefined): void {
+  const [sum, { data }] = [parameter.gradient, gradient as Tensor];
+  for (let i = 0; i < sum.length; i++) sum[i] += data[i];
 }
 
 /** (x − mean) / √(variance + epsilon) · scale + bias over the last axis (Ba et al. 2016). */
@@ -53,66 +45,32 @@ export class LayerNorm {
   readonly scale: Parameter;
   readonly bias: Parameter;
   readonly parameters: readonly Parameter[];
-  #normalised = new Float32Array();
-  #factors = new Float32Array();
+  readonly #attention: Attention<"blocks">;
+  #input: Tensor | undefined;
 
-  constructor(size: number, random: Random) {
+  constructor(attention: Attention<"blocks">, size: number, random: Random) {
+    this.#attention = attention;
     this.scale = parameter([size], random, 0, 1);
     this.bias = parameter([size], random, 0);
     this.parameters = [this.scale, this.bias];
   }
 
-  forward({ data: x, dims }: Tensor, epsilon = 1e-5): Tensor {
-    const [scale, bias] = [this.scale.data, this.bias.data];
-    const size = scale.length;
-    const result = new Float32Array(x.length);
-    const normalised = new Float32Array(x.length);
-    const factors = new Float32Array(x.length / size);
-    for (let row = 0; row < x.length; row += size) {
-      let mean = 0;
-      for (let i = 0; i < size; i++) mean += x[row + i];
-      mean /= size;
-      let squares = 0;
-      for (let i = 0; i < size; i++) squares += (x[row + i] - mean) * (x[row + i] - mean);
-      const factor = 1 / Math.sqrt(squares / size + epsilon);
-      factors[row / size] = factor;
-      for (let i = 0; i < size; i++) {
-        const value = (x[row + i] - mean) * factor;
-        normalised[row + i] = value;
-        result[row + i] = value * scale[i] + bias[i];
-      }
-    }
-    this.#normalised = normalised;
-    this.#factors = factors;
-    return { data: result, dims };
+  forward(x: Tensor): Tensor {
+    this.#input = x;
+    const options = { weight: this.scale, bias: this.bias };
+    return layerNorm(this.#attention, x, options).output;
   }
 
-  /** dx = factor · (g − mean(g) − x̂ · mean(g · x̂)) with g = dy · scale. */
-  backward({ data: dy, dims }: Tensor): Tensor {
-    const { data: scale, gradient: scaleGradient } = this.scale;
-    const biasGradient = this.bias.gradient;
-    const normalised = this.#normalised;
-    const size = scale.length;
-    const result = new Float32Array(dy.length);
-    for (let row = 0; row < dy.length; row += size) {
-      let mean = 0;
-      let along = 0;
-      for (let i = 0; i < size; i++) {
-        const given = dy[row + i];
-        const value = normalised[row + i];
-        scaleGradient[i] += given * value;
-        biasGradient[i] += given;
-        mean += given * scale[i];
-        along += given * scale[i] * value;
-      }
-      mean /= size;
-      along /= size;
-      const factor = this.#factors[row / size];
-      for (let i = 0; i < size; i++) {
-        result[row + i] = factor * (dy[row + i] * scale[i] - mean - normalised[row + i] * along);
-      }
-    }
-    return { data: result, dims };
+  backward(gradient: Tensor): Tensor {
+    const { inputGradient, weightGradient, biasGradient } = layerNormBackward(
+      this.#attention,
+      gradient,
+      this.#input as Tensor,
+      { weight: this.scale, bias: this.bias },
+    );
+    gather(this.scale, weightGradient);
+    gather(this.bias, biasGradient);
+    return inputGradient;
   }
 }
 
@@ -120,39 +78,37 @@ export class LayerNorm {
 export class Embedding {
   readonly table: Parameter;
   readonly parameters: readonly Parameter[];
+  readonly #attention: Attention<"blocks">;
+  readonly #scale: number;
   #ids: Int32Array = new Int32Array();
 
-  constructor(count: number, size: number, random: Random) {
+  constructor(attention: Attention<"blocks">, count: number, size: number, random: Random) {
+    this.#attention = attention;
     // A variance of 1 / size: positions and embeddings are scaled by √size alike.
     this.table = parameter([count, size], random, Math.sqrt(3 / size));
+    this.#scale = Math.sqrt(size);
     this.parameters = [this.table];
   }
 
   /** ids [batch · length] → √size · row, and a position's row of `positions`: [batch, length, size]. */
   forward(ids: Int32Array, batch: number, positions?: Tensor): Tensor {
-    const { data: table, dims } = this.table;
-    const size = dims[1];
-    const length = ids.length / batch;
-    const factor = Math.sqrt(size);
-    const added = positions?.data;
-    const data = new Float32Array(ids.length * size);
-    for (let row = 0; row < ids.length; row++) {
-      const from = ids[row] * size;
-      const position = (row % length) * size;
-      for (let i = 0; i < size; i++) {
-        data[row * size + i] = factor * table[from + i] + (added?.[position + i] ?? 0);
-      }
-    }
+    const dims = [batch, ids.length / batch];
+    const options = { scale: this.#scale };
+    const x = embedding(this.#attention, this.table, { data: ids, dims }, options);
+    const added = positions?.data ?? new Float32Array();
+    for (let i = 0; added.length && i < x.data.length; i++) x.data[i] += added[i % added.length];
     this.#ids = ids;
-    return { data, dims: [batch, length, size] };
+    return x;
   }
 
-  backward({ data: dy }: Tensor): void {
-    const { gradient, dims } = this.table;
-    const size = dims[1];
-    const factor = Math.sqrt(size);
-    this.#ids.forEach((id, row) => {
-      for (let i = 0; i < size; i++) gradient[id * size + i] += factor * dy[row * size + i];
+  backward({ data, dims }: Tensor): void {
+    const { gradient } = this.table;
+    const rows = { data, dims: [this.#ids.length, dims.at(-1) as number] };
+    embeddingBackward(this.#attention, rows, this.#ids, {
+      count: this.table.dims[0],
+      scale: this.#scale,
+      out: gradient,
+      accumulate: true,
     });
   }
 }
@@ -165,34 +121,11 @@ export interface Loss {
 }
 
 /** logits [..., classes], a class for each row or −1 for a row that does not count. */
-export function crossEntropy(
-  attention: Attention<"positions">,
-  logits: Tensor,
-  targets: Int32Array,
-): Loss {
-  const rows = targets.length;
-  const classes = logits.data.length / rows;
-  // Softmax is attention whose scores are all mask: queries and keys are 0.
-  const zeros = (count: number) => ({ data: new Float32Array(count), dims: [count, 1] });
-  const { weights, logSumExp } = attention.attend(zeros(rows), zeros(classes), zeros(classes), {
-    mask: { data: logits.data, dims: [rows, classes] },
-    weights: true,
-    logSumExp: true,
-  });
-  const gradient = (weights as Tensor).data;
-  const counted = targets.reduce((sum, target) => sum + (target < 0 ? 0 : 1), 0);
-  let loss = 0;
-  targets.forEach((target, row) => {
-    const from = row * classes;
-    if (target < 0) {
-      gradient.fill(0, from, from + classes);
-      return;
-    }
-    loss += (logSumExp as Tensor).data[row] - logits.data[from + target];
-    gradient[from + target] -= 1;
-    for (let i = from; i < from + classes; i++) gradient[i] /= counted;
-  });
-  return { loss: loss / counted, gradient: { data: gradient, dims: logits.dims } };
+export function lossOf(attention: Attention<"blocks">, logits: Tensor, targets: Int32Array): Loss {
+  const rows = { data: logits.data, dims: [targets.length, logits.dims.at(-1) as number] };
+  const options = { ignoreIndex: -1, gradient: true } as const;
+  const { loss, gradient } = crossEntropy(attention, rows, targets, options);
+  return { loss, gradient: { data: gradient.data, dims: logits.dims } };
 }
 
 export interface Schedule {

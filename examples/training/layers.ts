@@ -1,18 +1,25 @@
-// Learnt layers on wasm-attention's own calls: a projection, multi-head attention, and the
-// feed-forward part of a block.
+// Learnt layers on wasm-attention's own: a projection, and pre-norm blocks of an encoder and a decoder.
 
 import {
   type Attention,
-  type LayerOptions,
-  type LayerRecord,
+  type LayerWeights,
   linear,
-  MultiHeadAttention,
   type PreparedLinear,
   prepareLinear,
   type Tensor,
 } from "wasm-attention";
-import { linearBackward, multiHeadBackward } from "wasm-attention/training";
-import { add, LayerNorm, type Parameter, parameter, relu, reluBackward } from "./block";
+import {
+  type DecoderForwardOptions,
+  type EncoderForwardOptions,
+  TransformerDecoderLayer,
+  TransformerEncoderLayer,
+  type TransformerRecord,
+  type TransformerResult,
+  type TransformerWeightGradients,
+  transformerBackward,
+} from "wasm-attention/blocks";
+import { linearBackward } from "wasm-attention/training";
+import { gather, type Parameter, parameter } from "./block";
 import type { Random } from "./random";
 
 /** Glorot and Bengio 2010: uniform in ±√(6 / (in + out)). */
@@ -68,104 +75,38 @@ export class Linear {
 
 const PROJECTIONS = ["query", "key", "value", "output"] as const;
 
-/** Self-attention, or attention to a memory; its weights are learnt. */
-export class Heads {
-  readonly parameters: readonly Parameter[];
-  readonly #layer: MultiHeadAttention;
-  readonly #weights: Parameter[];
-  readonly #biases: Parameter[];
-  #record: LayerRecord | undefined;
-
-  constructor(attention: Attention<"training">, size: number, heads: number, random: Random) {
-    this.#weights = PROJECTIONS.map(() => weight(size, size, random));
-    this.#biases = PROJECTIONS.map(() => parameter([size], random, 0));
-    this.parameters = [...this.#weights, ...this.#biases];
-    this.#layer = new MultiHeadAttention(attention, { heads }, this.#projections());
-  }
-
-  /** With `record: true` for `backward`. */
-  forward(x: Tensor, memory: Tensor | undefined, options: LayerOptions) {
-    this.#record?.dispose();
-    const result = this.#layer.forward({ query: x, key: memory }, options);
-    this.#record = result.record;
-    return result;
-  }
-
-  /** Gradients of x and of the memory. */
-  backward(gradient: Tensor): { x: Tensor; memory: Tensor | undefined } {
-    const place = (i: number) => ({
-      weight: this.#weights[i].gradient,
-      bias: this.#biases[i].gradient,
-    });
-    const weights = { query: place(0), key: place(1), value: place(2), output: place(3) };
-    const { queryGradient, keyGradient } = multiHeadBackward(
-      this.#layer,
-      gradient,
-      this.#record as LayerRecord,
-      { out: { weights }, accumulate: true },
-    );
-    return { x: queryGradient, memory: keyGradient };
-  }
-
-  update(): void {
-    this.#layer.update(this.#projections());
-  }
-
-  dispose(): void {
-    this.#record?.dispose();
-    this.#layer.dispose();
-  }
-
-  #projections() {
-    const projection = (i: number) => ({
-      weight: this.#weights[i],
-      order: "in,out" as const,
-      bias: this.#biases[i].data,
-    });
-    return {
-      query: projection(0),
-      key: projection(1),
-      value: projection(2),
-      output: projection(3),
-    };
-  }
+/** A matrix and its bias, or the factors and addends of a norm. */
+interface Pair {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
 }
 
-/** x + contract(relu(expand(norm(x)))). */
-export class FeedForward {
-  readonly parameters: readonly Parameter[];
-  readonly #norm: LayerNorm;
-  readonly #expand: Linear;
-  readonly #contract: Linear;
-  #hidden: Tensor | undefined;
+const pair = (weight: Parameter, bias: Parameter) => ({ weight, order: "in,out" as const, bias });
 
-  constructor(attention: Attention<"training">, size: number, hidden: number, random: Random) {
-    this.#norm = new LayerNorm(size, random);
-    this.#expand = new Linear(attention, size, hidden, random);
-    this.#contract = new Linear(attention, hidden, size, random);
-    this.parameters = [this.#norm, this.#expand, this.#contract].flatMap((part) => part.parameters);
-  }
+const matrix = (inputs: number, outputs: number, random: Random) =>
+  pair(weight(inputs, outputs, random), parameter([outputs], random, 0));
 
-  forward(x: Tensor): Tensor {
-    this.#hidden = relu(this.#expand.forward(this.#norm.forward(x)));
-    return add(this.#contract.forward(this.#hidden), x);
-  }
+const norm = (size: number, random: Random): Pair => ({
+  weight: parameter([size], random, 0, 1),
+  bias: parameter([size], random, 0),
+});
 
-  backward(gradient: Tensor): Tensor {
-    const hidden = reluBackward(this.#contract.backward(gradient), this.#hidden as Tensor);
-    return add(this.#norm.backward(this.#expand.backward(hidden)), gradient);
-  }
+const both = ({ weight, bias }: Pair) => [weight, bias];
 
-  update(): void {
-    this.#expand.update();
-    this.#contract.update();
-  }
+type Four = Record<keyof LayerWeights, ReturnType<typeof pair>>;
 
-  dispose(): void {
-    this.#expand.dispose();
-    this.#contract.dispose();
-  }
+/** The four projections of an attention; weights come before biases. */
+function projections(size: number, random: Random): Four {
+  const weights = PROJECTIONS.map(() => weight(size, size, random));
+  const biases = PROJECTIONS.map(() => parameter([size], random, 0));
+  const four = PROJECTIONS.map((name, i) => [name, pair(weights[i], biases[i])]);
+  return Object.fromEntries(four) as Four;
 }
+
+const parametersOf = (four: Four) => [
+  ...PROJECTIONS.map((name) => four[name].weight),
+  ...PROJECTIONS.map((name) => four[name].bias),
+];
 
 export interface BlockShape {
   readonly size: number;
@@ -174,42 +115,125 @@ export interface BlockShape {
   readonly hidden: number;
 }
 
-/** x + heads(norm(x)), then the feed-forward part: a pre-norm block. */
+/** x + heads(norm(x)), then x + contract(relu(expand(norm(x)))): a pre-norm block. */
 export class Block {
   readonly parameters: readonly Parameter[];
-  readonly #norm: LayerNorm;
-  readonly #heads: Heads;
-  readonly #feedForward: FeedForward;
+  readonly #weights;
+  readonly #layer: TransformerEncoderLayer;
+  #record: TransformerRecord | undefined;
 
   constructor(
-    attention: Attention<"training">,
+    attention: Attention<"blocks" | "training">,
     { size, heads, hidden }: BlockShape,
     random: Random,
   ) {
-    this.#norm = new LayerNorm(size, random);
-    this.#heads = new Heads(attention, size, heads, random);
-    this.#feedForward = new FeedForward(attention, size, hidden, random);
-    const parts = [this.#norm, this.#heads, this.#feedForward];
-    this.parameters = parts.flatMap((part) => part.parameters);
+    const norm1 = norm(size, random);
+    const selfAttention = projections(size, random);
+    const norm2 = norm(size, random);
+    const [linear1, linear2] = [matrix(size, hidden, random), matrix(hidden, size, random)];
+    this.#weights = { selfAttention, linear1, linear2, norm1, norm2 };
+    this.parameters = [
+      ...[both(norm1), parametersOf(selfAttention), both(norm2)],
+      ...[both(linear1), both(linear2)],
+    ].flat();
+    const config = { heads, normFirst: true } as const;
+    this.#layer = new TransformerEncoderLayer(attention, config, this.#weights);
   }
 
-  forward(x: Tensor, options: LayerOptions): { output: Tensor; weights?: Tensor } {
-    const { output, weights } = this.#heads.forward(this.#norm.forward(x), undefined, options);
-    return { output: this.#feedForward.forward(add(output, x)), ...(weights && { weights }) };
+  /** With `record: true` for `backward`. */
+  forward(x: Tensor, options: EncoderForwardOptions): TransformerResult {
+    this.#record?.dispose();
+    const result: TransformerResult = this.#layer.forward(x, options);
+    this.#record = result.record;
+    return result;
   }
 
   backward(gradient: Tensor): Tensor {
-    const middle = this.#feedForward.backward(gradient);
-    return add(this.#norm.backward(this.#heads.backward(middle).x), middle);
+    const record = this.#record as TransformerRecord;
+    const { inputGradient, weights } = transformerBackward(this.#layer, gradient, record);
+    gatherAll(this.#weights, weights);
+    return inputGradient;
   }
 
+  /** After the parameters have moved. */
   update(): void {
-    this.#heads.update();
-    this.#feedForward.update();
+    this.#layer.update(this.#weights);
   }
 
   dispose(): void {
-    this.#heads.dispose();
-    this.#feedForward.dispose();
+    this.#record?.dispose();
+    this.#layer.dispose();
+  }
+}
+
+/** A block that also attends to a memory, between its two parts. */
+export class DecoderBlock {
+  readonly parameters: readonly Parameter[];
+  readonly #weights;
+  readonly #layer: TransformerDecoderLayer;
+  #record: TransformerRecord | undefined;
+
+  constructor(
+    attention: Attention<"blocks" | "training">,
+    { size, heads, hidden }: BlockShape,
+    random: Random,
+  ) {
+    const norm1 = norm(size, random);
+    const selfAttention = projections(size, random);
+    const norm2 = norm(size, random);
+    const crossAttention = projections(size, random);
+    const norm3 = norm(size, random);
+    const [linear1, linear2] = [matrix(size, hidden, random), matrix(hidden, size, random)];
+    this.#weights = { selfAttention, crossAttention, linear1, linear2, norm1, norm2, norm3 };
+    this.parameters = [
+      ...[both(norm1), parametersOf(selfAttention)],
+      ...[both(norm2), parametersOf(crossAttention)],
+      ...[both(norm3), both(linear1), both(linear2)],
+    ].flat();
+    const config = { heads, normFirst: true } as const;
+    this.#layer = new TransformerDecoderLayer(attention, config, this.#weights);
+  }
+
+  /** With `record: true` for `backward`; without a memory where `options.cross.cache` has it. */
+  forward(
+    x: Tensor,
+    memory: Tensor | undefined,
+    options: DecoderForwardOptions,
+  ): TransformerResult {
+    this.#record?.dispose();
+    const result: TransformerResult = this.#layer.forward(x, memory, options);
+    this.#record = result.record;
+    return result;
+  }
+
+  /** Gradients of x and of the memory. */
+  backward(gradient: Tensor): { x: Tensor; memory: Tensor } {
+    const record = this.#record as TransformerRecord;
+    const back = transformerBackward(this.#layer, gradient, record);
+    gatherAll(this.#weights, back.weights);
+    return { x: back.inputGradient, memory: back.memoryGradient as Tensor };
+  }
+
+  update(): void {
+    this.#layer.update(this.#weights);
+  }
+
+  dispose(): void {
+    this.#record?.dispose();
+    this.#layer.dispose();
+  }
+}
+
+type Learnt = Readonly<Record<string, Pair | Four>>;
+
+function gatherAll(parameters: Learnt, gradients: TransformerWeightGradients): void {
+  const gatherPair = (parameter: Pair, gradient: { weight?: Tensor; bias?: Tensor }) => {
+    gather(parameter.weight, gradient.weight);
+    gather(parameter.bias, gradient.bias);
+  };
+  for (const [name, parameter] of Object.entries(parameters)) {
+    const gradient = gradients[name as keyof TransformerWeightGradients];
+    if ("weight" in parameter) gatherPair(parameter, gradient as Pair);
+    else for (const each of PROJECTIONS) gatherPair(parameter[each], (gradient as Four)[each]);
   }
 }

@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
+import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { training as gradients } from "wasm-attention/training";
@@ -20,7 +21,7 @@ const folder = fileURLToPath(new URL("../../build/translation/", import.meta.url
 
 const attention = await createAttention({
   reproducible: !fast,
-  extensions: [positions, gradients, cache],
+  extensions: [blocks, positions, gradients, cache],
 });
 const training = new Training(attention, corpus, seed);
 const { source, target } = training;

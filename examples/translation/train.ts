@@ -31,11 +31,11 @@ export class Training {
   readonly corpus: Corpus;
   readonly source: Pieces;
   readonly target: Pieces;
-  readonly #attention: Attention<"cache" | "positions" | "training">;
+  readonly #attention: Attention<"blocks" | "cache" | "positions" | "training">;
   readonly #random: Random;
 
   constructor(
-    attention: Attention<"cache" | "positions" | "training">,
+    attention: Attention<"blocks" | "cache" | "positions" | "training">,
     corpus: Corpus,
     seed: number,
   ) {

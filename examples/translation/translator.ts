@@ -4,8 +4,8 @@
 import { type Attention, type Tensor, tensor } from "wasm-attention";
 import { createCache } from "wasm-attention/cache";
 import { sinusoidalPositions } from "wasm-attention/positions";
-import { add, crossEntropy, Embedding, LayerNorm, type Parameter } from "../training/block";
-import { FeedForward, Heads, Linear } from "../training/layers";
+import { Embedding, LayerNorm, lossOf, type Parameter } from "../training/block";
+import { Block, DecoderBlock, Linear } from "../training/layers";
 import type { Random } from "../training/random";
 import { type Beam, type Decoder, searchBeams } from "../write/generate";
 import { greedy } from "../write/sampling";
@@ -14,6 +14,7 @@ import { BEGIN, END, PADDING } from "./pieces";
 const SIZE = 64;
 const HEADS = 4;
 const HIDDEN = 128;
+const SHAPE = { size: SIZE, heads: HEADS, hidden: HIDDEN };
 
 /** Sequences of ids, padded to the longest. */
 interface Rows {
@@ -23,44 +24,35 @@ interface Rows {
 
 export class Translator {
   readonly parameters: readonly Parameter[];
-  readonly #attention: Attention<"cache" | "positions" | "training">;
+  readonly #attention: Attention<"blocks" | "cache" | "positions" | "training">;
   readonly #embedSource: Embedding;
-  readonly #encoder: Residual;
-  readonly #encoderFeed: FeedForward;
+  readonly #encoder: Block;
   readonly #memoryNorm: LayerNorm;
   readonly #embedTarget: Embedding;
-  readonly #decoder: Residual;
-  readonly #cross: Residual;
-  readonly #decoderFeed: FeedForward;
+  readonly #decoder: DecoderBlock;
   readonly #outputNorm: LayerNorm;
   readonly #output: Linear;
 
   constructor(
-    attention: Attention<"cache" | "positions" | "training">,
+    attention: Attention<"blocks" | "cache" | "positions" | "training">,
     sources: number,
     targets: number,
     random: Random,
   ) {
     this.#attention = attention;
-    this.#embedSource = new Embedding(sources, SIZE, random);
-    this.#encoder = new Residual(attention, random);
-    this.#encoderFeed = new FeedForward(attention, SIZE, HIDDEN, random);
-    this.#memoryNorm = new LayerNorm(SIZE, random);
-    this.#embedTarget = new Embedding(targets, SIZE, random);
-    this.#decoder = new Residual(attention, random);
-    this.#cross = new Residual(attention, random);
-    this.#decoderFeed = new FeedForward(attention, SIZE, HIDDEN, random);
-    this.#outputNorm = new LayerNorm(SIZE, random);
+    this.#embedSource = new Embedding(attention, sources, SIZE, random);
+    this.#encoder = new Block(attention, SHAPE, random);
+    this.#memoryNorm = new LayerNorm(attention, SIZE, random);
+    this.#embedTarget = new Embedding(attention, targets, SIZE, random);
+    this.#decoder = new DecoderBlock(attention, SHAPE, random);
+    this.#outputNorm = new LayerNorm(attention, SIZE, random);
     this.#output = new Linear(attention, SIZE, targets, random);
     this.parameters = [
       this.#embedSource,
       this.#encoder,
-      this.#encoderFeed,
       this.#memoryNorm,
       this.#embedTarget,
       this.#decoder,
-      this.#cross,
-      this.#decoderFeed,
       this.#outputNorm,
       this.#output,
     ].flatMap(({ parameters }) => parameters);
@@ -75,7 +67,7 @@ export class Translator {
     );
     const memory = this.#encode(source, true);
     const { logits } = this.#decode(target, memory, source.lengths, { record: true });
-    const { loss, gradient } = crossEntropy(this.#attention, logits, wanted);
+    const { loss, gradient } = lossOf(this.#attention, logits, wanted);
     this.#backward(gradient);
     return loss;
   }
@@ -114,40 +106,50 @@ export class Translator {
 
   /** The likeliest of several translations that are written side by side, the best first. */
   translateBeams(source: readonly number[], beams: number, most: number): readonly Beam[] {
-    const decoder = this.begin(Array.from({ length: beams }, () => [...source]));
+    const decoder = this.begin([source], beams);
     const wanted = { beams, ids: [BEGIN], length: most, end: END };
     const found = [...searchBeams(decoder, wanted)].at(-1) ?? [];
     decoder.dispose();
     return found;
   }
 
-  /** Translations of the sources, each empty yet; keys and values of what is written are kept. */
-  begin(sources: readonly number[][]): Decoder & { dispose(): void } {
+  /**
+   * Translations of the sources, each empty yet, or several of one. Keys and values of what is written are
+   * kept, and those of the sources, which are projected once.
+   */
+  begin(
+    sources: readonly (readonly number[])[],
+    texts = sources.length,
+  ): Decoder & { dispose(): void } {
     const attention = this.#attention;
     const { ids, lengths } = pad(sources);
-    const { data, dims } = this.#encode({ ids, lengths }, false);
-    const cache = createCache(attention, {
-      keyValueHeads: HEADS,
-      headSize: SIZE / HEADS,
-      sequences: lengths.length,
-    });
+    const sizes = { keyValueHeads: HEADS, headSize: SIZE / HEADS, sequences: texts };
+    const cache = createCache(attention, sizes);
+    const source = createCache(attention, { ...sizes, cross: true });
+    const memory = this.#encode({ ids, lengths }, false);
     const append = (ids: readonly (readonly number[])[]) => {
       const [batch, length] = [ids.length, ids[0].length];
       const positions = Array.from({ length }, (_, i) => cache.length() + i);
       const table = sinusoidalPositions(attention, { positions, size: SIZE });
       const y = this.#embedTarget.forward(Int32Array.from(ids.flat()), batch, table);
       const sequences = [...ids.keys()];
-      const self = this.#decoder.forward(y, undefined, { cache, sequences });
-      const memory = tensor(data.subarray(0, batch * dims[1] * SIZE), [batch, dims[1], SIZE]);
-      const across = { keyLengths: lengths.slice(0, batch) };
-      const cross = this.#cross.forward(self.output, memory, across);
-      const top = this.#outputNorm.forward(this.#decoderFeed.forward(cross.output));
-      return { logits: lastRows(this.#output.forward(top)) };
+      const across = { cache: source, sequences };
+      const known = source.length() > 0;
+      const { output } = this.#decoder.forward(y, known ? undefined : memory, {
+        cache,
+        sequences,
+        cross: known ? across : { ...across, keyLengths: lengths },
+      });
+      return { logits: lastRows(this.#output.forward(this.#outputNorm.forward(output))) };
     };
     return {
       append,
-      reorder: (order) => cache.reorder(order, [...order.keys()]),
-      dispose: () => cache.dispose(),
+      reorder: (order) => {
+        for (const each of [cache, source]) each.reorder(order, [...order.keys()]);
+      },
+      dispose: () => {
+        for (const each of [cache, source]) each.dispose();
+      },
     };
   }
 
@@ -163,8 +165,7 @@ export class Translator {
   #encode({ ids, lengths }: Rows, record: boolean): Tensor {
     const x = this.#embedSource.forward(ids, lengths.length, this.#positions(ids, lengths));
     const inside = { keyLengths: lengths, queryLengths: lengths, record };
-    const { output } = this.#encoder.forward(x, undefined, inside);
-    return this.#memoryNorm.forward(this.#encoderFeed.forward(output));
+    return this.#memoryNorm.forward(this.#encoder.forward(x, inside).output);
   }
 
   #decode(
@@ -175,30 +176,22 @@ export class Translator {
   ) {
     const y = this.#embedTarget.forward(ids, lengths.length, this.#positions(ids, lengths));
     const inside = { causal: true, keyLengths: lengths, queryLengths: lengths, record };
-    const self = this.#decoder.forward(y, undefined, inside);
-    const across = { keyLengths, queryLengths: lengths, record, weights };
-    const cross = this.#cross.forward(self.output, memory, across);
-    const top = this.#outputNorm.forward(this.#decoderFeed.forward(cross.output));
-    return { logits: this.#output.forward(top), weights: cross.weights };
+    const cross = { keyLengths, queryLengths: lengths, weights };
+    const { output, crossWeights } = this.#decoder.forward(y, memory, { ...inside, cross });
+    const logits = this.#output.forward(this.#outputNorm.forward(output));
+    return { logits, weights: crossWeights };
   }
 
   #backward(gradient: Tensor): void {
     const top = this.#outputNorm.backward(this.#output.backward(gradient));
-    const cross = this.#cross.backward(this.#decoderFeed.backward(top));
-    this.#embedTarget.backward(this.#decoder.backward(cross.x).x);
-    const memory = this.#memoryNorm.backward(cross.memory as Tensor);
-    this.#embedSource.backward(this.#encoder.backward(this.#encoderFeed.backward(memory)).x);
+    const decoder = this.#decoder.backward(top);
+    this.#embedTarget.backward(decoder.x);
+    const memory = this.#memoryNorm.backward(decoder.memory);
+    this.#embedSource.backward(this.#encoder.backward(memory));
   }
 
   #prepared() {
-    return [
-      this.#encoder,
-      this.#encoderFeed,
-      this.#decoder,
-      this.#cross,
-      this.#decoderFeed,
-      this.#output,
-    ];
+    return [this.#encoder, this.#decoder, this.#output];
   }
 
   #positions(ids: Int32Array, lengths: readonly number[]): Tensor {
@@ -206,37 +199,6 @@ export class Translator {
       positions: ids.length / lengths.length,
       size: SIZE,
     });
-  }
-}
-
-/** x + heads(norm(x)). */
-class Residual {
-  readonly parameters: readonly Parameter[];
-  readonly #norm: LayerNorm;
-  readonly #heads: Heads;
-
-  constructor(attention: Attention<"cache" | "positions" | "training">, random: Random) {
-    this.#norm = new LayerNorm(SIZE, random);
-    this.#heads = new Heads(attention, SIZE, HEADS, random);
-    this.parameters = [...this.#norm.parameters, ...this.#heads.parameters];
-  }
-
-  forward(x: Tensor, memory: Tensor | undefined, options: Parameters<Heads["forward"]>[2]) {
-    const { output, weights } = this.#heads.forward(this.#norm.forward(x), memory, options);
-    return { output: add(output, x), weights };
-  }
-
-  backward(gradient: Tensor) {
-    const { x, memory } = this.#heads.backward(gradient);
-    return { x: add(this.#norm.backward(x), gradient), memory };
-  }
-
-  update(): void {
-    this.#heads.update();
-  }
-
-  dispose(): void {
-    this.#heads.dispose();
   }
 }
 

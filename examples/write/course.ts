@@ -16,7 +16,7 @@ export interface Course {
 
 /** Trains on the pieces of a text; yields the loss of each step. */
 export function* train(
-  attention: Attention<"positions" | "training">,
+  attention: Attention<"blocks" | "positions" | "training">,
   model: LanguageModel,
   pieces: Int32Array,
   { steps, batch, length, rate }: Course,

@@ -5,7 +5,7 @@
 
 import type { Attention } from "wasm-attention";
 import { alibiSlopes } from "wasm-attention/positions";
-import { crossEntropy, Embedding, LayerNorm, type Parameter } from "../training/block";
+import { Embedding, LayerNorm, lossOf, type Parameter } from "../training/block";
 import { Block, type BlockShape, Linear } from "../training/layers";
 import type { Random } from "../training/random";
 
@@ -17,20 +17,24 @@ export interface Shape extends BlockShape {
 export class LanguageModel {
   /** Embedding; blocks; norm; output. */
   readonly parameters: readonly Parameter[];
-  readonly #attention: Attention<"positions" | "training">;
+  readonly #attention: Attention<"blocks" | "positions" | "training">;
   readonly #alibi: { slopes: Float32Array };
   readonly #embedding: Embedding;
   readonly #blocks: readonly Block[];
   readonly #norm: LayerNorm;
   readonly #output: Linear;
 
-  constructor(attention: Attention<"positions" | "training">, shape: Shape, random: Random) {
+  constructor(
+    attention: Attention<"blocks" | "positions" | "training">,
+    shape: Shape,
+    random: Random,
+  ) {
     const { size, heads, layers, vocabulary } = shape;
     this.#attention = attention;
     this.#alibi = { slopes: alibiSlopes(heads) };
-    this.#embedding = new Embedding(vocabulary, size, random);
+    this.#embedding = new Embedding(attention, vocabulary, size, random);
     this.#blocks = Array.from({ length: layers }, () => new Block(attention, shape, random));
-    this.#norm = new LayerNorm(size, random);
+    this.#norm = new LayerNorm(attention, size, random);
     this.#output = new Linear(attention, size, vocabulary, random);
     const parts = [this.#embedding, ...this.#blocks, this.#norm, this.#output];
     this.parameters = parts.flatMap(({ parameters }) => parameters);
@@ -51,7 +55,7 @@ export class LanguageModel {
       x = block.forward(x, { causal: true, alibi: this.#alibi, record: true }).output;
     }
     const logits = this.#output.forward(this.#norm.forward(x));
-    return { logits, ...crossEntropy(this.#attention, logits, targets) };
+    return { logits, ...lossOf(this.#attention, logits, targets) };
   }
 
   /** After the parameters have moved. */

@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
+import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { training as gradients } from "wasm-attention/training";
@@ -38,7 +39,7 @@ const book = readBook();
 const attention = await createAttention({
   threads: "auto",
   reproducible: true,
-  extensions: [positions, gradients, cache],
+  extensions: [blocks, positions, gradients, cache],
 });
 const bytes = values.evaluate ? readFileSync(file("model.safetensors")) : trained();
 const writer = new Writer(attention, unpackModel(bytes));

@@ -26,6 +26,9 @@ interface Layer {
   readonly contract: PreparedLinear;
 }
 
+/** What the heads of a layer make of query, key and value [B, L, size]. */
+export type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tensor;
+
 /** What `append` gives. */
 export interface Read {
   /** [B, vocabulary] of what follows the last piece, or [B, L, vocabulary] for every one. */
@@ -62,6 +65,20 @@ export class Writer {
   /** Texts that are written side by side, each empty; `numbers` is how their keys and values are kept. */
   begin(count = 1, numbers: CacheNumbers = "float32"): Texts {
     return new Texts(this, count, numbers);
+  }
+
+  /** Logits [B, vocabulary] of what follows ids [B][L], or of `every` one [B, L, vocabulary]. */
+  read(ids: readonly (readonly number[])[], attend: Attend, every = false): Tensor {
+    const { attention, layers, norm, output } = this;
+    let x = this.embed(ids);
+    layers.forEach((layer, index) => {
+      const projected = linear(attention, layerNorm(x, layer.norm, EPSILON), layer.project);
+      const [query, key, value] = thirds(projected);
+      x = add(linear(attention, attend(index, query, key, value), layer.output), x);
+      const hidden = relu(linear(attention, layerNorm(x, layer.feedNorm, EPSILON), layer.expand));
+      x = add(linear(attention, hidden, layer.contract), x);
+    });
+    return linear(attention, layerNorm(every ? x : lastRows(x), norm, EPSILON), output);
   }
 
   dispose(): void {
@@ -151,19 +168,17 @@ export class Texts {
     ids: readonly (readonly number[])[],
     { every = false, weights = false }: { every?: boolean; weights?: boolean } = {},
   ): Read {
-    const { attention, layers, norm, output } = this.#writer;
     const attended: Tensor[] = [];
-    let x = this.#writer.embed(ids);
-    layers.forEach((layer, index) => {
-      const projected = linear(attention, layerNorm(x, layer.norm, EPSILON), layer.project);
-      const mixed = this.#attend(this.#caches[index], projected, weights);
+    const { alibi } = this.#writer;
+    const sequences = [...ids.keys()];
+    const attend: Attend = (layer, query, key, value) => {
+      const cache = this.#caches[layer];
+      cache.append(key, value, { layout: "BLE", sequences });
+      const mixed = cache.attend(query, { layout: "BLE", sequences, alibi, weights });
       if (mixed.weights) attended.push(mixed.weights);
-      x = add(linear(attention, mixed.output, layer.output), x);
-      const hidden = relu(linear(attention, layerNorm(x, layer.feedNorm, EPSILON), layer.expand));
-      x = add(linear(attention, hidden, layer.contract), x);
-    });
-    const last = every ? x : lastRows(x);
-    return { logits: linear(attention, layerNorm(last, norm, EPSILON), output), weights: attended };
+      return mixed.output;
+    };
+    return { logits: this.#writer.read(ids, attend, every), weights: attended };
   }
 
   /** Text i goes on as text order[i] was; what they have in common lies in memory once. */
@@ -173,14 +188,6 @@ export class Texts {
 
   dispose(): void {
     for (const cache of this.#caches) cache.dispose();
-  }
-
-  #attend(cache: AttentionCache, projected: Tensor, weights: boolean) {
-    const [query, key, value] = thirds(projected);
-    const { alibi } = this.#writer;
-    const sequences = [...Array(query.dims[0]).keys()];
-    cache.append(key, value, { layout: "BLE", sequences });
-    return cache.attend(query, { layout: "BLE", sequences, alibi, weights });
   }
 }
 

@@ -8,7 +8,7 @@ import { checkScoring, type Scoring } from "../check/scoring";
 import type { Inputs, Shapes, Strides } from "../check/shapes";
 import type { Visibility } from "../check/visibility";
 import { clearedFrame, type Engine, MASKS_AT } from "../instance/instance";
-import type { Staging } from "../run/staging";
+import type { Region, Staging } from "../run/staging";
 import { elementsOf } from "../tensor/dims";
 import type { ScoreOptions } from "./options";
 
@@ -58,8 +58,8 @@ export function writeCall(engine: Engine, shapes: Shapes, scores: Scores): Int32
   return words;
 }
 
-/** Writes where keys and values lie that are in pages, and stages what says so. */
-export type StagePages = (staging: Staging) => void;
+/** Writes where keys and values lie: in pages, or beside the queries. */
+export type StagePages = (staging: Staging, query: Region) => void;
 
 /** Stages what the call reads. */
 export function stageCall(
@@ -70,8 +70,8 @@ export function stageCall(
 ): void {
   const { visibility, scoring, masks, blocks } = scores;
   const { alibi, sinks } = scoring;
-  staging.tensor(AttendFrame.query, "query", inputs.query);
-  if (pages) pages(staging);
+  const query = staging.tensor(AttendFrame.query, "query", inputs.query);
+  if (pages) pages(staging, query);
   else {
     staging.tensor(AttendFrame.key, "key", inputs.key);
     staging.tensor(AttendFrame.value, "value", inputs.value);

@@ -6,7 +6,7 @@ import { checkInputs, checkLayout, checkShapes, type Inputs, type Shapes } from 
 import { checkBoolean } from "../check/values";
 import { checkVisibility, type Visibility } from "../check/visibility";
 import type { Engine } from "../instance/instance";
-import { CORE } from "../instance/modules";
+import { CORE, type Module } from "../instance/modules";
 import { Staging } from "../run/staging";
 import { type Steps, threadsFor, type Work } from "../run/steps";
 import { elementsOf } from "../tensor/dims";
@@ -24,6 +24,8 @@ export interface AttendCall {
   readonly out: Tensor | undefined;
   /** Where keys and values lie instead of the inputs. */
   readonly pages?: StagePages;
+  /** Of the module that attends instead of the core. */
+  readonly kernel?: Pick<Work, "module" | "kernel"> | undefined;
 }
 
 /** `options` as they were read. */
@@ -65,12 +67,14 @@ export function checkCall(
   return { operation, inputs, shapes, checked, options, out };
 }
 
+const ATTEND = { module: CORE, kernel: CoreKernel.attend };
+
 export function* callAttend(
   engine: Engine,
-  { operation, inputs, shapes, checked, options, out, pages }: AttendCall,
+  { operation, inputs, shapes, checked, options, out, pages, kernel = ATTEND }: AttendCall,
 ): Steps<AttendResult> {
   const { frame } = engine;
-  const [core] = engine.modules;
+  const module = engine.modules[kernel.module] as Module;
   const { scoring } = checked;
   const { scoreMod } = options;
   const { batch, heads, queries, keys } = shapes;
@@ -101,12 +105,12 @@ export function* callAttend(
   const logSumExp = options.logSumExp
     ? staging.reserve(AttendFrame.logSumExp, elementsOf(shapes.logSumExpDims) * 4)
     : undefined;
-  staging.reserve(AttendFrame.scratch, core.scratchBytes(CoreKernel.attend, frame));
+  staging.reserve(AttendFrame.scratch, module.scratchBytes(kernel.kernel, frame));
   try {
     const call = yield* staging.beginSteps();
-    const items = core.items(CoreKernel.attend, call);
+    const items = module.items(kernel.kernel, call);
     const around = aroundOf(engine, scoreMod);
-    yield staging.work({ module: CORE, kernel: CoreKernel.attend, items, threads, around });
+    yield staging.work({ ...kernel, items, threads, around });
     const { batchDims, logSumExpDims: rows } = shapes;
     const result: { -readonly [Name in keyof AttendResult]?: AttendResult[Name] | undefined } = {
       output: undefined,

@@ -95,7 +95,15 @@ export function checkPacked(
   if (inputs.query.dims.length !== 3) {
     throw new ArgumentError(name, "query.dims", "[T, H, D]", describe(inputs.query.dims));
   }
-  const tokens = checkShapes(name, inputs, "BLHD", {});
+  return { inputs, ...checkEnds(name, checkShapes(name, inputs, "BLHD", {}), options) };
+}
+
+/** Where sequences begin and end in tensors whose rows are all of their tokens. */
+export function checkEnds(
+  name: string,
+  tokens: Shapes,
+  options: PackedFields,
+): { shapes: Shapes; visibility: Visibility } {
   const queries = checkOffsets(
     name,
     "cumulativeQueries",
@@ -139,7 +147,7 @@ export function checkPacked(
     visibility.sequences[first + Sequence.queryStart] = queries.starts[b] as number;
     visibility.sequences[first + Sequence.keyStart] = keys.starts[b] as number;
   }
-  return { inputs, shapes, visibility };
+  return { shapes, visibility };
 }
 
 /** Starts and lengths of the sequences. */
@@ -182,7 +190,7 @@ function checkOffsets(name: string, argument: string, offsets: ArrayLike<number>
 }
 
 /** Options that have no meaning without a batch axis must not pass unheard. */
-function refuseBatchOptions(operation: string, options: ScoreOptions): void {
+export function refuseBatchOptions(operation: string, options: ScoreOptions): void {
   for (const name of ["queryLengths", "keyLengths", "weights", "scores"] as const) {
     const given = options[name];
     if (given === undefined || given === false) continue;

@@ -29,13 +29,18 @@ interface Rows {
   readonly sizes?: CacheSizes;
 }
 
+/** Those of `append`; `named` is what the caller calls `lengths`. */
+export interface RowOptions extends AppendOptions {
+  readonly named?: string;
+}
+
 /** `options` as they were read. */
 export function appendRows(
   operation: string,
   attention: Attention,
   state: CacheState,
   given: { readonly key: Tensor; readonly value: Tensor },
-  options: AppendOptions,
+  options: RowOptions,
 ): void {
   const engine = attention.running(operation);
   const layout = checkLayout(operation, options.layout);
@@ -43,7 +48,7 @@ export function appendRows(
   const { batch, rows: tokens } = rows.keys;
   const sequences = state.batch(operation, options.sequences, batch);
   refuseTwice(operation, sequences);
-  const lengths = checkLengths(operation, options.lengths, batch, tokens);
+  const lengths = checkLengths(operation, options, batch, tokens);
   const writes: Written[] = [];
   for (let b = 0; b < batch; b++) {
     const sequence = sequences[b];
@@ -177,7 +182,7 @@ function refuseTwice(operation: string, sequences: readonly (Sequence | undefine
 
 function checkLengths(
   operation: string,
-  given: ArrayLike<number> | undefined,
+  { lengths: given, named = "lengths" }: RowOptions,
   batch: number,
   tokens: number,
 ): readonly number[] | undefined {
@@ -185,12 +190,12 @@ function checkLengths(
   const lengths = numbersOf(given, [batch]);
   if (!lengths) {
     const expected = `one integer for each of ${batch} rows of the batch`;
-    throw new ArgumentError(operation, "lengths", expected, describe(given));
+    throw new ArgumentError(operation, named, expected, describe(given));
   }
   for (const [row, length] of lengths.entries()) {
     if (Number.isInteger(length) && length >= 0 && length <= tokens) continue;
     const expected = `an integer from 0 to L = ${tokens}`;
-    throw new ArgumentError(operation, `lengths[${row}]`, expected, describe(length));
+    throw new ArgumentError(operation, `${named}[${row}]`, expected, describe(length));
   }
   return lengths;
 }

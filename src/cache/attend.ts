@@ -1,7 +1,7 @@
 // attend over a cache: the call of attend/forward.ts, whose keys and values are found through a table of
 // pages.
 
-import { NumbersKind, TILE_KEYS, UNLIMITED } from "../../assembly/kinds";
+import { CacheKernel, TILE_KEYS, UNLIMITED } from "../../assembly/kinds";
 import { AttendFrame, Sequence as SequenceWords } from "../../build/frames";
 import type { Attention } from "../attend/attention";
 import { type AttendCall, checkCall } from "../attend/forward";
@@ -10,9 +10,10 @@ import { checkLayout, checkShapes, type Inputs, type Shapes, type Strides } from
 import { numbersOf } from "../check/values";
 import { checkVisibility, type Visibility } from "../check/visibility";
 import { ArgumentError, describe } from "../errors";
+import { moduleOf } from "../instance/modules";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import { cacheOf } from "./module";
-import { storedSizes, transformed } from "./numbers";
+import { storedSizes } from "./numbers";
 import type { CacheAttendOptions } from "./options";
 import type { Page } from "./pages";
 import { positionsOf, rotated } from "./rotary";
@@ -20,8 +21,6 @@ import type { CacheSizes, CacheState, Sequence } from "./state";
 
 /** Pages are told apart by this many floats, the least distance of two. */
 const LINE = 16;
-/** Numbers of a query that a thread's scratch holds as 16 bits each. */
-const MOST_INTEGERS = 1016;
 const NO_DATA = new Float32Array(0);
 
 /** Of keys and values, wherever they lie. */
@@ -68,24 +67,24 @@ export function checkCacheAttend(
     },
   );
   const turned = rotated(operation, attention, sizes, given, { layout, positions });
-  const queries = transformed(engine, operation, sizes, turned);
   const table = new PageTable(sequences, sizes.pageSize);
   const stored = storedSizes(sizes);
   const { keyStrides, valueStrides } = stridesOf(stored);
   const { sequences: _, positions: __, ...score } = options;
   const call = checkCall(
     operation,
-    { ...inputs, query: queries },
+    { ...inputs, query: turned },
     { ...shapes, keyStrides, valueStrides },
     visibility,
     score as AttendCall["options"],
   );
   const module = cacheOf(engine, operation);
-  const integers = sizes.numbers === NumbersKind.int8 && sizes.headSize <= MOST_INTEGERS;
+  const kernel = sizes.numbers && {
+    module: moduleOf(engine, operation, "cache"),
+    kernel: CacheKernel.attend,
+  };
   const words = {
     [AttendFrame.locate]: module.locateStep(),
-    [AttendFrame.scoreStep]: integers ? module.scoreStep() : 0,
-    [AttendFrame.valueStep]: integers ? module.valueStep() : 0,
     [AttendFrame.sinkKeys]: sizes.sinks,
     [AttendFrame.value]: sizes.keyValueHeads * sizes.pageSize * stored.headSize * 4,
     ...pageWords(sizes, table.count, stored.headSize, stored.valueSize),
@@ -94,7 +93,7 @@ export function checkCacheAttend(
     for (const [word, value] of Object.entries(words)) engine.words[Number(word)] = value;
     staging.data(AttendFrame.pages, "sequences", table.entries, table.entries.length);
   };
-  return { call: { ...call, pages }, pages: table.pages };
+  return { call: { ...call, pages, kernel: kernel || undefined }, pages: table.pages };
 }
 
 type PageSizes = Pick<CacheSizes, "numbers" | "pageSize" | "headSize" | "valueSize">;
@@ -106,7 +105,7 @@ export function pageWords(
   keyPageRow: number,
   valuePageRow: number,
 ): Record<number, number> {
-  const copied = numbers !== NumbersKind.float32 || pageSize % TILE_KEYS !== 0;
+  const copied = !numbers && pageSize % TILE_KEYS !== 0;
   return {
     [AttendFrame.numbers]: numbers,
     [AttendFrame.pageSize]: pageSize,
@@ -191,12 +190,12 @@ export function headsOf(
 
 export function visibleOf(
   operation: string,
-  { window }: Pick<CacheSizes, "window">,
+  { window, cross }: Pick<CacheSizes, "window" | "cross">,
   shapes: Shapes,
   lengths: readonly number[],
   options: CacheAttendOptions,
 ): Visibility {
-  const { causal = true, queryOffset } = options;
+  const { causal = !cross, queryOffset } = options;
   if ((causal as unknown) === "upper-left") {
     const expected = 'true, "lower-right" or false: queries are the last tokens, or at queryOffset';
     throw new ArgumentError(operation, "causal", expected, '"upper-left"');

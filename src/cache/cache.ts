@@ -12,7 +12,6 @@ import { GONE, inspected, inspectSymbol } from "../tensor/printing";
 import type { Tensor } from "../tensor/tensor";
 import { appendRows } from "./append";
 import { checkCacheAttend } from "./attend";
-import { decode, encode } from "./bytes";
 import { addLayer } from "./layer";
 import {
   type AppendOptions,
@@ -20,12 +19,19 @@ import {
   readAppend,
   readCacheAttend,
   readCacheAttendAsync,
-  readRange,
   type TokenRange,
 } from "./options";
-import { type CachedRows, readRows, restoreSnapshot, takeSnapshot } from "./read";
+import type { CachedRows } from "./read";
 import { readShift, type ShiftOptions, shiftSteps } from "./shift";
-import { type CacheState, checkAlike, checkRange } from "./state";
+import type { CacheState } from "./state";
+import {
+  copySequence,
+  type ExportOptions,
+  exportSequence,
+  importSequence,
+  type Parts,
+  readSequence,
+} from "./stored";
 
 /** A cache that is collected without having been disposed gives its pages back, where engines can say so. */
 const forgotten =
@@ -49,7 +55,12 @@ export class AttentionCache {
     this.#state = state;
     bindMethods(this, AttentionCache.prototype);
     forgotten?.register(this, state, this);
-    registerCache(this, { attention, add: (...call) => addLayer(attention, state, ...call) });
+    const { cross } = state.sizes;
+    registerCache(this, {
+      attention,
+      cross,
+      add: (...call) => addLayer(attention, state, ...call),
+    });
   }
 
   /** @internal The value itself if it is one. */
@@ -186,29 +197,17 @@ export class AttentionCache {
    * @throws ArgumentError, also for tokens that a window has evicted; MemoryError, DisposedError.
    */
   read(sequence = 0, range: TokenRange = {}): CachedRows {
-    const name = "read";
-    const state = this.#inUse(name);
-    const { from = 0, to } = readRange(name, range);
-    return this.#attention.run(name, (engine) => {
-      const given = state.sequence(name, "sequence", sequence);
-      const tokens = checkRange(name, state, given, from, to);
-      return readRows(engine, name, state.sizes, given, [tokens]);
-    });
+    return readSequence(this.#parts("read"), sequence, range);
   }
 
   /**
    * A sequence as bytes, to be imported into a cache of the same sizes on any machine; whatever its page
    * size. They carry a version and a checksum.
    *
-   * @throws ArgumentError, MemoryError, DisposedError.
+   * @throws ArgumentError, also where a number is too large for `"float16"`; MemoryError, DisposedError.
    */
-  export(sequence = 0): Uint8Array<ArrayBuffer> {
-    const name = "export";
-    const state = this.#inUse(name);
-    return this.#attention.run(name, function* (engine) {
-      const given = state.sequence(name, "sequence", sequence);
-      return encode(state.sizes, yield* takeSnapshot(engine, name, state, given));
-    });
+  export(sequence = 0, options: ExportOptions = {}): Uint8Array<ArrayBuffer> {
+    return exportSequence(this.#parts("export"), sequence, options);
   }
 
   /**
@@ -217,10 +216,7 @@ export class AttentionCache {
    * @throws ArgumentError for bytes that are damaged or of other sizes; MemoryError, DisposedError.
    */
   import(bytes: Uint8Array): number {
-    const name = "import";
-    const state = this.#inUse(name);
-    const snapshot = decode(name, state.sizes, bytes);
-    return restoreSnapshot(this.#attention.running(name), name, state, snapshot);
+    return importSequence(this.#parts("import"), bytes);
   }
 
   /**
@@ -234,12 +230,7 @@ export class AttentionCache {
     const name = "copyTo";
     const target = AttentionCache.from(other);
     if (!target) throw new ArgumentError(name, "other", "a cache", describe(other));
-    const [from, to] = [this.#inUse(name), target.#inUse(name)];
-    checkAlike(name, from.sizes, to.sizes);
-    const snapshot = this.#attention.run(name, (engine) =>
-      takeSnapshot(engine, name, from, from.sequence(name, "sequence", sequence)),
-    );
-    return restoreSnapshot(target.#attention.running(name), name, to, snapshot);
+    return copySequence(this.#parts(name), target.#parts(name), sequence);
   }
 
   /**
@@ -283,8 +274,12 @@ export class AttentionCache {
   }
 
   /** @internal What its functions are handed. */
-  parts(operation: string): { readonly attention: Attention; readonly state: CacheState } {
+  parts(operation: string): Parts {
     return { attention: this.#attention, state: this.#idle(operation) };
+  }
+
+  #parts(operation: string): Parts {
+    return { attention: this.#attention, state: this.#inUse(operation) };
   }
 
   /** As #inUse, while no call runs. */

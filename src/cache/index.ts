@@ -1,5 +1,6 @@
 // wasm-attention/cache: keys and values of the tokens before, in pages.
 
+export type { Rotary } from "../check/rotary";
 export type { AttentionCache } from "./cache";
 export { createCache } from "./create";
 export { cache } from "./extension";
@@ -9,7 +10,6 @@ export type {
   CacheAttendOptions,
   CacheNumbers,
   CacheOptions,
-  CacheRotary,
   TokenRange,
 } from "./options";
 export { attendPaged, attendPagedAsync, type PagedOptions, type PageLayout } from "./paged";
@@ -17,3 +17,4 @@ export { type PrefixCounts, PrefixIndex, type PrefixOptions, type PrefixScope } 
 export type { CachedRows } from "./read";
 export type { ShiftOptions } from "./shift";
 export { appendPaged, type SlotOptions } from "./slots";
+export type { ExportOptions } from "./stored";

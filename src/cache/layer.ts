@@ -16,7 +16,8 @@ export function addLayer(
   { query, key, value }: Projected,
   options: LayerOptions,
 ): CachedCall {
-  const { cache: _, record: __, sequences, positions, out: ___, ...score } = options;
+  const { cache: _, rotary: __, record: ___, out: ____, keyLengths, ...rest } = options;
+  const { sequences, positions, ...score } = rest;
   state.checkInUse(operation);
   const all = [...state.sequences.values()];
   const before = all.map((sequence) => ({ sequence, ...sequence }));
@@ -31,9 +32,13 @@ export function addLayer(
     }
   };
   const layout = "BLE";
-  const lengths = score.queryLengths;
-  const rows = { key, value };
-  appendRows(operation, attention, state, rows, { sequences, positions, lengths, layout });
+  if (key && value) {
+    const named = state.sizes.cross ? "keyLengths" : "queryLengths";
+    const lengths = state.sizes.cross ? keyLengths : score.queryLengths;
+    const rows = { key, value };
+    const options = { sequences, positions, lengths, layout, named } as const;
+    appendRows(operation, attention, state, rows, options);
+  }
   added = all.map(({ length }) => length);
   try {
     const asked = { ...score, sequences, positions, layout } as CacheAttendOptions;

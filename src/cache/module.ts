@@ -6,9 +6,6 @@ import { type Module, moduleOf } from "../instance/modules";
 export interface CacheModule extends Module {
   /** Where in the table the step stands that finds a tile's rows; see assembly/attend/located.ts. */
   locateStep(): number;
-  /** And those that score and add up a tile of 8 bits. */
-  scoreStep(): number;
-  valueStep(): number;
 }
 
 /** @throws ArgumentError where the engine was made without it. */

@@ -1,13 +1,7 @@
 // How a cache stores its numbers: names, and words of a row; see assembly/cache/numbers.ts.
 
-import { CacheKernel, NumbersKind } from "../../assembly/kinds";
-import { PagesFrame } from "../../build/frames";
+import { NumbersKind } from "../../assembly/kinds";
 import { ArgumentError, describe } from "../errors";
-import { clearedFrame, type Engine } from "../instance/instance";
-import { Staging } from "../run/staging";
-import { elementsOf } from "../tensor/dims";
-import type { Tensor } from "../tensor/tensor";
-import { cacheOf } from "./module";
 import type { CacheNumbers } from "./options";
 import type { CacheSizes } from "./state";
 
@@ -52,28 +46,4 @@ export function storedSizes(sizes: CacheSizes): CacheSizes {
     headSize: wordsOf(numbers, headSize),
     valueSize: wordsOf(numbers, valueSize),
   };
-}
-
-/** Queries for keys that are stored transformed, or as they came. */
-export function transformed(
-  engine: Engine,
-  operation: string,
-  { numbers, headSize }: CacheSizes,
-  query: Tensor,
-): Tensor {
-  if (numbers < NumbersKind.int8) return query;
-  const words = clearedFrame(engine);
-  words[PagesFrame.headSize] = headSize;
-  words[PagesFrame.rows] = elementsOf(query.dims) / headSize;
-  const staging = new Staging(engine, operation);
-  staging.tensor(PagesFrame.key, "query", query);
-  const region = staging.reserve(PagesFrame.value, elementsOf(query.dims) * 4);
-  try {
-    cacheOf(engine, operation).run(CacheKernel.transform, staging.begin(), 0, 0, 0);
-    const { floats } = engine.arena;
-    const start = region.address / 4;
-    return { data: floats.slice(start, start + region.bytes / 4), dims: query.dims };
-  } finally {
-    staging.release();
-  }
 }

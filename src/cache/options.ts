@@ -3,16 +3,10 @@
 import type { Layout } from "../attend/options";
 import { type Abortable, type AttendOptions, attendFields } from "../attend/options";
 import { type Names, reader } from "../check/names";
-import type { RotateOptions } from "../positions/rotary";
+import type { Rotary } from "../check/rotary";
 
 /** How the numbers of a cache are stored. */
 export type CacheNumbers = "float32" | "int16" | "int8" | "int4";
-
-/** Rotary embeddings of a cache's keys and of the queries that attend to them. */
-export type CacheRotary = Pick<
-  RotateOptions,
-  "pairing" | "dimensions" | "frequencies" | "base" | "attentionFactor"
->;
 
 /** Options of `createCache`. */
 export interface CacheOptions {
@@ -47,7 +41,13 @@ export interface CacheOptions {
    * Keys are rotated when they are appended, queries when they attend, by their positions; the engine
    * needs the extension `positions` too.
    */
-  rotary?: CacheRotary | undefined;
+  rotary?: Rotary | undefined;
+  /**
+   * Of keys that are no tokens of a text that goes on, but a source's, appended once: `attend` is not causal
+   * by default, and a layer's `forward({ query }, { cache })` appends nothing, `forward({ query, key }, …)`
+   * does. Neither with `rotary` nor with `window`. False by default.
+   */
+  cross?: boolean | undefined;
   /** Most bytes of all pages together; the engine's memory is the only limit by default. */
   maximumBytes?: number | undefined;
 }
@@ -79,7 +79,7 @@ export interface AppendOptions extends BatchOptions {
 export interface CacheAttendOptions
   extends Omit<AttendOptions, "keyLengths" | "heads" | "keyValueHeads" | "causal">,
     BatchOptions {
-  /** `true` by default. */
+  /** `true` by default, but for a cache that is `cross`. */
   causal?: boolean | "lower-right" | undefined;
 }
 
@@ -91,8 +91,6 @@ export interface TokenRange {
   to?: number | undefined;
 }
 
-export const readRange = reader<TokenRange>({ from: 1, to: 1 });
-
 export const readCacheOptions = reader<CacheOptions>({
   keyValueHeads: 1,
   headSize: 1,
@@ -103,15 +101,8 @@ export const readCacheOptions = reader<CacheOptions>({
   window: 1,
   sinks: 1,
   rotary: 1,
+  cross: 1,
   maximumBytes: 1,
-});
-
-export const readRotary = reader<CacheRotary>({
-  pairing: 1,
-  dimensions: 1,
-  frequencies: 1,
-  base: 1,
-  attentionFactor: 1,
 });
 
 export const readAppend = reader<AppendOptions>({

@@ -122,7 +122,13 @@ function checkPaged(
     const expected = `the axis of heads too: the pages have ${pages.keyValueHeads} of keys`;
     throw new ArgumentError(operation, "query.dims", expected, describe(queries.dims));
   }
-  const visibility = visibleOf(operation, { window: Infinity }, shapes, lengths, options);
+  const visibility = visibleOf(
+    operation,
+    { window: Infinity, cross: false },
+    shapes,
+    lengths,
+    options,
+  );
   const { keyValueHeads, pageSize, byHead } = pages;
   const strides = (size: number) => ({
     batch: pageSize * keyValueHeads * size,

@@ -23,11 +23,10 @@ export interface CachedRows {
   readonly value: Tensor;
 }
 
-/**
- * A sequence without its pages, its rows as they are stored: of its `length` tokens those of
- * [sinks, evicted) are missing.
- */
+/** A sequence without its pages: of its `length` tokens those of [sinks, evicted) are missing. */
 export interface Snapshot extends CachedRows {
+  /** As they lie in the pages, or as the numbers they stand for. */
+  readonly rows: "stored" | "plain";
   readonly length: number;
   readonly position: number;
   readonly sinks: number;
@@ -73,19 +72,23 @@ export function* readRows(
   }
 }
 
+const sizesOf = ({ sizes }: CacheState, rows: Snapshot["rows"]) =>
+  rows === "stored" ? storedSizes(sizes) : sizes;
+
 /** All of a sequence. */
 export function* takeSnapshot(
   engine: Engine,
   operation: string,
   state: CacheState,
   sequence: Sequence,
+  rows: Snapshot["rows"],
 ): Steps<Snapshot> {
   const { length, position, evicted } = sequence;
   const sinks = evicted ? Math.min(state.sizes.sinks, length) : 0;
   const ranges = [[0, sinks] as const, [evicted, length] as const];
-  const stored = storedSizes(state.sizes);
-  const rows = yield* readRows(engine, operation, stored, sequence, ranges);
-  return { ...rows, length, position, sinks, evicted };
+  const sizes = sizesOf(state, rows);
+  const read = yield* readRows(engine, operation, sizes, sequence, ranges);
+  return { ...read, rows, length, position, sinks, evicted };
 }
 
 /**
@@ -98,7 +101,7 @@ export function restoreSnapshot(
   engine: Engine,
   operation: string,
   state: CacheState,
-  { key, value, length, position, sinks, evicted }: Snapshot,
+  { key, value, rows, length, position, sinks, evicted }: Snapshot,
 ): number {
   const { window, sinks: wanted } = state.sizes;
   if (evicted && (length - window + 1 < evicted || wanted > sinks)) {
@@ -112,13 +115,13 @@ export function restoreSnapshot(
   }
   // Nothing more is evicted than there was.
   const sequence: Sequence = { pages: [], length: 0, position, evicted };
-  const stored = storedSizes(state.sizes);
-  const { keys, values } = viewsOf(stored, key.dims[2] as number);
+  const sizes = sizesOf(state, rows);
+  const { keys, values } = viewsOf(sizes, key.dims[2] as number);
   const parts = evicted ? [[0, sinks, 0] as const] : [];
   const writes = [...parts, [evicted, length - evicted, sinks] as const]
     .filter(([, count]) => count)
     .map(([from, count, first]) => ({ sequence, from, count, batch: 0, first }));
-  writeRows(engine, operation, state, { key, value, keys, values, sizes: stored }, writes);
+  writeRows(engine, operation, state, { key, value, keys, values, sizes }, writes);
   sequence.length = length;
   const id = state.begin();
   state.sequences.set(id, sequence);

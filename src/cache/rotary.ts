@@ -2,12 +2,11 @@
 
 import type { Attention } from "../attend/attention";
 import type { Layout } from "../attend/options";
-import { numbersOf } from "../check/values";
-import { ArgumentError, AttentionError, describe, MemoryError } from "../errors";
-import { type RotateOptions, rotate } from "../positions/rotary";
+import { checkRowPositions, type Rotary, readRotary, renamed } from "../check/rotary";
+import { ArgumentError, describe } from "../errors";
+import { rotate } from "../positions/rotary";
 import type { Tensor } from "../tensor/tensor";
 import { xxh32 } from "./hash";
-import { type CacheRotary, readRotary } from "./options";
 import type { CacheSizes } from "./state";
 
 /** The rotary embeddings of a cache as they were read; tried once, on a row of zeros. */
@@ -15,13 +14,12 @@ export function checkRotary(
   operation: string,
   attention: Attention,
   { headSize, rotary }: CacheSizes,
-): CacheRotary | undefined {
+): Rotary | undefined {
   if (rotary === undefined) return undefined;
-  const read = readRotary(operation, rotary, "rotary");
   const zeros = { data: new Float32Array(headSize), dims: [1, headSize] };
-  turn(operation, "rotary.", attention, zeros, read);
-  const { frequencies } = read;
-  return frequencies ? { ...read, frequencies: Float32Array.from(frequencies) } : read;
+  return readRotary(operation, rotary, (given) =>
+    rotate(attention as Attention<"positions">, zeros, given),
+  );
 }
 
 /**
@@ -32,40 +30,13 @@ export function positionsOf(
   operation: string,
   { rotary }: CacheSizes,
   given: number | ArrayLike<number> | undefined,
-  [batch, tokens]: readonly [batch: number, tokens: number],
+  sizes: readonly [batch: number, tokens: number],
   startOf: (b: number) => number,
 ): number[] | undefined {
-  if (!rotary) {
-    if (given === undefined) return undefined;
-    const expected = "no value without the cache's option rotary";
-    throw new ArgumentError(operation, "positions", expected, describe(given));
-  }
-  const goOn = (startOf: (b: number) => number) =>
-    Array.from(
-      { length: batch * tokens },
-      (_, i) => startOf(Math.floor(i / tokens)) + (i % tokens),
-    );
-  if (given === undefined) return goOn(startOf);
-  if (typeof given === "number")
-    return checked(
-      operation,
-      goOn(() => given),
-    );
-  const numbers = numbersOf(given, [batch, batch * tokens]);
-  if (!numbers) {
-    const expected = `a number, or [B] = ${batch} or [B, L] = ${batch * tokens} integers`;
-    throw new ArgumentError(operation, "positions", expected, describe(given));
-  }
-  const each = numbers.length === batch * tokens;
-  return checked(operation, each ? numbers : goOn((b) => numbers[b] as number));
-}
-
-function checked(operation: string, positions: number[]): number[] {
-  for (const position of positions) {
-    if (Number.isInteger(position)) continue;
-    throw new ArgumentError(operation, "positions", "integers", describe(position));
-  }
-  return positions;
+  if (rotary) return checkRowPositions(operation, given, sizes, startOf);
+  if (given === undefined) return undefined;
+  const expected = "no value without the cache's option rotary";
+  throw new ArgumentError(operation, "positions", expected, describe(given));
 }
 
 /** How a tensor lies, and the position of each of its rows. */
@@ -84,29 +55,12 @@ export function rotated(
 ): Tensor {
   if (!positions || !rotary) return x;
   const heads = layout === "BLE" ? { heads: (x.dims.at(-1) as number) / headSize } : {};
-  return turn(operation, "", attention, x, { ...rotary, ...heads, layout, positions });
-}
-
-/** rotate, whose errors name what the caller called. */
-function turn(
-  operation: string,
-  prefix: string,
-  attention: Attention,
-  x: Tensor,
-  options: RotateOptions,
-): Tensor {
-  try {
-    return rotate(attention as Attention<"positions">, x, options);
-  } catch (error) {
-    if (!(error instanceof AttentionError)) throw error;
-    const { argument, expected, received } = error;
-    const Kind = error instanceof ArgumentError ? ArgumentError : MemoryError;
-    throw new Kind(operation, prefix + argument, expected, received);
-  }
+  const options = { ...rotary, ...heads, layout, positions };
+  return renamed(operation, "", () => rotate(attention as Attention<"positions">, x, options));
 }
 
 /** Tells rotary embeddings apart; 0 without any. */
-export function rotaryDigest(rotary: CacheRotary | undefined): number {
+export function rotaryDigest(rotary: Rotary | undefined): number {
   if (!rotary) return 0;
   const { pairing = "half", dimensions, base, attentionFactor = 1, frequencies } = rotary;
   const numbers = frequencies ? Array.from(frequencies) : [];

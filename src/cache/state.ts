@@ -3,11 +3,12 @@
 
 import type { NumbersKind } from "../../assembly/kinds";
 import { copyOf, countOf } from "../arrays";
-import { checkCount } from "../check/values";
+import type { Rotary } from "../check/rotary";
+import { checkBoolean, checkCount } from "../check/values";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Arena } from "../memory/arena";
 import { checkNumbers, nameOf, storedSizes } from "./numbers";
-import type { CacheOptions, CacheRotary } from "./options";
+import type { CacheOptions } from "./options";
 import { type Page, Pages } from "./pages";
 import { rotaryDigest } from "./rotary";
 
@@ -32,7 +33,9 @@ export interface CacheSizes {
   /** Tokens that a query sees, its own included; Infinity for all. */
   readonly window: number;
   readonly sinks: number;
-  readonly rotary: CacheRotary | undefined;
+  readonly rotary: Rotary | undefined;
+  /** Whether keys are a source's. */
+  readonly cross: boolean;
   readonly maximumBytes: number;
 }
 
@@ -192,15 +195,15 @@ export class CacheState {
 /** Bytes of a page: rows of keys [Hkv][pageSize], rows of values [Hkv][pageSize]. */
 export function pageBytes(sizes: CacheSizes): number {
   const { keyValueHeads, headSize, valueSize, pageSize } = storedSizes(sizes);
-  // Rows of few bits are read in eights, also the last.
-  const behind = sizes.numbers ? 16 : 0;
+  // Rows of few bits are read in thirty-twos, also the last.
+  const behind = sizes.numbers ? 64 : 0;
   return keyValueHeads * pageSize * (headSize + valueSize) * 4 + behind;
 }
 
 /** `options` as they were read. */
 export function checkSizes(operation: string, options: CacheOptions): CacheSizes {
   const { keyValueHeads, headSize, valueSize = headSize, pageSize = 128, numbers } = options;
-  const { window, sinks = 0, rotary, maximumBytes } = options;
+  const { window, sinks = 0, rotary, cross = false, maximumBytes } = options;
   for (const [argument, value] of Object.entries({
     keyValueHeads,
     headSize,
@@ -217,6 +220,11 @@ export function checkSizes(operation: string, options: CacheOptions): CacheSizes
     const expected = "no value without a window: all tokens are seen";
     throw new ArgumentError(operation, "sinks", expected, describe(sinks));
   }
+  checkBoolean(operation, "cross", cross);
+  for (const [argument, given] of Object.entries({ window, rotary })) {
+    if (!cross || given === undefined) continue;
+    throw new ArgumentError(operation, argument, "no value with cross: true", describe(given));
+  }
   const sizes: CacheSizes = {
     numbers: checkNumbers(operation, numbers),
     keyValueHeads,
@@ -226,6 +234,7 @@ export function checkSizes(operation: string, options: CacheOptions): CacheSizes
     window: window ?? Infinity,
     sinks,
     rotary,
+    cross,
     maximumBytes: maximumBytes ?? Infinity,
   };
   const bytes = pageBytes(sizes);

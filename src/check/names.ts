@@ -86,12 +86,16 @@ function refuse(
 /** A name's letters and digits, for words that are spelt by another convention. */
 const plain = (word: string) => word.toLowerCase().replace(/[^a-z0-9]/g, "");
 
+const ZEROS = "appended: appendedKeys({ addZeroAttention: true })";
+
 /** Where another name would not say enough. */
 const HINTS: Record<string, string> = {
   keypaddingmask:
     "keyLengths, or a mask of dims [B, 1, 1, S] where 1 takes part (in PyTorch's 1 is left out)",
   enablegqa: "nothing: heads are shared where the key has fewer",
   signal: "the …Async form of the call",
+  addzeroattention: ZEROS,
+  addzeroattn: ZEROS,
 };
 
 /** What others call it, where the words have no letters in common: theirs without case and underscores. */
@@ -120,6 +124,8 @@ const ALIASES: Record<string, string> = {
   interleaved: "pairing",
   bo: "denseBias",
   wo: "dense",
+  epsilon: "eps",
+  dim: "axis",
 };
 
 /** The name that was meant: what others call it, one that it contains or is part of, or one nearly spelt alike. */

@@ -9,7 +9,6 @@ import type { AttendOptions, AttendResult } from "../attend/options";
 import { dropoutOfAppended } from "../check/dropout";
 import { reader } from "../check/names";
 import { checkBoolean } from "../check/values";
-import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { Steps } from "../run/steps";
 import { elementsOf } from "../tensor/dims";
@@ -23,7 +22,7 @@ export interface BiasKeyValue {
   readonly value: Tensor;
 }
 
-/** Keys and values that every query of a layer sees besides its own. */
+/** What is appended to a layer's keys and values. */
 export interface AppendedConfig {
   /** PyTorch's `bias_k` and `bias_v`: a key and a value, Hkv·D and Hkv·Dv, that every query sees. */
   biasKeyValue?: BiasKeyValue | undefined;
@@ -31,52 +30,77 @@ export interface AppendedConfig {
   addZeroAttention?: boolean | undefined;
 }
 
+/** What a layer's configuration takes as `appended`, from `appendedKeys`. */
+export interface AppendedKeys {
+  /** As they were given. */
+  readonly config: AppendedConfig;
+  /** @internal For projections of these sizes. */
+  rows(operation: string, keySize: number, valueSize: number): AppendedRows | undefined;
+}
+
+const NAME = "appendedKeys";
+const readAppended = reader<AppendedConfig>({ biasKeyValue: 1, addZeroAttention: 1 });
+const readBias = reader<BiasKeyValue>({ key: 1, value: 1 });
+
+/**
+ * Keys and values that every query of a layer sees besides its own, for `appended` in the layer's
+ * configuration: a value of its own, so that who has none does not load how.
+ *
+ * @throws ArgumentError; the layer's constructor, if a bias is not of the size its projection has.
+ */
+export function appendedKeys(config: AppendedConfig): AppendedKeys {
+  const { biasKeyValue, addZeroAttention } = readAppended(NAME, config, "config");
+  checkBoolean(NAME, "addZeroAttention", addZeroAttention);
+  const bias =
+    biasKeyValue === undefined ? undefined : readBias(NAME, biasKeyValue, "biasKeyValue");
+  const count = (bias ? 1 : 0) + (addZeroAttention ? 1 : 0);
+  return Object.freeze({
+    config: Object.freeze({ biasKeyValue: bias, addZeroAttention }),
+    rows: (operation: string, keySize: number, valueSize: number) =>
+      count ? rowsOf(operation, bias, count, keySize, valueSize) : undefined,
+  });
+}
+
 /** [1, n, Hkv·D] and [1, n, Hkv·Dv], the same for every batch; first the bias, then the zeros. */
-export interface AppendedRows {
+export class AppendedRows {
   readonly key: Tensor;
   readonly value: Tensor;
   /** Dims of the bias as they were given, where there is one. */
-  readonly biasDims?: Record<"key" | "value", readonly number[]> | undefined;
-}
+  readonly biasDims: Record<"key" | "value", readonly number[]> | undefined;
 
-const readBias = reader<BiasKeyValue>({ key: 1, value: 1 });
-
-/** @throws ArgumentError if a bias is not of the size its projection has. */
-export function checkAppended(
-  operation: string,
-  config: AppendedConfig,
-  keySize: number,
-  valueSize: number,
-): AppendedRows | undefined {
-  const { biasKeyValue, addZeroAttention } = config;
-  checkBoolean(operation, "addZeroAttention", addZeroAttention);
-  const count = (biasKeyValue === undefined ? 0 : 1) + (addZeroAttention ? 1 : 0);
-  return count === 0 ? undefined : rowsOf(operation, biasKeyValue, count, keySize, valueSize);
-}
-
-/** Another bias of the same size. @throws ArgumentError as checkAppended, or if there was none. */
-export function updateAppended(
-  operation: string,
-  rows: AppendedRows | undefined,
-  biasKeyValue: BiasKeyValue,
-): AppendedRows {
-  if (!rows?.biasDims) {
-    const expected = "no value for a layer without one";
-    throw new ArgumentError(operation, "biasKeyValue", expected, describe(biasKeyValue));
+  constructor(key: Tensor, value: Tensor, biasDims: AppendedRows["biasDims"]) {
+    this.key = key;
+    this.value = value;
+    this.biasDims = biasDims;
   }
-  const [, count, keySize] = rows.key.dims as [number, number, number];
-  return rowsOf(operation, biasKeyValue, count, keySize, rows.value.dims[2] as number);
+
+  /** With another bias of the same size. @throws ArgumentError for one of another, or if there was none. */
+  updated(operation: string, biasKeyValue: BiasKeyValue): AppendedRows {
+    const [, count, keySize] = this.key.dims as [number, number, number];
+    const bias = readBias(operation, biasKeyValue, "biasKeyValue");
+    return rowsOf(operation, bias, count, keySize, this.value.dims[2] as number);
+  }
+
+  wanted(options: AttendOptions) {
+    return wantedOfParts(options);
+  }
+
+  call(call: AttendCall): AttendCall {
+    return appendedCall(call, this);
+  }
+
+  attend(engine: Engine, call: AttendCall, options: AttendOptions): Steps<AttendResult> {
+    return attendAppended(engine, call, this, options);
+  }
 }
 
 function rowsOf(
   operation: string,
-  biasKeyValue: BiasKeyValue | undefined,
+  bias: BiasKeyValue | undefined,
   count: number,
   keySize: number,
   valueSize: number,
 ): AppendedRows {
-  const bias =
-    biasKeyValue === undefined ? undefined : readBias(operation, biasKeyValue, "biasKeyValue");
   const rows = (name: "key" | "value", size: number) => {
     const data = new Float32Array(count * size);
     const dims = [1, count, size];
@@ -88,17 +112,17 @@ function rowsOf(
   };
   const [key, value] = [rows("key", keySize), rows("value", valueSize)];
   const biasDims = bias && { key: key.biasDims, value: value.biasDims };
-  return { key: key.rows, value: value.rows, biasDims };
+  return new AppendedRows(key.rows, value.rows, biasDims);
 }
 
 /** What each part has to give for the whole. */
-export function wantedOfParts({ weights, scores }: AttendOptions) {
+function wantedOfParts({ weights, scores }: AttendOptions) {
   const eachHead = weights === "mean" || scores === "probabilities";
   return { weights: eachHead || weights, logSumExp: true, scores };
 }
 
 /** The same call over the appended keys, with what holds of them too. */
-export function appendedCall(call: AttendCall, appended: AppendedRows): AttendCall {
+function appendedCall(call: AttendCall, appended: AppendedRows): AttendCall {
   const { operation, inputs, shapes, checked, options } = call;
   const { query } = inputs;
   const { heads, keyValueHeads } = shapes;
@@ -116,7 +140,7 @@ export function appendedCall(call: AttendCall, appended: AppendedRows): AttendCa
 }
 
 /** `call` is of the inputs' own keys; the options are those of the layer. */
-export function* attendAppended(
+function* attendAppended(
   engine: Engine,
   call: AttendCall,
   appended: AppendedRows,
@@ -158,7 +182,7 @@ export function* attendAppended(
 }
 
 /** The same rows for each batch of the query. */
-export function batched({ data, dims: [, count = 0, size = 0] }: Tensor, query: Tensor): Tensor {
+function batched({ data, dims: [, count = 0, size = 0] }: Tensor, query: Tensor): Tensor {
   if (query.dims.length === 2) return { data, dims: [count, size] };
   const batch = query.dims[0] as number;
   const repeated = new Float32Array(batch * data.length);

@@ -7,11 +7,17 @@ import { ArgumentError, describe } from "../errors";
 import type { AllocatedTensor } from "../tensor/allocated";
 import type { LayerOptions } from "./options";
 
-/** Projected inputs, heads side by side. */
-export type Projected = Record<"query" | "key" | "value", AllocatedTensor>;
+/** Projected inputs, heads side by side; no keys where none are appended. */
+export interface Projected {
+  readonly query: AllocatedTensor;
+  readonly key: AllocatedTensor | undefined;
+  readonly value: AllocatedTensor | undefined;
+}
 
 export interface LayerCache {
   readonly attention: Attention;
+  /** Whether its keys are a source's, not the query's own. */
+  readonly cross: boolean;
   /** Appends keys and values; the call of attend over all there are then. */
   add(operation: string, projected: Projected, options: LayerOptions): CachedCall;
 }
@@ -37,18 +43,25 @@ export function checkCached(
   attention: Attention,
   options: LayerOptions,
 ): LayerCache | undefined {
-  const { cache, sequences, positions, record } = options;
+  const { cache, sequences, rotary, positions, record } = options;
   if (cache === undefined) {
-    for (const [argument, given] of Object.entries({ sequences, positions })) {
-      if (given === undefined) continue;
-      throw new ArgumentError(operation, argument, "no value without a cache", describe(given));
-    }
+    const refuse = (argument: string, given: unknown, without: string) => {
+      if (given === undefined) return;
+      throw new ArgumentError(operation, argument, `no value without ${without}`, describe(given));
+    };
+    refuse("sequences", sequences, "a cache");
+    if (!rotary) refuse("positions", positions, "rotary or a cache");
     return undefined;
   }
   const found = typeof cache === "object" && cache !== null ? caches.get(cache) : undefined;
   if (!found) throw new ArgumentError(operation, "cache", "a cache", describe(cache));
   if (found.attention !== attention) {
     throw new ArgumentError(operation, "cache", "one of the layer's engine", "another engine's");
+  }
+  const { keyLengths } = options;
+  if (keyLengths !== undefined && !found.cross) {
+    const expected = "no value with a cache, which knows them: queryLengths";
+    throw new ArgumentError(operation, "keyLengths", expected, describe(keyLengths));
   }
   if (record) throw new ArgumentError(operation, "record", "no value with a cache", "true");
   return found;

@@ -4,18 +4,19 @@
 import type { Attention } from "../attend/attention";
 import { type AttendCall, callAttend, checkAttendOf } from "../attend/forward";
 import { checkBoolean } from "../check/values";
-import { ArgumentError } from "../errors";
+import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { PreparedLinear } from "../linear/linear";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
 import { checkOut, type Tensor } from "../tensor/tensor";
-import { type AppendedRows, attendAppended, wantedOfParts } from "./appended";
+import type { AppendedRows } from "./appended";
 import { type CachedCall, checkCached, type LayerCache } from "./cached";
 import type { LayerInputs, LayerOptions, LayerResult } from "./options";
 import type { LayerWeights } from "./projections";
 import { LayerRecord } from "./record";
-import { checkInputs, refuseRecord } from "./sizes";
+import { checkRotation, type Rotation } from "./rotation";
+import { checkInputs, type Given, refuseRecord } from "./sizes";
 
 /** What a layer is made of. */
 export interface LayerParts {
@@ -29,12 +30,13 @@ export interface LayerParts {
 
 /** A forward pass that can be made. */
 export interface ForwardCall {
-  readonly given: Record<"query" | "key" | "value", Tensor>;
+  readonly given: Given;
   readonly asked: { readonly key: boolean; readonly value: boolean };
   readonly operation: string;
   /** Where keys and values are not those of a cache. */
   readonly attend: AttendCall | undefined;
   readonly cache: LayerCache | undefined;
+  readonly rotation: Rotation | undefined;
   readonly appended: AppendedRows | undefined;
   readonly options: LayerOptions;
 }
@@ -53,7 +55,8 @@ export function checkForward(
     logSumExp,
     cache: _,
     sequences: __,
-    positions: ___,
+    rotary: ___,
+    positions: ____,
     ...score
   } = options;
   checkBoolean(operation, "record", record);
@@ -64,30 +67,45 @@ export function checkForward(
     throw new ArgumentError(operation, "cache", expected, "a cache");
   }
   if (record) refuseRecord(operation, options);
-  const { given, asked } = checkInputs(operation, projections, inputs);
+  const { given, asked } = checkInputs(operation, projections, inputs, cache?.cross);
+  if (cache && !given.key && options.keyLengths !== undefined) {
+    const expected = "no value without a key: the cache knows them";
+    throw new ArgumentError(operation, "keyLengths", expected, describe(options.keyLengths));
+  }
+  const rotation = checkRotation(operation, layer.attention, options, {
+    query: given.query,
+    headSize: projections.query.outputSize / heads,
+    own: !asked.key,
+  });
   const dims = [...given.query.dims.slice(0, -1), projections.output.outputSize];
   const target = checkOut(operation, out, dims);
   // The projections are not made yet, only their sizes are known.
-  const projected = (name: "query" | "key" | "value"): Tensor => ({
-    data: new Float32Array(0),
-    dims: [...given[name].dims.slice(0, -1), projections[name].outputSize],
-  });
-  const placeholders = {
-    query: projected("query"),
-    key: projected("key"),
-    value: projected("value"),
+  const projected = (name: "query" | "key" | "value"): Tensor => {
+    const { dims } = given[name] as Tensor;
+    return {
+      data: new Float32Array(0),
+      dims: [...dims.slice(0, -1), projections[name].outputSize],
+    };
   };
-  const wanted = appended ? wantedOfParts(options) : { logSumExp: record || logSumExp };
+  const wanted = appended ? appended.wanted(options) : { logSumExp: record || logSumExp };
   const inside = { ...score, ...wanted, heads, keyValueHeads };
-  const attend = cache ? undefined : checkAttendOf(operation, placeholders, "BLE", inside);
-  return { operation, given, asked, attend, cache, appended, options: { ...options, out: target } };
+  const attend = cache
+    ? undefined
+    : checkAttendOf(
+        operation,
+        { query: projected("query"), key: projected("key"), value: projected("value") },
+        "BLE",
+        inside,
+      );
+  const parts = { attend, cache, rotation, appended };
+  return { operation, given, asked, ...parts, options: { ...options, out: target } };
 }
 
 export function* forwardSteps(
   engine: Engine,
   owner: object,
   layer: LayerParts,
-  { operation, given, asked, attend, cache, appended, options }: ForwardCall,
+  { operation, given, asked, attend, cache, rotation, appended, options }: ForwardCall,
 ): Steps<LayerResult> {
   const { out, record = false, logSumExp: wanted } = options;
   const { heads, keyValueHeads, projections } = layer;
@@ -101,22 +119,23 @@ export function* forwardSteps(
   };
   try {
     function* project(name: "query" | "key" | "value"): Steps<AllocatedTensor> {
-      const x = given[name];
+      const x = given[name] as Tensor;
       const target = allocate([...x.dims.slice(0, -1), projections[name].outputSize]);
       yield* projections[name].apply(engine, operation, x, { out: target }, name);
       return target;
     }
     const query = yield* project("query");
-    const key = yield* project("key");
-    const value = yield* project("value");
+    const key = given.key && (yield* project("key"));
+    const value = given.value && (yield* project("value"));
     const mixed = allocate([...query.dims.slice(0, -1), projections.output.inputSize]);
-    const projected = { query, key, value };
-    added = cache?.add(operation, projected, options);
+    added = cache?.add(operation, { query, key, value }, options);
+    const projected = { query, key, value } as Record<keyof Given, AllocatedTensor>;
+    if (rotation) for (const x of [query, projected.key]) rotation(operation, x);
     const call = added?.call ?? { ...(attend as AttendCall), inputs: projected };
     const whole = { ...options, logSumExp: record || wanted, out: mixed };
     const inside = { ...whole, layout: "BLE", heads, keyValueHeads } as const;
     const { weights, scores, logSumExp } = appended
-      ? yield* attendAppended(engine, call, appended, inside)
+      ? yield* appended.attend(engine, call, inside)
       : yield* callAttend(engine, { ...call, out: mixed });
     const output = yield* projections.output.apply(engine, operation, mixed, { out });
     if (record && logSumExp) {
@@ -128,7 +147,7 @@ export function* forwardSteps(
       // The caller may write into what is returned.
       const copy = wanted ? { ...logSumExp, data: logSumExp.data.slice() } : logSumExp;
       const passed = { ...call, inputs: projected };
-      const all = { given: inputs, call: passed, mixed, logSumExp: copy, appended };
+      const all = { given: inputs, call: passed, mixed, logSumExp: copy, rotation, appended };
       recorded = new LayerRecord(owner, all);
     }
     return {

@@ -14,7 +14,7 @@ import { bindMethods } from "../tensor/binding";
 import { disposeSymbol } from "../tensor/disposal";
 import { GONE, inspected, inspectSymbol } from "../tensor/printing";
 import type { Tensor } from "../tensor/tensor";
-import { type AppendedRows, checkAppended, updateAppended } from "./appended";
+import type { AppendedRows } from "./appended";
 import { checkForward, forwardSteps, type LayerParts } from "./forward";
 import {
   type LayerConfig,
@@ -66,6 +66,10 @@ export class MultiHeadAttention {
     const read = readConfig(operation, config, "config");
     const { heads, keyValueHeads } = checkHeadCounts(operation, read);
     const given = readWeights(operation, weights, "weights");
+    const { appended } = read;
+    if (appended !== undefined && typeof appended?.rows !== "function") {
+      throw new ArgumentError(operation, "appended", "what appendedKeys made", describe(appended));
+    }
     this.#heads = heads;
     this.#keyValueHeads = keyValueHeads;
     this.#attention = attention;
@@ -85,9 +89,8 @@ export class MultiHeadAttention {
       }
       const projections = prepared as Record<keyof LayerWeights, PreparedLinear>;
       checkSizes(operation, projections, heads, keyValueHeads);
-      this.#appended = checkAppended(
+      this.#appended = appended?.rows(
         operation,
-        read,
         projections.key.outputSize,
         projections.value.outputSize,
       );
@@ -183,10 +186,14 @@ export class MultiHeadAttention {
     const operation = "update";
     const projections = this.#inUse(operation);
     const { biasKeyValue, ...given } = readUpdates(operation, weights, "weights");
-    const appended =
-      biasKeyValue === undefined
-        ? this.#appended
-        : updateAppended(operation, this.#appended, biasKeyValue);
+    let appended = this.#appended;
+    if (biasKeyValue !== undefined) {
+      if (!appended?.biasDims) {
+        const expected = "no value for a layer without one";
+        throw new ArgumentError(operation, "biasKeyValue", expected, describe(biasKeyValue));
+      }
+      appended = appended.updated(operation, biasKeyValue);
+    }
     const packings: Packing[] = [];
     for (const name of PROJECTIONS) {
       if (given[name] === undefined) continue;

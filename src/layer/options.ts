@@ -3,18 +3,21 @@
 import { type Abortable, type Returned, type ScoreOptions, scoreFields } from "../attend/options";
 import type { AttentionCache } from "../cache/cache";
 import { reader } from "../check/names";
+import type { Rotary } from "../check/rotary";
 import type { Tensor } from "../tensor/tensor";
-import type { AppendedConfig } from "./appended";
+import type { AppendedKeys } from "./appended";
 import type { LayerWeights, Projection } from "./projections";
 import type { LayerRecord } from "./record";
 import type { LayerUpdate, Update } from "./sizes";
 
 /** How many heads a layer has, and what else its keys are. */
-export interface LayerConfig extends AppendedConfig {
+export interface LayerConfig {
   /** Query heads H. */
   heads: number;
   /** Key and value heads, a divisor of `heads` (grouped-query attention); `heads` by default. */
   keyValueHeads?: number | undefined;
+  /** Keys and values that every query sees besides its own: `appendedKeys({ addZeroAttention: true })`. */
+  appended?: AppendedKeys | undefined;
 }
 
 /**
@@ -37,7 +40,10 @@ type Recorded<Options> = "record" extends keyof Options
     : { record?: LayerRecord }
   : unknown;
 
-/** The inputs of `forward`; the key is the query unless given, the value is the key. */
+/**
+ * The inputs of `forward`; the key is the query unless given (or in a cache for cross-attention), the value
+ * is the key.
+ */
 export interface LayerInputs {
   /** [B, L, Eq] */
   readonly query: Tensor;
@@ -54,20 +60,29 @@ export interface LayerOptions extends ScoreOptions {
   /**
    * Keys and values are appended to this cache, of `createCache`, and queries attend to all tokens in it,
    * up to their own unless `causal` is false; with its rotary embeddings, if it has some. Of each row of
-   * the batch `queryLengths` tokens, all by default. A call that fails appends nothing.
+   * the batch `queryLengths` tokens, all by default. To a cache made with `cross: true` a given `key` is
+   * appended, `keyLengths` of each row, and nothing without one: a source is projected once, and every
+   * query sees all of it. A call that fails appends nothing.
    */
   cache?: AttentionCache | undefined;
   /** With a cache: the sequence of each row of the batch, −1 to skip it; all in order by default. */
   sequences?: ArrayLike<number> | undefined;
-  /** With a cache that has rotary embeddings: positions as its `append` takes them. */
+  /**
+   * Queries and keys are rotated by their positions after their projections, for self-attention without a
+   * cache (a cache has rotary embeddings of its own); the engine needs the extension `positions`.
+   */
+  rotary?: Rotary | undefined;
+  /**
+   * With rotary embeddings, here or of the cache: the position of the first row of each batch [B] (or one
+   * number for all), or of each row [B, L]. From 0, or where the cache's sequences end, by default.
+   */
   positions?: number | ArrayLike<number> | undefined;
 }
 
 export const PROJECTIONS = ["query", "key", "value", "output"] as const;
 
-const configFields = { heads: 1, keyValueHeads: 1, biasKeyValue: 1, addZeroAttention: 1 } as const;
+export const configFields = { heads: 1, keyValueHeads: 1, appended: 1 } as const;
 export const readConfig = reader<LayerConfig>(configFields);
-export const readStateDictConfig = reader<LayerConfig & Prefixed>({ ...configFields, prefix: 1 });
 export const readWeights = reader<LayerWeights>({ query: 1, key: 1, value: 1, output: 1 });
 export const readProjection = reader<Projection>(
   { weight: 1, order: 1, bias: 1 },
@@ -82,16 +97,17 @@ export const readUpdates = reader<LayerUpdate>({
 });
 export const readUpdate = reader<Update>({ weight: 1, bias: 1, order: 1 }, "{ weight, bias? }");
 
-const layerFields = { ...scoreFields, record: 1, cache: 1, sequences: 1, positions: 1 } as const;
+const layerFields = {
+  ...scoreFields,
+  record: 1,
+  cache: 1,
+  sequences: 1,
+  rotary: 1,
+  positions: 1,
+} as const;
 const layerOptions = "options; more inputs go first: { query, key, value }";
 export const readForward = reader<LayerOptions>(layerFields, layerOptions);
 export const readForwardAsync = reader<LayerOptions & Abortable>(
   { ...layerFields, signal: 1 },
   layerOptions,
 );
-
-/** Where a layer's weights lie in a state dict. */
-export interface Prefixed {
-  /** What the names of this layer's weights begin with, its dot included: `"encoder.self_attn."`. */
-  prefix?: string | undefined;
-}

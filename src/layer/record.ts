@@ -7,6 +7,7 @@ import { disposeSymbol } from "../tensor/disposal";
 import { GONE, inspected, inspectSymbol } from "../tensor/printing";
 import type { Tensor } from "../tensor/tensor";
 import type { AppendedRows } from "./appended";
+import type { Rotation } from "./rotation";
 
 /** What a forward pass keeps for its backward pass. */
 export interface Recorded {
@@ -21,6 +22,8 @@ export interface Recorded {
   };
   readonly mixed: AllocatedTensor;
   readonly logSumExp: Tensor;
+  /** Of projected queries and keys. */
+  readonly rotation: Rotation | undefined;
   /** Keys and values that every query saw besides. */
   readonly appended: AppendedRows | undefined;
 }

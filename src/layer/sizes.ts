@@ -75,13 +75,21 @@ export function checkSizes(
   );
 }
 
-/** The key is the query unless given, the value is the key unless given. */
+/** What a layer attends with; no keys where they are in a cache already. */
+export interface Given {
+  readonly query: Tensor;
+  readonly key: Tensor | undefined;
+  readonly value: Tensor | undefined;
+}
+
+/** The key is the query unless given or, with `cross`, none; the value is the key unless given. */
 export function checkInputs(
   operation: string,
   projections: Record<keyof LayerWeights, PreparedLinear>,
   inputs: Tensor | LayerInputs,
+  cross = false,
 ): {
-  given: Record<"query" | "key" | "value", Tensor>;
+  given: Given;
   /** Which were given besides the query. */
   asked: { readonly key: boolean; readonly value: boolean };
 } {
@@ -101,9 +109,17 @@ export function checkInputs(
     }
     return x;
   };
-  const { query, key = query, value = key } = read;
+  const { query, key = cross ? undefined : query, value = key } = read;
+  if (value && !key) {
+    const expected = "no value without a key";
+    throw new ArgumentError(operation, "value", expected, describe(value));
+  }
   return {
-    given: { query: check("query", query), key: check("key", key), value: check("value", value) },
+    given: {
+      query: check("query", query),
+      key: key && check("key", key),
+      value: value && check("value", value),
+    },
     asked: { key: read.key !== undefined, value: read.value !== undefined },
   };
 }

@@ -285,9 +285,13 @@ export function linearAsync(
   });
 }
 
-export function checkPrepared(operation: string, prepared: unknown): PreparedLinear {
+export function checkPrepared(
+  operation: string,
+  prepared: unknown,
+  argument = "prepared",
+): PreparedLinear {
   const found = PreparedLinear.from(prepared);
   if (found) return found;
   const expected = "a weight from prepareLinear";
-  throw new ArgumentError(operation, "prepared", expected, describe(prepared));
+  throw new ArgumentError(operation, argument, expected, describe(prepared));
 }

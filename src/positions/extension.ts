@@ -2,6 +2,7 @@
 
 import builds from "builds:positions";
 import type { Extension } from "../extension";
+import { rotationOfLayer } from "./layer";
 import { checkPositions } from "./selftest";
 
 /** Rotary embeddings and tables of positions: `createAttention({ extensions: [positions] })`. */
@@ -9,4 +10,5 @@ export const positions: Extension<"positions"> = {
   name: "positions",
   builds,
   check: checkPositions,
+  rotation: rotationOfLayer,
 };

@@ -43,6 +43,7 @@ export class Staging {
   readonly operation: string;
   readonly #regions: Region[] = [];
   readonly #copies: Copy[] = [];
+  readonly #parts: { slot: number; region: Region; offset: number }[] = [];
   /** Blocks that are read or written to while others may use the engine. */
   readonly #pinned: number[] = [];
   readonly #deferred: boolean;
@@ -70,6 +71,11 @@ export class Staging {
     if (value instanceof AllocatedTensor)
       return this.#read(slot, argument, value, value.elements * 4);
     return this.#read(slot, argument, value.data, elementsOf(value.dims) * 4);
+  }
+
+  /** Part of a tensor that is read already, so many bytes from its start. */
+  within(slot: number, region: Region, offset: number): void {
+    this.#parts.push({ slot, region, offset });
   }
 
   /** A block of the arena's to read. */
@@ -251,6 +257,9 @@ export class Staging {
     const { words } = this.#engine.arena;
     for (const { slot, address } of this.#regions) {
       if (slot !== undefined) words[this.#block / 4 + slot] = address;
+    }
+    for (const { slot, region, offset } of this.#parts) {
+      words[this.#block / 4 + slot] = region.address + offset;
     }
   }
 

@@ -3,7 +3,7 @@
 import type { AttendCall } from "../attend/forward";
 import type { AttendState } from "../attend/options";
 import type { Engine } from "../instance/instance";
-import { type AppendedRows, appendedCall, type BiasKeyValue } from "../layer/appended";
+import type { AppendedRows, BiasKeyValue } from "../layer/appended";
 import type { Steps } from "../run/steps";
 import type { Tensor } from "../tensor/tensor";
 import { callBackward, checkWanted } from "./attend";
@@ -35,7 +35,7 @@ export function* attendAppendedBackward(
   // The sinks' gradient comes with the appended keys: a sequence may have no others.
   const withoutSinks = { ...options, gradients: { ...wanted, sinks: false } };
   const ofInputs = yield* callBackward(engine, call, outputGradient, state, withoutSinks);
-  const other = appendedCall(call, rows);
+  const other = rows.call(call);
   const { sinks } = call.checked.scoring;
   const scoring = { ...other.checked.scoring, sinks: wanted.sinks ? sinks : undefined };
   const { keyGradient, valueGradient, sinksGradient } = yield* callBackward(

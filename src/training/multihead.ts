@@ -84,6 +84,23 @@ function* backwardSteps(
   { layer, record, outputGradient }: LayerPass,
   options: LayerBackwardOptions,
 ): Steps<LayerGradients> {
+  const gradients = yield* multiHeadGradients(
+    engine,
+    operation,
+    { layer, record, outputGradient },
+    options,
+  );
+  record.dispose();
+  return gradients;
+}
+
+/** The same, of which the record stays; `options` as they were read. */
+export function* multiHeadGradients(
+  engine: Engine,
+  operation: string,
+  { layer, record, outputGradient }: LayerPass,
+  options: LayerBackwardOptions,
+): Steps<LayerGradients> {
   moduleOf(engine, operation, "training");
   const { projections } = checkLayer(operation, layer);
   const checked = LayerRecord.from(record);
@@ -92,9 +109,7 @@ function* backwardSteps(
     throw new ArgumentError(operation, "record", expected, describe(record));
   }
   const call = { operation, recorded: checked.recordedBy(layer, operation), projections };
-  const gradients = yield* layerBackward(engine, call, outputGradient, options);
-  checked.dispose();
-  return gradients;
+  return yield* layerBackward(engine, call, outputGradient, options);
 }
 
 interface BackwardCall {
@@ -145,6 +160,7 @@ function* layerBackward(
         gradients: options.gradients,
         out,
       });
+    for (const x of [out.query, out.key]) recorded.rotation?.(operation, x, true);
     const keyInput = given.key ?? given.query;
     const made = {
       query: yield* project("query", queryGradient, given.query),

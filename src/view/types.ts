@@ -4,7 +4,9 @@ import type { Tensor } from "../tensor/tensor";
 
 /** What a canvas can draw and what has a size: an image, a canvas, a video, an ImageBitmap. */
 export interface PictureSource {
+  /** A number, or what has one: an SVG image. */
   readonly width: unknown;
+  /** As `width`. */
   readonly height: unknown;
 }
 

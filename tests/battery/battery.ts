@@ -4,7 +4,8 @@
 
 import type { AttentionOptions, Tensor, Variant } from "wasm-attention";
 import { type AttendCase, attendCases } from "./attend";
-import { caches } from "./caches";
+import { blocks as blockCases } from "./blocks";
+import { caches, storedCaches } from "./caches";
 import { digestOf, digestOfTexts } from "./digest";
 import { elements, filled } from "./numbers";
 import { type Operation, operations } from "./operations";
@@ -18,12 +19,16 @@ export interface Report {
   threadsFallback: string | undefined;
   /** How many cases ran. */
   cases: number;
-  /** SHA-256 over the digests of all cases but those of training and of caches. */
+  /** SHA-256 over the digests of all cases but those of training, of caches and of blocks. */
   digest: string;
   /** And over those. */
   trainingDigest: string;
   /** And over those of caches. */
   cacheDigest: string;
+  /** And over those of few bits. */
+  storedDigest: string;
+  /** And over those of blocks. */
+  blocksDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -36,7 +41,13 @@ export interface Report {
 const cases: readonly Operation[] = [...attendCases.map(asOperation), ...operations];
 
 /** One list of all operations, in every kind of call: memory that runs out is tried on it too. */
-export const allCases: readonly Operation[] = [...cases, ...trainingCases, ...caches];
+export const allCases: readonly Operation[] = [
+  ...cases,
+  ...trainingCases,
+  ...caches,
+  ...storedCaches,
+  ...blockCases,
+];
 
 /**
  * Runs all cases on an engine made with `options`. `start` is `performance.now()` of before the
@@ -47,8 +58,8 @@ export async function runBattery(
   options: AttentionOptions = {},
   start: number = performance.now(),
 ): Promise<Report> {
-  const { cache, positions, training } = wasmAttention;
-  const extensions = [cache, positions, training] as const;
+  const { blocks, cache, positions, training } = wasmAttention;
+  const extensions = [blocks, cache, positions, training] as const;
   const attention = await wasmAttention.createAttention({ ...options, extensions });
   const x = filled([1, 1, 8, 16], 1);
   attention.attend(x, x, x);
@@ -68,6 +79,8 @@ export async function runBattery(
   const digest = await digestOfAll(cases);
   const trainingDigest = await digestOfAll(trainingCases);
   const cacheDigest = await digestOfAll(caches);
+  const storedDigest = await digestOfAll(storedCaches);
+  const blocksDigest = await digestOfAll(blockCases);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -79,6 +92,8 @@ export async function runBattery(
     digest,
     trainingDigest,
     cacheDigest,
+    storedDigest,
+    blocksDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

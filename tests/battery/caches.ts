@@ -1,4 +1,5 @@
-// Cases of caches of float32: prompts in pieces, windows, forks, pages that are gathered and whole ones.
+// Cases of caches: prompts in pieces, windows, forks, pages that are gathered and whole ones; and of those of
+// few bits, which are the same in both builds.
 
 import type { Tensor } from "wasm-attention";
 import type { CacheOptions } from "wasm-attention/cache";
@@ -58,3 +59,32 @@ export const caches: Operation[] = [
     },
   ],
 ];
+
+/** A prompt in pieces, spans that are merged, and options whose functions have multiply-adds elsewhere. */
+function stored(attention: Whole, wasm: Package, options: Partial<CacheOptions>): Results {
+  const sizes = { keyValueHeads: 2, headSize: 40, valueSize: 24 };
+  using cache = wasm.createCache(attention, { ...sizes, ...options });
+  const results: Tensor[] = [];
+  let seed = 451;
+  for (const tokens of [3, 4200, 1, 66]) {
+    const [key, value] = [filled([1, 2, tokens, 40], seed), filled([1, 2, tokens, 24], ++seed)];
+    cache.append(key, value);
+    const last = Math.min(tokens, 66);
+    const query = filled([1, 4, last, 40], ++seed);
+    const alibi = { slopes: [0, 0.01, 0.1, 1] };
+    const { output, logSumExp } = cache.attend(query, { softcap: 9, alibi, logSumExp: true });
+    const { weights } = cache.attend(query, { softcap: 9, weights: "mean", window: { left: 70 } });
+    results.push(output, logSumExp, weights);
+  }
+  const { key, value } = cache.read(0, { from: 4190, to: 4210 });
+  return [...results, key, value];
+}
+
+export const storedCaches: Operation[] = (["int16", "int8", "int4"] as const).flatMap((numbers) =>
+  [128, 100].map(
+    (pageSize): Operation => [
+      `cache of ${numbers}, pages of ${pageSize}`,
+      (attention, wasm) => stored(attention, wasm, { numbers, pageSize }),
+    ],
+  ),
+);

@@ -18,3 +18,12 @@ export const caches = {
   portable: "f15f1cf9cac09c1cf3306c5f1fb421b52a311848776bc5299811cc5dbcfcf9d4",
   fused: "51b191c69462adef09fda7d5429b2900da7ab6bf85e68a09ac285872512b6c35",
 };
+
+/** The cases of caches of few bits: of every build. */
+export const stored = "74fde594f5752f2ea324f0492998eb9832b917a368eeac8435df974bf811b23b";
+
+/** The cases of blocks, likewise. */
+export const blocks = {
+  portable: "ff65fa2fb2905010e92943805419c5d54a6366b8f362f326c57f4578bf12bc71",
+  fused: "0500ec95994a75b9e389e6c48851efcb5829b91c5955d0c91ac522a36a243560",
+};

@@ -178,7 +178,7 @@ const layers: Operation[] = [
         "out_proj.weight": filled([48, 48], 61, 0.25),
         "out_proj.bias": floats(48, 62),
       };
-      const config = { heads: 3, addZeroAttention: true };
+      const config = { heads: 3, appended: wasm.appendedKeys({ addZeroAttention: true }) };
       using layer = wasm.fromPyTorch(attention, weights, config);
       return Object.values(
         layer.forward({ query: input, key: filled([2, 31, 48], 63) }, { weights: "mean" }),

@@ -1,9 +1,16 @@
 // What the battery is handed: the entries of the package under test, in one object.
 
 import type * as main from "wasm-attention";
+import type * as blocks from "wasm-attention/blocks";
 import type * as cache from "wasm-attention/cache";
 import type * as positions from "wasm-attention/positions";
 import type * as training from "wasm-attention/training";
+import type * as weights from "wasm-attention/weights";
 
-export type Package = typeof main & typeof cache & typeof positions & typeof training;
-export type Whole = main.Attention<"cache" | "positions" | "training">;
+export type Package = typeof main &
+  typeof blocks &
+  typeof cache &
+  typeof positions &
+  typeof training &
+  typeof weights;
+export type Whole = main.Attention<"blocks" | "cache" | "positions" | "training">;

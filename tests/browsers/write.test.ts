@@ -134,6 +134,40 @@ test("greedy at temperature 0: the same text again; it goes on and stops when to
   await page.close();
 });
 
+test("a switch keeps keys and values in int8: a quarter of the bytes, the text goes on", async () => {
+  const page = await open(800, 900, "light");
+  await stopped(page);
+  await page.fill("#temperature", "0");
+  await page.click("#start");
+  await stopped(page);
+  const bytes = async () => {
+    const [, number, unit] =
+      /^([\d.]+) (kB|MB)$/.exec((await page.textContent("#bytes")) ?? "") ?? [];
+    return Number(number) * (unit === "MB" ? 1e6 : 1e3);
+  };
+  const pages = () => page.textContent("#pages");
+  const [first, exact, kept] = [await wordsOf(page), await bytes(), await pages()];
+  await page.getByRole("checkbox", { name: "Keys and values in int8" }).check();
+  assert.deepEqual(await wordsOf(page), first);
+  await page.click("#start");
+  await stopped(page);
+  assert.equal(await pages(), kept);
+  assert.ok((await bytes()) < exact * 0.3, `${await bytes()} of ${exact}`);
+  const rough = await wordsOf(page);
+  await page.click("#toggle");
+  await stopped(page);
+  assert.deepEqual((await wordsOf(page)).slice(0, rough.length - 1), rough.slice(0, -1));
+  // Of a text that was written in the other numbers.
+  await page.getByRole("checkbox").uncheck();
+  const before = await wordsOf(page);
+  await page.click("#toggle");
+  await stopped(page);
+  assert.deepEqual((await wordsOf(page)).slice(0, before.length - 1), before.slice(0, -1));
+  assert.ok((await bytes()) > exact);
+  await assertAccessible(page);
+  await page.close();
+});
+
 test("a model that does not come is said, and tried again", async () => {
   const page = await served.browser.newPage();
   await page.route("**/model.safetensors", (route) => route.abort());

@@ -1,8 +1,9 @@
 // Keras 3 and tf-keras: the Attention layer and what it is made of, MultiHeadAttention, masks; and
 // keras-hub's ALiBi and sinusoidal positions.
 
-import { fromKeras, type Tensor, tensor } from "wasm-attention";
+import { type Tensor, tensor } from "wasm-attention";
 import { alibiSlopes, sinusoidalPositions } from "wasm-attention/positions";
+import { fromKeras } from "wasm-attention/weights";
 import type { Whole } from "../engines";
 import { type Case, floats, gather, input, numbers } from "./case";
 

@@ -2,9 +2,10 @@
 
 import type { Tensor } from "wasm-attention";
 import type { Whole } from "../engines";
-import { type Case, input } from "./case";
+import type { Case } from "./case";
 import { flexAttention } from "./flex-attention";
 import * as keras from "./keras";
+import * as norms from "./norms";
 import * as onnx from "./onnx-attention";
 import * as ort from "./ort-attention";
 import { groupQueryAttention } from "./ort-grouped";
@@ -37,22 +38,23 @@ export const operators: Readonly<Record<string, Operator>> = {
   "keras SinePositionEncoding": keras.sinePositionEncoding,
   "keras RotaryEmbedding": kerasRotaryEmbedding,
   "transformers RopeFrequencies": frequencies,
+  "ai.onnx LayerNormalization": norms.layerNormalization,
+  "ai.onnx LogSoftmax": norms.logSoftmaxOf,
+  "ai.onnx LpNormalization": norms.lpNormalization,
+  "ai.onnx RMSNormalization": norms.rmsNormalization,
+  "ai.onnx SimplifiedLayerNormalization": norms.rmsNormalization,
+  "ai.onnx Softmax": norms.softmaxOf,
+  "com.microsoft SkipLayerNormalization": norms.skipLayerNormalization,
+  "com.microsoft SkipSimplifiedLayerNormalization": norms.skipLayerNormalization,
+  "keras LayerNormalization": norms.layerNormalization,
+  "keras RMSNormalization": norms.rmsNormalization,
+  "keras Softmax": norms.kerasSoftmax,
 };
-
-const NORMALISATION = "stand-alone softmax and normalisations are not attention";
 
 const LEFT_OUT: Readonly<Record<string, string>> = {
   AdditiveAttention: "additive scores are to come",
   AdditiveScores: "additive scores are to come",
   LinearAttention: "linear attention is to come",
-  Softmax: NORMALISATION,
-  LogSoftmax: NORMALISATION,
-  LayerNormalization: NORMALISATION,
-  LpNormalization: NORMALISATION,
-  RMSNormalization: NORMALISATION,
-  SimplifiedLayerNormalization: NORMALISATION,
-  SkipLayerNormalization: NORMALISATION,
-  SkipSimplifiedLayerNormalization: NORMALISATION,
 };
 
 /** Why a case is skipped, if it is. */
@@ -61,7 +63,6 @@ export function leftOut(c: Case): string | undefined {
   if (op in LEFT_OUT) return LEFT_OUT[op];
   if (attributes.score_mode === "concat") return "concat scores are to come";
   if (attributes.prob_mod) return "FlexAttention's prob_mod would need the whole score matrix";
-  if (input(c, "q_norm_weight")) return NORMALISATION;
   if (c.expect === "failure" && /\(CUDA\)/.test(c.message ?? "")) {
     return "a refusal about another library's hardware";
   }

@@ -1,14 +1,27 @@
 // onnxruntime's GroupQueryAttention: a cache of each batch's own length, and rotary embeddings.
 
 import { ArgumentError, type Tensor, tensor } from "wasm-attention";
+import { rmsNorm } from "wasm-attention/blocks";
 import { rotate } from "wasm-attention/positions";
 import type { Whole } from "../engines";
 import { type Case, columns, floats, gather, input, joinHeads, numbers, splitHeads } from "./case";
 
+/** Each head's row by its root mean square, where the case has weights for it: for both, or it is refused. */
+function normalised(engine: Whole, c: Case, name: "q" | "k", x: Tensor): Tensor {
+  const weights = { q: floats(input(c, "q_norm_weight")), k: floats(input(c, "k_norm_weight")) };
+  if (!weights.q && !weights.k) return x;
+  const weight = weights[name] ?? (null as never);
+  return rmsNorm(engine, x, { weight, eps: c.attributes.qk_norm_epsilon }).output;
+}
+
 export function groupQueryAttention(engine: Whole, c: Case): (Tensor | undefined)[] {
   const { num_heads: heads, kv_num_heads: keyValueHeads, scale, softcap } = c.attributes;
   const { causal = 1, local_window_size: window = -1, smooth_softmax } = c.attributes;
-  const { query, key, value } = splitInputs(c);
+  const { value, ...given } = splitInputs(c);
+  const [query, key] = [
+    normalised(engine, c, "q", given.query),
+    normalised(engine, c, "k", given.key),
+  ];
   const rows = query.dims[2];
   const total = numbers(input(c, "total_sequence_length") as never)[0];
   // seqlens_k is the length less one.
@@ -66,7 +79,15 @@ export function groupQueryAttention(engine: Whole, c: Case): (Tensor | undefined
   }
 }
 
-/** What one step of an integer cache stands for, of head h and number d. */
+/**
+ * What one step of an integer cache stands for, of head h and number d.
+ *
+ * Its definition cannot be kept by a cache of numbers "int8" or "int4": there the caller gives the steps, one
+ * for the whole cache or for each number of a head, none for a token, and present_key and present_value have
+ * to be past ones with new integers behind them. Ours finds a step for each token, and rounds keys after a
+ * Hadamard transform, so that its integers are others. So the integers are made here, and attend is given
+ * what they stand for.
+ */
 type Step = (h: number, d: number) => number;
 
 /** k_scale or v_scale, of the whole cache or of each number of a head. */

@@ -3,7 +3,6 @@
 
 import { readFileSync } from "node:fs";
 import {
-  fromPyTorch,
   linear,
   MultiHeadAttention,
   type PreparedLinear,
@@ -12,6 +11,7 @@ import {
   tensor,
 } from "wasm-attention";
 import { type AttentionCache, createCache } from "wasm-attention/cache";
+import { fromPyTorch } from "wasm-attention/weights";
 import { add, layerNorm, relu } from "../../examples/semantic-search/blocks";
 import { type Decoder, searchBeams } from "../../examples/write/generate";
 import type { Whole } from "../engines";
@@ -30,9 +30,10 @@ export interface Memory {
   readonly keyLengths: number[];
 }
 
-/** Of each layer, and which sequence of it each row is. */
+/** Of each layer, what is written and what it is written from, and which sequence of them each row is. */
 interface Kept {
   readonly caches: readonly AttentionCache[];
+  readonly sources: readonly AttentionCache[];
   readonly sequences: readonly number[];
 }
 
@@ -103,13 +104,14 @@ export class Transliterator {
         x,
       );
       const asked = this.#norm(`${name}/attention`, x);
-      const seen = this.#crossAttention[i].forward(
-        { query: asked, key: states, value: states },
-        {
-          keyLengths,
-          weights: true,
-        },
-      );
+      const source = kept?.sources[i];
+      const across = kept && { cache: source, sequences: kept.sequences };
+      const seen = source?.length()
+        ? this.#crossAttention[i].forward(asked, { ...across, weights: true })
+        : this.#crossAttention[i].forward(
+            { query: asked, key: states, value: states },
+            { ...across, keyLengths, weights: true },
+          );
       if (seen.weights) weights.push(seen.weights);
       x = this.#feedForward(name, add(seen.output, x));
     }
@@ -130,7 +132,7 @@ export class Transliterator {
   /** The likeliest of `beams` texts that are written side by side, the best first. */
   beams(word: string, beams: number): { text: string; ids: number[] }[] {
     const start = this.#target.indexOf(START);
-    const decoder = this.#begin(this.encode(Array.from({ length: beams }, () => word)));
+    const decoder = this.#begin(this.encode([word]), beams);
     const { end } = this;
     const found = [...searchBeams(decoder, { beams, ids: [start], length: LONGEST, end })].at(-1);
     decoder.dispose();
@@ -140,25 +142,28 @@ export class Transliterator {
     }));
   }
 
-  /** As `decode`, a piece after the other: keys and values of those before are kept in each layer. */
-  #begin({ states, keyLengths }: Memory): Decoder & { dispose(): void } {
-    const caches = Array.from({ length: LAYERS }, () =>
-      createCache(this.#attention, {
-        keyValueHeads: HEADS,
-        headSize: SIZE / HEADS,
-        sequences: keyLengths.length,
-      }),
-    );
+  /**
+   * `texts` of one source, as `decode`, a piece after the other: in each layer keys and values of those
+   * before are kept, and of the source, which are projected once.
+   */
+  #begin(memory: Memory, texts: number): Decoder & { dispose(): void } {
+    const make = (cross: boolean) =>
+      Array.from({ length: LAYERS }, () =>
+        createCache(this.#attention, {
+          keyValueHeads: HEADS,
+          headSize: SIZE / HEADS,
+          sequences: texts,
+          cross,
+        }),
+      );
+    const [caches, sources] = [make(false), make(true)];
+    const all = [...caches, ...sources];
     const append = (ids: readonly (readonly number[])[]) => {
       const sequences = [...ids.keys()];
-      const part = states.data.subarray(0, (states.data.length / keyLengths.length) * ids.length);
-      const memory = {
-        states: tensor(part, [ids.length, states.dims[1], SIZE]),
-        keyLengths: keyLengths.slice(0, ids.length),
-      };
       const before = caches[0].length();
       const logits = this.#decode(memory, this.#embed("decoder", ids, ids[0].length, before), {
         caches,
+        sources,
         sequences,
       }).logits;
       const last = Float32Array.from(sequences.flatMap((b) => [...lastRow(logits, b)]));
@@ -167,10 +172,10 @@ export class Transliterator {
     return {
       append,
       reorder: (order) => {
-        for (const cache of caches) cache.reorder(order, [...order.keys()]);
+        for (const cache of all) cache.reorder(order, [...order.keys()]);
       },
       dispose: () => {
-        for (const cache of caches) cache.dispose();
+        for (const cache of all) cache.dispose();
       },
     };
   }

@@ -5,7 +5,7 @@ import type { Mutant } from "./mutant";
 export const layers: readonly Mutant[] = [
   {
     name: "PyTorch: k_proj_weight and v_proj_weight exchanged",
-    file: "src/layer/state-dict.ts",
+    file: "src/weights/state-dict.ts",
     find: 'key: projection("key", 1),',
     replace: 'key: projection("value", 1),',
     tests: ["tests/multihead.test.ts"],

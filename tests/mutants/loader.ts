@@ -77,8 +77,8 @@ export const loader: readonly Mutant[] = [
   {
     name: "a gradient in out is written instead of added",
     file: "src/run/staging.ts",
-    find: "if (added) add(target, result);",
-    replace: "if (added && !target) add(target, result);",
+    find: "if (added) add(target, at(region.address));",
+    replace: "if (added && !target) add(target, at(region.address));",
     tests: ["tests/linear-backward.test.ts", "tests/backward.test.ts"],
   },
 ];

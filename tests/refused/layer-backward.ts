@@ -1,5 +1,5 @@
 import type { Tensor } from "wasm-attention";
-import { MultiHeadAttention } from "wasm-attention";
+import { appendedKeys, MultiHeadAttention } from "wasm-attention";
 import { multiHeadBackward } from "wasm-attention/training";
 import type { Whole } from "../engines";
 import { eyes } from "./multihead";
@@ -20,7 +20,8 @@ const back =
       using pass = record as NonNullable<typeof record>;
       return multiHeadBackward(made, dy, pass, options);
     }, config)(attention);
-const biased = { biasKeyValue: { key: zeros(8), value: zeros(8) } };
+const bias = { biasKeyValue: { key: zeros(8), value: zeros(8) } };
+const biased = { appended: appendedKeys(bias) };
 
 const record = { record: true };
 export const layerBackwardRefused: Refusal[] = [
@@ -35,7 +36,7 @@ export const layerBackwardRefused: Refusal[] = [
         const dropout = { probability: 1, seed: 0 };
         return made.forward(zeros(4, 8), { dropout });
       },
-      { addZeroAttention: true },
+      { appended: appendedKeys({ addZeroAttention: true }) },
     ),
   ],
   [
@@ -119,7 +120,7 @@ export const layerBackwardRefused: Refusal[] = [
   ],
   [
     'update: "biasKeyValue" expected no value for a layer without one, got an object with {key, value}',
-    layer((made) => made.update(biased), { addZeroAttention: true }),
+    layer((made) => made.update(bias), { appended: appendedKeys({ addZeroAttention: true }) }),
   ],
   [
     'update: "biasKeyValue" expected an object, got null',

@@ -1,12 +1,6 @@
 // What people type, and the whole message that they get.
 
-import {
-  attendPacked,
-  fromPyTorch,
-  MultiHeadAttention,
-  mergeStates,
-  prepareLinear,
-} from "wasm-attention";
+import { attendPacked, MultiHeadAttention, mergeStates, prepareLinear } from "wasm-attention";
 import {
   relativePositionBias,
   ropeFrequencies,
@@ -14,6 +8,7 @@ import {
   sinusoidalPositions,
 } from "wasm-attention/positions";
 import { attendBackward, linearBackward } from "wasm-attention/training";
+import { fromPyTorch } from "wasm-attention/weights";
 import { createWhole, type Whole } from "../engines";
 import { eyes } from "./multihead";
 import { q, zeros } from "./refusal";
@@ -211,8 +206,7 @@ export const mistakes: Mistake[] = [
   ],
   [
     (_, layer) => layer.forward(x, { rotary: true } as never),
-    'forward: "rotary" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, ' +
-      `scoreMod, dropout, keyLengths, queryLengths, weights, logSumExp, scores, out, record, cache, sequences, positions, ${unknown}`,
+    'forward: "rotary" expected an object, got true',
   ],
   [
     (_, layer) => layer.forward(x, { mask: new Uint8Array(3) }),

@@ -1,4 +1,5 @@
-import { fromKeras, fromPyTorch, MultiHeadAttention } from "wasm-attention";
+import { appendedKeys, MultiHeadAttention } from "wasm-attention";
+import { fromKeras, fromPyTorch } from "wasm-attention/weights";
 import { type Call, type Refusal, zeros } from "./refusal";
 
 const layer =
@@ -69,19 +70,30 @@ export const multiheadRefused: Refusal[] = [
   ],
 
   [
-    'MultiHeadAttention: "addZeroAttention" expected a boolean, got 1',
-    layer({ heads: 2, addZeroAttention: 1 }, eyes),
+    'appendedKeys: "addZeroAttention" expected a boolean, got 1',
+    () => appendedKeys({ addZeroAttention: 1 as never }),
   ],
   [
-    'MultiHeadAttention: "biasKeyValue" expected an object, got null',
-    layer({ heads: 2, biasKeyValue: null }, eyes),
+    'appendedKeys: "biasKeyValue" expected an object, got null',
+    () => appendedKeys({ biasKeyValue: null as never }),
+  ],
+  [
+    'MultiHeadAttention: "appended" expected what appendedKeys made, got an object with {addZeroAttention}',
+    layer({ heads: 2, appended: { addZeroAttention: true } }, eyes),
+  ],
+  [
+    'MultiHeadAttention: "config.addZeroAttention" expected appended: appendedKeys({ addZeroAttention: true }), got an option that does not exist',
+    layer({ heads: 2, addZeroAttention: true }, eyes),
   ],
   [
     'MultiHeadAttention: "biasKeyValue.value" expected a tensor { data, dims }, got undefined',
-    layer({ heads: 2, biasKeyValue: { key: zeros(8) } }, eyes),
+    layer({ heads: 2, appended: appendedKeys({ biasKeyValue: { key: zeros(8) } as never }) }, eyes),
   ],
   [
     'MultiHeadAttention: "biasKeyValue.key" expected 8 elements, got 7',
-    layer({ heads: 2, biasKeyValue: { key: zeros(7), value: zeros(8) } }, eyes),
+    layer(
+      { heads: 2, appended: appendedKeys({ biasKeyValue: { key: zeros(7), value: zeros(8) } }) },
+      eyes,
+    ),
   ],
 ];

@@ -2,7 +2,7 @@
 // softmax.h.
 
 import assert from "node:assert/strict";
-import { tensor } from "wasm-attention";
+import { attendQkv, tensor } from "wasm-attention";
 import { alibiSlopes, type RotateOptions, rotate } from "wasm-attention/positions";
 import type { Whole } from "../engines";
 import { appended, paged } from "./cached";
@@ -15,6 +15,7 @@ import {
   inputs,
   L,
   type Place,
+  randomTensor,
   S,
   same,
   solve,
@@ -150,6 +151,23 @@ export const flashAttention: Tries = {
   softmax_lse: (attention) => {
     const { logSumExp } = same(attention, { causal: "lower-right" }, causal);
     assert.deepEqual(logSumExp!.dims, [B, H, L]);
+  },
+  "flash_attn_qkvpacked_func, qkv [B, L, 3, H, D]": (attention) => {
+    const qkv = randomTensor([B, L, 3, H, D], 1);
+    const part = (which: number) =>
+      tensor(
+        Float32Array.from({ length: B * H * L * D }, (_, at) => {
+          const [b, h] = [Math.floor(at / (H * L * D)), Math.floor(at / (L * D)) % H];
+          const [i, d] = [Math.floor(at / D) % L, at % D];
+          return qkv.data[(((b * L + i) * 3 + which) * H + h) * D + d];
+        }),
+        [B, H, L, D],
+      );
+    const want = solve({ q: part(0), k: part(1), v: part(2) }, (p) =>
+      p.j <= p.i ? scaled(p) : -Infinity,
+    );
+    const got = attendQkv(attention, qkv, { causal: "lower-right" }).output;
+    close(swapped(got).data, want.output);
   },
   flash_attn_varlen_func: (attention) => {
     const cumulative = { cumulativeQueries: [0, 2, 5], cumulativeKeys: [0, 2, 5] };

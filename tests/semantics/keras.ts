@@ -1,12 +1,13 @@
 // docs/semantics/keras.md: keras/src/layers/attention and keras_hub/layers/modeling.
 
-import { fromKeras, tensor } from "wasm-attention";
+import { tensor } from "wasm-attention";
 import {
   alibiSlopes,
   ropeFrequencies,
   rotate,
   sinusoidalPositions,
 } from "wasm-attention/positions";
+import { fromKeras } from "wasm-attention/weights";
 import type { Whole } from "../engines";
 import {
   B,

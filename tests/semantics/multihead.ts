@@ -2,8 +2,9 @@
 // torch.nn.functional.multi_head_attention_forward's formula.
 
 import assert from "node:assert/strict";
-import { fromPyTorch, type LayerOptions, type Tensor, tensor } from "wasm-attention";
+import { appendedKeys, type LayerOptions, type Tensor, tensor } from "wasm-attention";
 import { multiHeadBackward } from "wasm-attention/training";
+import { fromPyTorch } from "wasm-attention/weights";
 import type { Whole } from "../engines";
 import {
   B,
@@ -211,7 +212,7 @@ export const multihead: Tries = {
       attention,
       {},
       { appended: { key: zeros, value: zeros } },
-      { addZeroAttention: true },
+      { appended: appendedKeys({ addZeroAttention: true }) },
     );
   },
   "add_bias_kv=True": (attention) => {

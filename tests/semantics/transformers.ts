@@ -8,6 +8,7 @@ import {
   rotate,
   sinusoidalPositions,
 } from "wasm-attention/positions";
+import { checkPackedWeights, kinds } from "../checks/packed-weights";
 import type { Whole } from "../engines";
 import { appended, cropped, reordered, windowed } from "./cached";
 import {
@@ -204,6 +205,12 @@ export const transformers: Tries = {
     close(sinusoidalPositions(attention, options).data, want);
   },
   "float16, bfloat16 weights": halves,
+  "GPT-2's c_attn, c_proj (Conv1D)": (attention) => checkPackedWeights(attention, kinds["GPT-2"]),
+  "qkv_proj, o_proj (Phi-3)": (attention) => checkPackedWeights(attention, kinds["Phi-3"]),
+  "query_key_value, dense (GPT-NeoX, BLOOM, Falcon)": (attention) => {
+    checkPackedWeights(attention, kinds["GPT-NeoX"]);
+    checkPackedWeights(attention, kinds.Falcon);
+  },
   DynamicCache: appended,
   "crop(n)": cropped,
   "reorder_cache(beam_idx)": reordered,

@@ -1,16 +1,16 @@
 // Few queries: one pass over the keys for all heads of a group, whose rows are all begun.
 //
 // One thread takes a head after the other. Several share a head's keys, a span each, and the last item of
-// a head merges its spans. With one query keys and values are read where they lie (one.ts), with more a
-// tile is packed and every head of the group attends to it.
+// a head merges its spans. With one query keys and values are read where they lie (one.ts), of pages for
+// several heads in turns, with more a tile is packed and every head of the group attends to it.
 //
 //   shared   where threads share a head: the Rows of every span
-//   thread   a packed tile or a Prefetch, scratch of a tile, else Rows of a group
+//   thread   a packed tile or a Prefetch, scratch of a tile, else Rows of an item's groups
 
 import { WeightsKind } from "../../kinds";
-import { KEYS, ROWS, SPAN } from "../../tiles";
+import { KEYS, ROWS, SPAN, tilesOf } from "../../tiles";
 import { AttendFrame, sequenceOf } from "../frame";
-import { allHeads, everyHead, groupSize, keyValueHeadOf } from "../heads";
+import { groupSize, keyValueHeadOf } from "../heads";
 import { packTile, panelTileBytes } from "../panels";
 import {
   beginRows,
@@ -44,25 +44,45 @@ function splits(frame: AttendFrame): bool {
   return frame.threads > 1 && spans(frame) > 1;
 }
 
-/** Spans of all heads. */
+/** Key and value heads of an item: small pages hold all heads of a tile's keys, and are read in their order. */
+function itemHeads(frame: AttendFrame): i32 {
+  if (!readsInPlace(frame) || !frame.locate || frame.pageSize > KEYS) return 1;
+  return splits(frame) ? frame.keyValueHeads : tilesOf(frame.keyValueHeads, frame.threads);
+}
+
+/** Items of a sequence, but for spans. */
+// @ts-ignore: decorator
+@inline
+function parts(frame: AttendFrame): i32 {
+  return tilesOf(frame.keyValueHeads, itemHeads(frame));
+}
+
+/** Spans of all items. */
 // @ts-ignore: decorator
 @inline
 function allSpans(frame: AttendFrame): i32 {
-  return allHeads(frame) * spans(frame);
+  return frame.batch * parts(frame) * spans(frame);
 }
 
 /** Bytes of the rows of all heads of a group. */
 // @ts-ignore: decorator
 @inline
-export function groupBytes(frame: AttendFrame): usize {
+function groupBytes(frame: AttendFrame): usize {
   return <usize>groupSize(frame) * <usize>rowsBytes(frame);
+}
+
+/** Bytes of an item's rows. */
+// @ts-ignore: decorator
+@inline
+function itemBytes(frame: AttendFrame): u64 {
+  return <u64>(itemHeads(frame) * groupSize(frame)) * rowsBytes(frame);
 }
 
 /** Whether keys and values are not packed. */
 // @ts-ignore: decorator
 @inline
 function readsInPlace(frame: AttendFrame): bool {
-  return frame.queries == 1 && !frame.scoreStep;
+  return frame.queries == 1;
 }
 
 /** Bytes of a packed tile, or of a Prefetch. */
@@ -73,17 +93,18 @@ export function tileBytes(frame: AttendFrame): u64 {
 }
 
 export function fewSharedBytes(frame: AttendFrame): u64 {
-  return splits(frame) ? <u64>allSpans(frame) * <u64>groupSize(frame) * rowsBytes(frame) : 0;
+  return splits(frame) ? <u64>allSpans(frame) * itemBytes(frame) : 0;
 }
 
 export function fewThreadBytes(frame: AttendFrame): u64 {
-  const rows: u64 = splits(frame) ? 0 : <u64>groupSize(frame) * rowsBytes(frame);
+  const rows: u64 = splits(frame) ? 0 : itemBytes(frame);
   return tileBytes(frame) + scratchTileBytes(frame) + rows;
 }
 
-/** One for each head, or for each of its spans and then for what becomes of them. */
+/** One for each head or some, or for each of their spans and then for what becomes of them. */
 export function fewItems(frame: AttendFrame): f64 {
-  return everyHead(frame) * (splits(frame) ? 1 + <f64>spans(frame) : 1);
+  if (!frame.keyValueHeads) return 0;
+  return <f64>frame.batch * <f64>parts(frame) * (splits(frame) ? 1 + <f64>spans(frame) : 1);
 }
 
 export function fewReady(frame: AttendFrame, item: i32): i32 {
@@ -97,25 +118,25 @@ export function runFew(
   scratch: usize,
   key: i32,
 ): i32 {
-  const group = groupBytes(frame);
+  const bytes = <usize>itemBytes(frame);
   const block = blockOf(frame, scratch + <usize>tileBytes(frame));
   if (!splits(frame)) {
     const rows = scratch + <usize>tileBytes(frame) + scratchTileBytes(frame);
     const next = attendSpan(frame, item, -1, key, rows, scratch);
-    if (!next) finishHead(frame, rows, 1, block);
+    if (!next) finishItem(frame, rows, 1, block);
     return next;
   }
   const count = spans(frame);
   if (item < allSpans(frame)) {
-    const rows = shared + <usize>item * group;
+    const rows = shared + <usize>item * bytes;
     return attendSpan(frame, item / count, item % count, key, rows, scratch);
   }
-  const head = item - allSpans(frame);
-  finishHead(frame, shared + <usize>(head * count) * group, count, block);
+  const first = (item - allSpans(frame)) * count;
+  finishItem(frame, shared + <usize>first * bytes, count, block);
   return 0;
 }
 
-/** A span of key and value head `index`, or with −1 all its keys, from `key` on, for a group's rows. */
+/** A span of the heads of item `index`, or with −1 all their keys, from `key` on, for their rows. */
 function attendSpan(
   frame: AttendFrame,
   index: i32,
@@ -126,19 +147,22 @@ function attendSpan(
 ): i32 {
   const low = max(span, 0) * SPAN;
   const high = span < 0 ? frame.keys : min(low + SPAN, frame.keys);
-  const b = index / frame.keyValueHeads;
-  const head = index % frame.keyValueHeads;
+  const b = index / parts(frame);
   const group = groupSize(frame);
-  for (let i = 0; i < group && !key; i++) {
-    const r = changetype<Rows>(rows + <usize>i * <usize>rowsBytes(frame));
-    locateRows(frame, r, b, head * group + i, 0);
+  const start = (index % parts(frame)) * itemHeads(frame) * group;
+  const end = min(start + itemHeads(frame) * group, frame.heads);
+  for (let h = start; h < end && !key; h++) {
+    const r = changetype<Rows>(rows + <usize>(h - start) * <usize>rowsBytes(frame));
+    locateRows(frame, r, b, h, 0);
     beginRows(frame, r, low, high);
   }
   const to = min(lastKey(frame, b, sequenceOf(frame, b).queries), high);
   const first = max(max(firstKey(frame, b, 0), low), key);
-  const stop = min(<i64>first + partKeys(frame, group * frame.queries), to);
-  if (readsInPlace(frame)) attendOne(frame, first, <i32>stop, rows, scratch);
-  else attendPacked(frame, first, <i32>stop, rows, scratch);
+  const stop = min(<i64>first + partKeys(frame, (end - start) * frame.queries), to);
+  if (readsInPlace(frame)) {
+    const behind = rows + <usize>(end - start) * <usize>rowsBytes(frame);
+    attendOne(frame, first, <i32>stop, rows, behind, scratch);
+  } else attendPacked(frame, first, <i32>stop, rows, scratch);
   return stop < to ? <i32>stop : 0;
 }
 
@@ -165,15 +189,23 @@ function attendPacked(frame: AttendFrame, first: i32, stop: i32, rows: usize, pa
   }
 }
 
-/** The results of a group's rows, from `count` sets of them, each of its own span. */
-function finishHead(frame: AttendFrame, rows: usize, count: i32, block: usize): void {
+/** Query heads whose rows are there, of the item that begins with those. */
+// @ts-ignore: decorator
+@inline
+function headsOf(frame: AttendFrame, rows: usize): i32 {
+  return min(itemHeads(frame) * groupSize(frame), frame.heads - changetype<Rows>(rows).h);
+}
+
+/** The results of an item's rows, from `count` sets of them, each of its own span. */
+function finishItem(frame: AttendFrame, rows: usize, count: i32, block: usize): void {
   const step = <usize>rowsBytes(frame);
-  const group = groupBytes(frame);
-  for (let at: usize = 0; at < group; at += step) {
+  const bytes = <usize>itemBytes(frame);
+  const end = <usize>headsOf(frame, rows) * step;
+  for (let at: usize = 0; at < end; at += step) {
     const r = changetype<Rows>(rows + at);
     if (count > 1) initTotal(r);
     for (let span: usize = 0; span < <usize>count; span++) {
-      mergeSpan(r, changetype<Rows>(rows + span * group + at));
+      mergeSpan(r, changetype<Rows>(rows + span * bytes + at));
     }
     finishRows(frame, r, block);
   }

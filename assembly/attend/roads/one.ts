@@ -11,60 +11,75 @@ import { scoreRow } from "./dot";
 import { exceedsCaches, initPrefetch, Prefetch, prefetchBytes } from "./prefetch";
 import { addValues } from "./values";
 
-/** Keys [first, stop) for a group's single rows; the scratch begins with a Prefetch. */
+/**
+ * Keys [first, stop) for single rows from `rows` to `end`, a group after the other: each group's tile, then
+ * the next tile of all. The scratch begins with a Prefetch.
+ */
 export function attendOne(
   frame: AttendFrame,
   first: i32,
   stop: i32,
   rows: usize,
+  end: usize,
   prefetch: usize,
 ): void {
   const scratch = prefetch + <usize>prefetchBytes(frame, groupSize(frame));
   const scores = scoresOf(scratch);
   const step = <usize>rowsBytes(frame);
-  const end = rows + <usize>groupSize(frame) * step;
+  const group = <usize>groupSize(frame) * step;
   const stride = frame.keyRow << 2;
   const far = !frame.gatherBytes && exceedsCaches(frame);
-  const head = keyValueHeadOf(frame, changetype<Rows>(rows).b, changetype<Rows>(rows).h);
   const gathered = gatheredOf(frame, prefetch);
   const next = changetype<Prefetch>(prefetch);
-  initPrefetch(frame, next, rows, end);
+  initPrefetch(frame, next);
   let scored = next.scores;
   let spare = scored + ((<usize>groupSize(frame) * KEYS) << 2);
-  let scoredFrom = -1; // the first key of the tile whose scores are there
-  for (let from = first; from < stop; from += KEYS) {
-    const following = from + KEYS;
+  let isScored = false; // whether the scores of the tile are there
+  let from = first;
+  for (let at = rows; from < stop;) {
+    // The group and tile to come.
+    next.rows = at + group < end ? at + group : rows;
+    next.end = next.rows + group;
+    const following = at + group < end ? from : from + KEYS;
     next.scores = spare;
     next.count = far ? max(min(KEYS, stop - following), 0) : 0;
+    const columns = min(KEYS, stop - from);
+    const b = changetype<Rows>(at).b;
+    const head = keyValueHeadOf(frame, b, changetype<Rows>(at).h);
     let row = scored;
     // The same for all rows; found once one of them sees the tile.
-    const isScored = scoredFrom == from;
     let keys: usize = 0;
     let values: usize = 0;
-    for (let at = rows; at < end; at += step) {
+    for (const last = at + group; at < last; at += step) {
       const r = changetype<Rows>(at);
       r.column = from;
-      r.columns = min(KEYS, stop - from);
+      r.columns = columns;
       if (!skips(frame, r)) {
         enterSpan(r, from);
         if (!values) {
-          if (!isScored) keys = keysAt(frame, head, from, r.columns, gathered);
-          if (next.count) next.keys = keysAt(frame, head, following, next.count, gathered);
-          values = valuesAt(frame, head, from, r.columns, gathered);
+          if (!isScored) keys = keysAt(frame, head, from, columns, gathered);
+          if (next.count) {
+            const other = keyValueHeadOf(frame, b, changetype<Rows>(next.rows).h);
+            next.keys = keysAt(frame, other, following, next.count, gathered);
+          }
+          values = valuesAt(frame, head, from, columns, gathered);
         }
         if (isScored) memory.copy(scores, row, TILE_ROW);
-        else scoreRow(r.queries, keys, stride, frame.headSize, r.columns, scores);
+        else scoreRow(r.queries, keys, stride, frame.headSize, columns, scores);
         softmaxTile(frame, r, scratch, true);
+        // The first row's values have the next tile scored for all.
         addValues(frame, r, values, scratch, next);
-        // The first row's values had the next tile scored for all.
-        if (next.count) scoredFrom = following;
         next.count = 0;
       }
       row += TILE_ROW;
     }
-    if (scoredFrom != following) continue;
-    const before = scored;
-    scored = spare;
-    spare = before;
+    isScored = values && far ? following < stop : false;
+    if (isScored) {
+      const before = scored;
+      scored = spare;
+      spare = before;
+    }
+    at = next.rows;
+    from = following;
   }
 }

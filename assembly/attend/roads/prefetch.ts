@@ -16,7 +16,7 @@ import { scoreRow } from "./dot";
 export class Prefetch {
   keys: usize = 0;
   count: i32 = 0;
-  /** Rows of the group, one query each. */
+  /** Rows of its group, one query each. */
   rows: usize = 0;
   end: usize = 0;
   /** [group][KEYS] */
@@ -52,10 +52,8 @@ export function prefetchBytes(frame: AttendFrame, group: i32): u64 {
   return HEADER + <u64>copyRow(frame) * PREFETCH_KEYS + 2 * scoresBytes(group);
 }
 
-/** For rows from `rows` to `end`, without a tile yet. */
-export function initPrefetch(frame: AttendFrame, next: Prefetch, rows: usize, end: usize): void {
-  next.rows = rows;
-  next.end = end;
+/** Without a tile yet. */
+export function initPrefetch(frame: AttendFrame, next: Prefetch): void {
   next.count = 0;
   next.copy = changetype<usize>(next) + HEADER;
   next.scores = next.copy + copyRow(frame) * PREFETCH_KEYS;

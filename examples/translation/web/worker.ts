@@ -1,6 +1,7 @@
 // The engine and the training, off the page's thread. Between two steps the page's wishes are heard.
 
 import { createAttention } from "wasm-attention";
+import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { training as gradients } from "wasm-attention/training";
@@ -28,7 +29,7 @@ let round = 0;
 let wake = () => {};
 
 async function start() {
-  const attention = await createAttention({ extensions: [positions, gradients, cache] });
+  const attention = await createAttention({ extensions: [blocks, positions, gradients, cache] });
   const corpus = numbers(seeded(1));
   let training = new Training(attention, corpus, 1);
   const build = `${attention.variant} build${attention.fused ? ", fused multiply-add" : ""}`;

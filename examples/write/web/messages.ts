@@ -1,5 +1,6 @@
 // What the page and its worker say to each other.
 
+import type { CacheNumbers } from "wasm-attention/cache";
 import type { Report } from "../evaluation";
 
 /** To the worker. */
@@ -8,6 +9,8 @@ export type Wish =
   | { readonly type: "go on" }
   | { readonly type: "stop" }
   | { readonly type: "temperature"; readonly temperature: number }
+  /** How keys and values are kept; a text goes on as it is. */
+  | { readonly type: "numbers"; readonly numbers: CacheNumbers }
   /** Which pieces: from, and to before which. */
   | { readonly type: "look"; readonly from: number; readonly to: number };
 

@@ -20,6 +20,7 @@ const beginning = find<HTMLTextAreaElement>("beginning");
 const start = find<HTMLButtonElement>("start");
 const toggle = find<HTMLButtonElement>("toggle");
 const temperature = find<HTMLInputElement>("temperature");
+const int8 = find<HTMLInputElement>("int8");
 const percent = (weight: number) => `${(weight * 100).toFixed(1)} %`;
 
 let asked: Word | undefined;
@@ -44,12 +45,13 @@ function hear(news: News) {
     case "ready": {
       const { loss, bigramLoss } = news.report;
       heads.build(news.layers, news.heads);
-      for (const control of [beginning, start, temperature]) control.disabled = false;
+      for (const control of [beginning, start, temperature, int8]) control.disabled = false;
       write(
         "about",
         `${news.parameters.toLocaleString("en")} parameters · ${news.build} · loss on chapters it has not seen ${loss.toFixed(2)} nats a piece; by counting pairs of pieces, without attention, ${bigramLoss.toFixed(2)}`,
       );
       cool();
+      keep();
       begin();
       break;
     }
@@ -60,6 +62,8 @@ function hear(news: News) {
       milliseconds = 0;
       written = 0;
       grow(news.pieces);
+      // The text before may have come to its end meanwhile.
+      if (!writing) become(true);
       break;
     case "written":
       milliseconds += news.milliseconds;
@@ -108,6 +112,10 @@ function cool() {
   work.wish({ type: "temperature", temperature: degrees });
 }
 
+function keep() {
+  work.wish({ type: "numbers", numbers: int8.checked ? "int8" : "float32" });
+}
+
 function unlook() {
   asked = undefined;
   find("looks").hidden = true;
@@ -147,6 +155,7 @@ toggle.addEventListener("click", () => {
   become(!writing);
 });
 temperature.addEventListener("input", cool);
+int8.addEventListener("change", keep);
 suggest(find("examples"), BEGINNINGS, (text) => {
   beginning.value = text;
   begin();

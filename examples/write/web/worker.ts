@@ -1,7 +1,7 @@
 // The engine and the model, off the page's thread. Between some pieces the page's wishes are heard.
 
 import { createAttention } from "wasm-attention";
-import { cache } from "wasm-attention/cache";
+import { type CacheNumbers, cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { download } from "../../page/download";
 import { failedBy } from "../../page/work";
@@ -28,13 +28,17 @@ async function start() {
   const { vocabulary, weights, shape } = writer.model;
   const random = seeded(Math.floor(Math.random() * 2 ** 32));
   const sampling = { temperature: 0.7, minP: 0.1 };
-  let texts = writer.begin();
+  let numbers: CacheNumbers = "float32";
+  let texts = writer.begin(1, numbers);
   let ids: number[] = [];
   let pieces: Generator<number> | undefined;
 
-  const begin = (beginning: string) => {
+  const empty = () => {
     texts.dispose();
-    texts = writer.begin();
+    texts = writer.begin(1, numbers);
+  };
+  const begin = (beginning: string) => {
+    empty();
     ids = vocabulary.encode(beginning);
     say({ type: "begun", pieces: ids.map((id) => vocabulary.added(id)) });
     goOn(ids);
@@ -47,8 +51,12 @@ async function start() {
 
   addEventListener("message", ({ data }: MessageEvent<Wish>) => {
     if (data.type === "write") begin(data.beginning);
-    else if (data.type === "go on") goOn(ids.slice(-1));
-    else if (data.type === "stop") pieces = undefined;
+    else if (data.type === "go on") goOn(ids.slice(texts.length));
+    else if (data.type === "numbers") {
+      numbers = data.numbers;
+      empty();
+      if (pieces) goOn(ids);
+    } else if (data.type === "stop") pieces = undefined;
     else if (data.type === "temperature") sampling.temperature = data.temperature;
     else say({ ...data, type: "looked", weights: look(writer, ids, data) });
     wake();

@@ -1,13 +1,15 @@
 // What the package computes in this context: on a page, in a worker, in a service worker.
 
 import * as main from "wasm-attention";
+import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
+import * as weights from "wasm-attention/weights";
 import { type Report, runBattery } from "../../battery/battery";
 import { filled } from "../../battery/numbers";
 
-const wasmAttention = { ...main, ...cache, ...positions, ...training };
+const wasmAttention = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
 
 export interface Outcome {
   isolated: boolean;

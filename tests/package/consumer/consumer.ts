@@ -67,7 +67,7 @@ const { queryGradient }: AttendGradients = attendBackward(
 );
 const allocated: AllocatedTensor = attention.allocate(output.dims);
 const packed: PreparedLinear = prepareLinear(attention, x, { order: "in,out" });
-const config: LayerConfig = { heads: 1, keyValueHeads: undefined, biasKeyValue: undefined };
+const config: LayerConfig = { heads: 1, keyValueHeads: undefined, appended: undefined };
 const square = tensor(new Float32Array(4), [2, 2]);
 const layer = MultiHeadAttention.fromMatrices(
   attention,

@@ -11,7 +11,9 @@ const compiled = (name) => [
   name,
   new WebAssembly.Module(readFileSync(`${folder}/${name}.portable.wasm`)),
 ];
-const wasmModules = Object.fromEntries(["core", "training", "positions", "cache"].map(compiled));
+const wasmModules = Object.fromEntries(
+  ["core", "training", "positions", "cache", "blocks"].map(compiled),
+);
 const edge = new EdgeVM({
   codeGeneration: { strings: false, wasm: false },
   extend: (context) => Object.assign(context, { wasmModules }),

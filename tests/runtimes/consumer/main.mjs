@@ -1,12 +1,14 @@
 // Node, Deno and Bun: the package imported as anyone would, one report for each of the options given.
 
 import * as main from "wasm-attention";
+import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
+import * as weights from "wasm-attention/weights";
 import { runBattery } from "./battery.js";
 
-const wasmAttention = { ...main, ...cache, ...positions, ...training };
+const wasmAttention = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
 
 const reports = [];
 for (const options of JSON.parse(process.argv[2])) {

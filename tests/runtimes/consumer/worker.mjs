@@ -1,12 +1,14 @@
 // workerd and wrangler: an engine made before the first request, and a report of each request's options.
 
 import * as main from "wasm-attention";
+import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
+import * as weights from "wasm-attention/weights";
 import { runBattery } from "./battery.js";
 
-const wasmAttention = { ...main, ...cache, ...positions, ...training };
+const wasmAttention = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
 
 const early = await main.createAttention();
 if (early.threads !== 1) throw new Error("threads in a worker");

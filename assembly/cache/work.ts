@@ -1,0 +1,141 @@
+// What is added up for a row of weights and a tile of stored values, see values.ts.
+
+import { NumbersKind } from "../kinds";
+import { KEYS } from "../tiles";
+import { MOST } from "./query";
+
+/** Columns of a block of int4. */
+const BLOCK: i32 = 32;
+
+/**
+ * What is added up for a tile: weights times scales [KEYS], as 16 bits, and sums [⌈Dv⌉₃₂]. Those of int4
+ * stand as addBlock leaves them.
+ */
+@unmanaged
+export class Work {
+  /** ŵ · scale = w · scale_j; NaN where one is. */
+  scale: f32 = 0;
+  /** NumbersKind */
+  numbers: i32 = 0;
+  /** Of a block; a row of others than int4 is one. */
+  columns: i32 = 0;
+  products: usize = 0;
+  weights: usize = 0;
+  sums: usize = 0;
+}
+
+const HEADER: usize = 64;
+
+/** Bytes of a Work, a multiple of 64. */
+export function workBytes(size: i32): usize {
+  return HEADER + <usize>KEYS * 6 + (((<usize>size + 31) & ~31) << 2);
+}
+
+/** Works of a thread. */
+export const WORKS: i32 = 4;
+
+/** The i-th of a thread's, from the first on. */
+// @ts-ignore: decorator
+@inline
+export function workOf(first: Work, size: i32, i: i32): Work {
+  return changetype<Work>(changetype<usize>(first) + <usize>i * workBytes(size));
+}
+
+export function layOutWork(work: Work, numbers: i32, size: i32): void {
+  work.numbers = numbers;
+  work.columns = numbers == NumbersKind.int4 ? BLOCK : size;
+  work.products = changetype<usize>(work) + HEADER;
+  work.weights = work.products + ((<usize>KEYS) << 2);
+  work.sums = work.weights + ((<usize>KEYS) << 1);
+}
+
+/** The scales of `count` rows. */
+// @ts-ignore: decorator
+@inline
+export function gatherScales(values: usize, stride: usize, count: i32, target: usize): void {
+  const end = target + ((<usize>count) << 2);
+  for (; target < end; target += 4) {
+    store<f32>(target, load<f32>(values));
+    values += stride;
+  }
+}
+
+/**
+ * Multiplies `count` scales, the work's products, by the weights, rounds them, and clears the sums.
+ * False if nothing is to be added. What is left out has a score of −∞.
+ */
+export function weigh(work: Work, weights: usize, scores: usize, count: i32): bool {
+  const hidden = f32x4.splat(-(<f32>Infinity));
+  const end = (<usize>((count + 7) & ~7)) << 2;
+  const products = work.products;
+  let largest = f32x4.splat(0);
+  let sum = largest;
+  for (let i: usize = 0; i < end; i += 16) {
+    const all = f32x4.mul(v128.load(weights + i), v128.load(products + i));
+    const product = v128.and(all, f32x4.ne(v128.load(scores + i), hidden));
+    v128.store(products + i, product);
+    largest = f32x4.pmax(largest, f32x4.abs(product));
+    sum = f32x4.add(sum, product);
+  }
+  const most = max(
+    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
+    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
+  );
+  const finite = !v128.any_true(f32x4.ne(sum, sum));
+  if (finite && most == 0) return false;
+  let start = i32x4.splat(0);
+  if (work.numbers != NumbersKind.int16) {
+    const inverse: f32 = finite && most > <f32>1e-30 ? MOST / most : 0;
+    let total = i32x4.splat(0);
+    for (let i: usize = 0; i < end; i += 32) {
+      const low = nearest(v128.load(products + i), inverse);
+      const high = nearest(v128.load(products + i, 16), inverse);
+      total = i32x4.add(total, i32x4.add(low, high));
+      v128.store(work.weights + (i >> 1), i16x8.narrow_i32x4_s(low, high));
+    }
+    work.scale = finite ? most / MOST : <f32>NaN;
+    if (work.numbers == NumbersKind.int4) {
+      const pairs = i32x4.add(total, v128.shuffle<i32>(total, total, 2, 3, 0, 1));
+      start = i32x4.splat(-8 * (i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1)));
+    }
+  }
+  const last = work.sums + ((<usize>((work.columns + 3) & ~3)) << 2);
+  for (let at = work.sums; at < last; at += 16) v128.store(at, start);
+  return true;
+}
+
+/** Four products as integers of 16 bits: added to 1.5·2²³ they are rounded to halves even, as its last bits. */
+// @ts-ignore: decorator
+@inline
+function nearest(products: v128, inverse: f32): v128 {
+  const shift = f32x4.splat(12582912);
+  return i32x4.sub(f32x4.add(f32x4.mul(products, f32x4.splat(inverse)), shift), shift);
+}
+
+/** output += sums · scale, `columns` of them, a multiple of 8. */
+export function addSums(work: Work, output: usize, columns: i32): void {
+  const scale = f32x4.splat(work.scale);
+  const sums = work.sums;
+  const bytes = (<usize>columns) << 2;
+  for (let at: usize = 0; at < bytes; at += 16) {
+    let sum: v128;
+    if (work.numbers == NumbersKind.int16) sum = v128.load(sums + at);
+    else {
+      const whole = work.numbers == NumbersKind.int4 ? inOrder(sums, at) : v128.load(sums + at);
+      sum = f32x4.mul(f32x4.convert_i32x4_s(whole), scale);
+    }
+    v128.store(output + at, f32x4.add(v128.load(output + at), sum));
+  }
+}
+
+/** Four columns as addBlock has left them: of every eight, even ones and, 32 bytes on, odd ones. */
+// @ts-ignore: decorator
+@inline
+function inOrder(sums: usize, at: usize): v128 {
+  const column = at >> 2;
+  const even = sums + ((column & 8) << 3) + (column & 16);
+  const a = v128.load(even);
+  const b = v128.load(even, 32);
+  if (column & 4) return v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+  return v128.shuffle<i32>(a, b, 0, 4, 1, 5);
+}
