@@ -21,7 +21,10 @@ function breaks(statements) {
     if (type === "ClassDeclaration") return [start, ...members(body)];
     if (type === "FunctionDeclaration" && statement.end - start > MOST)
       return [start, ...breaks(body.body)];
-    if (type === "ReturnStatement") return [start, ...members(statement.argument?.body)];
+    if (type === "ReturnStatement") {
+      const { argument } = statement;
+      return [start, ...members((argument?.right ?? argument)?.body)];
+    }
     // A script of its own, in a function.
     if (expression?.callee?.body?.body) return [start, ...breaks(expression.callee.body.body)];
     // What older syntax makes of private fields and methods.

@@ -8,13 +8,16 @@ import * as expected from "./battery/expected";
 
 const script = `
   import * as main from "wasm-attention";
+  import * as blocks from "wasm-attention/blocks";
   import * as cache from "wasm-attention/cache";
   import * as positions from "wasm-attention/positions";
   import * as training from "wasm-attention/training";
+  import * as weights from "wasm-attention/weights";
   import { runBattery } from "./tests/battery/battery.ts";
   import { engine } from "./tests/engines.ts";
   main.selfTest(await engine("relaxed"));
-  console.log(JSON.stringify(await runBattery({ ...main, ...cache, ...positions, ...training })));`;
+  const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
+  console.log(JSON.stringify(await runBattery(all)));`;
 
 test("the relaxed build without fused multiply-add", (t) => {
   if (process.arch !== "x64") return t.skip("this processor's multiply-add is always fused");
@@ -24,7 +27,9 @@ test("the relaxed build without fused multiply-add", (t) => {
     { cwd: new URL("..", import.meta.url), encoding: "utf8" },
   );
   assert.match(stdout, /^{/, stderr);
-  const { variant, fused, digest } = JSON.parse(stdout);
+  const { variant, fused, digest, storedDigest, blocksDigest } = JSON.parse(stdout);
   assert.deepEqual({ variant, fused }, { variant: "relaxed", fused: false });
   assert.equal(digest, expected.portable);
+  assert.equal(storedDigest, expected.stored);
+  assert.equal(blocksDigest, expected.blocks.portable);
 });
