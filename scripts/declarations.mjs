@@ -31,6 +31,14 @@ declare global {
 
 `;
 
+/** Of the page, whose types a Node program that only names those of maps need not have. */
+const ELEMENT = `declare global {
+  interface HTMLElement {}
+}
+
+`;
+const OPENINGS = { [ENTRIES.index]: OPENING, "src/view/types": ELEMENT };
+
 const written = new Set();
 rmSync(to, { recursive: true, force: true });
 
@@ -46,7 +54,7 @@ function write(path) {
     return `${before}"${target}.cjs"`;
   });
   mkdirSync(join(to, dirname(path)), { recursive: true });
-  writeFileSync(join(to, `${path}.d.cts`), path === ENTRIES.index ? OPENING + text : text);
+  writeFileSync(join(to, `${path}.d.cts`), (OPENINGS[path] ?? "") + text);
 }
 
 for (const [name, path] of Object.entries(ENTRIES)) {

@@ -4,7 +4,9 @@ import type { Tensor } from "../tensor/tensor";
 
 /** What a canvas can draw and what has a size: an image, a canvas, a video, an ImageBitmap. */
 export interface PictureSource {
+  /** A number, or what has one: an SVG image. */
   readonly width: unknown;
+  /** As `width`. */
   readonly height: unknown;
 }
 
@@ -51,7 +53,9 @@ export type AttentionPicture = "map" | "lines" | "image";
 
 /** Rows and columns of a rectangle, counted from 0, the last ones included. */
 export interface AttentionSelection {
+  /** Of queries. */
   readonly rows: readonly [from: number, to: number];
+  /** Of keys. */
   readonly columns: readonly [from: number, to: number];
 }
 
@@ -61,12 +65,15 @@ export interface AttentionLook {
   readonly layer: number | undefined;
   /** Counted from 0; undefined for a mean. */
   readonly head: number | undefined;
+  /** Of the query, counted from 0. */
   readonly row: number;
+  /** Of the key, counted from 0. */
   readonly column: number;
   /** As it is shown: rescaled where sinks are hidden. */
   readonly weight: number;
   /** Whether it was clicked, or chosen by Enter. */
   readonly locked: boolean;
+  /** The rectangle that is selected, if there is one. */
   readonly selection: AttentionSelection | undefined;
 }
 
