@@ -55,6 +55,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   AdditiveAttention: "additive scores are to come",
   AdditiveScores: "additive scores are to come",
   LinearAttention: "linear attention is to come",
+  CausalConvWithState: "a convolution, no attention",
 };
 
 /** Why a case is skipped, if it is. */
