@@ -1,6 +1,6 @@
-// A minified bundle with a line for each declaration, each member of a class, each part of a
-// sequence and some names of an import or export. Node shows the line that threw before it says what was thrown: of a bundle of one line,
-// 200 kB.
+// A minified bundle with a line for each declaration, each member of a class, each part of a sequence and
+// some names of an import or export. Node shows the line that threw before it says what was thrown: of a
+// bundle of one line, 200 kB.
 import { decode, encode } from "@jridgewell/sourcemap-codec";
 import { parse } from "acorn";
 
@@ -21,12 +21,10 @@ function breaks(statements) {
     if (type === "ClassDeclaration") return [start, ...members(body)];
     if (type === "FunctionDeclaration" && statement.end - start > MOST)
       return [start, ...breaks(body.body)];
-    // Not between `return` and what it returns.
     if (type === "ReturnStatement") {
       const { argument } = statement;
       const [first, ...others] = argument?.expressions ?? [argument];
-      const ofClass = (made) => members((made?.right ?? made)?.body);
-      return [start, ...ofClass(first), ...others.flatMap((one) => [one.start, ...ofClass(one)])];
+      return [start, ...members((first?.right ?? first)?.body), ...others.map(startOf)];
     }
     // A script of its own, in a function.
     if (expression?.callee?.body?.body) return [start, ...breaks(expression.callee.body.body)];
@@ -51,7 +49,11 @@ function inside(init) {
 }
 
 function members(body) {
-  return body?.type === "ClassBody" ? body.body.map(startOf) : [];
+  if (body?.type !== "ClassBody") return [];
+  return body.body.flatMap(({ start, end, value }) => {
+    const long = end - start > MOST && value?.body?.type === "BlockStatement";
+    return long ? [start, ...breaks(value.body.body)] : [start];
+  });
 }
 
 function moved(code, starts, { mappings }) {
