@@ -34,7 +34,7 @@ interface Model {
 async function models(): Promise<{ found: Model[]; missing: string[] }> {
   const attention = await createAttention({ reproducible: true, extensions: [positions, cache] });
   const file = new URL("../examples/write/model.safetensors", import.meta.url);
-  const writer = new Writer(attention, unpackModel(readFileSync(file)));
+  const writer = new Writer(attention, await unpackModel(readFileSync(file)));
   const moby: Model = {
     name: "Moby Dick (examples/write)",
     first: writer.model.vocabulary.encode("\n\n")[0] ?? 0,

@@ -15,7 +15,7 @@ for (const numbers of ["float32", "int16", "int8", "int4"] satisfies CacheNumber
   test(`conversations in ${numbers} go on as new texts would, and nothing is left of them`, async () => {
     const attention = await engine("portable");
     const { used } = attention.memory;
-    const writer = writerOf(attention);
+    const writer = await writerOf(attention);
     const counts = talkOn(attention, writer, { tokens: 1200, conversations: 6, numbers });
     for (const [what, times] of Object.entries(counts)) assert.ok(times > 0, what);
     writer.dispose();
@@ -36,7 +36,7 @@ for (const numbers of ["float32", "int8"] satisfies CacheNumbers[]) {
       );
       assert.equal(resumed.length, kept.length + 60);
       const attention = await engine("portable");
-      const writer = writerOf(attention);
+      const writer = await writerOf(attention);
       const layers = new Layers(attention, writer, numbers);
       const sequence = layers.each((cache) => cache.begin());
       const ids = writer.model.vocabulary.encode("Call me Ishmael. Some years ago");

@@ -5,13 +5,14 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { ArgumentError } from "wasm-attention";
+import { readSafetensors } from "wasm-attention/weights";
 import { seeded } from "../examples/training/random";
 import { train } from "../examples/write/course";
 import { BigramCounts, losses } from "../examples/write/evaluation";
 import { searchBeams, write } from "../examples/write/generate";
 import { LanguageModel, type Shape } from "../examples/write/language-model";
 import { look } from "../examples/write/look";
-import { readSafetensors } from "../examples/write/safetensors";
 import { greedy } from "../examples/write/sampling";
 import { plain, Vocabulary } from "../examples/write/text";
 import { namesOf, packModel, unpackModel } from "../examples/write/weights";
@@ -114,8 +115,8 @@ test("a short course learns, and ends in the same bits for any threads, on every
 test("int8: every weight within half a step of its row's scale, the file is read as it was written", async () => {
   const attention = await createWhole();
   const { model, file } = untrained(attention);
-  const { tensors } = readSafetensors(file);
-  const { weights, shape, vocabulary } = unpackModel(file);
+  const stored = await readSafetensors(file);
+  const { weights, shape, vocabulary } = await unpackModel(file);
   assert.deepEqual(shape, SHAPE);
   assert.deepEqual(vocabulary.names, names);
   for (const [index, name] of namesOf(SHAPE).entries()) {
@@ -125,7 +126,7 @@ test("int8: every weight within half a step of its row's scale, the file is read
       assert.deepEqual(read.data, data, name);
       continue;
     }
-    const scales = tensors.get(`${name}.scales`)?.data ?? assert.fail(name);
+    const { data: scales } = await stored.tensor(`${name}.scales`);
     const [rows, columns] = read.dims;
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < columns; j++) {
@@ -135,13 +136,8 @@ test("int8: every weight within half a step of its row's scale, the file is read
       }
     }
   }
-  for (const length of [0, 7, 300, file.length - 1]) {
-    assert.throws(
-      () => readSafetensors(file.subarray(0, length)),
-      /safetensors|bytes/u,
-      `${length}`,
-    );
-  }
+  for (const length of [0, 7, 300, file.length - 1])
+    await assert.rejects(unpackModel(file.subarray(0, length)), ArgumentError, `${length}`);
   attention.dispose();
 });
 
@@ -149,7 +145,7 @@ for (const variant of variants) {
   test(`the writer's logits are the trained model's, ${variant}`, async () => {
     const attention = await engine(variant);
     const { model, file } = untrained(attention);
-    const trained = unpackModel(file);
+    const trained = await unpackModel(file);
     namesOf(SHAPE).forEach((name, index) => {
       const { data, dims } = model.parameters[index];
       const read = trained.weights.get(name) ?? assert.fail(name);
@@ -172,7 +168,7 @@ for (const variant of variants) {
 
   test(`a text read in parts, or beside another, gives the same bits, ${variant}`, async () => {
     const attention = await engine(variant);
-    const writer = new Writer(attention, unpackModel(untrained(attention).file));
+    const writer = new Writer(attention, await unpackModel(untrained(attention).file));
     const { used } = attention.memory;
     const [one, two] = [ids(150), ids(150, 8)];
     const whole = writer.begin();
@@ -201,7 +197,7 @@ for (const variant of variants) {
 
   test(`what pieces look at: a share of each before them, as when they were written, ${variant}`, async () => {
     const attention = await engine(variant);
-    const writer = new Writer(attention, unpackModel(untrained(attention).file));
+    const writer = new Writer(attention, await unpackModel(untrained(attention).file));
     const text = ids(60);
     const { weights } = writer.begin().append([text], { weights: true });
     const seen = look(writer, text, { from: 40, to: 42 });
@@ -219,7 +215,7 @@ for (const variant of variants) {
 
   test(`one beam is greedy, and no beam of four is worse, ${variant}`, async () => {
     const attention = await engine(variant);
-    const writer = new Writer(attention, unpackModel(untrained(attention).file));
+    const writer = new Writer(attention, await unpackModel(untrained(attention).file));
     const wanted = { ids: ids(10), length: 12, sampling: { temperature: 0 }, random: seeded(1) };
     const likeliest = [...write(writer.begin(), wanted)];
     const [one] = [...searchBeams(writer.begin(1), { ...wanted, beams: 1 })].at(-1) ?? [];
@@ -242,7 +238,7 @@ test("the model that comes with it: at most 1 MB, and it tells what follows in a
   const bytes = shipped();
   assert.ok(bytes.length <= 1_000_000, `${bytes.length} bytes`);
   const attention = await createWhole({ reproducible: true });
-  const writer = new Writer(attention, unpackModel(bytes));
+  const writer = new Writer(attention, await unpackModel(bytes));
   const { vocabulary } = writer.model;
   const each = losses(writer, vocabulary.encode(ADVOCATE));
   const mean = each.reduce((a, b) => a + b) / each.length;

@@ -31,7 +31,7 @@ if (process.env.MODELS_DIR) {
   );
   models.push(["stories260K", { "stories260K.bin": bin, "tok512.bin": tokens }, 1]);
 } else console.log("stories260K is left out: set MODELS_DIR to a folder with stories260k");
-const { vocabulary } = unpackModel(shipped["model.safetensors"]);
+const { vocabulary } = await unpackModel(shipped["model.safetensors"]);
 // Three more pieces come before ours there.
 models.push(["Moby Dick", shipped, vocabulary.encode("Call")[0] + 3]);
 
@@ -50,7 +50,7 @@ for (const [name, files, first] of models) {
   for (const type of ["F32", "Q8_0"] satisfies Type[]) {
     const gguf =
       name === "Moby Dick"
-        ? ggufOfWriter(unpackModel(files["model.safetensors"]), type)
+        ? ggufOfWriter(await unpackModel(files["model.safetensors"]), type)
         : ggufOfLlama(readLlama2c(files["stories260K.bin"], files["tok512.bin"]), type);
     put(`${name}-${type}.gguf`, gguf);
     const generate = await llamaCpp(`${folder}/models/${name}-${type}.gguf`, first);

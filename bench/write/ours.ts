@@ -28,7 +28,7 @@ export async function ours(name: Name, files: Files, numbers: CacheNumbers): Pro
     return ids.slice(1);
   };
   if (name === "Moby Dick") {
-    const writer = new Writer(attention, unpackModel(files["model.safetensors"]));
+    const writer = new Writer(attention, await unpackModel(files["model.safetensors"]));
     const [first] = writer.model.vocabulary.encode("Call");
     return async () => {
       const texts = writer.begin(1, numbers);

@@ -18,7 +18,7 @@ async function start() {
     createAttention({ extensions: [positions, cache] }),
     download("model.safetensors"),
   ]);
-  const writer = new Writer(attention, unpackModel(bytes));
+  const writer = new Writer(attention, await unpackModel(bytes));
   const { vocabulary } = writer.model;
   const read = () => {
     const ids = vocabulary.encode(text.value);

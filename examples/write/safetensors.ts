@@ -1,4 +1,4 @@
-// safetensors, as far as the model needs it: the length of a JSON header in 64 bits, the header, which
+// Writes safetensors, as far as the model needs it: the length of a JSON header in 64 bits, the header, which
 // says type, shape and place of each tensor, and the data (github.com/huggingface/safetensors).
 
 export interface Stored {
@@ -43,31 +43,4 @@ export function writeSafetensors({ tensors, metadata }: Contents): Uint8Array {
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), place);
   });
   return bytes;
-}
-
-/** @throws Error for bytes that are no such file, or end too early. */
-export function readSafetensors(bytes: Uint8Array): Contents {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = bytes.length < 8 ? Infinity : Number(view.getBigUint64(0, true));
-  if (8 + length > bytes.length) throw new Error("no safetensors file: its header is cut off");
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
-  const { __metadata__: metadata = {}, ...entries } = header;
-  const tensors = new Map<string, Stored>();
-  for (const [name, entry] of Object.entries(entries)) {
-    const { dtype, shape, data_offsets } = entry as Entry;
-    const elements = shape.reduce((product, size) => product * size, 1);
-    const [begin, end] = data_offsets.map((offset) => 8 + length + offset);
-    const size = { F32: 4, I8: 1 }[dtype];
-    if (!size || end > bytes.length || end - begin !== elements * size) {
-      throw new Error(`${name}: ${dtype} [${shape}] in ${end - begin} bytes`);
-    }
-    // A copy, which a Buffer's `slice` is not.
-    const { buffer } = new Uint8Array(bytes.subarray(begin, end));
-    tensors.set(name, {
-      dtype,
-      shape,
-      data: size === 4 ? new Float32Array(buffer) : new Int8Array(buffer),
-    });
-  }
-  return { tensors, metadata };
 }

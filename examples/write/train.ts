@@ -42,7 +42,7 @@ const attention = await createAttention({
   extensions: [blocks, positions, gradients, cache],
 });
 const bytes = values.evaluate ? readFileSync(file("model.safetensors")) : trained();
-const writer = new Writer(attention, unpackModel(bytes));
+const writer = new Writer(attention, await unpackModel(bytes));
 const report = evaluate(writer, writer.model.vocabulary, book);
 const json = `${JSON.stringify(report, undefined, 2)}\n`;
 const perCharacter = (loss: number) => (loss * report.pieces) / report.characters / Math.LN2;

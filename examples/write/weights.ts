@@ -3,8 +3,9 @@
 // w ≈ scale · q, q from −127 to 127, scale = largest |w| of the row ÷ 127.
 
 import { type Tensor, tensor } from "wasm-attention";
+import { readSafetensors } from "wasm-attention/weights";
 import type { Shape } from "./language-model";
-import { readSafetensors, type Stored, writeSafetensors } from "./safetensors";
+import { type Stored, writeSafetensors } from "./safetensors";
 import { Vocabulary } from "./text";
 
 /** Matrices are [out, in]; the embedding is [vocabulary, size]. */
@@ -60,24 +61,21 @@ export function packModel(
   return writeSafetensors({ tensors, metadata });
 }
 
-export function unpackModel(bytes: Uint8Array): TrainedModel {
-  const { tensors, metadata } = readSafetensors(bytes);
-  const shape: Shape = JSON.parse(metadata.shape);
+export async function unpackModel(bytes: Uint8Array): Promise<TrainedModel> {
+  const file = await readSafetensors(bytes);
+  const shape: Shape = JSON.parse(String(file.metadata.get("shape")));
   const weights = new Map<string, Tensor>();
   for (const name of namesOf(shape)) {
-    const { data, shape: dims } = stored(tensors, name);
-    const scales = data instanceof Int8Array ? stored(tensors, `${name}.scales`).data : undefined;
-    const columns = dims[dims.length - 1];
-    const values = Float32Array.from(data, (q, i) => q * (scales?.[Math.floor(i / columns)] ?? 1));
-    weights.set(name, tensor(values, dims));
+    const { data, dims } = await file.tensor(name);
+    if (file.entries.get(name)?.dtype === "I8") {
+      const { data: scales } = await file.tensor(`${name}.scales`);
+      const columns = dims[dims.length - 1];
+      for (let i = 0; i < data.length; i++) data[i] *= scales[Math.floor(i / columns)];
+    }
+    weights.set(name, tensor(data, dims));
   }
-  return { shape, vocabulary: new Vocabulary(metadata.vocabulary.split("\n")), weights };
-}
-
-function stored(tensors: ReadonlyMap<string, Stored>, name: string): Stored {
-  const found = tensors.get(name);
-  if (!found) throw new Error(`the model has no ${name}`);
-  return found;
+  const names = String(file.metadata.get("vocabulary")).split("\n");
+  return { shape, vocabulary: new Vocabulary(names), weights };
 }
 
 function transposed(data: Float32Array, [rows, columns]: readonly number[]): Tensor {

@@ -8,7 +8,7 @@ import { goOn, Layers, writerOf } from "./talks";
 
 const [folder, numbers, what] = process.argv.slice(2) as [string, CacheNumbers, string];
 const attention = await engine("portable");
-const writer = writerOf(attention);
+const writer = await writerOf(attention);
 const layers = new Layers(attention, writer, numbers);
 const path = (name: string | number) => `${folder}/${name}`;
 

@@ -20,7 +20,7 @@ const [tokens, conversations] = [Number(values.tokens), Number(values.conversati
 const numbers = values.numbers as CacheNumbers;
 const attention = await engine(values.build as Variant);
 const { used } = attention.memory;
-const writer = writerOf(attention);
+const writer = await writerOf(attention);
 const count = (n: number) => n.toLocaleString("en");
 const megabytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MB`;
 

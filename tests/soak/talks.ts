@@ -20,10 +20,12 @@ const PAGE = 16;
 const [DOCUMENT, MOST] = [100, 400];
 const DOCUMENTS = 5;
 
-export const writerOf = (attention: Whole) =>
+export const writerOf = async (attention: Whole) =>
   new Writer(
     attention,
-    unpackModel(readFileSync(new URL("../../examples/write/model.safetensors", import.meta.url))),
+    await unpackModel(
+      readFileSync(new URL("../../examples/write/model.safetensors", import.meta.url)),
+    ),
   );
 
 interface Talk {

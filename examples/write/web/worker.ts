@@ -24,7 +24,7 @@ const pause = () => new Promise((resolve) => setTimeout(resolve));
 async function start() {
   const [bytes, json] = await Promise.all([download("model.safetensors"), download("report.json")]);
   const attention = await createAttention({ extensions: [positions, cache] });
-  const writer = new Writer(attention, unpackModel(bytes));
+  const writer = new Writer(attention, await unpackModel(bytes));
   const { vocabulary, weights, shape } = writer.model;
   const random = seeded(Math.floor(Math.random() * 2 ** 32));
   const sampling = { temperature: 0.7, minP: 0.1 };
