@@ -43,7 +43,7 @@ const libraries = [
   "transformers",
 ];
 const pages = [
-  ...["attention", "decoding", "engines", "platforms", "semantics", "view", "weights"],
+  ...["attention", "blocks", "decoding", "engines", "platforms", "semantics", "view", "weights"],
   ...libraries.map((name) => `semantics/${name}`),
   "tfjs",
 ];
@@ -89,11 +89,7 @@ test("npm pack holds what a user needs, and nothing else", () => {
       "NOTICES.md",
       "README.md",
       "package.json",
-      "positions/package.json",
-      "cache/package.json",
-      "weights/package.json",
-      "view/package.json",
-      "training/package.json",
+      ...ENTRIES.slice(1).map((name) => `${name}/package.json`),
       ...code,
       ...reachedDeclarations(),
       "dist/module.d.ts",
