@@ -3,7 +3,7 @@
 import { BlocksKernel } from "../../assembly/kinds";
 import { LossFrame } from "../../build/frames";
 import { type Attention, checkAttention } from "../attend/attention";
-import type { Abortable, Exactly } from "../attend/options";
+import type { Abortable, Exactly, Returned } from "../attend/options";
 import { reader } from "../check/names";
 import { checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
@@ -34,18 +34,14 @@ export interface CrossEntropyOptions {
 /** What `crossEntropy` returns, by what was asked for. */
 export type CrossEntropyResult<Options = CrossEntropyOptions> = {
   /** A number, or with reduction `"none"` in the dims of the targets, 0 for rows that do not count. */
-  loss: Options extends { reduction: "none" }
+  loss: Options extends Record<"reduction", "none">
     ? Tensor
-    : Options extends { reduction: "mean" | "sum" | undefined }
+    : Options extends Record<"reduction", "mean" | "sum" | undefined>
       ? number
       : "reduction" extends keyof Options
         ? number | Tensor
         : number;
-} & ("gradient" extends keyof Options
-  ? Options["gradient"] extends true
-    ? { gradient: Tensor }
-    : { gradient?: Tensor }
-  : unknown);
+} & Returned<Options, "gradient">;
 
 const fields = {
   ignoreIndex: 1,

@@ -7,6 +7,7 @@ export type {
   AttentionPicture,
   AttentionSelection,
   AttentionView,
+  AttentionWindow,
   PatchImage,
   PictureSource,
 } from "./types";

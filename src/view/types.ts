@@ -22,6 +22,14 @@ export interface PatchImage {
   readonly first?: number;
 }
 
+/** Keys around a query's own position; a side left out is unlimited. */
+export interface AttentionWindow {
+  /** Before it. */
+  readonly left?: number;
+  /** After it. */
+  readonly right?: number;
+}
+
 /** Attention weights, and what they are of. */
 export interface AttentionMaps {
   /** [layers?, heads, L, S] or [L, S], or for each layer a tensor [heads, L, S], [1, heads, L, S] or [L, S]. */
@@ -43,7 +51,7 @@ export interface AttentionMaps {
   /** As in `attend`: the position of the first query. */
   readonly queryOffset?: number;
   /** As in `attend`: so many keys before and after a query's own position. */
-  readonly window?: { readonly left?: number; readonly right?: number };
+  readonly window?: AttentionWindow;
   /** Tokens in each page of a cache. */
   readonly pageSize?: number;
 }
