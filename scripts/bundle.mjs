@@ -1,4 +1,4 @@
-// dist/: a folder for each platform. As ES modules, an entry for each of the package's, with the chunks
+// node scripts/bundle.mjs [PLATFORM…]: dist/, or only the folders of those platforms. As ES modules, an entry for each of the package's, with the chunks
 // they share, the plain wasm modules inside where the platform compiles bytes, and what threads need in
 // chunks that are loaded only when asked for; by `require` one file with all inside, and an entry for each.
 // Beside them the worker as files, and what src/entries has.
@@ -86,7 +86,9 @@ function withoutBareImports({ code, map }) {
   return { code: rest.join("\n"), map: map && { ...map, mappings } };
 }
 
+const only = process.argv.slice(2);
 for (const { name, required, files, separate = [] } of platforms) {
+  if (only.length && !only.includes(name)) continue;
   const folder = `dist/${name}`;
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -182,6 +184,8 @@ async function buildRequired(folder, options) {
     writeFileSync(`${folder}/${name}.mjs`, `export * from "./${name}.cjs";\n`);
   }
 }
+
+if (only.length) process.exit();
 
 // The engine is the main entry's, and the tensors are those of the TensorFlow.js beside it.
 for (const format of ["esm", "cjs"]) {

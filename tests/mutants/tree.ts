@@ -5,13 +5,14 @@ import {
   cpSync,
   existsSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Mutant } from "./mutant";
 
@@ -50,16 +51,37 @@ export class Tree {
     writeFileSync(file, right.split(find).join(replace));
     const kernel = mutant.file.startsWith("assembly/");
     const compiled = tests.every(isSpec);
-    const modules = kernel && !compiled;
+    const modules = kernel && !compiled ? this.#modulesOf(mutant.file) : [];
     try {
-      if (modules && !(await this.#runs("scripts/wasm.mjs", "--quick"))) return "not built";
-      if (!compiled && !(await this.#runs("scripts/bundle.mjs"))) return "not built";
+      if (modules.length && !(await this.#runs("scripts/wasm.mjs", "--quick", ...modules)))
+        return "not built";
+      if (!compiled && !(await this.#runs("scripts/bundle.mjs", "node"))) return "not built";
       return (await this.passes(mutant)) ? "green" : "red";
     } finally {
       writeFileSync(file, right);
-      if (modules)
+      if (modules.length)
         cpSync(join(this.folder, "right"), join(this.folder, "build"), { recursive: true });
     }
+  }
+
+  /** The modules that a file of assembly/ is compiled into. */
+  #modulesOf(file: string): string[] {
+    const entries = readdirSync(join(this.folder, "assembly")).filter((name) =>
+      existsSync(join(this.folder, "build", name.replace(/\.ts$/, ".wasm.txt"))),
+    );
+    return entries
+      .filter((entry) => this.#reached(join(this.folder, "assembly", entry)).has(file))
+      .map((entry) => entry.replace(/\.ts$/, ""));
+  }
+
+  /** A source and all that it imports, from the copy's root. */
+  #reached(source: string, all = new Set<string>()): Set<string> {
+    const name = relative(this.folder, source).replaceAll("\\", "/");
+    if (all.has(name)) return all;
+    all.add(name);
+    for (const [, path] of readFileSync(source, "utf8").matchAll(/ from "(\.[^"]+)"/g))
+      this.#reached(`${join(source, "..", path)}.ts`, all);
+    return all;
   }
 
   /** Whether tests pass on what is built. */
