@@ -1,7 +1,9 @@
-// node scripts/bundle.mjs [PLATFORM…]: dist/, or only the folders of those platforms. As ES modules, an entry for each of the package's, with the chunks
-// they share, the plain wasm modules inside where the platform compiles bytes, and what threads need in
-// chunks that are loaded only when asked for; by `require` one file with all inside, and an entry for each.
-// Beside them the worker as files, and what src/entries has.
+// node scripts/bundle.mjs [PLATFORM…]: dist/, or only the folders of those platforms.
+//
+// A folder for each platform. As ES modules, an entry for each of the package's, with the chunks they share,
+// the plain wasm modules inside where the platform compiles bytes, and what threads need in chunks that are
+// loaded only when asked for; by `require` one file with all inside, and an entry for each. Beside them the
+// worker as files, and what src/entries has.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { build } from "esbuild";
