@@ -200,6 +200,17 @@ test("the calling thread sleeps while it waits for a worker", async () => {
   assert.ok((await waits(Atomics.wait, 20)) > 0);
 });
 
+test("workers that have gone to sleep between calls are woken", async () => {
+  using attention = await createWhole({ threads: 2 });
+  for (let call = 0; call < 3; call++) {
+    // Far longer than they look for a call before they sleep.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await attention.attendAsync(q, k, v);
+    // Where nobody wakes them they are given up after a while.
+    assert.equal(attention.threads, 2, `call ${call}: ${attention.threadsFallback}`);
+  }
+});
+
 test("where a thread may not sleep, as a page's, it asks once", async () => {
   const refuse = () => {
     throw new TypeError("Atomics.wait cannot be called in this context");

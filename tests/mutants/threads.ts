@@ -49,8 +49,8 @@ export const threads: readonly Mutant[] = [
     find: `    this.#nextState();
     Atomics.notify(control, Control.state);`,
     replace: "    this.#nextState();",
-    tests: ["tests/async.test.ts"],
-    only: "on workers",
+    tests: ["tests/workers.test.ts"],
+    only: "gone to sleep",
   },
   {
     name: "a dead worker's block is used again at once",
