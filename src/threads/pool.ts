@@ -125,7 +125,8 @@ export class Pool {
       const complete = done();
       this.#close();
       while (this.#count(Control.inside) && goOn()) await this.#look();
-      if (this.#count(Control.inside)) this.retire("a worker stopped answering");
+      const answered = complete || interrupted();
+      if (!answered || this.#count(Control.inside)) this.retire("a worker stopped answering");
       return complete || (!this.#ended && interrupted());
     } finally {
       this.#busy = false;
