@@ -119,7 +119,7 @@ interface Case {
   readonly rows: number;
   readonly row: number;
   readonly bytes: string;
-  readonly values: readonly number[];
+  readonly values: readonly (number | string)[];
 }
 
 test("every type with blocks as ggml reads it", needsData, async () => {
@@ -136,11 +136,9 @@ test("every type with blocks as ggml reads it", needsData, async () => {
     };
     const opened = await readGguf(gguf({}, [tensor]));
     const { data } = await opened.tensor(name);
-    // JSON has neither −0, nor infinity, nor NaN.
-    const shown = Array.from(data, (x) => (Number.isFinite(x) ? x + 0 : null));
-    const known = values.map((x) =>
-      Number.isFinite(Number(x)) && x !== null ? Math.fround(Number(x)) : null,
-    );
+    const known = values.map((value) => Math.fround(Number(value)));
+    // JSON knows one zero only.
+    const shown = Array.from(data, (x) => x + 0);
     assert.deepEqual(shown, known, name);
   }
 });

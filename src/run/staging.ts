@@ -255,12 +255,10 @@ export class Staging {
 
   #writeAddresses(): void {
     const { words } = this.#engine.arena;
-    for (const { slot, address } of this.#regions) {
-      if (slot !== undefined) words[this.#block / 4 + slot] = address;
-    }
-    for (const { slot, region, offset } of this.#parts) {
-      words[this.#block / 4 + slot] = region.address + offset;
-    }
+    const at = this.#block / 4;
+    for (const { slot, address } of this.#regions)
+      if (slot !== undefined) words[at + slot] = address;
+    for (const { slot, region, offset } of this.#parts) words[at + slot] = region.address + offset;
   }
 
   /** Pins a block until the call ends. */
