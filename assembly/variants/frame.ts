@@ -1,0 +1,98 @@
+// The calls of the variants module. Fields as in attend/frame.ts; an address of 0 is a tensor that was not
+// given or is not wanted.
+
+/** Linear attention, forward and backward: see recurrence.ts and linear-attention.ts. */
+@unmanaged
+export class LinearAttentionFrame {
+  threads: i32 = 0;
+  scratch: usize = 0;
+
+  query: usize = 0;
+  key: usize = 0;
+  value: usize = 0;
+  /** ln of what the state is multiplied by before each key, [..., 1 | D]. */
+  decay: usize = 0;
+  /** [..., 1] */
+  beta: usize = 0;
+  /** [batch, valueHeads, headSize, valueSize + normalised] */
+  state: usize = 0;
+  /** int32 [batch] */
+  keyLengths: usize = 0;
+  output: usize = 0;
+  finalState: usize = 0;
+
+  batch: i32 = 0;
+  /** Of the output: as many as the queries or the values have, whichever are more. */
+  heads: i32 = 0;
+  queryHeads: i32 = 0;
+  keyHeads: i32 = 0;
+  valueHeads: i32 = 0;
+  queries: i32 = 0;
+  keys: i32 = 0;
+  headSize: i32 = 0;
+  valueSize: i32 = 0;
+
+  // Strides of batch, head and row.
+  queryBatch: usize = 0;
+  queryHead: usize = 0;
+  queryRow: usize = 0;
+  keyBatch: usize = 0;
+  keyHead: usize = 0;
+  keyRow: usize = 0;
+  valueBatch: usize = 0;
+  valueHead: usize = 0;
+  valueRow: usize = 0;
+  decayBatch: usize = 0;
+  decayHead: usize = 0;
+  decayRow: usize = 0;
+  betaBatch: usize = 0;
+  betaHead: usize = 0;
+  betaRow: usize = 0;
+  outputBatch: usize = 0;
+  outputHead: usize = 0;
+  outputRow: usize = 0;
+
+  scale: f32 = 0;
+  epsilon: f32 = 0;
+  /** 1: of queries and keys, elu + 1. */
+  featureMap: i32 = 0;
+  /** 1: divided by the sum of the weights. */
+  normalised: i32 = 0;
+  /** 1: v − Sᵀk is added instead of v. */
+  delta: i32 = 0;
+  causal: i32 = 0;
+  /** 1 or headSize. */
+  decaySize: i32 = 0;
+
+  // Backward.
+  outputGradient: usize = 0;
+  finalStateGradient: usize = 0;
+  queryGradient: usize = 0;
+  keyGradient: usize = 0;
+  valueGradient: usize = 0;
+  decayGradient: usize = 0;
+  stateGradient: usize = 0;
+}
+
+/** A convolution of each row over those before it: see causal-conv.ts. */
+@unmanaged
+export class CausalConvFrame {
+  threads: i32 = 0;
+  scratch: usize = 0;
+  batch: i32 = 0;
+  channels: i32 = 0;
+  length: i32 = 0;
+  kernelSize: i32 = 0;
+  /** 1: x · σ(x) of the result. */
+  silu: i32 = 0;
+  /** [batch, channels, length] */
+  input: usize = 0;
+  /** [channels, kernelSize] */
+  weight: usize = 0;
+  /** [channels] */
+  bias: usize = 0;
+  /** [batch, channels, kernelSize − 1] */
+  state: usize = 0;
+  output: usize = 0;
+  finalState: usize = 0;
+}
