@@ -61,10 +61,11 @@ export class LinearAttentionFrame {
   /** 1: v − Sᵀk is added instead of v. */
   delta: i32 = 0;
   causal: i32 = 0;
-  /** 1 or headSize. */
+  /** 1 or headSize, 0 where it is not gated. */
   decaySize: i32 = 0;
 
-  // Backward.
+  /** 1: gradients are computed. */
+  backward: i32 = 0;
   outputGradient: usize = 0;
   finalStateGradient: usize = 0;
   queryGradient: usize = 0;

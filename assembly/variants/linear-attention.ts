@@ -153,7 +153,7 @@ function describe(
   const outputHead = b * frame.heads + (h * frame.heads) / frame.valueHeads;
   r.depth = frame.headSize;
   r.panels = tilesOf(min(valueSize(frame) - first, PART_COLUMNS), 8);
-  r.gate = frame.decay ? Gate.rows : Gate.none;
+  r.gate = frame.decaySize ? Gate.rows : Gate.none;
   r.readers = frame.heads / frame.valueHeads;
   r.writers = 1;
   r.query = s.queries + <usize>(queryHead * frame.queries) * key;

@@ -27,8 +27,8 @@ function headsOf(frame: LinearAttentionFrame, kind: i32): i32 {
 }
 
 function rowsOf(frame: LinearAttentionFrame, kind: i32): i32 {
-  if (kind == Kind.decays) return frame.decay ? frame.keys + 1 : 0;
-  if (kind == Kind.betas && !frame.beta) return 0;
+  if (kind == Kind.decays) return frame.decaySize ? frame.keys + 1 : 0;
+  if (kind == Kind.betas && !frame.delta) return 0;
   // Normalised, they follow from the outputs: see normalisedGradients.
   if (kind == Kind.outputGradients && (!isBackward(frame) || frame.normalised)) return 0;
   return kind == Kind.queries || kind == Kind.outputGradients ? frame.queries : frame.keys;

@@ -52,7 +52,7 @@ export function valueSize(frame: LinearAttentionFrame): i32 {
 // @ts-ignore: decorator
 @inline
 export function isBackward(frame: LinearAttentionFrame): bool {
-  return frame.outputGradient != 0;
+  return frame.backward != 0;
 }
 
 /** Bytes of `count` rows of heads, a multiple of 64. */
@@ -76,9 +76,9 @@ export function layOutSequences(frame: LinearAttentionFrame, base: usize, at: Se
   if (laid) at.values = base + <usize>bytes;
   bytes += bytesOf(frame, frame.valueHeads, frame.keys, value);
   if (laid) at.decays = base + <usize>bytes;
-  if (frame.decay) bytes += bytesOf(frame, frame.valueHeads, frame.keys + 1, key);
+  if (frame.decaySize) bytes += bytesOf(frame, frame.valueHeads, frame.keys + 1, key);
   if (laid) at.betas = base + <usize>bytes;
-  if (frame.beta) bytes += bytesOf(frame, frame.valueHeads, frame.keys, 1);
+  if (frame.delta) bytes += bytesOf(frame, frame.valueHeads, frame.keys, 1);
   if (laid) at.outputs = base + <usize>bytes;
   bytes += bytesOf(frame, frame.heads, frame.queries, value);
   if (!isBackward(frame)) return bytes;
