@@ -74,7 +74,17 @@ export enum BlocksKernel {
 
 export enum VariantsKernel {
   linearAttention,
+  linearBackward,
   causalConv,
+  sparseAttend,
+  sparseBackward,
+  additiveAttend,
+  additiveBackward,
+  entmax,
+  entmaxBackward,
+  locate,
+  monotonic,
+  monotonicBackward,
 }
 
 /** See blocks/activation.ts. */

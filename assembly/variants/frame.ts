@@ -1,6 +1,8 @@
 // The calls of the variants module. Fields as in attend/frame.ts; an address of 0 is a tensor that was not
 // given or is not wanted.
 
+import { BackwardFrame } from "../backward/frame";
+
 /** Linear attention, forward and backward: see recurrence.ts and linear-attention.ts. */
 @unmanaged
 export class LinearAttentionFrame {
@@ -96,4 +98,82 @@ export class CausalConvFrame {
   state: usize = 0;
   output: usize = 0;
   finalState: usize = 0;
+}
+
+/** attend with other scores or another normaliser, and its gradients. */
+@unmanaged
+export class VariantAttendFrame extends BackwardFrame {
+  /** 1: gradients are computed. */
+  backward: i32 = 0;
+  /** Of each head, [heads]: see entmax.ts. */
+  alphas: usize = 0;
+  /** [batch, heads] */
+  alphasGradient: usize = 0;
+  /** Additive: v and b [D], or of each head. */
+  scoreWeight: usize = 0;
+  scoreBias: usize = 0;
+  /** Elements between those of two heads. */
+  scoreHead: usize = 0;
+  /** 1: there is a bias. */
+  biased: i32 = 0;
+  scoreWeightGradient: usize = 0;
+  scoreBiasGradient: usize = 0;
+}
+
+/** entmax over the middle axis of [rows, columns, inner]. */
+@unmanaged
+export class EntmaxFrame {
+  threads: i32 = 0;
+  scratch: usize = 0;
+  rows: i32 = 0;
+  columns: i32 = 0;
+  inner: i32 = 0;
+  alpha: f32 = 0;
+  /** Backward the result of the forward pass. */
+  input: usize = 0;
+  outputGradient: usize = 0;
+  result: usize = 0;
+}
+
+/** What location-sensitive attention adds to the keys. */
+@unmanaged
+export class LocateFrame {
+  threads: i32 = 0;
+  scratch: usize = 0;
+  batch: i32 = 0;
+  keys: i32 = 0;
+  size: i32 = 0;
+  filterCount: i32 = 0;
+  filterSize: i32 = 0;
+  /** [batch, keys, size] */
+  key: usize = 0;
+  /** [filterCount, 2, filterSize] */
+  filters: usize = 0;
+  /** [filterCount, size] */
+  weight: usize = 0;
+  /** [batch, keys] */
+  previous: usize = 0;
+  cumulative: usize = 0;
+  result: usize = 0;
+}
+
+/** Monotonic alignments [steps, rows, keys], one after another. */
+@unmanaged
+export class MonotonicFrame {
+  threads: i32 = 0;
+  scratch: usize = 0;
+  steps: i32 = 0;
+  rows: i32 = 0;
+  keys: i32 = 0;
+  /** 1: the first key that is chosen, with all of the weight. */
+  hard: i32 = 0;
+  /** Probabilities [steps, rows, keys]. */
+  probabilities: usize = 0;
+  /** [rows, keys] */
+  previous: usize = 0;
+  result: usize = 0;
+  /** [steps, rows, keys] */
+  outputGradient: usize = 0;
+  probabilitiesGradient: usize = 0;
+  previousGradient: usize = 0;
 }

@@ -122,7 +122,7 @@ function prepareRow(frame: LinearAttentionFrame, s: Sequences, kind: i32, i: i32
 
 // @ts-ignore: decorator
 @inline
-function stridesAt(frame: LinearAttentionFrame, offset: usize): Strides {
+export function stridesAt(frame: LinearAttentionFrame, offset: usize): Strides {
   return changetype<Strides>(changetype<usize>(frame) + offset);
 }
 

@@ -188,6 +188,11 @@ function take(r: Recurrence, p: i32, t: i32): void {
   }
 }
 
+/** S · e of token t. */
+export function gateAll(r: Recurrence, t: i32): void {
+  for (let p = 0; p < r.panels; p++) gatePanel(r, p, t);
+}
+
 function gatePanel(r: Recurrence, p: i32, t: i32): void {
   const panel = panelOf(r, p);
   const rows = r.gate == Gate.rows;

@@ -13,4 +13,11 @@ export {
   linearAttention,
   linearAttentionAsync,
 } from "./linear-attention";
+export {
+  type LinearAttentionGradients,
+  type LinearAttentionPass,
+  type LinearBackwardOptions,
+  linearAttentionBackward,
+  linearAttentionBackwardAsync,
+} from "./linear-backward";
 export type { LinearRuleOptions, UpdateRule } from "./linear-sizes";
