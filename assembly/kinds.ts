@@ -76,15 +76,15 @@ export enum VariantsKernel {
   linearAttention,
   linearBackward,
   causalConv,
-  sparseAttend,
-  sparseBackward,
-  additiveAttend,
-  additiveBackward,
+  stripAttend,
+  stripBackward,
   entmax,
   entmaxBackward,
   locate,
   monotonic,
   monotonicBackward,
+  weightedSum,
+  weightedSumBackward,
 }
 
 /** See blocks/activation.ts. */

@@ -235,7 +235,7 @@ export function entmaxBackward(weights: EntmaxRow, gradients: EntmaxRow, alpha: 
       store<f32>(g + at, <f32>(s * (dp - mean)));
       const share = s / sum;
       const own = weight > 0 ? weight * logarithm(weight) : 0;
-      result += dp * ((weight - share) / factor - (own - share * entropy)) / factor;
+      result += (dp * ((weight - share) / factor - (own - share * entropy))) / factor;
     }
   }
   return result;

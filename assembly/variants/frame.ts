@@ -105,8 +105,13 @@ export class CausalConvFrame {
 export class VariantAttendFrame extends BackwardFrame {
   /** 1: gradients are computed. */
   backward: i32 = 0;
-  /** Of each head, [heads]: see entmax.ts. */
+  /** 1: scores are additive. */
+  additive: i32 = 0;
+  /** 1: weights are α-entmax, of each head its own α [heads]. */
+  sparse: i32 = 0;
   alphas: usize = 0;
+  /** Of returned weights. */
+  weightsGradient: usize = 0;
   /** [batch, heads] */
   alphasGradient: usize = 0;
   /** Additive: v and b [D], or of each head. */
@@ -129,6 +134,8 @@ export class EntmaxFrame {
   columns: i32 = 0;
   inner: i32 = 0;
   alpha: f32 = 0;
+  /** Backward: [rows · inner] */
+  alphasGradient: usize = 0;
   /** Backward the result of the forward pass. */
   input: usize = 0;
   outputGradient: usize = 0;
@@ -157,23 +164,44 @@ export class LocateFrame {
   result: usize = 0;
 }
 
-/** Monotonic alignments [steps, rows, keys], one after another. */
+/** Monotonic alignments of rows [steps, keys], one step after another. */
 @unmanaged
 export class MonotonicFrame {
   threads: i32 = 0;
   scratch: usize = 0;
-  steps: i32 = 0;
   rows: i32 = 0;
+  steps: i32 = 0;
   keys: i32 = 0;
   /** 1: the first key that is chosen, with all of the weight. */
   hard: i32 = 0;
-  /** Probabilities [steps, rows, keys]. */
+  /** 1: numbers whose sigmoid is the probability. */
+  logits: i32 = 0;
+  /** [rows, steps, keys] */
   probabilities: usize = 0;
-  /** [rows, keys] */
+  /** [rows, keys]; 0: all at the first key. */
   previous: usize = 0;
-  result: usize = 0;
-  /** [steps, rows, keys] */
-  outputGradient: usize = 0;
+  /** int32 [rows] */
+  keyLengths: usize = 0;
+  /** As the probabilities; backward they are read. */
+  alignment: usize = 0;
+  alignmentGradient: usize = 0;
   probabilitiesGradient: usize = 0;
   previousGradient: usize = 0;
+}
+
+/** weights [batch, rows, keys] · values [batch, keys, size]. */
+@unmanaged
+export class WeightedSumFrame {
+  threads: i32 = 0;
+  scratch: usize = 0;
+  batch: i32 = 0;
+  rows: i32 = 0;
+  keys: i32 = 0;
+  size: i32 = 0;
+  weights: usize = 0;
+  value: usize = 0;
+  output: usize = 0;
+  outputGradient: usize = 0;
+  weightsGradient: usize = 0;
+  valueGradient: usize = 0;
 }

@@ -7,7 +7,7 @@
 //     columns   [tiles], the first key of each
 //     list      [tiles · KEYS]
 
-import { AttendFrame, sequenceOf } from "../attend/frame";
+import { sequenceOf } from "../attend/frame";
 import { allHeads, groupSize } from "../attend/heads";
 import { packTile, panelTileBytes, tileKeyPanels } from "../attend/panels";
 import { beginRows, locateRows, Rows, rowsBytes, skips, tileRows } from "../attend/rows";
@@ -17,7 +17,10 @@ import { partKeys, reach } from "../attend/step";
 import { firstKey, lastKey, resultRows } from "../attend/visible/window";
 import { scoreTile } from "../gemm/products";
 import { KEYS, ROWS, TILE_ROW, tilesOf } from "../tiles";
+import { addBias, additiveTile } from "./additive";
 import { EntmaxRow } from "./entmax";
+import { VariantAttendFrame } from "./frame";
+
 
 @unmanaged
 export class Strip {
@@ -34,30 +37,30 @@ const HEADER: usize = 64;
 
 // @ts-ignore: decorator
 @inline
-function keyTiles(frame: AttendFrame): i32 {
+function keyTiles(frame: VariantAttendFrame): i32 {
   return tilesOf(frame.keys, KEYS);
 }
 
 /** Bytes of a tile of scores. */
 // @ts-ignore: decorator
 @inline
-export function stripTileBytes(frame: AttendFrame): usize {
+export function stripTileBytes(frame: VariantAttendFrame): usize {
   return <usize>tileRows(frame) * TILE_ROW;
 }
 
 // @ts-ignore: decorator
 @inline
-export function panelBytes(frame: AttendFrame): f64 {
+export function panelBytes(frame: VariantAttendFrame): f64 {
   return <f64>allHeads(frame) * <f64>keyTiles(frame) * <f64>panelTileBytes(frame);
 }
 
-export function stripBytes(frame: AttendFrame): f64 {
+export function stripBytes(frame: VariantAttendFrame): f64 {
   const tile = <f64>stripTileBytes(frame) + <f64>TILE_ROW + 16;
   const fixed = HEADER + scratchTileBytes(frame) + <usize>rowsBytes(frame) + 64;
   return <f64>((fixed + 63) & ~63) + Math.ceil((<f64>keyTiles(frame) * tile) / 64) * 64;
 }
 
-export function layOutStrip(frame: AttendFrame, at: usize): Strip {
+export function layOutStrip(frame: VariantAttendFrame, at: usize): Strip {
   const strip = changetype<Strip>(at);
   strip.scratch = at + HEADER;
   strip.rows = (strip.scratch + scratchTileBytes(frame) + 15) & ~15;
@@ -74,16 +77,16 @@ export function stripRows(strip: Strip): Rows {
 }
 
 /** Items that pack a tile of a head's keys and values. */
-export function packItems(frame: AttendFrame): i32 {
+export function packItems(frame: VariantAttendFrame): i32 {
   return allHeads(frame) * keyTiles(frame);
 }
 
 /** Items of rows: a tile of a query head's. */
-export function rowItems(frame: AttendFrame): i32 {
+export function rowItems(frame: VariantAttendFrame): i32 {
   return frame.batch * frame.heads * tilesOf(frame.queries, ROWS);
 }
 
-export function packItem(frame: AttendFrame, item: i32): void {
+export function packItem(frame: VariantAttendFrame, item: i32): void {
   const index = item / keyTiles(frame);
   const from = (item % keyTiles(frame)) * KEYS;
   const b = index / frame.keyValueHeads;
@@ -95,7 +98,7 @@ export function packItem(frame: AttendFrame, item: i32): void {
 /** The panels of a tile of key and value head `index` of all batches. */
 // @ts-ignore: decorator
 @inline
-export function panelsOf(frame: AttendFrame, index: i32, from: i32): usize {
+export function panelsOf(frame: VariantAttendFrame, index: i32, from: i32): usize {
   const tile = <usize>(index * keyTiles(frame) + from / KEYS);
   return frame.scratch + tile * <usize>panelTileBytes(frame);
 }
@@ -103,12 +106,12 @@ export function panelsOf(frame: AttendFrame, index: i32, from: i32): usize {
 /** Key and value head of all batches that the rows read. */
 // @ts-ignore: decorator
 @inline
-export function headIndex(frame: AttendFrame, r: Rows): i32 {
+export function headIndex(frame: VariantAttendFrame, r: Rows): i32 {
   return r.b * frame.keyValueHeads + r.h / groupSize(frame);
 }
 
 /** Begins the rows of an item, the last of a head first; false where the result has none of them. */
-export function beginStrip(frame: AttendFrame, strip: Strip, item: i32): bool {
+export function beginStrip(frame: VariantAttendFrame, strip: Strip, item: i32): bool {
   const tiles = tilesOf(frame.queries, ROWS);
   const head = item / tiles;
   const row = (tiles - 1 - (item % tiles)) * ROWS;
@@ -117,12 +120,13 @@ export function beginStrip(frame: AttendFrame, strip: Strip, item: i32): bool {
   const r = stripRows(strip);
   locateRows(frame, r, b, head % frame.heads, row);
   beginRows(frame, r, 0, frame.keys);
+  if (frame.additive) addBias(frame, r);
   strip.count = 0;
   return true;
 }
 
 /** Scores of some keys from `key` on; gives the key to go on from. */
-export function scoreStrip(frame: AttendFrame, strip: Strip, key: i32): i32 {
+export function scoreStrip(frame: VariantAttendFrame, strip: Strip, key: i32): i32 {
   const r = stripRows(strip);
   const to = r.rows ? lastKey(frame, r.b, r.row + r.rows) : 0;
   const first = max(firstKey(frame, r.b, r.row), key);
@@ -141,17 +145,21 @@ export function scoreStrip(frame: AttendFrame, strip: Strip, key: i32): i32 {
 }
 
 /** Scores of the tile of keys that the rows are at, after everything; −∞ past its keys. */
-function scoreInto(frame: AttendFrame, strip: Strip, target: usize): void {
+function scoreInto(frame: VariantAttendFrame, strip: Strip, target: usize): void {
   const r = stripRows(strip);
-  const p = productOf(strip.scratch);
-  p.a = r.queries;
-  p.b = tileKeyPanels(panelsOf(frame, headIndex(frame, r), r.column));
-  p.c = target;
-  p.rows = r.rows;
-  p.columns = r.columns;
-  p.depth = frame.headSize;
-  p.reach = reach(frame, r);
-  scoreTile(p);
+  const keys = tileKeyPanels(panelsOf(frame, headIndex(frame, r), r.column));
+  if (frame.additive) additiveTile(frame, r, keys, target);
+  else {
+    const p = productOf(strip.scratch);
+    p.a = r.queries;
+    p.b = keys;
+    p.c = target;
+    p.rows = r.rows;
+    p.columns = r.columns;
+    p.depth = frame.headSize;
+    p.reach = reach(frame, r);
+    scoreTile(p);
+  }
   finishScores(frame, r, target, spareOf(frame, strip.scratch));
   const filled = (r.columns + 7) & ~7;
   for (let i = 0; i < r.rows; i++) {
@@ -161,7 +169,7 @@ function scoreInto(frame: AttendFrame, strip: Strip, target: usize): void {
 }
 
 /** Sets the rows at the tile of keys that was stored as `index`; gives its scores. */
-export function stripTile(frame: AttendFrame, strip: Strip, index: i32): usize {
+export function stripTile(frame: VariantAttendFrame, strip: Strip, index: i32): usize {
   const r = stripRows(strip);
   r.column = load<i32>(strip.columns + ((<usize>index) << 4));
   r.columns = load<i32>(strip.columns + ((<usize>index) << 4), 4);
@@ -169,7 +177,7 @@ export function stripTile(frame: AttendFrame, strip: Strip, index: i32): usize {
 }
 
 /** Row i of what is stored. */
-export function describeRow(frame: AttendFrame, strip: Strip, i: i32, row: EntmaxRow): void {
+export function describeRow(frame: VariantAttendFrame, strip: Strip, i: i32, row: EntmaxRow): void {
   row.at = strip.tiles + <usize>i * TILE_ROW;
   row.segments = strip.count;
   row.step = stripTileBytes(frame);

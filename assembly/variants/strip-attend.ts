@@ -1,5 +1,6 @@
-// output = entmax(scores) · V: attend's scores with everything that is done to them, normalised by α-entmax, of each
-// head its own α. A key of weight 0 does not take part, whatever its value holds.
+// output = normalise(scores) · V, where attend has no road: scores are Q·Kᵀ or additive, with everything that attend
+// does to them, and their normaliser is softmax or α-entmax, of each head its own α. By entmax a key of weight 0 does
+// not take part, whatever its value holds.
 //
 // Items: tiles of keys and values that are packed; once all are, tiles of query rows.
 
@@ -9,7 +10,7 @@ import { addToMean, matrixRow, meanRow } from "../attend/scores/weights";
 import { blockOf, productOf, spareOf } from "../attend/scratch";
 import { valueTile, valueTileSkipping } from "../gemm/products";
 import { WeightsKind } from "../kinds";
-import { finishState } from "../softmax/state";
+import { exponentiate, finishState, finiteBase, logSumExp, rowMaximum } from "../softmax/state";
 import { rowAt } from "../strided";
 import { KEYS, TILE_ROW } from "../tiles";
 import { EntmaxRow, entmaxRow } from "./entmax";
@@ -31,20 +32,20 @@ import {
   stripTile,
 } from "./strip";
 
-export function sparseScratchBytes(frame: VariantAttendFrame): f64 {
+export function stripScratchBytes(frame: VariantAttendFrame): f64 {
   return panelBytes(frame) + <f64>frame.threads * stripBytes(frame);
 }
 
-export function sparseItems(frame: VariantAttendFrame): f64 {
+export function stripItems(frame: VariantAttendFrame): f64 {
   return <f64>packItems(frame) + <f64>rowItems(frame);
 }
 
-export function sparseReady(frame: VariantAttendFrame, item: i32): i32 {
+export function stripReady(frame: VariantAttendFrame, item: i32): i32 {
   const packed = packItems(frame);
   return item < packed ? 0 : packed;
 }
 
-export function sparseRun(frame: VariantAttendFrame, item: i32, thread: i32, key: i32): i32 {
+export function stripRun(frame: VariantAttendFrame, item: i32, thread: i32, key: i32): i32 {
   const packed = packItems(frame);
   if (item < packed) {
     packItem(frame, item);
@@ -64,13 +65,38 @@ export function sparseRun(frame: VariantAttendFrame, item: i32, thread: i32, key
 /** Weights of all rows in place of their scores. */
 export function weighStrip(frame: VariantAttendFrame, strip: Strip): void {
   const r = stripRows(strip);
-  const alpha = load<f32>(frame.alphas + ((<usize>r.h) << 2));
+  const alpha = frame.sparse ? load<f32>(frame.alphas + ((<usize>r.h) << 2)) : 0;
   const row = changetype<EntmaxRow>(blockOf(frame, strip.scratch));
   for (let i = 0; i < r.rows; i++) {
     describeRow(frame, strip, i, row);
-    const seen = entmaxRow(row, alpha);
-    store<f32>(r.states.sums + ((<usize>i) << 2), seen ? 1 : 0);
+    const state = (<usize>i) << 2;
+    if (frame.sparse) {
+      store<f32>(r.states.sums + state, entmaxRow(row, alpha) ? 1 : 0);
+      continue;
+    }
+    store<f32>(r.states.sums + state, softmaxRow(row, r.states.maxima + state) == 0 ? 0 : 1);
   }
+}
+
+/** Weights in place of scores, and logSumExp at `target`; gives Σ e^(s − m). */
+function softmaxRow(row: EntmaxRow, target: usize): f32 {
+  let m = -(<f32>Infinity);
+  for (let k = 0; k < row.segments; k++) {
+    m = max(m, rowMaximum(row.at + <usize>k * row.step, KEYS));
+  }
+  let l: f32 = 0;
+  for (let k = 0; k < row.segments; k++) {
+    l += exponentiate(row.at + <usize>k * row.step, KEYS, finiteBase(m));
+  }
+  store<f32>(target, logSumExp(m, l));
+  const divisor = f32x4.splat(l == 0 ? 1 : l);
+  for (let k = 0; k < row.segments; k++) {
+    let at = row.at + <usize>k * row.step;
+    for (const end = at + TILE_ROW; at < end; at += 16) {
+      v128.store(at, f32x4.div(v128.load(at), divisor));
+    }
+  }
+  return l;
 }
 
 /** Σ p · v of the tiles in which some row has weight. */
@@ -122,11 +148,18 @@ function finishStrip(frame: VariantAttendFrame, strip: Strip): void {
     if (i < r.rows) finishState(r.states, i, target, frame.valueSize);
     else memory.fill(target, 0, (<usize>frame.valueSize) << 2);
   }
+  if (frame.logSumExp) {
+    const index = <usize>r.b * frame.logSumExpBatch + <usize>r.h * frame.logSumExpHead;
+    for (let i = 0; i < r.resultRows; i++) {
+      const found = i < r.rows ? load<f32>(r.states.maxima + ((<usize>i) << 2)) : -(<f32>Infinity);
+      store<f32>(frame.logSumExp + ((index + <usize>(r.first + i)) << 2), found);
+    }
+  }
   if (!frame.weightsKind) return;
   const bytes = (<usize>frame.keys) << 2;
   const mean = frame.weightsKind == WeightsKind.mean;
   r.column = 0;
-  const first = mean ? 0 : matrixRow(frame, frame.weights, r);
+  const first = mean ? <usize>0 : matrixRow(frame, frame.weights, r);
   for (let i = 0; i < r.resultRows; i++) {
     const row = mean ? strip.list : first + <usize>i * bytes;
     memory.fill(row, 0, bytes);
