@@ -25,6 +25,12 @@ import {
 } from "./variants/linear-backward";
 import { locateItems, locateRun, locateScratchBytes } from "./variants/locate";
 import { monotonicBackwardRun, monotonicRun, monotonicScratchBytes } from "./variants/monotonic";
+import {
+  backwardItems,
+  backwardReady,
+  backwardRun,
+  backwardScratchBytes,
+} from "./variants/strip-backward";
 import { stripItems, stripReady, stripRun, stripScratchBytes } from "./variants/strip-attend";
 import { weightedSumBackwardRun, weightedSumItems, weightedSumRun } from "./variants/weighted-sum";
 
@@ -40,6 +46,8 @@ export function scratchBytes(kernel: i32, frame: usize): f64 {
       return causalConvScratchBytes(changetype<CausalConvFrame>(frame));
     case VariantsKernel.stripAttend:
       return stripScratchBytes(changetype<VariantAttendFrame>(frame));
+    case VariantsKernel.stripBackward:
+      return backwardScratchBytes(changetype<VariantAttendFrame>(frame));
     case VariantsKernel.entmax:
     case VariantsKernel.entmaxBackward:
       return entmaxScratchBytes(changetype<EntmaxFrame>(frame));
@@ -62,6 +70,8 @@ export function items(kernel: i32, frame: usize): f64 {
       return causalConvItems(changetype<CausalConvFrame>(frame));
     case VariantsKernel.stripAttend:
       return stripItems(changetype<VariantAttendFrame>(frame));
+    case VariantsKernel.stripBackward:
+      return backwardItems(changetype<VariantAttendFrame>(frame));
     case VariantsKernel.entmax:
     case VariantsKernel.entmaxBackward:
       return entmaxItems(changetype<EntmaxFrame>(frame));
@@ -84,6 +94,8 @@ export function ready(kernel: i32, frame: usize, item: i32): i32 {
       return linearBackwardReady(changetype<LinearAttentionFrame>(frame), item);
     case VariantsKernel.stripAttend:
       return stripReady(changetype<VariantAttendFrame>(frame), item);
+    case VariantsKernel.stripBackward:
+      return backwardReady(changetype<VariantAttendFrame>(frame), item);
     default:
       return 0;
   }
@@ -97,6 +109,8 @@ export function run(kernel: i32, frame: usize, item: i32, thread: i32, from: i32
       return linearBackwardRun(changetype<LinearAttentionFrame>(frame), item, thread, from);
     case VariantsKernel.stripAttend:
       return stripRun(changetype<VariantAttendFrame>(frame), item, thread, from);
+    case VariantsKernel.stripBackward:
+      return backwardRun(changetype<VariantAttendFrame>(frame), item, thread, from);
     case VariantsKernel.causalConv:
       causalConvRun(changetype<CausalConvFrame>(frame), item, thread);
       break;

@@ -12,7 +12,16 @@ type Entry = string | { readonly [condition: string]: Entry };
 const root = new URL("..", import.meta.url);
 const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 
-const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks", "variants", "view"];
+const ENTRIES = [
+  "index",
+  "training",
+  "positions",
+  "cache",
+  "weights",
+  "blocks",
+  "variants",
+  "view",
+];
 const threads = ["node:os", "node:worker_threads"];
 
 /** What an entry imports from outside its folder, its chunks included; `later` by import(). */

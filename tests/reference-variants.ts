@@ -92,3 +92,93 @@ export function convRow(
     return form.silu ? round(y / round(1 + round(Math.exp(-y)))) : y;
   });
 }
+
+/** Weights of one row of scores by α-entmax, τ by halving in float64; −∞ is left out. */
+export function entmaxRow(x: readonly number[], alpha: number): number[] {
+  const most = x.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (most === -Infinity) return x.map(() => 0);
+  const z = x.map((value) => (alpha - 1) * (value - most));
+  const weigh = (tau: number) => z.map((value) => Math.max(value - tau, 0) ** (1 / (alpha - 1)));
+  let [low, high] = [-1, 0];
+  for (let i = 0; i < 200; i++) {
+    const tau = (low + high) / 2;
+    if (weigh(tau).reduce((a, b) => a + b, 0) >= 1) low = tau;
+    else high = tau;
+  }
+  return weigh(low);
+}
+
+/** In float32, as one would write it: τ of the float64 row, rounded. */
+export function entmaxNaive(x: readonly number[], alpha: number): number[] {
+  const { fround } = Math;
+  const most = x.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (most === -Infinity) return x.map(() => 0);
+  const z = x.map((value) => fround(fround(alpha - 1) * fround(value - most)));
+  const exactly = entmaxRow(x, alpha);
+  const at = exactly.findIndex((p) => p > 0);
+  const tau = fround((alpha - 1) * (x[at] - most) - exactly[at] ** (alpha - 1));
+  return z.map((value) => fround(fround(Math.max(fround(value - tau), 0)) ** (1 / (alpha - 1))));
+}
+
+/** Scores of a head, and what makes weights of a row of them. */
+export interface VariantHead {
+  queries: number;
+  keys: number;
+  depth: number;
+  columns: number;
+  query: Numbers;
+  key: Numbers;
+  value: Numbers;
+  /** Additive: v and b; else products, scaled. */
+  weight?: Numbers | undefined;
+  bias?: Numbers | undefined;
+  scale: number;
+  /** 0 for softmax. */
+  alpha: number;
+  visible(i: number, j: number): boolean;
+  /** The element that scores are summed from: another draw of their roundings. */
+  first?: number;
+}
+
+/** [output, weights, scores] of a head. */
+export function variantHead(head: VariantHead, round: Round = exact) {
+  const { queries, keys, depth, columns, query, key, value, weight, bias, alpha } = head;
+  const output: number[] = [];
+  const weights: number[] = [];
+  for (let i = 0; i < queries; i++) {
+    const scores = Array.from({ length: keys }, (_, j) => {
+      if (!head.visible(i, j)) return -Infinity;
+      let sum = 0;
+      for (let n = 0; n < depth; n++) {
+        const d = (n + (head.first ?? 0)) % depth;
+        const [q, k] = [query[i * depth + d], key[j * depth + d]];
+        const term = weight
+          ? weight[d] * round(Math.tanh(round(round(q + (bias?.[d] ?? 0)) + k)))
+          : round(q * head.scale) * k;
+        sum = round(sum + round(term));
+      }
+      return sum;
+    });
+    const p = alpha
+      ? round === exact
+        ? entmaxRow(scores, alpha)
+        : entmaxNaive(scores, alpha)
+      : softmaxOf(scores, round);
+    weights.push(...p);
+    for (let c = 0; c < columns; c++) {
+      let sum = 0;
+      for (let j = 0; j < keys; j++)
+        if (p[j] !== 0) sum = round(sum + round(p[j] * value[j * columns + c]));
+      output.push(sum);
+    }
+  }
+  return { output, weights };
+}
+
+function softmaxOf(scores: readonly number[], round: Round): number[] {
+  const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (most === -Infinity) return scores.map(() => 0);
+  const e = scores.map((score) => round(Math.exp(round(score - most))));
+  const sum = e.reduce((a, b) => round(a + b), 0);
+  return e.map((x) => round(x / sum));
+}

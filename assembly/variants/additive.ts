@@ -15,7 +15,7 @@ import { VariantAttendFrame } from "./frame";
 /** The head's w. */
 // @ts-ignore: decorator
 @inline
-function weightOf(frame: VariantAttendFrame, h: i32): usize {
+export function weightOf(frame: VariantAttendFrame, h: i32): usize {
   return frame.scoreWeight + ((<usize>h * frame.scoreHead) << 2);
 }
 
@@ -67,7 +67,7 @@ export function additiveTile(frame: VariantAttendFrame, r: Rows, keys: usize, ta
 /** Row i of the packed queries, an element every 16 bytes. */
 // @ts-ignore: decorator
 @inline
-function queryOf(r: Rows, i: i32, depth: i32): usize {
+export function queryOf(r: Rows, i: i32, depth: i32): usize {
   const panel = r.queries + ((<usize>(i & ~3) * <usize>depth) << 2);
   return panel + ((<usize>(i & 3)) << 2);
 }

@@ -31,15 +31,15 @@ export interface AdditiveOptions extends Omit<StripOptions, "scale"> {
 }
 
 const { scale: _, ...shared } = stripFields;
-const fields = {
+export const additiveFields = {
   ...shared,
   scoreWeight: 1,
   scoreBias: 1,
   alpha: 1,
   logSumExp: 1,
 } as const;
-const read = reader<AdditiveOptions>(fields);
-const readAsync = reader<AdditiveOptions & Abortable>({ ...fields, signal: 1 });
+const read = reader<AdditiveOptions>(additiveFields);
+const readAsync = reader<AdditiveOptions & Abortable>({ ...additiveFields, signal: 1 });
 
 /**
  * softmax(Σ_d v[d]·tanh(query[i][d] + key[j][d] + b[d])) · value (Bahdanau et al. 2015, "Neural machine translation by

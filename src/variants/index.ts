@@ -51,6 +51,18 @@ export {
 export { type SparseAttendOptions, sparseAttend, sparseAttendAsync } from "./sparse-attend";
 export type { StripOptions } from "./strip";
 export {
+  type AdditiveBackwardOptions,
+  type AdditiveGradients,
+  additiveAttentionBackward,
+  additiveAttentionBackwardAsync,
+  type SparseBackwardOptions,
+  type SparseGradients,
+  sparseAttendBackward,
+  sparseAttendBackwardAsync,
+  type VariantPass,
+  type VariantTargets,
+} from "./strip-backward";
+export {
   type WeightedSumGradients,
   type WeightedSumOptions,
   weightedSum,

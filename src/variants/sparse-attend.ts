@@ -22,9 +22,9 @@ export interface SparseAttendOptions extends StripOptions {
   alpha?: number | ArrayLike<number> | undefined;
 }
 
-const fields = { ...stripFields, alpha: 1 } as const;
-const read = reader<SparseAttendOptions>(fields);
-const readAsync = reader<SparseAttendOptions & Abortable>({ ...fields, signal: 1 });
+export const sparseFields = { ...stripFields, alpha: 1 } as const;
+const read = reader<SparseAttendOptions>(sparseFields);
+const readAsync = reader<SparseAttendOptions & Abortable>({ ...sparseFields, signal: 1 });
 
 /**
  * entmax(scale · query·keyᵀ + bias) · value (Peters et al. 2019; Correia et al. 2019, "Adaptively sparse

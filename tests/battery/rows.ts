@@ -48,15 +48,20 @@ export function rowOf(
 function check(name: string, report: Report): void {
   const { variant, fused, threads, cases, each } = report;
   assert.ok(cases > 150, `${name}: ${cases} cases`);
-  const build = `${variant}${fused ? ", fused" : ""}, threads: ${threads}`;
+  const made = `${variant}${fused ? ", fused" : ""}, threads: ${threads}`;
   // A multiply-add that rounds twice is the portable build's.
-  const { training, caches, stored, blocks } = expected;
+  const { training, caches, stored, blocks, variants } = expected;
   const { digest, trainingDigest, cacheDigest, storedDigest, blocksDigest } = report;
-  const digests = [digest, trainingDigest, cacheDigest, storedDigest, blocksDigest];
-  const wanted = fused
-    ? [expected.fused, training.fused, caches.fused, stored, blocks.fused]
-    : [expected.portable, training.portable, caches.portable, stored, blocks.portable];
-  assert.deepEqual(digests, wanted, `${name}, ${build}: ${JSON.stringify(each)}`);
+  const digests = [
+    ...[digest, trainingDigest, cacheDigest, storedDigest, blocksDigest],
+    report.variantsDigest,
+  ];
+  const build = fused ? "fused" : "portable";
+  const wanted = [
+    ...[expected[build], training[build], caches[build], stored, blocks[build]],
+    variants[build],
+  ];
+  assert.deepEqual(digests, wanted, `${name}, ${made}: ${JSON.stringify(each)}`);
 }
 
 /** In Markdown. */

@@ -10,7 +10,15 @@ import * as weights from "wasm-attention/weights";
 import { type Report, runBattery } from "../../battery/battery";
 import { filled } from "../../battery/numbers";
 
-const wasmAttention = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...weights };
+const wasmAttention = {
+  ...main,
+  ...blocks,
+  ...cache,
+  ...positions,
+  ...training,
+  ...variants,
+  ...weights,
+};
 
 export interface Outcome {
   isolated: boolean;

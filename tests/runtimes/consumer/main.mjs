@@ -9,7 +9,15 @@ import * as variants from "wasm-attention/variants";
 import * as weights from "wasm-attention/weights";
 import { runBattery } from "./battery.js";
 
-const wasmAttention = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...weights };
+const wasmAttention = {
+  ...main,
+  ...blocks,
+  ...cache,
+  ...positions,
+  ...training,
+  ...variants,
+  ...weights,
+};
 
 const reports = [];
 for (const options of JSON.parse(process.argv[2])) {
