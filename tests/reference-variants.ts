@@ -182,3 +182,21 @@ function softmaxOf(scores: readonly number[], round: Round): number[] {
   const sum = e.reduce((a, b) => round(a + b), 0);
   return e.map((x) => round(x / sum));
 }
+
+/** Alignments [steps, keys] by the recurrence; 0 past `length`. */
+export function monotonicRow(
+  p: readonly (readonly number[])[],
+  previous: readonly number[],
+  length: number,
+): number[][] {
+  let before = previous;
+  return p.map((row) => {
+    let q = 0;
+    before = row.map((chosen, j) => {
+      if (j >= length) return 0;
+      q = (j ? (1 - row[j - 1]) * q : 0) + before[j];
+      return chosen * q;
+    });
+    return before as number[];
+  });
+}

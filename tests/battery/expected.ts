@@ -30,6 +30,6 @@ export const blocks = {
 
 /** The cases of variants, likewise. */
 export const variants = {
-  portable: "",
-  fused: "",
+  portable: "84ddc413851d0d4d59c34ce9a8d6fa0312732eeccfcc41367d9e0b996500af5f",
+  fused: "be4d2811a09a2a59d035b106456372eacde073d82d173cf2f3958d21b17b1076",
 };

@@ -60,9 +60,10 @@ const linearBack: Operation[] = [
         stateGradient: filled([1, 2, 9, 11], 629),
       };
       const options = {
-        ...{ updateRule: "gated", decay: decays([1, 2, 37, 1], 630) },
+        updateRule: "gated" as const,
+        decay: decays([1, 2, 37, 1], 630),
         state: filled([1, 2, 9, 11], 631),
-      } as const;
+      };
       return values(await wasm.linearAttentionBackwardAsync(attention, pass, options));
     },
   ],
