@@ -1,0 +1,13 @@
+// Weights by name, as a file stores them.
+
+export interface Stored {
+  readonly dims: readonly number[];
+  /** The elements from `from` to before `to` of the first axis, all by default, as float32. */
+  floats(from?: number, to?: number): Float32Array<ArrayBuffer>;
+}
+
+export interface Weights {
+  has(name: string): boolean;
+  /** @throws Error that names what is missing. */
+  get(name: string): Stored;
+}
