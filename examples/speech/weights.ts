@@ -7,6 +7,8 @@ export interface Stored {
 }
 
 export interface Weights {
+  /** Numbers in all, but for those that say how others are to be read. */
+  readonly parameters: number;
   has(name: string): boolean;
   /** @throws Error that names what is missing. */
   get(name: string): Stored;

@@ -37,7 +37,12 @@ export function readOnnx(bytes: Uint8Array): Weights {
     }
     return undefined;
   };
+  const kept = [...protos.values()].filter(({ name, dataType }) => {
+    const numbers = dataType === FLOAT || dataType === UINT8 || dataType === INT8;
+    return numbers && !/_scale$|_zero_point$|Constant/.test(name ?? "");
+  });
   return {
+    parameters: kept.reduce((sum, { dims }) => sum + product(dims ?? []), 0),
     has: (name) => find(name) !== undefined,
     get(name) {
       const found = find(name);
@@ -56,7 +61,7 @@ function* graphs(graph: Graph): Generator<Graph> {
 
 function stored(proto: TensorProto, scale?: TensorProto, zero?: TensorProto): Stored {
   const dims = (proto.dims ?? []).map(Number);
-  const row = dims.slice(1).reduce((product, size) => product * size, 1);
+  const row = product(dims.slice(1));
   const numbers = numbersOf(proto);
   const [factor] = scale ? numbersOf(scale) : [1];
   const [offset] = zero ? numbersOf(zero) : [0];
@@ -72,6 +77,9 @@ function stored(proto: TensorProto, scale?: TensorProto, zero?: TensorProto): St
     },
   };
 }
+
+const product = (dims: readonly unknown[]) =>
+  dims.reduce((all: number, size) => all * Number(size), 1);
 
 function numbersOf({ dataType, rawData, floatData, int32Data, name }: TensorProto) {
   const raw = rawData?.length ? rawData : undefined;
