@@ -16,7 +16,7 @@ import { type Application, type Course, median, type Row } from "./application";
 import { type Hear, moonshine } from "./peers/moonshine";
 import { wordErrors } from "./peers/words";
 
-/** Points of word error rate that ours may be above the peer's. */
+/** Points of word error rate over all sets that ours may be above the peer's. */
 const SLACK = 1;
 
 interface Recording {
@@ -41,23 +41,34 @@ export const speech: Application = {
     });
     const ours: Hear = async (sound) => Array.from(listener.hear(sound), ({ id }) => id);
     const theirs = await moonshine(files.encoder, files.decoder);
-    const rows: Row[] = [];
-    for (const set of sets) rows.push(await compared(`${folder}/${set}`, [ours, theirs], course));
+    const each: Measured[] = [];
+    for (const set of sets) each.push(await measured(`${folder}/${set}`, [ours, theirs], course));
     listener.dispose();
     attention.dispose();
-    return rows;
+    const all = each.reduce(together);
+    return [...(each.length > 1 ? each.map(rowOf) : []), { ...rowOf(all), short: shortOf(all) }];
   },
 };
 
-async function compared(
+interface Measured {
+  readonly name: string;
+  readonly recordings: number;
+  readonly seconds: number;
+  readonly words: number;
+  /** Words that are wrong, of ours and the peer's. */
+  readonly wrong: readonly [number, number];
+  /** Milliseconds of both in each turn. */
+  readonly times: readonly (readonly [number, number])[];
+}
+
+async function measured(
   folder: string,
   ways: readonly [Hear, Hear],
   { turns, clock }: Course,
-): Promise<Row> {
+): Promise<Measured> {
   const recordings = await recordingsOf(folder);
-  const seconds = recordings.reduce((sum, { sound }) => sum + sound.length / RATE, 0);
   const times: [number, number][] = [];
-  const wrong = [0, 0];
+  const wrong: [number, number] = [0, 0];
   let words = 0;
   for (let turn = 0; turn <= turns; turn++) {
     const spent: [number, number] = [0, 0];
@@ -74,21 +85,45 @@ async function compared(
     }
     if (turn > 0) times.push(spent);
   }
-  const [our, their] = wrong.map((errors) => (100 * errors) / words);
+  const seconds = recordings.reduce((sum, { sound }) => sum + sound.length / RATE, 0);
+  const name = folder.split("/").at(-1) as string;
+  return { name, recordings: recordings.length, seconds, words, wrong, times };
+}
+
+function together(a: Measured, b: Measured): Measured {
+  return {
+    name: `${a.name} and ${b.name}`,
+    recordings: a.recordings + b.recordings,
+    seconds: a.seconds + b.seconds,
+    words: a.words + b.words,
+    wrong: [a.wrong[0] + b.wrong[0], a.wrong[1] + b.wrong[1]],
+    times: a.times.map(([ours, theirs], turn) => [
+      ours + b.times[turn][0],
+      theirs + b.times[turn][1],
+    ]),
+  };
+}
+
+function rowOf({ name, recordings, seconds, words, wrong, times }: Measured): Row {
+  const [our, their] = wrong.map((errors) => `${((100 * errors) / words).toFixed(1)} %`);
   const shown = (way: number) => {
     const spent = median(times.map((time) => time[way])) / 1000;
     return `${spent.toFixed(2)} s, ${(spent / seconds).toFixed(3)} of real time`;
   };
   return {
-    what: `${recordings.length} recordings of ${folder.split("/").at(-1)}, ${seconds.toFixed(0)} s`,
+    what: `${recordings} recordings of ${name}, ${seconds.toFixed(0)} s`,
     measure: `word error rate of ${words} words`,
-    ours: `${our.toFixed(1)} %`,
-    theirs: `${their.toFixed(1)} %`,
+    ours: our,
+    theirs: their,
     ourTime: shown(0),
     theirTime: shown(1),
     ratio: median(times.map(([ours, theirs]) => theirs / ours)),
-    short: our > their + SLACK ? `more than ${SLACK} point above` : undefined,
   };
+}
+
+/** What falls short, if anything: one word more or less is a whole point of a small set. */
+function shortOf({ words, wrong: [our, their] }: Measured): string | undefined {
+  return (100 * (our - their)) / words > SLACK ? `more than ${SLACK} point above` : undefined;
 }
 
 async function recordingsOf(folder: string): Promise<readonly Recording[]> {

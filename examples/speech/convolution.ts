@@ -4,7 +4,13 @@
 // [T / stride, stride · C], from the first tap on: views of linear memory, from which nothing is copied. The taps
 // that are left, fewer than the stride, are gathered.
 
-import { type AllocatedTensor, type Attention, type PreparedLinear, prepareLinear, tensor } from "wasm-attention";
+import {
+  type AllocatedTensor,
+  type Attention,
+  type PreparedLinear,
+  prepareLinear,
+  tensor,
+} from "wasm-attention";
 import { fusedLinear } from "wasm-attention/blocks";
 
 export interface Kernel {

@@ -11,7 +11,16 @@ import {
 } from "wasm-attention";
 import { layerNorm, TransformerDecoderLayer } from "wasm-attention/blocks";
 import { type AttentionCache, createCache } from "wasm-attention/cache";
-import { EPSILON, HEAD_SIZE, HEADS, LAYERS, projection, ROTARY, SIZE, selfAttention } from "./shape";
+import {
+  EPSILON,
+  HEAD_SIZE,
+  HEADS,
+  LAYERS,
+  projection,
+  ROTARY,
+  SIZE,
+  selfAttention,
+} from "./shape";
 import type { Stored, Weights } from "./weights";
 
 type Engine = Attention<"blocks" | "cache" | "positions">;

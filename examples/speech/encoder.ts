@@ -1,12 +1,7 @@
 // Moonshine's encoder (Jeffries et al. 2024): three convolutions make a row of 288 numbers of every 24 ms of
 // sound, six transformer layers with rotary embeddings read them.
 
-import {
-  type AllocatedTensor,
-  type Attention,
-  type Tensor,
-  tensor,
-} from "wasm-attention";
+import { type AllocatedTensor, type Attention, type Tensor, tensor } from "wasm-attention";
 import { activate, layerNorm, TransformerEncoderLayer } from "wasm-attention/blocks";
 import { Convolution } from "./convolution";
 import { EPSILON, HEADS, LAYERS, projection, ROTARY, SIZE, selfAttention } from "./shape";
@@ -89,7 +84,13 @@ function tanh({ data }: AllocatedTensor): void {
 
 /** A convolution of x · factor + addend for each channel, as one of x. */
 function normed(
-  kernel: { weight: Float32Array; bias: Float32Array; channels: number; taps: number; stride: number },
+  kernel: {
+    weight: Float32Array;
+    bias: Float32Array;
+    channels: number;
+    taps: number;
+    stride: number;
+  },
   factor: Float32Array,
   addend: Float32Array,
 ) {

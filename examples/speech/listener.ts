@@ -70,8 +70,7 @@ export class Listener {
 }
 
 /** The most tokens that are written of a sound. */
-export const limitOf = (sound: Float32Array) =>
-  Math.ceil((sound.length / RATE) * TOKENS_A_SECOND);
+export const limitOf = (sound: Float32Array) => Math.ceil((sound.length / RATE) * TOKENS_A_SECOND);
 
 function following(looks: readonly Float32Array[]): Float32Array {
   const frames = looks[0].length / HEADS;

@@ -85,7 +85,9 @@ function numbersOf({ dataType, rawData, floatData, int32Data, name }: TensorProt
   const raw = rawData?.length ? rawData : undefined;
   switch (dataType) {
     case FLOAT:
-      return raw ? new Float32Array(new Uint8Array(raw).buffer) : Float32Array.from(floatData ?? []);
+      return raw
+        ? new Float32Array(new Uint8Array(raw).buffer)
+        : Float32Array.from(floatData ?? []);
     case UINT8:
       return raw ?? Uint8Array.from(int32Data ?? []);
     case INT8:
