@@ -27,6 +27,8 @@ export interface Token {
   readonly id: number;
   /** Weights over the frames of the sound, the mean of the heads that follow it. */
   readonly look: Float32Array;
+  /** The weights of all heads, of each layer [heads, frames]. */
+  readonly looks: readonly Float32Array[];
 }
 
 export class Listener {
@@ -56,7 +58,7 @@ export class Listener {
         const { logits, looks } = text.append(id);
         id = greedy(logits);
         if (id === END) return;
-        yield { id, look: following(looks) };
+        yield { id, look: following(looks), looks };
       }
     } finally {
       text.dispose();
