@@ -16,7 +16,7 @@ import { fusedLinear } from "wasm-attention/blocks";
 export interface Kernel {
   /** [out, C, taps], as PyTorch and ONNX have it. */
   readonly weight: Float32Array;
-  readonly bias?: Float32Array;
+  readonly bias?: Float32Array | undefined;
   readonly channels: number;
   readonly taps: number;
   readonly stride: number;

@@ -17,9 +17,10 @@ import { wordsOf } from "./words";
 
 const { file, threads } = readArguments();
 const bytes = orEnd(() => {
-  if (file !== undefined) return readFileSync(file);
-  if (areInstalled()) return read("recording");
-  throw new Error("the weights are not installed: npm run demo:speech does it");
+  const given = file === undefined ? undefined : readFileSync(file);
+  if (!areInstalled())
+    throw new Error("the weights are not installed: npm run demo:speech does it");
+  return given ?? read("recording");
 });
 const [{ readOnnx }, { readWav }, spelling] = await Promise.all([
   import("./packages/onnx"),

@@ -57,12 +57,13 @@ function meanOf(rows: readonly Float32Array[]): Float32Array {
   return rows[0].map((_, i) => rows.reduce((sum, row) => sum + row[i], 0) / rows.length);
 }
 
-/** The frame around which five have the most. */
+/** The frame around which there is the most, the nearer the more it counts. */
 function peak(look: Float32Array): number {
+  const at = (i: number) => look[i] ?? 0;
   let best = 0;
   let most = -1;
   for (let i = 0; i < look.length; i++) {
-    const sum = look.subarray(Math.max(0, i - 2), i + 3).reduce((a, b) => a + b, 0);
+    const sum = 3 * at(i) + 2 * (at(i - 1) + at(i + 1)) + at(i - 2) + at(i + 2);
     if (sum > most) {
       most = sum;
       best = i;

@@ -71,7 +71,7 @@ function hear(news: News) {
       const last = pieces.at(-1);
       if (last) showPiece(last);
       write("seconds", `${seconds.toFixed(1)} s`);
-      write("milliseconds", `${Math.round(milliseconds).toLocaleString("en")} ms`);
+      write("spent", `${(milliseconds / 1000).toFixed(2)} s`);
       write("factor", (milliseconds / 1000 / seconds).toFixed(2));
       if (microphone) break;
       const some = pieces.some(({ words }) => words.length > 0);
