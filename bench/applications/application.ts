@@ -15,7 +15,7 @@ export interface Row {
 }
 
 export interface Course {
-  /** Turns of each, after one that warms up. */
+  /** Turns of each. */
   readonly turns: number;
   /** Milliseconds of the process, whatever else the machine does. */
   readonly clock: () => number;

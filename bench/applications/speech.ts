@@ -70,7 +70,9 @@ async function measured(
   const times: [number, number][] = [];
   const wrong: [number, number] = [0, 0];
   let words = 0;
-  for (let turn = 0; turn <= turns; turn++) {
+  const [first] = recordings;
+  for (const hear of ways) await hear(first.sound, limitOf(first.sound)); // warms up
+  for (let turn = 0; turn < turns; turn++) {
     const spent: [number, number] = [0, 0];
     for (const { sound, said } of recordings) {
       for (const [way, hear] of ways.entries()) {
@@ -83,7 +85,7 @@ async function measured(
         if (way === 0) words += count;
       }
     }
-    if (turn > 0) times.push(spent);
+    times.push(spent);
   }
   const seconds = recordings.reduce((sum, { sound }) => sum + sound.length / RATE, 0);
   const name = folder.split("/").at(-1) as string;
