@@ -3,8 +3,7 @@
 import type { Attention, Tensor } from "wasm-attention";
 import { Adam, lossOf, rateAt } from "../training/block";
 import type { Random } from "../training/random";
-import type { Seeing } from "./model";
-import { acrossOf, type Cut, cutPatches, patchPixels } from "./patches";
+import type { Seeing, Shape } from "./model";
 import { pack } from "./rows";
 
 /** A picture, and questions about it with the numbers of their answers. */
@@ -22,13 +21,16 @@ export interface Course {
   readonly rate: number;
 }
 
-/** Pictures as [pictures, patches, pixels]. */
-export function patchesOf(pictures: readonly Uint8Array[], cut: Cut): Tensor {
-  const dims = [pictures.length, acrossOf(cut) ** 2, patchPixels(cut)];
-  const one = dims[1] * dims[2];
-  const data = new Float32Array(dims[0] * one);
+/** Bytes as numbers up to 2. */
+const SCALE = 1 / 128;
+
+/** Pictures as [pictures, side, side, channels]. */
+export function picturesOf(pictures: readonly Uint8Array[], { side, channels }: Shape): Tensor {
+  const dims = [pictures.length, side, side, channels];
+  const one = side * side * channels;
+  const data = new Float32Array(pictures.length * one);
   pictures.forEach((pixels, at) => {
-    cutPatches(pixels, cut, data.subarray(at * one, (at + 1) * one));
+    for (let i = 0; i < one; i++) data[at * one + i] = pixels[i] * SCALE;
   });
   return { data, dims };
 }
@@ -71,5 +73,5 @@ export function answer(model: Seeing, examples: readonly Example[], atOnce = 64)
 function forward(model: Seeing, examples: readonly Example[], record: boolean) {
   const pictures = examples.map(({ pixels }) => pixels);
   const asked = pack(examples.map(({ questions }) => questions.map(({ ids }) => ids)));
-  return model.forward(patchesOf(pictures, model.shape.cut), asked, { record });
+  return model.forward(picturesOf(pictures, model.shape), asked, { record });
 }

@@ -4,21 +4,27 @@
 // Several questions about one picture lie one after another in one row of the decoder, and do not see each
 // other: the picture's keys and values are made once for all of them.
 
-import type { Attention, Tensor } from "wasm-attention";
+import type { Attention, Mask, Tensor } from "wasm-attention";
 import { sinusoidalPositions } from "wasm-attention/positions";
 import { Embedding, LayerNorm, type Parameter, parameter } from "../training/block";
 import { Block, type BlockShape, DecoderBlock, Linear } from "../training/layers";
 import type { Random } from "../training/random";
-import { type Cut, acrossOf, patchPixels } from "./patches";
+import { Convolution } from "./convolution";
 import { type Asked, gatherRows, spreadRows } from "./rows";
 
 export interface Shape extends BlockShape {
-  readonly cut: Cut;
+  /** Pixels along a side of a picture, and numbers of each. */
+  readonly side: number;
+  readonly channels: number;
+  /** Of the convolutions but the last; each halves the sides. */
+  readonly convolutions: readonly number[];
   /** Layers that the picture goes through, and the words. */
   readonly encoder: number;
   readonly decoder: number;
   readonly words: number;
   readonly answers: number;
+  /** So many patches away, along rows and columns, a patch still looks. */
+  readonly reach: number;
 }
 
 export interface Wanted {
@@ -41,8 +47,7 @@ const LONGEST = 32;
 export class Seeing {
   readonly shape: Shape;
   readonly parameters: readonly Parameter[];
-  readonly #stem: Linear;
-  readonly #embed: Linear;
+  readonly #stem: readonly Convolution[];
   /** [across, size] each: a patch's place is a row's plus a column's. */
   readonly #rows: Parameter;
   readonly #columns: Parameter;
@@ -53,19 +58,21 @@ export class Seeing {
   readonly #norm: LayerNorm;
   readonly #answer: Linear;
   readonly #positions: Float32Array;
+  readonly #near: Mask;
   #asked: Asked | undefined;
-  #stemmed: Tensor | undefined;
 
   constructor(
     attention: Attention<"blocks" | "positions" | "training">,
     shape: Shape,
     random: Random,
   ) {
-    const { size, hidden } = shape;
+    const { size, channels, convolutions } = shape;
     this.shape = shape;
-    const across = acrossOf(shape.cut);
-    this.#stem = new Linear(attention, patchPixels(shape.cut), hidden, random);
-    this.#embed = new Linear(attention, hidden, size, random);
+    const across = acrossOf(shape);
+    const sizes = [channels, ...convolutions, size];
+    this.#stem = sizes
+      .slice(1)
+      .map((outputs, i) => new Convolution(attention, sizes[i], outputs, random));
     this.#rows = parameter([across, size], random, 1);
     this.#columns = parameter([across, size], random, 1);
     const layers = <T>(count: number, make: () => T) => Array.from({ length: count }, make);
@@ -75,11 +82,11 @@ export class Seeing {
     this.#decoder = layers(shape.decoder, () => new DecoderBlock(attention, shape, random));
     this.#norm = new LayerNorm(attention, size, random);
     this.#answer = new Linear(attention, size, shape.answers, random);
+    this.#near = near(shape);
     const positions = Array.from({ length: LONGEST }, (_, i) => i);
     this.#positions = sinusoidalPositions(attention, { positions, size }).data;
     this.parameters = [
-      ...this.#stem.parameters,
-      ...this.#embed.parameters,
+      ...this.#stem.flatMap((part) => part.parameters),
       this.#rows,
       this.#columns,
       ...[...this.#encoder, this.#memoryNorm, this.#words].flatMap((part) => part.parameters),
@@ -87,16 +94,14 @@ export class Seeing {
     ];
   }
 
-  /** patches [pictures, patches, pixels], and the questions about them. */
-  forward(patches: Tensor, asked: Asked, wanted: Wanted = {}): Answered {
+  /** pictures [pictures, side, side, channels], and the questions about them. */
+  forward(pictures: Tensor, asked: Asked, wanted: Wanted = {}): Answered {
     const { record = false, weights = false } = wanted;
     this.#asked = asked;
-    const hidden = this.#stem.forward(patches);
-    for (let i = 0; i < hidden.data.length; i++) hidden.data[i] = Math.max(hidden.data[i], 0);
-    this.#stemmed = hidden;
-    let x = this.#embed.forward(hidden);
-    this.#place(x.data);
-    for (const block of this.#encoder) x = block.forward(x, { record }).output;
+    let x = pictures;
+    for (const part of this.#stem) x = part.forward(x);
+    x = this.#placed(x);
+    for (const block of this.#encoder) x = block.forward(x, { record, mask: this.#near }).output;
     const memory = this.#memoryNorm.forward(x);
 
     const dims = [asked.places.length, this.shape.size];
@@ -127,11 +132,12 @@ export class Seeing {
     this.#words.backward(back);
     back = this.#memoryNorm.backward(memory as Tensor);
     for (const block of this.#encoder.toReversed()) back = block.backward(back);
-    this.#placed(back.data);
-    const hidden = this.#embed.backward(back);
-    const { data } = this.#stemmed as Tensor;
-    for (let i = 0; i < data.length; i++) if (data[i] === 0) hidden.data[i] = 0;
-    this.#stem.backward(hidden);
+    this.#gatherPlaces(back.data);
+    for (const part of this.#stem.toReversed()) {
+      const windows = part.backward(back);
+      // Nothing is learnt from the gradient of the picture itself.
+      if (part !== this.#stem[0]) back = part.inputGradient(windows);
+    }
   }
 
   /** After the parameters have moved. */
@@ -144,31 +150,31 @@ export class Seeing {
   }
 
   #learnt() {
-    return [this.#stem, this.#embed, ...this.#encoder, ...this.#decoder, this.#answer];
+    return [...this.#stem, ...this.#encoder, ...this.#decoder, this.#answer];
   }
 
-  /** Adds each patch's place. */
-  #place(x: Float32Array): void {
-    const { size, cut } = this.shape;
-    const across = acrossOf(cut);
+  /** [pictures, across, across, size] → [pictures, patches, size], each patch with its place. */
+  #placed({ data: x, dims: [pictures, across, , size] }: Tensor): Tensor {
     const [rows, columns] = [this.#rows.data, this.#columns.data];
-    for (let at = 0; at < x.length; at += size) {
-      const patch = (at / size) % across ** 2;
-      const [row, column] = [Math.floor(patch / across) * size, (patch % across) * size];
-      for (let i = 0; i < size; i++) x[at + i] += rows[row + i] + columns[column + i];
+    const data = new Float32Array(x.length);
+    for (let patch = 0, at = 0; at < x.length; patch++) {
+      const row = (Math.floor(patch / across) % across) * size;
+      const column = (patch % across) * size;
+      for (let i = 0; i < size; i++, at++) data[at] = x[at] + rows[row + i] + columns[column + i];
     }
+    return { data, dims: [pictures, across * across, size] };
   }
 
-  #placed(dx: Float32Array): void {
-    const { size, cut } = this.shape;
-    const across = acrossOf(cut);
+  #gatherPlaces(dx: Float32Array): void {
+    const { size } = this.shape;
+    const across = acrossOf(this.shape);
     const [rows, columns] = [this.#rows.gradient, this.#columns.gradient];
-    for (let at = 0; at < dx.length; at += size) {
-      const patch = (at / size) % across ** 2;
-      const [row, column] = [Math.floor(patch / across) * size, (patch % across) * size];
-      for (let i = 0; i < size; i++) {
-        rows[row + i] += dx[at + i];
-        columns[column + i] += dx[at + i];
+    for (let patch = 0, at = 0; at < dx.length; patch++) {
+      const row = (Math.floor(patch / across) % across) * size;
+      const column = (patch % across) * size;
+      for (let i = 0; i < size; i++, at++) {
+        rows[row + i] += dx[at];
+        columns[column + i] += dx[at];
       }
     }
   }
@@ -183,3 +189,21 @@ export class Seeing {
     return data;
   }
 }
+
+/** [patches, patches]: 1 where a patch lies within reach of another. */
+function near(shape: Shape): Mask {
+  const { reach } = shape;
+  const across = acrossOf(shape);
+  const data = new Uint8Array(across ** 4);
+  for (let i = 0; i < across ** 2; i++) {
+    for (let j = 0; j < across ** 2; j++) {
+      const rows = Math.abs(Math.floor(i / across) - Math.floor(j / across));
+      const columns = Math.abs((i % across) - (j % across));
+      data[i * across ** 2 + j] = Number(rows <= reach && columns <= reach);
+    }
+  }
+  return { data, dims: [across ** 2, across ** 2] };
+}
+
+/** Patches along a side. */
+export const acrossOf = ({ side, convolutions }: Shape) => side >> (convolutions.length + 1);

@@ -88,9 +88,7 @@ const ASK: Record<Kind, (digits: Digits, random: Random) => Asked | undefined> =
   },
   largest: (digits, random) => {
     const [text, digit] =
-      random.below(2) === 0
-        ? ["largest", Math.max(...digits)]
-        : ["smallest", Math.min(...digits)];
+      random.below(2) === 0 ? ["largest", Math.max(...digits)] : ["smallest", Math.min(...digits)];
     return { text: `what is the ${text} digit?`, answer: ONE[digit] };
   },
 };
@@ -111,3 +109,14 @@ export const EVERY_WORD: readonly string[] = [
   ...PLACES.map((place) => `where is the, what is at the ${place}?`),
   "what is the largest, smallest digit, an?",
 ];
+
+/** Digits that a text names, as one or as many. */
+export const digitsNamed = (text: string): number[] =>
+  ONE.flatMap((name, digit) =>
+    text
+      .toLowerCase()
+      .match(/\p{L}+/gu)
+      ?.some((word) => word === name || word === MANY[digit])
+      ? [digit]
+      : [],
+  );

@@ -1,0 +1,14 @@
+// The model's sizes, the same for every task.
+
+export const SIZES = {
+  size: 64,
+  heads: 4,
+  hidden: 128,
+  convolutions: [12, 24],
+  encoder: 1,
+  decoder: 2,
+  reach: 2,
+} as const;
+
+/** Of the scenes. */
+export const COURSE = { steps: 3000, batch: 16, rate: 3e-3 } as const;
