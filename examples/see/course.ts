@@ -39,14 +39,14 @@ export function picturesOf(pictures: readonly Uint8Array[], { side, channels }: 
 export function* train(
   attention: Attention<"blocks" | "positions" | "training">,
   model: Seeing,
-  draw: (random: Random) => Example,
+  draw: (random: Random, done: number) => Example,
   { steps, batch, rate }: Course,
   random: Random,
 ): Generator<number, void, void> {
   const adam = new Adam(model.parameters);
   const schedule = { steps, rate, warmUp: Math.ceil(steps / 20) };
   for (let step = 0; step < steps; step++) {
-    const examples = Array.from({ length: batch }, () => draw(random));
+    const examples = Array.from({ length: batch }, () => draw(random, step / steps));
     const { logits } = forward(model, examples, true);
     const answers = examples.flatMap(({ questions }) => questions.map(({ answer }) => answer));
     const { loss, gradient } = lossOf(attention, logits, Int32Array.from(answers));

@@ -2,7 +2,7 @@
 
 import { type Random, seeded } from "../training/random";
 import type { Example } from "./course";
-import { ANSWERS, anyKind, ask, EVERY_WORD, type Question } from "./questions";
+import { ANSWERS, anyKind, ask, EVERY_WORD, type Kind, KINDS, type Question } from "./questions";
 import type { Scene, Scenes } from "./scenes";
 import { Words } from "./words";
 
@@ -10,8 +10,12 @@ export const WORDS = Words.of(EVERY_WORD);
 
 /** Questions about a scene in a step. */
 const AT_ONCE = 8;
-/** In three of ten, what is at a place: that teaches what a digit looks like. */
-const PLAIN = 0.3;
+/** Until so much of a course is done, more than half ask what is at a place: that teaches the digits. */
+const BEGINNING = 0.15;
+const PLAIN = 0.6;
+/** What takes two looks is asked more often then. */
+const HARD: readonly Kind[] = ["next to", "where"];
+const PRACTISED: readonly Kind[] = [...KINDS, ...HARD];
 
 export function numbered(scene: Scene, questions: readonly Question[]): Example {
   return {
@@ -23,11 +27,12 @@ export function numbered(scene: Scene, questions: readonly Question[]): Example 
   };
 }
 
-/** A scene to learn from. */
-export function lesson(scenes: Scenes, random: Random): Example {
+/** A scene to learn from; `done` is how much of the course is over, from 0 to 1. */
+export function lesson(scenes: Scenes, random: Random, done: number): Example {
   const scene = scenes.draw(random);
   const questions = Array.from({ length: AT_ONCE }, () => {
-    const kind = random.uniform() < PLAIN ? "what is at" : anyKind(random);
+    const plain = done < BEGINNING && random.uniform() < PLAIN;
+    const kind = plain ? "what is at" : PRACTISED[random.below(PRACTISED.length)];
     return ask(scene, kind, random);
   });
   return numbered(scene, questions);

@@ -23,7 +23,7 @@ export interface Reader {
   readonly answers: readonly string[];
 }
 
-/** @throws UnknownWord */
+/** @throws UnaskableQuestion */
 export function look(
   attention: Attention<"blocks">,
   { model, words, answers }: Reader,

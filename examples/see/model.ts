@@ -11,6 +11,7 @@ import { Block, type BlockShape, DecoderBlock, Linear } from "../training/layers
 import type { Random } from "../training/random";
 import { Convolution } from "./convolution";
 import { type Asked, gatherRows, spreadRows } from "./rows";
+import { LONGEST } from "./words";
 
 export interface Shape extends BlockShape {
   /** Pixels along a side of a picture, and numbers of each. */
@@ -40,9 +41,6 @@ export interface Answered {
   /** Of each layer of the decoder [pictures, heads, words, patches]. */
   readonly weights: readonly Tensor[];
 }
-
-/** Longest question, in words. */
-const LONGEST = 32;
 
 export class Seeing {
   readonly shape: Shape;

@@ -68,7 +68,7 @@ function trained(): Uint8Array {
 ${pc.bold("A model learns to answer questions about four handwritten digits")}
   ${counted(parameters)} parameters, ${counted(steps)} steps of ${batch} scenes, ${attention.variant} build, threads: ${attention.threads}
 `);
-  const draw = (drawn: typeof random) => lesson(scenes, drawn);
+  const draw = (drawn: typeof random, done: number) => lesson(scenes, drawn, done);
   const spent = follow(train(attention, model, draw, { ...COURSE, steps }, random), steps);
   console.log(
     `  after ${spent.seconds.toFixed(0)} s, ${spent.cpuSeconds.toFixed(0)} s of processors:`,

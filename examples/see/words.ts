@@ -3,16 +3,11 @@
 /** Ends every question: what is read off there is the answer. */
 export const END = "?";
 
-/** A word that the model has not learnt. */
-export class UnknownWord extends Error {
-  constructor(
-    readonly word: string,
-    known: readonly string[],
-  ) {
-    const words = known.filter((other) => other !== END).join(", ");
-    super(`“${word}” is no word that it knows. It knows: ${words}`);
-  }
-}
+/** So many words a question has at most, with its mark. */
+export const LONGEST = 32;
+
+/** A question of words that the model has not learnt, or of too many. */
+export class UnaskableQuestion extends Error {}
 
 /** A text as lower-case words, without punctuation. */
 export function wordsOf(text: string): string[] {
@@ -35,12 +30,16 @@ export class Words {
     return new Words([END, ...[...names].sort()]);
   }
 
-  /** @throws UnknownWord */
+  /** @throws UnaskableQuestion */
   encode(question: string): number[] {
-    return [...wordsOf(question), END].map((word) => {
+    const words = [...wordsOf(question), END];
+    if (words.length > LONGEST)
+      throw new UnaskableQuestion(`a question has at most ${LONGEST - 1} words`);
+    return words.map((word) => {
       const id = this.#ids.get(word);
-      if (id === undefined) throw new UnknownWord(word, this.names);
-      return id;
+      if (id !== undefined) return id;
+      const known = this.names.filter((name) => name !== END).join(", ");
+      throw new UnaskableQuestion(`“${word}” is no word that it knows; it knows ${known}`);
     });
   }
 }
