@@ -2,13 +2,13 @@
 // examples/see answers right, and how long one takes; with easy-VQA where DATA_DIR has it.
 
 import { readFileSync } from "node:fs";
+import { readDigits } from "../../examples/digits/images";
 import { createEngine } from "../../examples/see/engine";
 import { percent } from "../../examples/see/evaluation";
 import { examine } from "../../examples/see/exam";
 import { look } from "../../examples/see/look";
 import { Scenes } from "../../examples/see/scenes";
 import { readerOf } from "../../examples/see/weights";
-import { readDigits } from "../../examples/digits/images";
 import { seeded } from "../../examples/training/random";
 
 const MODEL = new URL("../../examples/see/model.safetensors", import.meta.url);

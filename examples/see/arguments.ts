@@ -45,6 +45,7 @@ export function readArguments(): Arguments {
   const folder = values.data ?? join(process.env.DATA_DIR ?? "../shared/data", "easy-vqa");
   const { test } = values;
   orEnd(() => {
+    if (question) throw new Error("a question is asked about scenes, not about easy-VQA");
     for (const each of [folder, ...(test === undefined ? [] : [test])])
       if (!existsSync(join(each, "questions.jsonl")))
         throw new Error(`no questions.jsonl in ${each}: --data FOLDER says where easy-VQA is`);

@@ -2,7 +2,7 @@
 
 import { type Random, seeded } from "../training/random";
 import type { Example } from "./course";
-import { ANSWERS, anyKind, ask, EVERY_WORD, type Kind, KINDS, type Question } from "./questions";
+import { ANSWERS, anyKind, ask, EVERY_WORD, KINDS, type Kind, type Question } from "./questions";
 import type { Scene, Scenes } from "./scenes";
 import { Words } from "./words";
 
