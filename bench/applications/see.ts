@@ -1,13 +1,16 @@
 // Images and text together: how many held-out questions about scenes of digits the model that comes with
 // examples/see answers right, and how long one takes; with easy-VQA where DATA_DIR has it.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { readDigits } from "../../examples/digits/images";
 import { createEngine } from "../../examples/see/engine";
 import { percent } from "../../examples/see/evaluation";
 import { examine } from "../../examples/see/exam";
+import { learnEasyVqa } from "../../examples/see/learn-easy-vqa";
 import { look } from "../../examples/see/look";
 import { Scenes } from "../../examples/see/scenes";
+import { EASY_VQA } from "../../examples/see/sizes";
 import { readerOf } from "../../examples/see/weights";
 import { seeded } from "../../examples/training/random";
 
@@ -32,5 +35,10 @@ export async function see(): Promise<void> {
     return performance.now() - begin;
   }).sort((a, b) => a - b);
   console.log(`see: one question about one picture: ${times[TIMED >> 1].toFixed(2)} ms (median)`);
+  const folder = join(process.env.DATA_DIR ?? "", "easy-vqa");
+  if (process.env.DATA_DIR && existsSync(folder)) {
+    const share = learnEasyVqa(attention, { folder, steps: EASY_VQA.steps });
+    console.log(`see: easy-VQA: ${percent(share)} of ${share.of}`);
+  } else console.log("see: easy-VQA is left out: no easy-vqa in DATA_DIR");
   attention.dispose();
 }

@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { commandLine, orEnd, wholeNumber } from "../arguments";
+import { EASY_VQA } from "./sizes";
 
 interface Arguments {
   /** Empty where none is asked. */
@@ -31,7 +32,7 @@ export function readArguments(): Arguments {
       "easy-vqa": { type: "boolean", default: false },
       data: { type: "string" },
       test: { type: "string" },
-      steps: { type: "string", default: "1000" },
+      steps: { type: "string", default: `${EASY_VQA.steps}` },
     },
   });
   if (values.help) {

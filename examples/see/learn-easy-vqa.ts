@@ -2,19 +2,28 @@
 
 import pc from "picocolors";
 import type { Attention } from "wasm-attention";
+import { orEnd } from "../arguments";
 import { seeded } from "../training/random";
 import { answer, train } from "./course";
 import { CHANNELS, draw, numbered, readEasyVqa, SIDE } from "./easy-vqa";
 import { counted, follow } from "./engine";
-import { Blind, byKind, percent, shareOf } from "./evaluation";
+import { Blind, byKind, percent, type Share, shareOf } from "./evaluation";
 import { Seeing } from "./model";
-import { SIZES } from "./sizes";
+import { EASY_VQA, SIZES } from "./sizes";
 
 export function learnEasyVqa(
   attention: Attention<"blocks" | "positions" | "training">,
   { folder, test, steps }: { folder: string; test?: string; steps: number },
-): void {
-  const task = readEasyVqa(folder, test);
+): Share {
+  const { task, exam } = orEnd(() => {
+    const task = readEasyVqa(folder, test);
+    // Before anything is learnt: a word that is not known ends the demo.
+    const exam = task.heldOut.map(({ pixels, questions }) => ({
+      pixels,
+      questions: numbered(questions, task),
+    }));
+    return { task, exam };
+  });
   const { words, answers, training, heldOut } = task;
   const random = seeded(2026);
   const model = new Seeing(
@@ -34,15 +43,12 @@ ${pc.bold("The same model learns easy-VQA")}
   ${counted(training.length)} pictures to learn from, ${counted(heldOut.length)} held out; ${words.names.length} words, ${answers.length} answers
   ${counted(parameters)} parameters, ${attention.variant} build, threads: ${attention.threads}, Node ${process.versions.node}
 `);
-  const course = { steps, batch: 16, rate: 3e-3 };
+  const course = { ...EASY_VQA, steps };
   const lesson = (drawn: typeof random) => draw(task, drawn);
   const spent = follow(train(attention, model, lesson, course, random), steps);
 
   const questions = heldOut.flatMap((picture) => picture.questions);
-  const guesses = answer(
-    model,
-    heldOut.map(({ pixels, questions }) => ({ pixels, questions: numbered(questions, task) })),
-  );
+  const guesses = answer(model, exam);
   const kindOf = (right: string) => (right === "yes" || right === "no" ? "yes or no" : "what");
   const marks = questions.map(([, right], i) => ({
     kind: kindOf(right),
@@ -64,4 +70,5 @@ ${pc.bold("The same model learns easy-VQA")}
     `  after ${spent.seconds.toFixed(0)} s of training, ${spent.cpuSeconds.toFixed(0)} s of processors\n`,
   );
   model.dispose();
+  return all;
 }
