@@ -43,6 +43,19 @@ export interface Summary {
   readonly looks: readonly (readonly Look[])[];
 }
 
+/** Of each sentence, z-scores within the text but for what it receives. */
+export interface Signals extends Omit<Summary, "chosen"> {
+  readonly attended: readonly number[];
+  readonly common: readonly number[];
+  readonly length: readonly number[];
+  /** To the question; 0 without one. */
+  readonly alike: readonly number[];
+  /** Whether the text is a conversation. */
+  readonly talk: boolean;
+  /** The question's embedding. */
+  readonly asked: Float32Array | undefined;
+}
+
 export class Summariser {
   readonly #attention: Attention;
   readonly #encoder: SentenceEncoder;
@@ -65,27 +78,38 @@ export class Summariser {
   }
 
   summarise(text: Embedded, { sentences: count, query }: Wish): Summary {
+    const signals = this.look(text, query);
+    const chosen = choose(text, signals.scores, count);
+    const { scores, received, looks } = signals;
+    return { chosen, scores, received, looks };
+  }
+
+  /** All that a choice depends on. */
+  look(text: Embedded, query?: string): Signals {
     const { sentences } = text;
-    const lengths = sentences.map(({ words }) => words.length);
     const talk = isTalk(sentences);
+    const lengths = sentences.map(({ words }) => words.length);
     const votes = talk ? lengths : sentences.map(() => 1);
     const { received, looks } = attendMutually(this.#attention, text, votes);
     const total = votes.reduce((a, b) => a + b, 0);
     const shares = Array.from(received, (share) => (share * sentences.length) / total);
-    const parts: [weight: number, values: ArrayLike<number>][] = [
-      [1, shares.map((share) => Math.log(share + Number.EPSILON))],
-    ];
-    if (talk) parts.push([LENGTH, lengths.map((length) => Math.log(length + 1))]);
-    if (query !== undefined) {
-      const [asked] = this.#encoder.encode([query]);
-      parts.push([ASKED, alikeTo(text, wordsOf(query), asked)]);
-    } else if (!talk) {
-      const sure = sentences.length / (sentences.length + FEW);
-      parts.push([COMMON * sure, commonWords(sentences)]);
-    }
-    const standard = parts.map(([weight, values]) => standardised(values).map((z) => weight * z));
-    const scores = sentences.map((_, i) => standard.reduce((sum, part) => sum + part[i], 0));
-    return { chosen: choose(text, scores, count), scores, received: shares, looks };
+    const [asked] = query === undefined ? [undefined] : this.#encoder.encode([query]);
+    const attended = standardised(shares.map((share) => Math.log(share + Number.EPSILON)));
+    const common = standardised(commonWords(sentences));
+    const length = standardised(lengths.map((length) => Math.log(length + 1)));
+    const alike = standardised(
+      asked ? alikeTo(text, wordsOf(query as string), asked) : sentences.map(() => 0),
+    );
+    const prose = !talk && asked === undefined;
+    const sure = prose ? sentences.length / (sentences.length + FEW) : 0;
+    const scores = sentences.map(
+      (_, i) =>
+        attended[i] +
+        ASKED * alike[i] +
+        (talk ? LENGTH : 0) * length[i] +
+        COMMON * sure * common[i],
+    );
+    return { attended, common, length, alike, talk, asked, scores, received: shares, looks };
   }
 }
 
@@ -110,7 +134,7 @@ function standardised(values: ArrayLike<number>): number[] {
 }
 
 /** The best, less what repeats; a sentence that was taken word for word is not taken again. */
-function choose({ sentences, embeddings }: Embedded, scores: readonly number[], count: number) {
+export function choose({ sentences, embeddings }: Embedded, scores: readonly number[], count: number): number[] {
   const chosen: number[] = [];
   const left = new Set(scores.keys());
   const likeness = scores.map(() => 0);
