@@ -2,6 +2,7 @@
 
 import pc from "picocolors";
 import type { Embedded } from "./attention";
+import { attendersOf } from "./looks";
 import type { Summary } from "./summarise";
 
 const HEIGHTS = "▁▂▃▄▅▆▇█";
@@ -53,18 +54,6 @@ export function links({ sentences }: Embedded, { chosen, looks, received }: Show
       }),
     ];
   });
-}
-
-export interface Attender {
-  readonly from: number;
-  readonly weight: number;
-}
-
-/** Who attends to a sentence, the keenest first. */
-export function attendersOf(to: number, looks: Summary["looks"]): Attender[] {
-  return looks
-    .flatMap((each, from) => each.filter((look) => look.to === to).map(({ weight }) => ({ from, weight })))
-    .sort((a, b) => b.weight - a.weight || a.from - b.from);
 }
 
 /** The text by paragraphs, what was chosen in bold or, without colours, between marks. */

@@ -24,8 +24,8 @@ const EMBEDDING = 512;
 const SIGNALS = 8;
 const SIZE = 64;
 const SHAPE = { size: SIZE, heads: 4, hidden: 64 };
-/** An embedding has length 1: √512 would make its elements 1 on average. */
-const EMBEDDED = 8;
+/** An embedding has length 1: a small share of the input at first, or so few texts are learnt by heart. */
+const EMBEDDED = 2;
 const SCALE = 1 / Math.sqrt(SIZE);
 const SURE = 1e-30;
 

@@ -10,8 +10,8 @@ import type { SentenceEncoder } from "../semantic-search/encoder";
 import { alikeTo, attendMutually, dot, type Embedded, type Look } from "./attention";
 import { isTalk, type Sentence, sentencesOf, wordsOf } from "./text";
 
-/** Sentences that are embedded between two reports of progress. */
-const PART = 32;
+/** Sentences that are embedded at once. */
+const PART = 16;
 /** What the words of a sentence count that others have too; halved in a text of `FEW` sentences. */
 const COMMON = 0.8;
 const FEW = 30;
@@ -65,16 +65,24 @@ export class Summariser {
     this.#encoder = encoder;
   }
 
-  /** Cuts a text into sentences and embeds them; `read` is told the share that is done. */
-  embed(text: string, read = (_share: number) => {}): Embedded {
+  /** Cuts a text into sentences and embeds them; yields the share that is done. */
+  *reading(text: string): Generator<number, Embedded, void> {
     const sentences = sentencesOf(text);
     const embeddings: Float32Array[] = [];
     while (embeddings.length < sentences.length) {
       const part = sentences.slice(embeddings.length, embeddings.length + PART);
       embeddings.push(...this.#encoder.encode(part.map(({ text }) => text)));
-      read(embeddings.length / sentences.length);
+      yield embeddings.length / sentences.length;
     }
     return { sentences, embeddings };
+  }
+
+  /** As `reading`, told of the shares. */
+  embed(text: string, read = (_share: number) => {}): Embedded {
+    const reading = this.reading(text);
+    let next = reading.next();
+    for (; !next.done; next = reading.next()) read(next.value);
+    return next.value;
   }
 
   summarise(text: Embedded, { sentences: count, query }: Wish): Summary {
