@@ -26,7 +26,10 @@ export function* lessonsOfPairs(
 }
 
 /** Running text in pieces, whose gap sentences are right. */
-export function* lessonsOfText(summariser: Summariser, text: string): Generator<Lesson, void, void> {
+export function* lessonsOfText(
+  summariser: Summariser,
+  text: string,
+): Generator<Lesson, void, void> {
   const { sentences, embeddings } = summariser.embed(text);
   for (let from = 0; from + WINDOW <= sentences.length; from += WINDOW) {
     const piece = {

@@ -32,7 +32,7 @@ export function pairsOf(lines: string): Pair[] {
       const texts = Array.isArray(summaries) ? summaries : [];
       const strings = [text, ...texts, query ?? ""].every((each) => typeof each === "string");
       if (!strings || texts.length === 0) throw new Error(expected);
-      return { text, summaries: texts, query } as Pair;
+      return { ...read, summaries: texts } as unknown as Pair;
     });
 }
 
@@ -98,5 +98,5 @@ function overlap(a: Counts, b: Counts): number {
     kind[1] += number;
   }
   for (const [key, number] of b) (key.includes(" ") ? pairs : words)[1] += number;
-  return (words[0] / Math.max(words[1], 1)) + (pairs[0] / Math.max(pairs[1], 1));
+  return words[0] / Math.max(words[1], 1) + pairs[0] / Math.max(pairs[1], 1);
 }

@@ -64,11 +64,12 @@ export function highlighted({ sentences }: Embedded, { chosen }: Shown, width: n
     const shown = own && !pc.isColorSupported ? `[[ ${text} ]]` : text;
     const lines = wrapped(shown, width, 0);
     paragraphs[paragraph] ??= [];
-    paragraphs[paragraph].push(
-      own ? pc.bold(pc.magenta(lines)) : lines,
-    );
+    paragraphs[paragraph].push(own ? pc.bold(pc.magenta(lines)) : lines);
   });
-  return paragraphs.filter(Boolean).map((lines) => lines.join("\n")).join("\n\n");
+  return paragraphs
+    .filter(Boolean)
+    .map((lines) => lines.join("\n"))
+    .join("\n\n");
 }
 
 function clipped(text: string, width: number): string {

@@ -97,7 +97,14 @@ export class Pointer {
     }
     const back = attendBackward(
       this.#attention,
-      { query, key, value, output: weights, logSumExp, outputGradient: tensor(gradient, weights.dims) },
+      {
+        query,
+        key,
+        value,
+        output: weights,
+        logSumExp,
+        outputGradient: tensor(gradient, weights.dims),
+      },
       { scale: SCALE, mask },
     );
     const decoded = this.#outputNorm.backward(this.#query.backward(back.queryGradient));
@@ -107,7 +114,8 @@ export class Pointer {
     // A sentence is read by the encoder and, where it was pointed at, by the next step.
     const rows = encoded.data.slice();
     targets.slice(0, -1).forEach((target, step) => {
-      for (let k = 0; k < SIZE; k++) rows[target * SIZE + k] += decoder.x.data[(step + 1) * SIZE + k];
+      for (let k = 0; k < SIZE; k++)
+        rows[target * SIZE + k] += decoder.x.data[(step + 1) * SIZE + k];
     });
     this.#input.backward(tensor(rows, [count, SIZE]));
     this.#start.backward(tensor(decoder.x.data.slice(0, SIZE), [1, SIZE]));
@@ -149,7 +157,9 @@ export class Pointer {
     const steps = before.length + 1;
     const rows = this.#input.forward(rowsOf(signals, text));
     const start = this.#start.forward(startOf(signals, text));
-    const memory = this.#memoryNorm.forward(this.#encoder.forward(batched(rows), { record }).output);
+    const memory = this.#memoryNorm.forward(
+      this.#encoder.forward(batched(rows), { record }).output,
+    );
     const read = new Float32Array(steps * SIZE);
     read.set(start.data);
     before.forEach((sentence, step) => {
@@ -175,7 +185,16 @@ function rowsOf(signals: Signals, { sentences, embeddings }: Embedded): Tensor {
   embeddings.forEach((embedding, i) => {
     for (let k = 0; k < EMBEDDING; k++) data[i * width + k] = EMBEDDED * embedding[k];
     const first = Math.log(1 + i) / Math.log(1 + sentences.length);
-    const own = [attended[i], common[i], length[i], alike[i], scores[i] / 2, first, +talk, +!!asked];
+    const own = [
+      attended[i],
+      common[i],
+      length[i],
+      alike[i],
+      scores[i] / 2,
+      first,
+      +talk,
+      +!!asked,
+    ];
     data.set(own, i * width + EMBEDDING);
   });
   return tensor(data, [sentences.length, width]);
@@ -185,7 +204,8 @@ function rowsOf(signals: Signals, { sentences, embeddings }: Embedded): Tensor {
 function startOf({ asked }: Signals, { embeddings }: Embedded): Tensor {
   const data = new Float32Array(EMBEDDING);
   const all = asked ? [asked] : embeddings;
-  for (const each of all) for (let k = 0; k < EMBEDDING; k++) data[k] += (EMBEDDED * each[k]) / all.length;
+  for (const each of all)
+    for (let k = 0; k < EMBEDDING; k++) data[k] += (EMBEDDED * each[k]) / all.length;
   return tensor(data, [1, EMBEDDING]);
 }
 
@@ -195,7 +215,8 @@ function priorOf({ scores }: Signals, { sentences }: Embedded, before: readonly 
   const data = new Float32Array((before.length + 1) * count);
   for (let step = 0; step <= before.length; step++) {
     data.set(scores, step * count);
-    for (const sentence of before.slice(0, step)) data[step * count + sentence] = Number.NEGATIVE_INFINITY;
+    for (const sentence of before.slice(0, step))
+      data[step * count + sentence] = Number.NEGATIVE_INFINITY;
   }
   return tensor(data, [before.length + 1, count]);
 }

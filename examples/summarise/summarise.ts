@@ -6,7 +6,6 @@
 // summarisation sets; README.md says how it does on the others.
 
 import type { Attention } from "wasm-attention";
-import type { SentenceEncoder } from "../semantic-search/encoder";
 import { alikeTo, attendMutually, dot, type Embedded, type Look } from "./attention";
 import { isTalk, type Sentence, sentencesOf, wordsOf } from "./text";
 
@@ -15,8 +14,9 @@ const PART = 16;
 /** What the words of a sentence count that others have too; halved in a text of `FEW` sentences. */
 const COMMON = 0.8;
 const FEW = 30;
-/** What likeness to the question counts. */
-const ASKED = 1;
+/** What likeness to a question counts, in talk and in other texts: of these there was none to choose it by. */
+const ASKED_IN_TALK = 1;
+const ASKED = 3;
 /** What length counts in talk, where much is said in passing. */
 const LENGTH = 1;
 /** Words of a sentence that is taken where there are others. */
@@ -56,11 +56,17 @@ export interface Signals extends Omit<Summary, "chosen"> {
   readonly asked: Float32Array | undefined;
 }
 
+/** As SentenceEncoder of examples/semantic-search. */
+export interface Encoder {
+  /** An embedding of length 1 for each text. */
+  encode(texts: readonly string[]): Float32Array[];
+}
+
 export class Summariser {
   readonly #attention: Attention;
-  readonly #encoder: SentenceEncoder;
+  readonly #encoder: Encoder;
 
-  constructor(attention: Attention, encoder: SentenceEncoder) {
+  constructor(attention: Attention, encoder: Encoder) {
     this.#attention = attention;
     this.#encoder = encoder;
   }
@@ -113,7 +119,7 @@ export class Summariser {
     const scores = sentences.map(
       (_, i) =>
         attended[i] +
-        ASKED * alike[i] +
+        (talk ? ASKED_IN_TALK : ASKED) * alike[i] +
         (talk ? LENGTH : 0) * length[i] +
         COMMON * sure * common[i],
     );
@@ -142,7 +148,11 @@ function standardised(values: ArrayLike<number>): number[] {
 }
 
 /** The best, less what repeats; a sentence that was taken word for word is not taken again. */
-export function choose({ sentences, embeddings }: Embedded, scores: readonly number[], count: number): number[] {
+export function choose(
+  { sentences, embeddings }: Embedded,
+  scores: readonly number[],
+  count: number,
+): number[] {
   const chosen: number[] = [];
   const left = new Set(scores.keys());
   const likeness = scores.map(() => 0);

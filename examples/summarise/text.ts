@@ -14,12 +14,16 @@ const ENDED = /[.!?…:]["'”’)\]]*\s*$/u;
 const BROKEN_WORD = /(?<=\p{Ll})-\s*\n\s*(?=\p{Ll})/gu;
 const SPEAKER = /^\p{Lu}[^!?:]{0,60}:\s/u;
 /** The end of a segment that no sentence ends with. */
-const ABBREVIATED = /\b(?:Mrs?|Ms|Dr|Prof|Hon|St|Rev|Capt|Gen|Sen|vs|e\.g|i\.e|et al|Figs?|Nos?|\p{Lu})\.\s*$/u;
+const ABBREVIATED =
+  /\b(?:Mrs?|Ms|Dr|Prof|Hon|St|Rev|Capt|Gen|Sen|vs|e\.g|i\.e|et al|Figs?|Nos?|\p{Lu})\.\s*$/u;
 /** Of a line of text that was broken to a width. */
 const WIDTH = 120;
 
 export const wordsOf = (text: string): string[] =>
-  text.normalize("NFKC").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  text
+    .normalize("NFKC")
+    .toLowerCase()
+    .match(/[\p{L}\p{N}]+/gu) ?? [];
 
 /** Every sentence that has a word in it; a blank line, or a line that ends, begins a paragraph. */
 export function sentencesOf(text: string): Sentence[] {

@@ -84,7 +84,13 @@ const random = seeded(seed);
 const pointer = new Pointer(attention, random);
 const steps = Math.ceil((lessons.length * passes) / BATCH);
 const losses: number[] = [];
-for (const loss of train(attention, pointer, lessons, { steps, batch: BATCH, rate: RATE }, random)) {
+for (const loss of train(
+  attention,
+  pointer,
+  lessons,
+  { steps, batch: BATCH, rate: RATE },
+  random,
+)) {
   losses.push(loss);
   const recent = losses.slice(-10);
   const mean = recent.reduce((a, b) => a + b) / recent.length;

@@ -24,7 +24,10 @@ export function drawCurves(svg: SVGSVGElement, place: HTMLElement, curves: reado
       const reach = Math.min(width - 6, 14 + Math.abs(y - end) / 4);
       const path = document.createElementNS(NAMESPACE, "path");
       const edge = width - 3;
-      path.setAttribute("d", `M${edge} ${y}C${edge - reach} ${y} ${edge - reach} ${end} ${edge} ${end}`);
+      path.setAttribute(
+        "d",
+        `M${edge} ${y}C${edge - reach} ${y} ${edge - reach} ${end} ${edge} ${end}`,
+      );
       path.setAttribute("stroke-width", `${1 + 2.5 * (weight / most)}`);
       path.setAttribute("opacity", `${0.35 + 0.65 * (weight / most)}`);
       return path;

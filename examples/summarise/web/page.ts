@@ -7,10 +7,10 @@ import { drawCurves } from "./curves";
 import type { News, Summarised, Wish } from "./messages";
 
 const EXAMPLES = [
-  { file: "chapter_42.txt", name: "The Whiteness of the Whale", query: "" },
+  { file: "chapter_65.txt", name: "The Whale as a Dish", query: "" },
   { file: "chapter_24.txt", name: "In praise of whaling", query: "" },
-  { file: "chapter_65.txt", name: "The Whale as a Dish", query: "What does whale meat taste like?" },
-  { file: "chapter_102.txt", name: "A Bower in the Arsacides", query: "How big is a whale’s skeleton?" },
+  { file: "chapter_102.txt", name: "How big is a whale?", query: "How big is a whale’s skeleton?" },
+  { file: "chapter_42.txt", name: "The Whiteness of the Whale", query: "" },
 ];
 /** Of those that attend to a sentence so many are named and drawn. */
 const NAMED = 6;
@@ -89,7 +89,10 @@ function show(summary: Summarised) {
   const top = Math.max(...received, Number.MIN_VALUE);
   const own = new Set(chosen);
   spans = sentences.map(({ text }, i) => {
-    const span = make("span", { className: own.has(i) ? "sentence own" : "sentence", tabIndex: -1 });
+    const span = make("span", {
+      className: own.has(i) ? "sentence own" : "sentence",
+      tabIndex: -1,
+    });
     span.textContent = text;
     span.setAttribute("role", "button");
     span.setAttribute("aria-pressed", "false");
@@ -99,12 +102,12 @@ function show(summary: Summarised) {
     return span;
   });
   spans[0].tabIndex = 0;
-  const paragraphs = Map.groupBy(spans.keys(), (i) => sentences[i].paragraph);
-  text.replaceChildren(
-    ...Array.from(paragraphs.values(), (each) =>
-      make("p", {}, ...each.flatMap((i) => [spans[i], " "])),
-    ),
-  );
+  const paragraphs: HTMLElement[] = [];
+  sentences.forEach(({ paragraph }, i) => {
+    paragraphs[paragraph] ??= make("p");
+    paragraphs[paragraph].append(spans[i], " ");
+  });
+  text.replaceChildren(...paragraphs.filter(Boolean));
   find("chosen").replaceChildren(
     ...chosen.map((i) => {
       const button = make("button", { type: "button", textContent: sentences[i].text });
@@ -122,7 +125,8 @@ function show(summary: Summarised) {
   find("hint").hidden = false;
   draw();
   const kept = chosen.reduce((sum, i) => sum + sentences[i].text.split(/\s+/u).length, 0);
-  const plural = (n: number, what: string) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+  const plural = (n: number, what: string) =>
+    `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
   write(
     "summary",
     `${plural(sentences.length, "sentence")}, ${plural(words, "word")}, in ${plural(chosen.length, "sentence")} of ${plural(kept, "word")}`,
