@@ -31,16 +31,24 @@ class Model {
   constructor(readonly weights: Weights) {}
 
   at(name: string): Rows {
+    return Float64Array.from(this.#find(name).data);
+  }
+
+  dims(name: string): readonly number[] {
+    return this.#find(name).dims;
+  }
+
+  #find(name: string) {
     const found = this.weights.get(name);
     if (!found) throw new Error(`no ${name}`);
-    return Float64Array.from(found.data);
+    return found;
   }
 
   /** x · Wᵀ + b */
   linear(x: Rows, name: string): Rows {
     const weight = this.at(`${name}.weight`);
     const bias = this.weights.has(`${name}.bias`) ? this.at(`${name}.bias`) : undefined;
-    const outs = this.weights.get(`${name}.weight`)?.dims[0] as number;
+    const [outs] = this.dims(`${name}.weight`);
     const ins = weight.length / outs;
     return Float64Array.from({ length: (x.length / ins) * outs }, (_, at) => {
       const [row, out] = [Math.floor(at / outs), at % outs];
@@ -58,7 +66,7 @@ class Model {
 
   rows(name: string, ids: readonly number[]): Rows {
     const table = this.at(name);
-    const size = this.weights.get(name)?.dims[1] as number;
+    const [, size] = this.dims(name);
     return Float64Array.from(ids.flatMap((id) => [...table.slice(id * size, (id + 1) * size)]));
   }
 }
@@ -127,7 +135,7 @@ export function vitReference(weights: Weights, pixels: ArrayLike<number>, sizes:
   const stem = "vit.embeddings.";
   const kernel = model.at(`${stem}patch_embeddings.projection.weight`);
   const bias = model.at(`${stem}patch_embeddings.projection.bias`);
-  const [E, C, P] = weights.get(`${stem}patch_embeddings.projection.weight`)?.dims as number[];
+  const [E, C, P] = model.dims(`${stem}patch_embeddings.projection.weight`);
   const S = Math.sqrt(pixels.length / C);
   const patches: number[] = [];
   for (let top = 0; top < S; top += P)
@@ -248,6 +256,6 @@ export function t5Reference(
   };
   const last = run("decoder", written, run("encoder", source));
   if (weights.has("lm_head.weight")) return model.linear(last, "lm_head");
-  const size = weights.get("shared.weight")?.dims[1] as number;
+  const [, size] = model.dims("shared.weight");
   return model.linear(last, "shared").map((value) => value / Math.sqrt(size));
 }

@@ -16,7 +16,7 @@ export async function bert(attention: Attention<"blocks">, file: WeightFile, con
   const [words, positions, types, weight, bias] = await Promise.all(
     names.map((name) => file.tensor(`embeddings.${name}`)),
   );
-  // All tokens are of the first type, as long as there is one text.
+  // A text alone is the first segment: that row of the third table is every token's.
   positions.data.forEach((value, i) => {
     positions.data[i] = value + types.data[i % types.dims[1]];
   });

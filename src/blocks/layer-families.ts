@@ -41,18 +41,20 @@ const t5 = (feed: number, cross?: Pick<Places, "cross">): readonly [Found, Found
   return [plain, { ...plain, ...gated, form: { activation: "gelu-tanh" } }];
 };
 
+const bert = {
+  ...named,
+  self: four("attention.self.", WORDS, "attention."),
+  linear1: "intermediate.dense",
+  linear2: "output.dense",
+  norms: ["attention.output.LayerNorm", "output.LayerNorm"],
+};
+/** TensorFlow's words for norms, in old checkpoints. */
+const bertOfTensorFlow = { ...bert, words: { ...dots, scale: ".gamma", shift: ".beta" } };
+
 export const FAMILIES: Readonly<Record<TransformersModel, Family>> = {
   bert: {
     form: { activation: "gelu", eps: 1e-12 },
-    encoder: [
-      {
-        ...named,
-        self: four("attention.self.", WORDS, "attention."),
-        linear1: "intermediate.dense",
-        linear2: "output.dense",
-        norms: ["attention.output.LayerNorm", "output.LayerNorm"],
-      },
-    ],
+    encoder: [bert, bertOfTensorFlow],
   },
   vit: {
     form: { activation: "gelu", normFirst: true, eps: 1e-12 },
@@ -66,7 +68,7 @@ export const FAMILIES: Readonly<Record<TransformersModel, Family>> = {
       },
       {
         ...named,
-        self: "attn.",
+        self: ["attn.qkv", "attn.proj"],
         linear1: "mlp.fc1",
         linear2: "mlp.fc2",
         norms: ["norm1", "norm2"],
@@ -90,7 +92,7 @@ export const FAMILIES: Readonly<Record<TransformersModel, Family>> = {
       {
         words: dots,
         order: "in,out",
-        self: "attn.",
+        self: ["attn.c_attn", "attn.c_proj"],
         linear1: "mlp.c_fc",
         linear2: "mlp.c_proj",
         norms: ["ln_1", "ln_2"],

@@ -128,7 +128,8 @@ function ofFamily(
   const among = family?.[kind];
   if (!family || !among) {
     const models = Object.entries(FAMILIES).filter(([, each]) => each[kind]);
-    const expected = models.map(([name]) => `"${name}"`).join(", ");
+    const quoted = models.map(([name]) => `"${name}"`);
+    const expected = `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
     throw new ArgumentError(operation, "model", expected, describe(model));
   }
   const names = new Names(operation, weights, prefix);

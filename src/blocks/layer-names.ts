@@ -1,5 +1,6 @@
 // A transformer layer's parameters in a state dict, by the places that a library gives them.
 
+import { renamed } from "../check/renamed";
 import { ArgumentError, describe } from "../errors";
 import type { LayerWeights, Projection } from "../layer/projections";
 import { projectionsOfKeras } from "../layer/projections";
@@ -15,10 +16,13 @@ import type {
 } from "./layer-options";
 
 /**
- * An attention's four matrices (query, key, value, output), or what the names of one begin with that has
- * its matrices in one, or as `fromPyTorch` and `fromKeras` read them.
+ * An attention's four matrices (query, key, value, output), or two of which the first is three in one, or
+ * what its names begin with where `fromPyTorch` and `fromKeras` know the rest.
  */
-export type AttentionPlaces = string | readonly [string, string, string, string];
+export type AttentionPlaces =
+  | string
+  | readonly [packed: string, output: string]
+  | readonly [query: string, key: string, value: string, output: string];
 
 /** Where each part lies. */
 export interface Places {
@@ -37,18 +41,12 @@ export interface Places {
 interface Words {
   readonly weight: string;
   readonly bias: string;
-  readonly scale: readonly string[];
-  readonly shift: readonly string[];
+  readonly scale: string;
+  readonly shift: string;
 }
 
-/** Old checkpoints of BERT have TensorFlow's words for norms. */
-export const dots: Words = {
-  weight: ".weight",
-  bias: ".bias",
-  scale: [".weight", ".gamma"],
-  shift: [".bias", ".beta"],
-};
-const slashes: Words = { weight: "/kernel", bias: "/bias", scale: ["/gamma"], shift: ["/beta"] };
+export const dots: Words = { weight: ".weight", bias: ".bias", scale: ".weight", shift: ".bias" };
+const slashes: Words = { weight: "/kernel", bias: "/bias", scale: "/gamma", shift: "/beta" };
 
 const PYTORCH = {
   words: dots,
@@ -92,10 +90,10 @@ export function weightsOfNames(
   config: TransformerConfig,
 ): EncoderLayerWeights & Partial<DecoderLayerWeights> {
   const { cross, gate, norms } = places;
+  const linear1 = names.linear(places, places.linear1);
   const selfAttention = names.attention(places, places.self, config);
   const crossAttention =
     cross === undefined ? cross : names.attention(places, cross, { heads: config.heads });
-  const linear1 = names.linear(places, places.linear1);
   const gated = gate === undefined ? gate : names.linear(places, gate);
   const linear2 = names.linear(places, places.linear2);
   const [norm1 = {}, norm2 = {}, norm3] = norms.map((place) => names.norm(places, place));
@@ -141,41 +139,53 @@ export class Names {
     }
   }
 
-  /** Of several that a library has had those whose feed-forward part is there, or the first. */
-  placesAmong<P extends Places>([first, ...others]: readonly [P, ...P[]]): P {
-    const has = ({ linear1, words }: P) => this.#own.has(linear1 + words.weight);
-    return has(first) ? first : (others.find(has) ?? first);
+  /** Of several that a library has had those of which most are there; of equals the first. */
+  placesAmong<P extends Places>(among: readonly [P, ...P[]]): P {
+    const count = ({ words, self, linear1, gate = linear1, linear2, norms }: P) => {
+      const matrices = [...(typeof self === "string" ? [] : self), linear1, gate, linear2];
+      const names = [
+        ...matrices.map((place) => place + words.weight),
+        ...norms.map((place) => place + words.scale),
+      ];
+      return names.filter((name) => this.#own.has(name)).length / names.length;
+    };
+    return among.reduce((best, places) => (count(places) > count(best) ? places : best));
   }
 
   attention(places: Places, at: AttentionPlaces, config: TransformerConfig): LayerWeights {
     const counts = checkHeadCounts(this.#operation, config);
-    if (typeof at !== "string") {
+    if (at.length === 4 && typeof at !== "string") {
       const [query, key, value, output] = at.map((place) => this.linear(places, place));
       return { query, key, value, output } as LayerWeights;
     }
-    if (places.words === slashes) return this.#ofKeras(at, counts.heads);
-    const own = [...this.#own].filter(([name]) => name.startsWith(at));
+    if (places.words === slashes) return this.#ofKeras(at as string, counts.heads);
+    const stem = typeof at === "string" ? at : at[0].slice(0, at[0].lastIndexOf(".") + 1);
+    if (typeof at !== "string") for (const place of at) this.linear(places, place);
+    const own = [...this.#own].filter(([name]) => name.startsWith(stem));
     for (const [name] of own) this.#read.add(name);
     const dict = new Map(own);
-    if (places.order === "in,out") {
-      return projectionsOfPacked(this.#operation, dict, at, counts, { order: "in,out" });
-    }
     const { heads, keyValueHeads } = counts;
-    const found = projectionsOfStateDict(this.#operation, dict, at, heads, keyValueHeads);
-    const { biasKeyValue, ...projections } = found;
-    if (biasKeyValue) throw this.#surplus(`${at}bias_k`, biasKeyValue.key);
+    const { biasKeyValue, ...projections } = renamed(this.#operation, this.#prefix + stem, () =>
+      places.order === "in,out"
+        ? {
+            ...projectionsOfPacked(this.#operation, dict, stem, counts, { order: "in,out" }),
+            biasKeyValue: undefined,
+          }
+        : projectionsOfStateDict(this.#operation, dict, stem, heads, keyValueHeads),
+    );
+    if (biasKeyValue) throw this.#surplus(`${stem}bias_k`, biasKeyValue.key);
     return projections;
   }
 
   linear({ words, order }: Places, place: string): Projection {
     const name = place + words.weight;
-    const weight = checkTensor(this.#operation, name, this.#find([name]));
-    return { weight, order, bias: this.#find([place + words.bias], true) };
+    const weight = checkTensor(this.#operation, this.#prefix + name, this.#find(name));
+    return { weight, order, bias: this.#find(place + words.bias, true) };
   }
 
   norm({ words }: Places, place: string): NormWeights {
-    const [weight, bias] = [words.scale, words.shift].map((ends) => ends.map((end) => place + end));
-    return { weight: this.#find(weight as string[]), bias: this.#find(bias as string[], true) };
+    const [weight, bias] = [place + words.scale, place + words.shift];
+    return { weight: this.#find(weight), bias: this.#find(bias, true) };
   }
 
   /** @throws ArgumentError for a name that was not read: it would be left out in silence. */
@@ -187,7 +197,7 @@ export class Names {
 
   #ofKeras(at: string, heads: number): LayerWeights {
     const parts = ["query", "key", "value", "attention_output"].flatMap((part) =>
-      ["kernel", "bias"].map((word) => this.#find([`${at}${part}/${word}`], word === "bias")),
+      ["kernel", "bias"].map((word) => this.#find(`${at}${part}/${word}`, word === "bias")),
     );
     const given = parts.filter((part) => part !== undefined) as Tensor[];
     const found = projectionsOfKeras(this.#operation, given);
@@ -199,12 +209,10 @@ export class Names {
 
   #surplus(name: string, value: unknown): ArgumentError {
     const expected = "no such weight: the layer has no place for it";
-    return new ArgumentError(this.#operation, name, expected, describe(value));
+    return new ArgumentError(this.#operation, this.#prefix + name, expected, describe(value));
   }
 
-  /** The first of `names` that is there. */
-  #find(names: readonly string[], optional = false): Tensor | Float32Array | undefined {
-    const name = names.find((each) => this.#own.has(each)) ?? (names[0] as string);
+  #find(name: string, optional = false): Tensor | Float32Array | undefined {
     const found = this.#own.get(name);
     this.#read.add(name);
     if (found !== undefined || optional) return found;
@@ -215,6 +223,7 @@ export class Names {
     const received = this.#own.size
       ? `none among the keys ${some(this.#own.keys())}`
       : `none that begins with ${JSON.stringify(this.#prefix)} among the keys ${some(this.#all)}`;
-    throw new ArgumentError(this.#operation, name, "a tensor of this name", received);
+    const whole = this.#prefix + name;
+    throw new ArgumentError(this.#operation, whole, "a tensor of this name", received);
   }
 }
