@@ -2,7 +2,7 @@
 // tests.
 
 import type { AttendOptions, Attention, Tensor } from "wasm-attention";
-import { Adam, rateAt, type Schedule } from "../training/block";
+import { Adam, type Parameter, rateAt, type Schedule } from "../training/block";
 import { type Random, seeded, shuffle } from "../training/random";
 import type { Corpus, Pair } from "./corpus";
 import { Pieces } from "./pieces";
@@ -29,18 +29,44 @@ export interface Written extends Alignment {
   readonly text: string;
 }
 
-export class Training {
-  readonly translator: Translator;
+/** What a training asks of a model. */
+export interface Model {
+  readonly parameters: readonly Parameter[];
+  /** The mean loss of a piece; the parameters' gradients are added to. */
+  learn(sources: readonly number[][], targets: readonly number[][]): number;
+  /** After the parameters have moved. */
+  update(): void;
+  /** Piece by piece, at most `most` pieces. */
+  translate(sources: readonly number[][], most: number): number[][];
+  /** How each head looks at a source while it writes a target: [heads, target + end, source]. */
+  align(source: readonly number[], target: readonly number[]): Tensor;
+  dispose(): void;
+}
+
+type Engine = Attention<"blocks" | "cache" | "positions" | "training">;
+
+type Make<Own extends Model> = (
+  attention: Engine,
+  sources: number,
+  targets: number,
+  random: Random,
+) => Own;
+
+const transformer: Make<Translator> = (...given) => new Translator(...given);
+
+export class Training<Own extends Model = Translator> {
+  readonly translator: Own;
   readonly corpus: Corpus;
   readonly source: Pieces;
   readonly target: Pieces;
-  readonly #attention: Attention<"blocks" | "cache" | "positions" | "training">;
+  readonly #attention: Engine;
   readonly #random: Random;
 
   constructor(
-    attention: Attention<"blocks" | "cache" | "positions" | "training">,
+    attention: Engine,
     corpus: Corpus,
     seed: number,
+    make: Make<Own> = transformer as unknown as Make<Own>,
   ) {
     this.#attention = attention;
     this.#random = seeded(seed);
@@ -48,7 +74,7 @@ export class Training {
     this.source = Pieces.learn(corpus.training.map(({ source }) => source));
     this.target = Pieces.learn(corpus.training.map(({ target }) => target));
     const [sources, targets] = [this.source.names.length, this.target.names.length];
-    this.translator = new Translator(attention, sources, targets, this.#random);
+    this.translator = make(attention, sources, targets, this.#random);
   }
 
   get parameterCount(): number {

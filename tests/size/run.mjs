@@ -31,7 +31,7 @@ const ENTRIES = {
   "workerd/training.js": 20.5,
   "workerd/positions.js": 22,
   "workerd/cache.js": 29,
-  "workerd/blocks.js": 29.5,
+  "workerd/blocks.js": 31,
   "tfjs.js": 8,
   "worker.js": 1,
 };
