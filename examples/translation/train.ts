@@ -22,12 +22,12 @@ export interface Alignment {
   readonly heads: readonly Float32Array[];
 }
 
-/** How the heads look at the source, as in `attend`. */
-type How = Pick<AttendOptions, "scale" | "softcap">;
-
 export interface Written extends Alignment {
   readonly text: string;
 }
+
+/** How the heads look at the source, as in `attend`. */
+type How = Pick<AttendOptions, "scale" | "softcap">;
 
 /** What a training asks of a model. */
 export interface Model {
@@ -38,8 +38,11 @@ export interface Model {
   update(): void;
   /** Piece by piece, at most `most` pieces. */
   translate(sources: readonly number[][], most: number): number[][];
-  /** How each head looks at a source while it writes a target: [heads, target + end, source]. */
-  align(source: readonly number[], target: readonly number[]): Tensor;
+  /**
+   * How each head looks at a source while it writes a target: [heads, target + end, source]. `how` is for
+   * heads that can attend otherwise than they were trained.
+   */
+  align(source: readonly number[], target: readonly number[], how?: How): Tensor;
   dispose(): void;
 }
 
