@@ -16,10 +16,11 @@ function refuses(name: string, args: readonly string[], said: RegExp): void {
   assert.equal(stderr.trimEnd().split("\n").length, 1, stderr);
 }
 
-test("there are six", () => {
+test("there are all of them", () => {
   assert.deepEqual(demos.toSorted(), [
     "digits",
     "llama",
+    "see",
     "semantic-search",
     "speech",
     "translation",
@@ -51,6 +52,9 @@ test("numbers out of bounds, and files that are no model", () => {
   refuses("speech", ["--threads=0"], /^--threads expected a whole number from 1, got "0"/);
   refuses("speech", ["one.wav", "two.wav"], /^one file at a time, got 2/);
   refuses("speech", ["nowhere.wav"], /^ENOENT: no such file .*'nowhere\.wav'/);
+  refuses("see", ["--scene=0"], /^--scene expected a whole number from 1, got "0"/);
+  refuses("see", ["what is a whale?"], /^“whale” is no word that it knows; it knows a, above, /);
+  refuses("see", ["--easy-vqa", "--data", "nowhere"], /^no questions\.jsonl in nowhere: --data/);
   refuses("llama", [], /^--model FILE: a GGUF or llama2\.c checkpoint/);
   refuses("llama", ["--model", "nowhere.gguf"], /^ENOENT: no such file .*'nowhere\.gguf'/);
   refuses("llama", ["--model", "LICENSE"], /^no llama2\.c checkpoint/);
