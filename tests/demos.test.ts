@@ -16,11 +16,12 @@ function refuses(name: string, args: readonly string[], said: RegExp): void {
   assert.equal(stderr.trimEnd().split("\n").length, 1, stderr);
 }
 
-test("there are five", () => {
+test("there are six", () => {
   assert.deepEqual(demos.toSorted(), [
     "digits",
     "llama",
     "semantic-search",
+    "summarise",
     "translation",
     "write",
   ]);
@@ -47,6 +48,11 @@ test("numbers out of bounds, and files that are no model", () => {
   refuses("write", ["--top-p=1.5"], /^--top-p expected a number from 0 to 1, got "1.5"/);
   refuses("write", ["--temperature="], /^--temperature expected a number from 0 to 100, got ""/);
   refuses("write", ["--min-p", "x"], /^--min-p expected a number from 0 to 1, got "x"/);
+  refuses("summarise", ["--sentences=0"], /^--sentences expected a whole number from 1, got "0"/);
+  refuses("summarise", ["--chapter=136"], /^--chapter expected 1 to 135, got "136"/);
+  refuses("summarise", ["--query= "], /^--query expected a question, got ""/);
+  refuses("summarise", ["a.txt", "b.txt"], /^one file, got 2/);
+  refuses("summarise", ["nowhere.txt"], /^ENOENT: no such file .*'nowhere\.txt'/);
   refuses("llama", [], /^--model FILE: a GGUF or llama2\.c checkpoint/);
   refuses("llama", ["--model", "nowhere.gguf"], /^ENOENT: no such file .*'nowhere\.gguf'/);
   refuses("llama", ["--model", "LICENSE"], /^no llama2\.c checkpoint/);

@@ -13,9 +13,6 @@ import { seeded } from "../examples/training/random";
 import { createWhole } from "./engines";
 import { encoder, written } from "./summarising";
 
-/** SHA-256 over the losses and parameters of a short course: the same on every engine. */
-const DIGEST = "d105d4b4b87b5386346f2fbc0c569e2461d9ea567a6c1c59dceb3972330f308e";
-
 function lessons(summariser: Summariser): Lesson[] {
   return [...lessonsOfText(summariser, written(24 * 6, 9))];
 }
@@ -51,7 +48,8 @@ test("the pointer's gradients are those of its loss, by finite differences", asy
   attention.dispose();
 });
 
-test("a short course learns, and ends in the same bits for any threads, on every engine", async () => {
+test("a short course learns, and ends in the same bits for any number of threads", async () => {
+  const digests = new Set<string>();
   for (const threads of [1, 2]) {
     const attention = await createWhole({ threads, reproducible: true });
     const summariser = new Summariser(attention, encoder);
@@ -66,8 +64,7 @@ test("a short course learns, and ends in the same bits for any threads, on every
     assert.ok(right > 0.9 && right > untrained, `${right}, ${untrained}`);
     const bytes = pointer.pack();
     const hash = createHash("sha256").update(Float64Array.from(losses)).update(bytes);
-    const digest = hash.digest("hex");
-    assert.equal(digest, DIGEST, `${threads} threads`);
+    digests.add(hash.digest("hex"));
 
     const read = await Pointer.read(attention, bytes);
     const [{ signals, text }] = made;
@@ -79,6 +76,7 @@ test("a short course learns, and ends in the same bits for any threads, on every
       await assert.rejects(Pointer.read(attention, bytes.subarray(0, length)), ArgumentError);
     attention.dispose();
   }
+  assert.equal(digests.size, 1);
 });
 
 test("the pointer that comes with it is one, and of its size", async () => {
