@@ -23,6 +23,7 @@ test("there are all of them", () => {
     "see",
     "semantic-search",
     "speech",
+    "summarise",
     "translation",
     "write",
   ]);
@@ -55,6 +56,11 @@ test("numbers out of bounds, and files that are no model", () => {
   refuses("see", ["--scene=0"], /^--scene expected a whole number from 1, got "0"/);
   refuses("see", ["what is a whale?"], /^“whale” is no word that it knows; it knows a, above, /);
   refuses("see", ["--easy-vqa", "--data", "nowhere"], /^no questions\.jsonl in nowhere: --data/);
+  refuses("summarise", ["--sentences=0"], /^--sentences expected a whole number from 1, got "0"/);
+  refuses("summarise", ["--chapter=136"], /^--chapter expected 1 to 135, got "136"/);
+  refuses("summarise", ["--query= "], /^--query expected a question, got ""/);
+  refuses("summarise", ["a.txt", "b.txt"], /^one file, got 2/);
+  refuses("summarise", ["nowhere.txt"], /^ENOENT: no such file .*'nowhere\.txt'/);
   refuses("llama", [], /^--model FILE: a GGUF or llama2\.c checkpoint/);
   refuses("llama", ["--model", "nowhere.gguf"], /^ENOENT: no such file .*'nowhere\.gguf'/);
   refuses("llama", ["--model", "LICENSE"], /^no llama2\.c checkpoint/);

@@ -20,7 +20,7 @@ import { Summariser } from "../../examples/summarise/summarise";
 import { sentencesOf } from "../../examples/summarise/text";
 import { seeded, shuffle } from "../../examples/training/random";
 import type { Run } from "./application";
-import { peers, tableOf } from "./summarisers/peers";
+import { PEERS, Peers, type Summaries, tableOf } from "./summarisers/peers";
 import { checkCases, METRICS, rouge, wordsOf } from "./summarisers/rouge";
 
 const SETS = { opinosis: 2, scitldr: 1, qmsum: 3 } as const;
@@ -75,16 +75,28 @@ export const run: Run = async () => {
     `${cpus()[0].model}, Node ${process.versions.node}, threads: ${attention.threads}. ROUGE as in ${cases} published cases. The pointer is trained on ${lessons.length} texts of even lines, in ${losses.length} steps.`,
   );
 
+  const peers = new Peers();
   let [won, lost] = [0, 0];
   for (const set of sets) {
     const { even, odd } = parts.get(set) as Halves;
     const sentences = SETS[set];
+    const summaries = (name: (typeof PEERS)[number], pairs: readonly Pair[], line: string) =>
+      peers.summarise(
+        name,
+        (pairs as readonly (Pair & { title?: string })[]).map(({ text, title = "" }) => ({
+          title,
+          text: text.replaceAll("\n", line),
+          sentences,
+        })),
+      );
     const rows = [
       ...ownRows(summariser, pointer, odd, sentences),
       row("first sentences", odd, (pair) => firstSentences(pair, sentences)),
       randomRow(odd, sentences),
     ];
-    for (const name of Object.keys(peers)) rows.push(await peerRow(name, even, odd, sentences));
+    for (const name of PEERS) {
+      rows.push(await peerRow(name, even, odd, (pairs, line) => summaries(name, pairs, line)));
+    }
     console.log(
       `\n${set}: ${odd.length} texts, ${sentences} sentences each, against ${references(odd)}`,
     );
@@ -97,6 +109,7 @@ export const run: Run = async () => {
   console.log(
     `\nThe summariser is above all peers in all three measures on ${won} of ${sets.length} sets, and more than ${NEAR} below the best in one of them on ${lost}.`,
   );
+  await peers.end();
   attention.dispose();
   return won >= 2 && lost === 0;
 };
@@ -164,16 +177,16 @@ function randomRow(pairs: readonly Pair[], count: number): Row {
   };
 }
 
-async function peerRow(name: string, even: readonly Pair[], odd: readonly Pair[], count: number) {
+async function peerRow(
+  name: string,
+  even: readonly Pair[],
+  odd: readonly Pair[],
+  ask: (pairs: readonly Pair[], line: string) => Promise<Summaries>,
+): Promise<Row> {
   const under = async (pairs: readonly Pair[], line: string) => {
-    const begin = performance.now();
-    const summaries: string[] = [];
-    for (const { text, title = "" } of pairs as readonly (Pair & { title?: string })[]) {
-      const given = { title, text: text.replaceAll("\n", line), sentences: count };
-      summaries.push(await peers[name](given));
-    }
-    const milliseconds = (performance.now() - begin) / pairs.length;
-    return { ...row(name, pairs, (_, i) => summaries[i]), milliseconds };
+    const { summaries, milliseconds } = await ask(pairs, line);
+    const made = row(name, pairs, (_, i) => summaries[i]);
+    return { ...made, milliseconds: milliseconds / pairs.length };
   };
   const total = ({ mean }: Row) => mean.reduce((a, b) => a + b, 0);
   const [lines, one] = [await under(even, "\n"), await under(even, " ")];
@@ -231,3 +244,6 @@ function references(pairs: readonly Pair[]): string {
   const words = all.reduce((sum, summary) => sum + wordsOf(summary), 0) / all.length;
   return `${(all.length / pairs.length).toFixed(1)} references of ${words.toFixed(0)} words`;
 }
+
+if (existsSync(`${folder}/opinosis.jsonl`)) await main();
+else console.log("summarisation is left out: set DATA_DIR to a folder with summarisation");

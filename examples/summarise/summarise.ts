@@ -7,7 +7,7 @@
 
 import type { Attention } from "wasm-attention";
 import { alikeTo, attendMutually, dot, type Embedded, type Look } from "./attention";
-import { isTalk, type Sentence, sentencesOf, wordsOf } from "./text";
+import { isTalk, type Sentence, saysLittle, sentencesOf, wordsOf } from "./text";
 
 /** Sentences that are embedded at once. */
 const PART = 16;
@@ -19,8 +19,7 @@ const ASKED_IN_TALK = 1;
 const ASKED = 3;
 /** What length counts in talk, where much is said in passing. */
 const LENGTH = 1;
-/** Words of a sentence that is taken where there are others. */
-const LEAST = 4;
+/** Less than any score: a sentence that says little is taken where there is no other. */
 const HARDLY = 100;
 /** What being like a sentence that was taken already costs. */
 const REPETITION = 0.5;
@@ -156,10 +155,10 @@ export function choose(
   const chosen: number[] = [];
   const left = new Set(scores.keys());
   const likeness = scores.map(() => 0);
+  const little = saysLittle(sentences);
   while (chosen.length < count && left.size > 0) {
     let best = -1;
-    const worth = (i: number) =>
-      scores[i] - REPETITION * likeness[i] - (sentences[i].words.length < LEAST ? HARDLY : 0);
+    const worth = (i: number) => scores[i] - REPETITION * likeness[i] - (little[i] ? HARDLY : 0);
     for (const i of left) if (best < 0 || worth(i) > worth(best)) best = i;
     chosen.push(best);
     const said = sentences[best].words.join(" ");
