@@ -16,11 +16,12 @@ function refuses(name: string, args: readonly string[], said: RegExp): void {
   assert.equal(stderr.trimEnd().split("\n").length, 1, stderr);
 }
 
-test("there are five", () => {
+test("there are six", () => {
   assert.deepEqual(demos.toSorted(), [
     "digits",
     "llama",
     "semantic-search",
+    "seq2seq-rnn",
     "translation",
     "write",
   ]);
@@ -40,6 +41,8 @@ test("numbers of steps, and words too many", () => {
   refuses("translation", ["--steps="], /^--steps expected a whole number from 1, got ""/);
   refuses("translation", ["--seed", "x"], /^--seed expected a whole number from 1, got "x"/);
   refuses("translation", ["more"], /^Unexpected argument 'more'/);
+  refuses("seq2seq-rnn", ["--steps", "x"], /^--steps expected a whole number from 1, got "x"/);
+  refuses("seq2seq-rnn", ["--pairs", "LICENSE"], /^line 1 is not source, tab, target: MIT License/);
   refuses("write", ["--beams=0"], /^--beams expected a whole number from 1, got "0"/);
 });
 
