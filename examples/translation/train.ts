@@ -1,7 +1,7 @@
 // A corpus and its translator, trained step by step; the same for the terminal, the page and the
 // tests.
 
-import type { Attention, Tensor } from "wasm-attention";
+import type { AttendOptions, Attention, Tensor } from "wasm-attention";
 import { Adam, type Parameter, rateAt, type Schedule } from "../training/block";
 import { type Random, seeded, shuffle } from "../training/random";
 import type { Corpus, Pair } from "./corpus";
@@ -26,6 +26,9 @@ export interface Written extends Alignment {
   readonly text: string;
 }
 
+/** How the heads look at the source, as in `attend`. */
+type How = Pick<AttendOptions, "scale" | "softcap">;
+
 /** What a training asks of a model. */
 export interface Model {
   readonly parameters: readonly Parameter[];
@@ -35,8 +38,11 @@ export interface Model {
   update(): void;
   /** Piece by piece, at most `most` pieces. */
   translate(sources: readonly number[][], most: number): number[][];
-  /** How each head looks at a source while it writes a target: [heads, target + end, source]. */
-  align(source: readonly number[], target: readonly number[]): Tensor;
+  /**
+   * How each head looks at a source while it writes a target: [heads, target + end, source]. `how` is for
+   * heads that can attend otherwise than they were trained.
+   */
+  align(source: readonly number[], target: readonly number[], how?: How): Tensor;
   dispose(): void;
 }
 
@@ -116,8 +122,8 @@ export class Training<Own extends Model = Translator> {
   }
 
   /** How the model looks at `source` while it writes `target`, or what it would write itself. */
-  align(source: string, target: string = this.translate([source])[0]): Alignment {
-    return this.#aligned(this.source.encode(source), this.target.encode(target), true);
+  align(source: string, target = this.translate([source])[0], how: How = {}): Alignment {
+    return this.#aligned(this.source.encode(source), this.target.encode(target), true, how);
   }
 
   /** What the model writes, piece by piece, and how it looks at `source` meanwhile. */
@@ -138,8 +144,13 @@ export class Training<Own extends Model = Translator> {
   }
 
   /** A text that did not come to its end has no row for it. */
-  #aligned(from: readonly number[], to: readonly number[], ended: boolean): Alignment {
-    const { data, dims } = this.translator.align(from, to);
+  #aligned(
+    from: readonly number[],
+    to: readonly number[],
+    ended: boolean,
+    how: How = {},
+  ): Alignment {
+    const { data, dims } = this.translator.align(from, to, how);
     const target = [...to.map((id) => this.target.name(id)), ...(ended ? ["end"] : [])];
     const size = target.length * from.length;
     const heads = Array.from({ length: dims[0] }, (_, head) => {
