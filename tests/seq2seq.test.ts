@@ -91,7 +91,7 @@ test("a short training: numbers it has not seen, and each word looked at when it
     attention,
     corpus,
     1,
-    (...given) => new RecurrentTranslator(...given),
+    (_, ...given) => new RecurrentTranslator(attention, ...given),
   );
   const losses = [...training.steps({ steps: 140, warmUp: 30, rate: 3e-3 })];
   assert.ok(losses.every(Number.isFinite));

@@ -21,13 +21,13 @@ const plain = new Training<Model>(
   attention,
   corpus,
   seed,
-  (...given) => new RecurrentTranslator(...given),
+  (_, ...given) => new RecurrentTranslator(attention, ...given),
 );
 const training = new Training<Model>(
   attention,
   corpus,
   seed,
-  (...given) => new TfjsTranslator(new RecurrentTranslator(...given)),
+  (_, ...given) => new TfjsTranslator(new RecurrentTranslator(attention, ...given)),
 );
 console.log(`\n${pc.bold(title)}, ${steps} steps inside TensorFlow.js\n`);
 const wanted: number[] = [];
