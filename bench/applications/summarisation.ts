@@ -61,6 +61,7 @@ async function main(): Promise<void> {
   const random = seeded(1);
   const pointer = new Pointer(attention, random);
   const pairs = sets.flatMap((set) => parts.get(set)?.even ?? []);
+  console.error(`reading ${pairs.length} texts to train on`);
   const lessons = [...lessonsOfPairs(summariser, pairs)];
   const course = { steps: Math.ceil((lessons.length * PASSES) / BATCH), batch: BATCH, rate: RATE };
   const losses = [...train(attention, pointer, lessons, course, random)];
@@ -73,6 +74,7 @@ async function main(): Promise<void> {
   for (const set of sets) {
     const { even, odd } = parts.get(set) as Halves;
     const sentences = SETS[set];
+    console.error(`reading ${odd.length} texts of ${set}`);
     const summaries = (name: (typeof PEERS)[number], pairs: readonly Pair[], line: string) =>
       peers.summarise(
         name,
