@@ -22,8 +22,12 @@ const ENTRIES = {
   cache: "src/cache/index.ts",
   weights: "src/weights/index.ts",
   blocks: "src/blocks/index.ts",
+  variants: "src/variants/index.ts",
   view: "src/view/index.ts",
 };
+
+/** Entries that `require` does not load with the others. */
+const ALONE = ["view"];
 
 /** Sources that are no entry's own. */
 const SHARED = new RegExp(`^src/(?!(${Object.keys(ENTRIES).slice(1).join("|")})/)`);
@@ -102,7 +106,7 @@ for (const { name, required, files, separate = [] } of platforms) {
   if (files) await buildFew(folder, options);
   else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
-    for (const module of ["core", "training", "positions", "cache", "blocks"]) {
+    for (const module of ["core", "training", "positions", "cache", "blocks", "variants"]) {
       cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
     }
   }
@@ -126,10 +130,9 @@ async function buildChunks(folder, options, separate) {
   write({ outputFiles: modules.outputFiles.filter(({ path }) => !path.includes("/separate/")) });
 }
 
-/** The entries, and beside them one file of all that they share. */
-async function buildFew(folder, options) {
-  const sources = new Set();
-  const shared = {
+/** Takes what is no entry's own from `file` beside, and adds to `sources` what that has to export. */
+function sharedIn(file, sources) {
+  return {
     name: "shared",
     setup({ onResolve }) {
       onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir, importer }) => {
@@ -137,10 +140,16 @@ async function buildFew(folder, options) {
         const source = relative(".", join(resolveDir, path)).replaceAll("\\", "/");
         if (!SHARED.test(source)) return undefined;
         sources.add(`export * from "./${source}";`);
-        return { path: "./shared.js", external: true, sideEffects: false };
+        return { path: file, external: true, sideEffects: false };
       });
     },
   };
+}
+
+/** The entries, and beside them one file of all that they share. */
+async function buildFew(folder, options) {
+  const sources = new Set();
+  const shared = sharedIn("./shared.js", sources);
   const esm = {
     ...options,
     format: "esm",
@@ -154,23 +163,27 @@ async function buildFew(folder, options) {
   write(await build({ ...esm, stdin, outfile: `${folder}/shared.js` }));
 }
 
-/** One copy of everything, and the entries as parts of it; on Node also for `import`. */
+/** One copy of everything but those, and the entries as parts of it; on Node also for `import`. */
 async function buildRequired(folder, options) {
-  const parts = Object.entries(ENTRIES).map(
-    ([name, path]) => `export * as ${name} from "./${path}";`,
-  );
-  write(
-    await build({
-      ...options,
-      stdin: { contents: parts.join("\n"), resolveDir: "." },
-      outfile: `${folder}/all.cjs`,
-      format: "cjs",
-      sourcemap: false,
-      // Jest has no import() of its own.
-      supported: { "dynamic-import": false },
-    }),
-  );
-  for (const [name, path] of Object.entries(ENTRIES)) {
+  const sources = new Set();
+  const required = { ...options, format: "cjs", sourcemap: false };
+  // Jest has no import() of its own.
+  required.supported = { "dynamic-import": false };
+  for (const name of ALONE) {
+    const plugins = [sharedIn("./all.cjs", sources), ...options.plugins];
+    const entry = { entryPoints: [ENTRIES[name]], outfile: `${folder}/${name}.cjs` };
+    write(await build({ ...required, plugins, ...entry }));
+  }
+  const parts = Object.entries(ENTRIES).filter(([name]) => !ALONE.includes(name));
+  const stdin = {
+    contents: [
+      ...parts.map(([name, path]) => `export * as ${name} from "./${path}";`),
+      ...[...sources].sort(),
+    ].join("\n"),
+    resolveDir: ".",
+  };
+  write(await build({ ...required, stdin, outfile: `${folder}/all.cjs` }));
+  for (const [name, path] of parts) {
     const { metafile } = await build({
       ...options,
       entryPoints: [path],
@@ -181,7 +194,9 @@ async function buildRequired(folder, options) {
     const names = Object.values(metafile.outputs)[0].exports;
     const lines = names.map((word) => `exports.${word} = all.${name}.${word};\n`);
     writeFileSync(`${folder}/${name}.cjs`, `const all = require("./all.cjs");\n${lines.join("")}`);
-    if (options.platform !== "node") continue;
+  }
+  if (options.platform !== "node") return;
+  for (const name of Object.keys(ENTRIES)) {
     // For a Node that does not load ES modules by `require`: one copy, however it is asked for.
     writeFileSync(`${folder}/${name}.mjs`, `export * from "./${name}.cjs";\n`);
   }

@@ -28,6 +28,7 @@ import { q, zeros } from "./refused/refusal";
 import { rotaryRefused } from "./refused/rotary";
 import { tensorRefused } from "./refused/tensor";
 import { transformerRefused } from "./refused/transformer";
+import { variantsRefused } from "./refused/variants";
 
 const refused = [
   ...tensorRefused,
@@ -38,6 +39,7 @@ const refused = [
   ...cacheRefused,
   ...blocksRefused,
   ...transformerRefused,
+  ...variantsRefused,
   ...linearRefused,
   ...multiheadRefused,
   ...backwardRefused,
