@@ -246,6 +246,3 @@ function references(pairs: readonly Pair[]): string {
   const words = all.reduce((sum, summary) => sum + wordsOf(summary), 0) / all.length;
   return `${(all.length / pairs.length).toFixed(1)} references of ${words.toFixed(0)} words`;
 }
-
-if (existsSync(`${folder}/opinosis.jsonl`)) await main();
-else console.log("summarisation is left out: set DATA_DIR to a folder with summarisation");
