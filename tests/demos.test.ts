@@ -22,6 +22,7 @@ test("there are all of them", () => {
     "llama",
     "see",
     "semantic-search",
+    "seq2seq-rnn",
     "speech",
     "summarise",
     "translation",
