@@ -34,14 +34,17 @@ test("the pointer's gradients are those of its loss, by finite differences", asy
       pointer.update();
       return pointer.learn(signals, text, targets);
     };
-    const step = 0.003 / Math.sqrt(data.length);
-    const slope = (moved(step) - moved(-step)) / (2 * step);
+    // A long step goes over bends of relu, a short one is lost in rounding.
+    const slopes = [0.01, 0.003, 0.001].map((distance) => {
+      const step = distance / Math.sqrt(data.length);
+      return (moved(step) - moved(-step)) / (2 * step);
+    });
     moved(0);
     const expected = gradients[at].reduce((sum, g, i) => sum + g * signs[i], 0);
     const length = Math.sqrt(gradients[at].reduce((sum, g) => sum + g * g, 0));
     assert.ok(
-      Math.abs(slope - expected) <= 0.03 * length + 1e-3,
-      `${at} [${dims}]: slope ${slope}, by its gradient ${expected}`,
+      slopes.some((slope) => Math.abs(slope - expected) <= 0.03 * length + 1e-3),
+      `${at} [${dims}]: slopes ${slopes}, by its gradient ${expected}`,
     );
   }
   pointer.dispose();

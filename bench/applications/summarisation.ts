@@ -68,6 +68,7 @@ export const run: Run = async () => {
   const random = seeded(1);
   const pointer = new Pointer(attention, random);
   const pairs = sets.flatMap((set) => parts.get(set)?.even ?? []);
+  console.error(`reading ${pairs.length} texts to train on`);
   const lessons = [...lessonsOfPairs(summariser, pairs)];
   const course = { steps: Math.ceil((lessons.length * PASSES) / BATCH), batch: BATCH, rate: RATE };
   const losses = [...train(attention, pointer, lessons, course, random)];
@@ -80,6 +81,7 @@ export const run: Run = async () => {
   for (const set of sets) {
     const { even, odd } = parts.get(set) as Halves;
     const sentences = SETS[set];
+    console.error(`reading ${odd.length} texts of ${set}`);
     const summaries = (name: (typeof PEERS)[number], pairs: readonly Pair[], line: string) =>
       peers.summarise(
         name,
@@ -244,6 +246,3 @@ function references(pairs: readonly Pair[]): string {
   const words = all.reduce((sum, summary) => sum + wordsOf(summary), 0) / all.length;
   return `${(all.length / pairs.length).toFixed(1)} references of ${words.toFixed(0)} words`;
 }
-
-if (existsSync(`${folder}/opinosis.jsonl`)) await main();
-else console.log("summarisation is left out: set DATA_DIR to a folder with summarisation");

@@ -88,3 +88,9 @@ export function saysLittle(sentences: readonly Sentence[]): boolean[] {
     ({ paragraph, words }) => words.length < LEAST || (lengths.get(paragraph) as number) < heading,
   );
 }
+
+/** Most paragraphs are of one sentence: reviews, points, an abstract by sentences. */
+export function isList(sentences: readonly Sentence[]): boolean {
+  const paragraphs = new Set(sentences.map(({ paragraph }) => paragraph));
+  return paragraphs.size * 2 > sentences.length;
+}
