@@ -22,6 +22,7 @@ const ENTRIES = {
   cache: "src/cache/index.ts",
   weights: "src/weights/index.ts",
   blocks: "src/blocks/index.ts",
+  shards: "src/shards/index.ts",
   view: "src/view/index.ts",
 };
 

@@ -27,6 +27,7 @@ const rooms: Record<string, readonly string[]> = {
     "cache",
     "weights",
     "blocks",
+    "shards",
     "view",
     "create",
     "index",

@@ -32,20 +32,22 @@ export interface CacheCall {
   readonly pages: readonly Page[];
 }
 
-/** `options` as they were read. */
+/** `options` as they were read; the tokens before `from`, the first of a page, are not looked at. */
 export function checkCacheAttend(
   operation: string,
   attention: Attention,
   state: CacheState,
   query: Tensor,
   options: CacheAttendOptions,
+  from = 0,
 ): CacheCall {
   const engine = attention.running(operation);
   const { sizes } = state;
   const layout = checkLayout(operation, options.layout);
   const given = checkTensor(operation, "query", query);
   const batch = batchOf(given.dims, layout);
-  const sequences = state.batch(operation, options.sequences, batch);
+  const whole = state.batch(operation, options.sequences, batch);
+  const sequences = from ? whole.map((sequence) => after(sequence, from, sizes)) : whole;
   const lengths = sequences.map((sequence) => sequence?.length ?? 0);
   const inputs = inputsOf(sizes, given, layout, Math.max(0, ...lengths));
   const heads = layout === "BLE" ? headsOf(operation, sizes, given.dims) : {};
@@ -94,6 +96,13 @@ export function checkCacheAttend(
     staging.data(AttendFrame.pages, "sequences", table.entries, table.entries.length);
   };
   return { call: { ...call, pages, kernel: kernel || undefined }, pages: table.pages };
+}
+
+/** A sequence without the tokens before one that begins a page. */
+function after(sequence: Sequence | undefined, from: number, { pageSize }: CacheSizes) {
+  if (!sequence) return undefined;
+  const pages = sequence.pages.slice(from / pageSize);
+  return { ...sequence, pages, length: Math.max(sequence.length - from, 0) };
 }
 
 type PageSizes = Pick<CacheSizes, "numbers" | "pageSize" | "headSize" | "valueSize">;
