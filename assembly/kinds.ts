@@ -60,6 +60,7 @@ export enum CacheKernel {
   append,
   read,
   attend,
+  mergeSpans,
 }
 
 export enum BlocksKernel {

@@ -1,11 +1,11 @@
 // The states of attend's spans instead of its result: what is merged later with those of other keys, in the
 // order and by the steps by which one call would have merged them.
 
-import { CoreKernel, SPAN_KEYS } from "../../assembly/kinds";
+import { CacheKernel, CoreKernel, SPAN_KEYS } from "../../assembly/kinds";
 import { AttendFrame, SpansFrame } from "../../build/frames";
 import type { Shapes } from "../check/shapes";
 import { clearedFrame, type Engine } from "../instance/instance";
-import { CORE, type Module } from "../instance/modules";
+import { CORE, type Module, moduleOf } from "../instance/modules";
 import { Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
 import type { Tensor } from "../tensor/tensor";
@@ -55,6 +55,8 @@ export interface Merged extends Rows, Pick<Shapes, "outputStrides" | "outputDims
   readonly logSumExpDims: readonly number[];
   /** Whether there is no other span, whose states are the result. */
   readonly alone: boolean;
+  /** Whether multiply-adds round once, as where the states come from. */
+  readonly fused: boolean;
 }
 
 /** States in the order of their keys, each of `stateLength` numbers. */
@@ -66,6 +68,7 @@ export function* mergeSpansSteps(
   out: Tensor | undefined,
 ): Steps<AttendState> {
   const { batch, heads, queries, outputDims, alone } = merged;
+  const { module, kernel } = mergerOf(engine, operation, merged.fused);
   const length = stateLength(merged);
   const rows = batch * heads * queries;
   // Others are merged into those of no key.
@@ -83,7 +86,7 @@ export function* mergeSpansSteps(
     const { floats } = engine.arena;
     const at = region.address / 4;
     for (const [span, state] of all.entries()) floats.set(state, at + span * length);
-    engine.modules[CORE].run(CoreKernel.mergeSpans, call, 0, 0, 0);
+    module.run(kernel, call, 0, 0, 0);
     const m = at + length - 2 * rows;
     const data = floats.slice(m, m + rows);
     placeRows(floats, at, result.region.address / 4, merged);
@@ -94,6 +97,13 @@ export function* mergeSpansSteps(
   } finally {
     staging.release();
   }
+}
+
+/** The core, or the cache's module, whose multiply-adds never round once. */
+function mergerOf(engine: Engine, operation: string, fused: boolean) {
+  if (engine.fused === fused) return { module: engine.modules[CORE], kernel: CoreKernel.mergeSpans };
+  const module = engine.modules[moduleOf(engine, operation, "cache")] as Module;
+  return { module, kernel: CacheKernel.mergeSpans };
 }
 
 function noState(length: number, rows: number): Float32Array {

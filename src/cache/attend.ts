@@ -32,14 +32,20 @@ export interface CacheCall {
   readonly pages: readonly Page[];
 }
 
-/** `options` as they were read; the tokens before `from`, the first of a page, are not looked at. */
+/** Tokens that are looked at, from the first of a page on. */
+export interface Looked {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** `options` as they were read; of all tokens, or of some. */
 export function checkCacheAttend(
   operation: string,
   attention: Attention,
   state: CacheState,
   query: Tensor,
   options: CacheAttendOptions,
-  from = 0,
+  looked?: Looked,
 ): CacheCall {
   const engine = attention.running(operation);
   const { sizes } = state;
@@ -47,7 +53,7 @@ export function checkCacheAttend(
   const given = checkTensor(operation, "query", query);
   const batch = batchOf(given.dims, layout);
   const whole = state.batch(operation, options.sequences, batch);
-  const sequences = from ? whole.map((sequence) => after(sequence, from, sizes)) : whole;
+  const sequences = looked ? whole.map((sequence) => partOf(sequence, looked, sizes)) : whole;
   const lengths = sequences.map((sequence) => sequence?.length ?? 0);
   const inputs = inputsOf(sizes, given, layout, Math.max(0, ...lengths));
   const heads = layout === "BLE" ? headsOf(operation, sizes, given.dims) : {};
@@ -98,11 +104,13 @@ export function checkCacheAttend(
   return { call: { ...call, pages, kernel: kernel || undefined }, pages: table.pages };
 }
 
-/** A sequence without the tokens before one that begins a page. */
-function after(sequence: Sequence | undefined, from: number, { pageSize }: CacheSizes) {
+/** A sequence of some of another's tokens. */
+function partOf(sequence: Sequence | undefined, { from, to }: Looked, { pageSize }: CacheSizes) {
   if (!sequence) return undefined;
-  const pages = sequence.pages.slice(from / pageSize);
-  return { ...sequence, pages, length: Math.max(sequence.length - from, 0) };
+  const pages = sequence.pages.slice(from / pageSize, Math.ceil(to / pageSize));
+  const left = Math.max(sequence.length - to, 0);
+  const length = Math.max(sequence.length - from - left, 0);
+  return { ...sequence, pages, length, position: sequence.position - left };
 }
 
 type PageSizes = Pick<CacheSizes, "numbers" | "pageSize" | "headSize" | "valueSize">;

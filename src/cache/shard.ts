@@ -1,5 +1,4 @@
-// What a shard asks of a cache, see layer/cached.ts: the call of attend over its tokens, or those from some
-// page on.
+// What a shard asks of a cache, see layer/cached.ts: the call of attend over some of its tokens.
 
 import type { Attention } from "../attend/attention";
 import type { ShardCache } from "../layer/cached";
@@ -8,23 +7,24 @@ import type { CacheAttendOptions } from "./options";
 import type { CacheState } from "./state";
 
 export function shardOf(attention: Attention, state: CacheState): ShardCache {
-  const { keyValueHeads, headSize, valueSize, pageSize, window } = state.sizes;
+  const { keyValueHeads, headSize, valueSize, pageSize, window, numbers } = state.sizes;
   return {
     keyValueHeads,
     headSize,
     valueSize,
     pageSize,
     windowed: window < Infinity,
+    fused: attention.fused && !numbers,
     lengths(operation, sequences) {
       state.checkInUse(operation);
       const rows = sequences?.length ?? state.sequences.size;
       const batch = state.batch(operation, sequences, rows);
       return batch.map((sequence) => sequence?.length ?? 0);
     },
-    call(operation, query, options, from) {
+    call(operation, query, options, looked) {
       state.checkInUse(operation);
       const asked = options as CacheAttendOptions;
-      const { call, pages } = checkCacheAttend(operation, attention, state, query, asked, from);
+      const { call, pages } = checkCacheAttend(operation, attention, state, query, asked, looked);
       return { call, done: state.pages.hold(pages) };
     },
   };

@@ -25,6 +25,8 @@ export interface LayerCache {
   readonly shard: ShardCache;
 }
 
+type Looked = { readonly from: number; readonly to: number };
+
 /** A cache's tokens as a shard; see shards/local.ts. */
 export interface ShardCache {
   readonly keyValueHeads: number;
@@ -35,8 +37,10 @@ export interface ShardCache {
   readonly windowed: boolean;
   /** Tokens of each sequence, all in order where none are named. */
   lengths(operation: string, sequences: readonly number[] | undefined): readonly number[];
-  /** The call of attend over the tokens from `from` on. */
-  call(operation: string, query: Tensor, options: object, from: number): SharedCall;
+  /** Whether its multiply-adds round once: not of few bits. */
+  readonly fused: boolean;
+  /** The call of attend over tokens [from, to), `from` the first of a page. */
+  call(operation: string, query: Tensor, options: object, looked: Looked): SharedCall;
 }
 
 export interface SharedCall {

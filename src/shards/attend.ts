@@ -43,7 +43,7 @@ export async function attendSharded(
   checkBoolean(name, "allowMissing", read.allowMissing);
   checkBoolean(name, "allowMixed", read.allowMixed);
   const placed = placedOf(name, shards);
-  if (!read.allowMixed) checkArithmetic(name, placed, engine.fused);
+  const fused = arithmeticOf(name, placed, engine.fused, read.allowMixed);
   const plan = planOf(name, query, placed.sizes, read);
   const asked = placed.each.filter(({ first, keys }) => overlaps(plan, first, keys));
   const stop = new AbortController();
@@ -61,7 +61,7 @@ export async function attendSharded(
     const states = settled.flatMap((answer) => (answer instanceof Missed ? [] : answer));
     const first = asked[0]?.first === 0 && plan.from === 0;
     const begun = first && !(settled[0] instanceof Missed);
-    return { ...mergePlan(engine, plan, states, begun), missing };
+    return { ...mergePlan(engine, plan, states, { begun, fused }), missing };
   } finally {
     read.signal?.removeEventListener("abort", forward);
     stop.abort();
@@ -81,16 +81,14 @@ export function mergePlan(
   attention: Attention,
   plan: Plan,
   states: readonly Float32Array[],
-  begun: boolean,
+  { begun, fused }: { readonly begun: boolean; readonly fused: boolean },
 ) {
   const { operation, shapes, checked, out } = plan;
   const { sinks } = checked.scoring;
   const lengths = queryLengthsOf(plan);
   const all = sinks && !begun ? [sinkState(shapes, sinks, lengths), ...states] : states;
-  const merged = { ...shapes, alone: shapes.keys <= SPAN_KEYS };
-  return attention.run(operation, (engine) =>
-    mergeSpansSteps(engine, operation, all, merged, out),
-  );
+  const merged = { ...shapes, alone: shapes.keys <= SPAN_KEYS, fused };
+  return attention.run(operation, (engine) => mergeSpansSteps(engine, operation, all, merged, out));
 }
 
 /** A shard, its number, and its first key among all. */
@@ -169,13 +167,25 @@ function joined(
   });
 }
 
-function checkArithmetic(operation: string, { each }: Placed, fused: boolean): void {
+/** Whether multiply-adds round once: as those of all shards do. */
+function arithmeticOf(
+  operation: string,
+  { each }: Placed,
+  fused: boolean,
+  mixed: boolean | undefined,
+): boolean {
   const word = (once: boolean) => (once ? "once" : "twice");
-  for (const { shard, index } of each) {
-    if (shard.fused === undefined || shard.fused === fused) continue;
-    const expected = `multiply-adds that round ${word(fused)}, as this engine's (or allowMixed)`;
-    throw new ArgumentError(operation, `shards[${index}].fused`, expected, word(shard.fused));
+  const known = each.filter(({ shard }) => typeof shard.fused === "boolean");
+  const first = known[0]?.shard.fused ?? fused;
+  if (mixed) return fused;
+  for (const { shard, index } of known) {
+    // Of an engine whose own round once, those of a cache of few bits may not.
+    if (shard.fused === first && (fused || !first)) continue;
+    const expected = `multiply-adds that round ${word(fused && first)}, or allowMixed`;
+    const received = word(shard.fused as boolean);
+    throw new ArgumentError(operation, `shards[${index}].fused`, expected, received);
   }
+  return first;
 }
 
 /** Spans of a shard's keys that are asked for, by their numbers in all. */
@@ -229,7 +239,10 @@ async function ask(plan: Plan, place: Place, signal: AbortSignal): Promise<Float
     states = await untilAborted(signal, shard.attend(plan.query, options, signal));
   } catch (error) {
     throwIfAborted(signal);
-    throw failed(error instanceof Error ? `${error.name}: ${error.message}` : describe(error), error);
+    throw failed(
+      error instanceof Error ? `${error.name}: ${error.message}` : describe(error),
+      error,
+    );
   }
   const length = stateLength(plan.shapes);
   const count = own.to - own.from;

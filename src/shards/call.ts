@@ -1,7 +1,7 @@
 // What a shard was asked, checked as a caller's options are: it may have come from anywhere.
 
 import { SPAN_KEYS } from "../../assembly/kinds";
-import { checkCall, type AttendCall } from "../attend/forward";
+import { type AttendCall, checkCall } from "../attend/forward";
 import type { ScoreOptions } from "../attend/options";
 import { reader } from "../check/names";
 import { checkShapes, type Inputs, type Shapes } from "../check/shapes";
@@ -32,7 +32,7 @@ export function keysOf(operation: string, rows: number, { spans }: ShardOptions)
   const count = Math.ceil(rows / SPAN_KEYS);
   const inside = Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to;
   if (inside && to <= count)
-    return { from: from * SPAN_KEYS, to: Math.min(to * SPAN_KEYS, rows), first: from, after: to };
+    return { from: from * SPAN_KEYS, to: Math.min(to * SPAN_KEYS, rows) };
   const expected = `some of the ${count} spans that are there`;
   throw new ArgumentError(operation, "spans", expected, `${describe(from)} to ${describe(to)}`);
 }

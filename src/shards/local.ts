@@ -133,15 +133,15 @@ function ofCache(attention: Attention, given: ShardOfCache): Shard {
     keyValueHeads,
     headSize,
     valueSize,
-    fused: attention.fused,
+    fused: shard.fused,
     async attend(query, options, signal) {
       const operation = "attend";
       const read = readShardOptions(operation, options);
       const rows = Math.max(0, ...shard.lengths(operation, sequences));
-      const { from } = keysOf(operation, rows, read);
+      const looked = keysOf(operation, rows, read);
       const { causal, queryOffset, queryLengths } = read;
       const asked = { ...scoresOf(read), causal, queryOffset, queryLengths };
-      const { call, done } = shard.call(operation, query, { ...asked, sequences }, from);
+      const { call, done } = shard.call(operation, query, { ...asked, sequences }, looked);
       try {
         // Fewer than the cache has, where the caller says so.
         const visibility = seenBy(operation, call.shapes, read);

@@ -8,6 +8,7 @@ import type { AttendState } from "../attend/options";
 import { mergeSpansSteps, stateLength } from "../attend/states";
 import { reader } from "../check/names";
 import { checkHeads, checkLayout, viewOf } from "../check/shapes";
+import { checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import { checkDims } from "../tensor/dims";
 import { checkOut } from "../tensor/tensor";
@@ -21,11 +22,18 @@ export interface MergeSpansOptions extends MergeOptions {
    * one state is merged, as one call would. As many spans as there are states by default.
    */
   keys?: number | undefined;
+  /**
+   * Whether the multiply-adds of the shards round once, as `fused` of each says; as this engine's by
+   * default. States of a cache of few bits never do, and an engine that does needs the extension `cache`
+   * for theirs.
+   */
+  fused?: boolean | undefined;
 }
 
 const readMergeSpans = reader<MergeSpansOptions>({
   dims: 1,
   keys: 1,
+  fused: 1,
   layout: 1,
   heads: 1,
   out: 1,
@@ -67,8 +75,14 @@ export function mergeSpans(
   }
   const out = checkOut(name, read.out, dims);
   const alone = keys <= SPAN_KEYS;
+  checkBoolean(name, "fused", read.fused);
+  const fused = read.fused ?? engine.fused;
+  if (fused && !engine.fused) {
+    const expected = "false: this engine's multiply-adds round twice";
+    throw new ArgumentError(name, "fused", expected, "true");
+  }
   return engine.run(name, (running) =>
-    mergeSpansSteps(running, name, checked, { ...merged, alone }, out),
+    mergeSpansSteps(running, name, checked, { ...merged, alone, fused }, out),
   );
 }
 

@@ -100,7 +100,12 @@ export class WeightFile {
     }
     if (![from, to].every(Number.isInteger) || from < 0 || to < from || to > rows) {
       const expected = `a range within 0 to ${rows}`;
-      throw new ArgumentError("slice", "from, to", expected, `${describe(from)} to ${describe(to)}`);
+      throw new ArgumentError(
+        "slice",
+        "from, to",
+        expected,
+        `${describe(from)} to ${describe(to)}`,
+      );
     }
     const inner = dims.slice(axis + 1).reduce((product, size) => product * size, 1);
     const outer = dims.slice(0, axis).reduce((product, size) => product * size, 1);
