@@ -303,7 +303,10 @@ test("layouts of query, key and value are each their own", async () => {
   const ble = localShard(attention, { key, value, layout: "BLE", keyValueHeads: 2 });
   same(await attendSharded(attention, query, [ble], options), want);
   const shape = [1, KEYS, 2, size];
-  const [k, v] = [key, value].map(({ data }) => ({ data, dims: shape })) as Tensor[] as [Tensor, Tensor];
+  const [k, v] = [key, value].map(({ data }) => ({ data, dims: shape })) as Tensor[] as [
+    Tensor,
+    Tensor,
+  ];
   const blhd = localShard(attention, { key: k, value: v, layout: "BLHD" });
   const got = await attendSharded(
     attention,

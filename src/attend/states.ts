@@ -101,7 +101,8 @@ export function* mergeSpansSteps(
 
 /** The core, or the cache's module, whose multiply-adds never round once. */
 function mergerOf(engine: Engine, operation: string, fused: boolean) {
-  if (engine.fused === fused) return { module: engine.modules[CORE], kernel: CoreKernel.mergeSpans };
+  if (engine.fused === fused)
+    return { module: engine.modules[CORE], kernel: CoreKernel.mergeSpans };
   const module = engine.modules[moduleOf(engine, operation, "cache")] as Module;
   return { module, kernel: CacheKernel.mergeSpans };
 }

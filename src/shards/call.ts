@@ -31,8 +31,7 @@ export function keysOf(operation: string, rows: number, { spans }: ShardOptions)
   const { from, to } = readSpans(operation, spans, "spans");
   const count = Math.ceil(rows / SPAN_KEYS);
   const inside = Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to;
-  if (inside && to <= count)
-    return { from: from * SPAN_KEYS, to: Math.min(to * SPAN_KEYS, rows) };
+  if (inside && to <= count) return { from: from * SPAN_KEYS, to: Math.min(to * SPAN_KEYS, rows) };
   const expected = `some of the ${count} spans that are there`;
   throw new ArgumentError(operation, "spans", expected, `${describe(from)} to ${describe(to)}`);
 }

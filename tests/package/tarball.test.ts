@@ -11,7 +11,7 @@ import { formatMessage } from "publint/utils";
 import { root } from "../../scripts/pack.mjs";
 import { files, manifest, project, tarball } from "./packed";
 
-const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks", "view"];
+const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks", "shards", "view"];
 const modules = (platform: string, variants: string[]) =>
   ["core", "training", "positions", "cache", "blocks"].flatMap((name) =>
     variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
@@ -44,6 +44,7 @@ const libraries = [
 ];
 const pages = [
   ...["attention", "blocks", "decoding", "engines", "platforms", "semantics", "view", "weights"],
+  "shards",
   ...libraries.map((name) => `semantics/${name}`),
   "tfjs",
 ];
