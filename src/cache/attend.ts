@@ -44,8 +44,7 @@ export function checkCacheAttend(
   attention: Attention,
   state: CacheState,
   query: Tensor,
-  options: CacheAttendOptions,
-  looked?: Looked,
+  { looked, ...options }: CacheAttendOptions & { readonly looked?: Looked },
 ): CacheCall {
   const engine = attention.running(operation);
   const { sizes } = state;

@@ -23,8 +23,8 @@ export function shardOf(attention: Attention, state: CacheState): ShardCache {
     },
     call(operation, query, options, looked) {
       state.checkInUse(operation);
-      const asked = options as CacheAttendOptions;
-      const { call, pages } = checkCacheAttend(operation, attention, state, query, asked, looked);
+      const asked = { ...(options as CacheAttendOptions), looked };
+      const { call, pages } = checkCacheAttend(operation, attention, state, query, asked);
       return { call, done: state.pages.hold(pages) };
     },
   };
