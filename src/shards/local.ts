@@ -35,6 +35,8 @@ export interface ShardOfCache {
   cache: object;
   /** The sequence of each row of the batch; all of the cache in order by default. */
   sequences?: ArrayLike<number> | undefined;
+  /** At most so many of the tokens of each; all by default. */
+  keys?: number | undefined;
 }
 
 const readTensors = reader<ShardTensors & ShardOfCache>({
@@ -44,6 +46,7 @@ const readTensors = reader<ShardTensors & ShardOfCache>({
   keyValueHeads: 1,
   cache: 1,
   sequences: 1,
+  keys: 1,
 });
 
 /**
@@ -125,10 +128,16 @@ function ofCache(attention: Attention, given: ShardOfCache): Shard {
     const expected = "a number for each row of the batch";
     throw new ArgumentError(NAME, "sequences", expected, describe(given.sequences));
   }
-  shard.lengths(NAME, sequences);
+  const { keys = Infinity } = given;
+  if (keys !== Infinity && !(Number.isInteger(keys) && keys >= 0)) {
+    throw new ArgumentError(NAME, "keys", "an integer from 0", describe(keys));
+  }
+  const lengths = (operation: string) =>
+    shard.lengths(operation, sequences).map((length) => Math.min(length, keys));
+  lengths(NAME);
   return {
     get keys() {
-      return shard.lengths("keys", sequences);
+      return lengths("keys");
     },
     keyValueHeads,
     headSize,
@@ -137,7 +146,7 @@ function ofCache(attention: Attention, given: ShardOfCache): Shard {
     async attend(query, options, signal) {
       const operation = "attend";
       const read = readShardOptions(operation, options);
-      const rows = Math.max(0, ...shard.lengths(operation, sequences));
+      const rows = Math.max(0, ...lengths(operation));
       const looked = keysOf(operation, rows, read);
       const { causal, queryOffset, queryLengths } = read;
       const asked = { ...scoresOf(read), causal, queryOffset, queryLengths };
