@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { NatsConnection } from "@nats-io/nats-core";
-import { type Attention, type AttendOptions, createAttention, type Tensor } from "wasm-attention";
+import { type AttendOptions, type Attention, createAttention, type Tensor } from "wasm-attention";
 import { type AttentionCache, cache, createCache } from "wasm-attention/cache";
 import {
   connectShards,

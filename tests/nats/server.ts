@@ -76,10 +76,10 @@ export class Server {
     return connection;
   }
 
-  async worker(options: object): Promise<Worker> {
+  async worker(options: object, program?: string): Promise<Worker> {
     const worker = new Worker(this.port, options);
     this.#workers.push(worker);
-    await worker.start();
+    await worker.start(program);
     return worker;
   }
 
@@ -99,8 +99,14 @@ export class Worker {
     this.#given = JSON.stringify({ port, ...options });
   }
 
-  async start(): Promise<void> {
-    const file = new URL("worker.mjs", import.meta.url).pathname;
+  /** Of the process, or 0. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  /** `program` beside this file. */
+  async start(program = "worker.mjs"): Promise<void> {
+    const file = new URL(program, import.meta.url).pathname;
     const started = spawn(process.execPath, [file, this.#given], {
       stdio: ["ignore", "pipe", "inherit"],
     });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { AttendOptions } from "wasm-attention";
 import { connectShards, createShards } from "wasm-attention/shards/nats";
-import { alike, modelOf, queryOf, setup, sizes, SPAN, tokens } from "./model";
+import { alike, modelOf, queryOf, SPAN, setup, sizes, tokens } from "./model";
 import { Server } from "./server";
 
 let server: Server;

@@ -12,7 +12,9 @@ if (calls) {
     handlers: {
       sum: ({ values, tensors }) => ({
         values: { who: process.pid, ...values },
-        tensors: { sum: { data: Float32Array.of(tensors.x.data.reduce((a, b) => a + b, 0)), dims: [1] } },
+        tensors: {
+          sum: { data: Float32Array.of(tensors.x.data.reduce((a, b) => a + b, 0)), dims: [1] },
+        },
       }),
       fail: () => {
         throw new RangeError("as asked");

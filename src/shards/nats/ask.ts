@@ -4,7 +4,7 @@
 import { createInbox, type Msg, type NatsConnection } from "@nats-io/nats-core";
 import type { Tensor } from "wasm-attention";
 import type { Shard, ShardOptions } from "wasm-attention/shards";
-import { Assembler, cut, encode, type Message, newId, type Numbers } from "./codec";
+import { Assembler, cut, encode, type Message, type Numbers, newId } from "./codec";
 import { type Deployment, namesOf, workersOf } from "./plan";
 import { type Item, packOptions } from "./serve";
 
@@ -65,7 +65,11 @@ export class Asker {
   }
 
   /** Asks for each span the first of its workers that was not asked yet. */
-  #send(about: About, all: readonly Wanted[], asked: ReadonlyMap<number, ReadonlySet<number>>): void {
+  #send(
+    about: About,
+    all: readonly Wanted[],
+    asked: ReadonlyMap<number, ReadonlySet<number>>,
+  ): void {
     const groups = new Map<number, Wanted[]>();
     const tried = new Map<number, Set<number>>();
     for (const one of all) {

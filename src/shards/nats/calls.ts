@@ -2,7 +2,7 @@
 
 import { createInbox, type NatsConnection } from "@nats-io/nats-core";
 import type { Tensor } from "wasm-attention";
-import { Assembler, cut, encode, newId, type Numbers } from "./codec";
+import { Assembler, cut, encode, type Numbers, newId } from "./codec";
 import { checkName } from "./plan";
 
 /** What a job is given and gives: plain values, and tensors of float32 by name. */

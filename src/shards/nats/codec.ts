@@ -45,7 +45,9 @@ export function decode(bytes: Uint8Array<ArrayBuffer>): Message {
   if (size > length - 4) throw new ProtocolError("a header that is longer than its message");
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(4, 4 + size)));
+    header = JSON.parse(
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(4, 4 + size)),
+    );
   } catch {
     throw new ProtocolError("a header that is no JSON");
   }

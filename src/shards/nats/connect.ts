@@ -1,8 +1,8 @@
 // The caller's side: sequences that are appended to, and attended to wherever their spans are.
 
 import {
-  type JetStreamClient,
   JetStreamApiError,
+  type JetStreamClient,
   type JetStreamManager,
   jetstream,
   jetstreamManager,

@@ -1,8 +1,8 @@
 // wasm-attention/shards/nats: shards in other processes, by NATS.
 
 export {
-  CallError,
   type CallData,
+  CallError,
   type CallHandler,
   type CallsClient,
   connectCalls,

@@ -1,11 +1,11 @@
 // What a deployment is, as its stream says: sizes, how many workers there are, and which has which spans.
 
 import {
-  type JetStreamManager,
+  DiscardPolicy,
   JetStreamApiError,
+  type JetStreamManager,
   jetstreamManager,
   StorageType,
-  DiscardPolicy,
 } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { ArgumentError } from "wasm-attention";

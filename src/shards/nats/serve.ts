@@ -1,12 +1,12 @@
 // A worker process: follows the log, and answers for its spans.
 
-import { type JetStreamClient, jetstream, jetstreamManager, type JsMsg } from "@nats-io/jetstream";
+import { type JetStreamClient, type JsMsg, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { Msg, NatsConnection } from "@nats-io/nats-core";
 import { ArgumentError, type Attention, type Tensor } from "wasm-attention";
 import { localShard, type ShardOptions } from "wasm-attention/shards";
 import { LAYOUT } from "../../../build/layout";
-import { Assembler, cut, encode, type Message, newId, type Numbers } from "./codec";
-import { type Deployment, checkName, namesOf, openDeployment } from "./plan";
+import { Assembler, cut, encode, type Message, type Numbers, newId } from "./codec";
+import { checkName, type Deployment, namesOf, openDeployment } from "./plan";
 import { type Entry, entryOf, Store } from "./worker";
 
 /** Options of `serveShards`. */
@@ -193,7 +193,10 @@ export function packOptions(options: ShardOptions, arrays: Numbers[]): Record<st
 function unpackOptions(options: Record<string, unknown>, arrays: readonly Numbers[]): ShardOptions {
   const { sinks, alibi, masks, ...rest } = options as Record<string, never>;
   const at = (index: unknown) => arrays[index as number];
-  const slopes = alibi !== undefined && { ...(alibi as object), slopes: at((alibi as { slopes: 0 }).slopes) };
+  const slopes = alibi !== undefined && {
+    ...(alibi as object),
+    slopes: at((alibi as { slopes: 0 }).slopes),
+  };
   return {
     ...(rest as object),
     ...(sinks !== undefined && { sinks: at(sinks) }),

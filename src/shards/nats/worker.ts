@@ -3,7 +3,7 @@
 
 import type { Attention, Tensor } from "wasm-attention";
 import { type AttentionCache, createCache } from "wasm-attention/cache";
-import { decode, partOf, type Message } from "./codec";
+import { decode, type Message, partOf } from "./codec";
 import { type Deployment, SPAN, workersOf } from "./plan";
 
 /** What is said of each message of the log, beside it. */
@@ -95,7 +95,8 @@ export class Store {
     const count = length - base;
     const fits = (array: unknown, size: number) =>
       array instanceof Float32Array && array.length === keyValueHeads * count * size;
-    if (held.length !== base || count < 0 || !fits(key, headSize) || !fits(value, valueSize)) return;
+    if (held.length !== base || count < 0 || !fits(key, headSize) || !fits(value, valueSize))
+      return;
     this.sequences.set(name, held);
     held.length = length;
     held.epoch = epoch;
@@ -107,8 +108,8 @@ export class Store {
       const rows = (array: unknown, size: number) =>
         rowsOf(array as Float32Array, [keyValueHeads, count, size], from, to);
       try {
-        let sequence = held.spans.get(span);
-        if (sequence === undefined) held.spans.set(span, (sequence = this.cache.begin()));
+        const sequence = held.spans.get(span) ?? this.cache.begin();
+        held.spans.set(span, sequence);
         this.cache.append(rows(key, headSize), rows(value, valueSize), { sequences: [sequence] });
       } catch {
         // Its memory is full: the other workers of the span answer.
