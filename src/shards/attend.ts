@@ -49,11 +49,15 @@ export async function attendSharded(
   const stop = new AbortController();
   const forward = () => stop.abort(read.signal?.reason);
   read.signal?.addEventListener("abort", forward, { once: true });
+  // A shard need not listen to the signal.
+  const aborted = new Promise<never>((_, reject) => {
+    stop.signal.addEventListener("abort", () => reject(stop.signal.reason), { once: true });
+  });
+  aborted.catch(() => undefined);
   try {
     const answers = asked.map((place) => ask(plan, place, stop.signal));
-    const settled = read.allowMissing
-      ? await Promise.all(answers.map((answer) => answer.catch(missed)))
-      : await Promise.all(answers);
+    const all = read.allowMissing ? answers.map((answer) => answer.catch(missed)) : answers;
+    const settled = await Promise.race([Promise.all<Float32Array[] | Missed>(all), aborted]);
     throwIfAborted(read.signal);
     const missing = settled.flatMap((answer, index) =>
       answer instanceof Missed ? [missingOf(plan, asked[index] as Place, answer.error)] : [],
@@ -210,17 +214,6 @@ function missingOf(plan: Plan, { index, first, keys }: Place, error: unknown): M
   };
 }
 
-/** A shard need not listen to the signal. */
-function untilAborted<T>(signal: AbortSignal, given: Promise<T> | T): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    if (signal.aborted) abort();
-    const done = () => signal.removeEventListener("abort", abort);
-    Promise.resolve(given).then(resolve, reject).finally(done);
-  });
-}
-
 /** A shard's states, checked: what it is and where it lies is not known. */
 async function ask(plan: Plan, place: Place, signal: AbortSignal): Promise<Float32Array[]> {
   const { shard, index, first, keys } = place;
@@ -236,7 +229,7 @@ async function ask(plan: Plan, place: Place, signal: AbortSignal): Promise<Float
   let states: unknown;
   try {
     const options = optionsFor(plan, start, end - start, own);
-    states = await untilAborted(signal, shard.attend(plan.query, options, signal));
+    states = await shard.attend(plan.query, options, signal);
   } catch (error) {
     throwIfAborted(signal);
     throw failed(

@@ -89,3 +89,13 @@ export async function alike(
   const { output: wanted, logSumExp: lse } = want as unknown as Record<string, Tensor>;
   assert.deepEqual(bitsOf({ output, logSumExp }), bitsOf({ output: wanted, logSumExp: lse }));
 }
+
+/** A text of some spans, and its model. */
+export async function text({ client, attention }: Setup, length = 2 * SPAN + 99, name = "text") {
+  const sequence = await client.sequence(name);
+  const model = modelOf(attention);
+  const [key, value] = tokens(length, 7);
+  await sequence.append(key, value);
+  model.append(key, value);
+  return { sequence, model };
+}

@@ -20,6 +20,12 @@ interface About {
   readonly mixed: boolean;
 }
 
+/** A query, and what ends its requests. */
+interface Call extends About {
+  readonly signal: AbortSignal | undefined;
+  readonly cancel: Set<() => void>;
+}
+
 interface Wanted {
   readonly span: number;
   readonly keys: number;
@@ -53,7 +59,13 @@ export class Asker {
     const flush = () => {
       const all = wanted;
       wanted = [];
-      this.#send(about, all, new Map());
+      const { signal } = all[0] as Wanted;
+      // One listener, however many spans and workers there are.
+      const call = { ...about, signal, cancel: new Set<() => void>() };
+      signal?.addEventListener("abort", () => call.cancel.forEach((end) => void end()), {
+        once: true,
+      });
+      this.#send(call, all, new Map());
     };
     return {
       span: (span, keys) => (query, options, signal) =>
@@ -65,11 +77,7 @@ export class Asker {
   }
 
   /** Asks for each span the first of its workers that was not asked yet. */
-  #send(
-    about: About,
-    all: readonly Wanted[],
-    asked: ReadonlyMap<number, ReadonlySet<number>>,
-  ): void {
+  #send(call: Call, all: readonly Wanted[], asked: ReadonlyMap<number, ReadonlySet<number>>): void {
     const groups = new Map<number, Wanted[]>();
     const tried = new Map<number, Set<number>>();
     for (const one of all) {
@@ -83,8 +91,8 @@ export class Asker {
       groups.set(worker, [...(groups.get(worker) ?? []), one]);
     }
     for (const [worker, group] of groups) {
-      void this.#ask(about, worker, group).then((rest) => {
-        if (rest.length) this.#send(about, rest, tried);
+      void this.#ask(call, worker, group).then((rest) => {
+        if (rest.length) this.#send(call, rest, tried);
       });
     }
   }
@@ -97,19 +105,18 @@ export class Asker {
   }
 
   /** One message to a worker; gives the spans that it did not answer for. */
-  async #ask(about: About, worker: number, group: readonly Wanted[]): Promise<Wanted[]> {
-    const [first] = group as [Wanted];
+  async #ask(call: Call, worker: number, group: readonly Wanted[]): Promise<Wanted[]> {
     const failed = (why: string) => {
       for (const one of group) one.failures.push(`worker ${worker}: ${why}`);
       return [...group];
     };
     let message: Message;
     try {
-      message = await this.#request(about, worker, group);
+      message = await this.#request(call, worker, group);
       this.#slow.delete(worker);
     } catch (error) {
-      if (first.signal?.aborted) {
-        for (const one of group) one.reject(first.signal.reason);
+      if (call.signal?.aborted) {
+        for (const one of group) one.reject(call.signal.reason);
         return [];
       }
       this.#slow.set(worker, performance.now() + PASSED_OVER);
@@ -117,7 +124,7 @@ export class Asker {
     }
     const { refused, stale, items } = message.header;
     if (stale !== undefined) {
-      const why = `${about.sequence} was changed by another: refresh it`;
+      const why = `${call.sequence} was changed by another: refresh it`;
       for (const one of group) one.reject(new Error(why));
       return [];
     }
@@ -137,8 +144,9 @@ export class Asker {
     return rest;
   }
 
-  #request(about: About, worker: number, group: readonly Wanted[]): Promise<Message> {
-    const [{ query, signal }] = group as [Wanted];
+  #request(call: Call, worker: number, group: readonly Wanted[]): Promise<Message> {
+    const [{ query }] = group as [Wanted];
+    const { signal, cancel, ...about } = call;
     const { build, patience } = this.#how;
     const arrays: Numbers[] = [query.data];
     const items: Item[] = group.map(({ span, keys, options }) => ({
@@ -155,7 +163,7 @@ export class Asker {
     return new Promise((resolve, reject) => {
       const done = (end: () => void) => {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", abort);
+        cancel.delete(abort);
         subscription.unsubscribe();
         end();
       };
@@ -175,7 +183,8 @@ export class Asker {
         }
       };
       const subscription = connection.subscribe(inbox, { callback: take });
-      signal?.addEventListener("abort", abort, { once: true });
+      cancel.add(abort);
+      if (signal?.aborted) return abort();
       try {
         const subject = namesOf(this.#deployment.name).ask(worker);
         for (const part of sent) connection.publish(subject, part, { reply: inbox });

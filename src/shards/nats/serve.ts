@@ -89,12 +89,15 @@ export async function serveShards(
       return [{ refused: `build ${build}, asked for ${header.build}` }, []];
     if (waiting >= MOST_WAITING) return [{ refused: "busy" }, []];
     waiting++;
+    const stop = new AbortController();
+    let late: ReturnType<typeof setTimeout> | undefined;
     try {
       const wait = Math.min(Number(header.wait) || 0, MOST_WAIT);
-      const signal = AbortSignal.timeout(wait);
-      await log.reaches(Number(header.at), signal);
-      return await attendItems(attention, store, message, signal);
+      late = setTimeout(() => stop.abort(new Error(`not done within ${wait} ms`)), wait);
+      await log.reaches(Number(header.at), stop.signal);
+      return await attendItems(attention, store, message, stop.signal);
     } finally {
+      clearTimeout(late);
       waiting--;
     }
   };
