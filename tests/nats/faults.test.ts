@@ -11,7 +11,7 @@ import {
   type ShardedSequence,
 } from "wasm-attention/shards/nats";
 import { cut, decode, encode, partOf } from "../../src/shards/nats/codec";
-import { alike, queryOf, type Setup, SPAN, setup, tokens } from "./model";
+import { alike, queryOf, SPAN, setup, text, tokens } from "./model";
 import { Server, type Worker } from "./server";
 
 let server: Server;

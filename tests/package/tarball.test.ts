@@ -63,6 +63,7 @@ const code = [
   ...modules("workerd", ["portable", "relaxed"]),
   ...modules("edge-light", ["portable"]),
   ...["dist/tfjs.cjs", "dist/tfjs.js", "dist/tfjs.js.map", "dist/tfjs.mjs", "dist/worker.js"],
+  ...["cjs", "js", "js.map", "mjs"].map((ending) => `dist/shards-nats.${ending}`),
   ...["dist/view.js", "dist/view.js.map"],
 ];
 
