@@ -37,7 +37,7 @@ export enum WeightsKind {
   mean, // [batch, queries, keys], the mean over heads
 }
 
-/** The operations of each module, by number: see core.ts, training.ts, positions.ts, cache.ts, blocks.ts. */
+/** The operations of each module, by number: see core.ts, training.ts, positions.ts, cache.ts, blocks.ts, variants.ts. */
 export enum CoreKernel {
   attend,
   linear,
@@ -75,6 +75,21 @@ export enum BlocksKernel {
   crossEntropy,
   dropout,
   fusedLinear,
+}
+
+export enum VariantsKernel {
+  linearAttention,
+  linearBackward,
+  causalConv,
+  stripAttend,
+  stripBackward,
+  entmax,
+  entmaxBackward,
+  locate,
+  monotonic,
+  monotonicBackward,
+  weightedSum,
+  weightedSumBackward,
 }
 
 /** See blocks/activation.ts. */

@@ -29,6 +29,7 @@ import { rotaryRefused } from "./refused/rotary";
 import { shardsRefused, shardsRefusedLater } from "./refused/shards";
 import { tensorRefused } from "./refused/tensor";
 import { transformerRefused } from "./refused/transformer";
+import { variantsRefused } from "./refused/variants";
 
 const refused = [
   ...tensorRefused,
@@ -40,6 +41,7 @@ const refused = [
   ...blocksRefused,
   ...shardsRefused,
   ...transformerRefused,
+  ...variantsRefused,
   ...linearRefused,
   ...multiheadRefused,
   ...backwardRefused,

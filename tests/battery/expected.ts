@@ -27,3 +27,9 @@ export const blocks = {
   portable: "ff65fa2fb2905010e92943805419c5d54a6366b8f362f326c57f4578bf12bc71",
   fused: "0500ec95994a75b9e389e6c48851efcb5829b91c5955d0c91ac522a36a243560",
 };
+
+/** The cases of variants, likewise. */
+export const variants = {
+  portable: "84ddc413851d0d4d59c34ce9a8d6fa0312732eeccfcc41367d9e0b996500af5f",
+  fused: "be4d2811a09a2a59d035b106456372eacde073d82d173cf2f3958d21b17b1076",
+};

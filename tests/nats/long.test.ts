@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { ShardedSequence } from "wasm-attention/shards/nats";
-import { alike, modelOf, queryOf, SPAN, setup, text, tokens } from "./model";
+import { alike, modelOf, queryOf, setup, text, tokens } from "./model";
 import { Server, type Worker } from "./server";
 
 let server: Server;
