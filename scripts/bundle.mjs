@@ -2,7 +2,7 @@
 //
 // A folder for each platform. As ES modules, an entry for each of the package's, with the chunks they share,
 // the plain wasm modules inside where the platform compiles bytes, and what threads need in chunks that are
-// loaded only when asked for; by `require` one file with all inside, and an entry for each. Beside them the
+// loaded only when asked for; by `require` an entry for each, and one file of all that they share. Beside them the
 // worker as files, and what src/entries has.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
@@ -25,9 +25,6 @@ const ENTRIES = {
   variants: "src/variants/index.ts",
   view: "src/view/index.ts",
 };
-
-/** Entries that `require` does not load with the others. */
-const ALONE = ["view"];
 
 /** Sources that are no entry's own. */
 const SHARED = new RegExp(`^src/(?!(${Object.keys(ENTRIES).slice(1).join("|")})/)`);
@@ -103,7 +100,7 @@ for (const { name, required, files, separate = [] } of platforms) {
     conditions: [name],
     plugins: [builds(files), leanLoader, workerSource],
   };
-  if (files) await buildFew(folder, options);
+  if (files) await buildFew(folder, { ...options, format: "esm", sourcemap: "external" });
   else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
     for (const module of ["core", "training", "positions", "cache", "blocks", "variants"]) {
@@ -130,9 +127,11 @@ async function buildChunks(folder, options, separate) {
   write({ outputFiles: modules.outputFiles.filter(({ path }) => !path.includes("/separate/")) });
 }
 
-/** Takes what is no entry's own from `file` beside, and adds to `sources` what that has to export. */
-function sharedIn(file, sources) {
-  return {
+/** The entries, and beside them one file of all that they share. */
+async function buildFew(folder, options, extension = ".js") {
+  const file = `./shared${extension}`;
+  const sources = new Set();
+  const shared = {
     name: "shared",
     setup({ onResolve }) {
       onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir, importer }) => {
@@ -144,57 +143,21 @@ function sharedIn(file, sources) {
       });
     },
   };
-}
-
-/** The entries, and beside them one file of all that they share. */
-async function buildFew(folder, options) {
-  const sources = new Set();
-  const shared = sharedIn("./shared.js", sources);
-  const esm = {
+  const whole = {
     ...options,
-    format: "esm",
-    sourcemap: "external",
-    // What is loaded later elsewhere is but a few words here.
+    // What is loaded later elsewhere is but a few words here; and Jest has no import() of its own.
     supported: { "dynamic-import": false },
   };
-  const entries = { ...esm, entryPoints: ENTRIES, outdir: folder };
-  write(await build({ ...entries, plugins: [shared, ...options.plugins] }));
+  const entries = { ...whole, entryPoints: ENTRIES, outdir: folder };
+  const plugins = [shared, ...options.plugins];
+  write(await build({ ...entries, plugins, outExtension: { ".js": extension } }));
   const stdin = { contents: [...sources].sort().join("\n"), resolveDir: "." };
-  write(await build({ ...esm, stdin, outfile: `${folder}/shared.js` }));
+  write(await build({ ...whole, stdin, outfile: join(folder, file) }));
 }
 
-/** One copy of everything but those, and the entries as parts of it; on Node also for `import`. */
+/** By `require`; on Node also for `import`. */
 async function buildRequired(folder, options) {
-  const sources = new Set();
-  const required = { ...options, format: "cjs", sourcemap: false };
-  // Jest has no import() of its own.
-  required.supported = { "dynamic-import": false };
-  for (const name of ALONE) {
-    const plugins = [sharedIn("./all.cjs", sources), ...options.plugins];
-    const entry = { entryPoints: [ENTRIES[name]], outfile: `${folder}/${name}.cjs` };
-    write(await build({ ...required, plugins, ...entry }));
-  }
-  const parts = Object.entries(ENTRIES).filter(([name]) => !ALONE.includes(name));
-  const stdin = {
-    contents: [
-      ...parts.map(([name, path]) => `export * as ${name} from "./${path}";`),
-      ...[...sources].sort(),
-    ].join("\n"),
-    resolveDir: ".",
-  };
-  write(await build({ ...required, stdin, outfile: `${folder}/all.cjs` }));
-  for (const [name, path] of parts) {
-    const { metafile } = await build({
-      ...options,
-      entryPoints: [path],
-      format: "esm",
-      metafile: true,
-      outfile: "x.js",
-    });
-    const names = Object.values(metafile.outputs)[0].exports;
-    const lines = names.map((word) => `exports.${word} = all.${name}.${word};\n`);
-    writeFileSync(`${folder}/${name}.cjs`, `const all = require("./all.cjs");\n${lines.join("")}`);
-  }
+  await buildFew(folder, { ...options, format: "cjs" }, ".cjs");
   if (options.platform !== "node") return;
   for (const name of Object.keys(ENTRIES)) {
     // For a Node that does not load ES modules by `require`: one copy, however it is asked for.

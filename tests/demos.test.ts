@@ -22,7 +22,9 @@ test("there are all of them", () => {
     "llama",
     "see",
     "semantic-search",
+    "seq2seq-rnn",
     "speech",
+    "summarise",
     "translation",
     "write",
   ]);
@@ -42,6 +44,8 @@ test("numbers of steps, and words too many", () => {
   refuses("translation", ["--steps="], /^--steps expected a whole number from 1, got ""/);
   refuses("translation", ["--seed", "x"], /^--seed expected a whole number from 1, got "x"/);
   refuses("translation", ["more"], /^Unexpected argument 'more'/);
+  refuses("seq2seq-rnn", ["--steps", "x"], /^--steps expected a whole number from 1, got "x"/);
+  refuses("seq2seq-rnn", ["--pairs", "LICENSE"], /^line 1 is not source, tab, target: MIT License/);
   refuses("write", ["--beams=0"], /^--beams expected a whole number from 1, got "0"/);
 });
 
@@ -55,6 +59,11 @@ test("numbers out of bounds, and files that are no model", () => {
   refuses("see", ["--scene=0"], /^--scene expected a whole number from 1, got "0"/);
   refuses("see", ["what is a whale?"], /^“whale” is no word that it knows; it knows a, above, /);
   refuses("see", ["--easy-vqa", "--data", "nowhere"], /^no questions\.jsonl in nowhere: --data/);
+  refuses("summarise", ["--sentences=0"], /^--sentences expected a whole number from 1, got "0"/);
+  refuses("summarise", ["--chapter=136"], /^--chapter expected 1 to 135, got "136"/);
+  refuses("summarise", ["--query= "], /^--query expected a question, got ""/);
+  refuses("summarise", ["a.txt", "b.txt"], /^one file, got 2/);
+  refuses("summarise", ["nowhere.txt"], /^ENOENT: no such file .*'nowhere\.txt'/);
   refuses("llama", [], /^--model FILE: a GGUF or llama2\.c checkpoint/);
   refuses("llama", ["--model", "nowhere.gguf"], /^ENOENT: no such file .*'nowhere\.gguf'/);
   refuses("llama", ["--model", "LICENSE"], /^no llama2\.c checkpoint/);

@@ -1,32 +1,12 @@
-// What the table of applications says of one.
+// What every application's file exports: `run`, which prints its figures.
 
-export interface Row {
-  readonly what: string;
-  /** Its quality, by a name, ours and the peer's. */
-  readonly measure: string;
-  readonly ours: string;
-  readonly theirs: string;
-  /** Time of ours and the peer's, and theirs ÷ ours. */
-  readonly ourTime: string;
-  readonly theirTime: string;
-  readonly ratio: number;
-  /** What falls short of the bar; nothing where it is reached. */
-  readonly short?: string | undefined;
-}
-
-export interface Course {
-  /** Turns of each. */
+export interface Options {
+  /** How often what is timed beside a peer is timed, in turns. */
   readonly turns: number;
-  /** Milliseconds of the process, whatever else the machine does. */
-  readonly clock: () => number;
 }
 
-export interface Application {
-  /** What the rows are measured against. */
-  readonly peer: string;
-  /** No rows where its data is not there; it says so then. */
-  run(course: Course): Promise<readonly Row[]>;
-}
+/** False where the figures fall short of the application's bar; true also where its data is not there. */
+export type Run = (options: Options) => Promise<boolean>;
 
 export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);

@@ -10,9 +10,12 @@ export const WORDS = Words.of(EVERY_WORD);
 
 /** Questions about a scene in a step. */
 const AT_ONCE = 8;
-/** Until so much of a course is done, more than half ask what is at a place: that teaches the digits. */
+/** Where a course is so far, scenes no longer have one or two digits only; and then always four. */
+const TWO = 0.1;
+const FOUR = 0.4;
+/** Until then three of ten questions more ask what is at a place: that teaches the digits. */
 const BEGINNING = 0.15;
-const PLAIN = 0.6;
+const PLAIN = 0.3;
 /** What takes two looks is asked more often then. */
 const HARD: readonly Kind[] = ["next to", "where"];
 const PRACTISED: readonly Kind[] = [...KINDS, ...HARD];
@@ -29,7 +32,8 @@ export function numbered(scene: Scene, questions: readonly Question[]): Example 
 
 /** A scene to learn from; `done` is how much of the course is over, from 0 to 1. */
 export function lesson(scenes: Scenes, random: Random, done: number): Example {
-  const scene = scenes.draw(random);
+  const count = done < FOUR ? 1 + random.below(done < TWO ? 2 : 4) : 4;
+  const scene = scenes.draw(random, count);
   const questions = Array.from({ length: AT_ONCE }, () => {
     const plain = done < BEGINNING && random.uniform() < PLAIN;
     const kind = plain ? "what is at" : PRACTISED[random.below(PRACTISED.length)];

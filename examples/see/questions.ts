@@ -1,7 +1,7 @@
 // What can be asked about four digits, in words, and what is right.
 
 import type { Random } from "../training/random";
-import type { Scene } from "./scenes";
+import { NONE, type Scene } from "./scenes";
 
 const ONE = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 const MANY = ONE.map((name) => (name === "six" ? "sixes" : name === "zero" ? "zeros" : `${name}s`));
@@ -27,23 +27,26 @@ export const KINDS = ["next to", "how many", "is there", "where", "what is at", 
 export type Kind = (typeof KINDS)[number];
 
 type Digits = Scene["digits"];
+
+const nameOf = (digit: number): string => (digit === NONE ? "nothing" : ONE[digit]);
+const present = (digits: Digits) => digits.filter((digit) => digit !== NONE);
 type Asked = Omit<Question, "kind">;
 
 const pick = <T>(items: readonly T[], random: Random): T => items[random.below(items.length)];
 
 /** Digits that a scene has once only. */
 const single = (digits: Digits) =>
-  digits.filter((digit) => digits.indexOf(digit) === digits.lastIndexOf(digit));
+  present(digits).filter((digit) => digits.indexOf(digit) === digits.lastIndexOf(digit));
 
 /** One that is there twice out of three times. */
 const oneOf = (digits: Digits, random: Random) =>
-  random.below(3) < 2 ? pick(digits, random) : random.below(10);
+  random.below(3) < 2 ? pick(present(digits), random) : random.below(10);
 
 /** What is next to the quarter on this side: a digit, or nothing. */
 export function beside(digits: Digits, quarter: number, side: (typeof SIDES)[number]): string {
   const [row, column] = [(quarter >> 1) + side.row, (quarter & 1) + side.column];
   const inside = row >= 0 && row < 2 && column >= 0 && column < 2;
-  return inside ? ONE[digits[row * 2 + column]] : "nothing";
+  return inside ? nameOf(digits[row * 2 + column]) : "nothing";
 }
 
 /** Undefined where a scene has no digit that could be meant. */
@@ -58,7 +61,7 @@ const ASK: Record<Kind, (digits: Digits, random: Random) => Asked | undefined> =
     const sides = SIDES.filter(
       (side) => (beside(digits, quarter, side) !== "nothing") === something,
     );
-    const side = pick(sides, random);
+    const side = pick(sides.length > 0 ? sides : SIDES, random);
     return {
       text: `what is ${side.text} the ${ONE[digit]}?`,
       answer: beside(digits, quarter, side),
@@ -70,11 +73,11 @@ const ASK: Record<Kind, (digits: Digits, random: Random) => Asked | undefined> =
     return { text: `how many ${MANY[digit]}?`, answer: ONE[count] };
   },
   "is there": (digits, random) => {
-    const present = random.below(2) === 0;
+    const there = random.below(2) === 0;
     const absent = ONE.map((_, digit) => digit).filter((digit) => !digits.includes(digit));
-    const name = ONE[pick(present ? digits : absent, random)];
+    const name = ONE[pick(there ? present(digits) : absent, random)];
     const article = name === "eight" ? "an" : "a";
-    return { text: `is there ${article} ${name}?`, answer: present ? "yes" : "no" };
+    return { text: `is there ${article} ${name}?`, answer: there ? "yes" : "no" };
   },
   where: (digits, random) => {
     const singles = single(digits);
@@ -84,11 +87,12 @@ const ASK: Record<Kind, (digits: Digits, random: Random) => Asked | undefined> =
   },
   "what is at": (digits, random) => {
     const quarter = random.below(4);
-    return { text: `what is at the ${PLACES[quarter]}?`, answer: ONE[digits[quarter]] };
+    return { text: `what is at the ${PLACES[quarter]}?`, answer: nameOf(digits[quarter]) };
   },
   largest: (digits, random) => {
+    const all = present(digits);
     const [text, digit] =
-      random.below(2) === 0 ? ["largest", Math.max(...digits)] : ["smallest", Math.min(...digits)];
+      random.below(2) === 0 ? ["largest", Math.max(...all)] : ["smallest", Math.min(...all)];
     return { text: `what is the ${text} digit?`, answer: ONE[digit] };
   },
 };

@@ -1,6 +1,6 @@
-// Scenes of four handwritten digits, one in each quarter, not always at its middle.
+// Scenes of four handwritten digits, one in each quarter, not always at its middle; to begin with of fewer.
 
-import type { Random } from "../training/random";
+import { type Random, shuffle } from "../training/random";
 
 /** Pixels along a side of a digit, of a quarter and of a scene. */
 const DIGIT = 28;
@@ -20,9 +20,11 @@ export interface Digits {
 export interface Scene {
   /** [64, 64] */
   readonly pixels: Uint8Array;
-  /** Top left, top right, bottom left, bottom right. */
-  readonly digits: readonly [number, number, number, number];
+  /** Top left, top right, bottom left, bottom right; NONE where a quarter is empty. */
+  readonly digits: readonly number[];
 }
+
+export const NONE = -1;
 
 /** Makes scenes of these digits. */
 export class Scenes {
@@ -37,13 +39,15 @@ export class Scenes {
     this.#of = of;
   }
 
-  /** Four digits at random; every other scene has one of them at least twice. */
-  draw(random: Random): Scene {
-    const digits = [0, 0, 0, 0].map(() => random.below(10)) as [number, number, number, number];
+  /** Digits at random, four of them or fewer; every other scene of four has one of them at least twice. */
+  draw(random: Random, count = 4): Scene {
+    const digits = [0, 0, 0, 0].map(() => random.below(10));
     if (random.below(2) === 0) {
       const [from, copies] = [random.below(4), 1 + random.below(3)];
       for (let i = 1; i <= copies; i++) digits[(from + i) % 4] = digits[from];
     }
+    if (count < 4)
+      for (const quarter of shuffle([0, 1, 2, 3], random).slice(count)) digits[quarter] = NONE;
     return this.of(digits, random);
   }
 
@@ -51,6 +55,7 @@ export class Scenes {
   of(digits: Scene["digits"], random: Random): Scene {
     const pixels = new Uint8Array(SIDE * SIDE);
     digits.forEach((digit, quarter) => {
+      if (digit === NONE) return;
       const image = this.#of[digit][random.below(this.#of[digit].length)];
       const top = (quarter >> 1) * QUARTER + random.below(SLACK + 1);
       const left = (quarter & 1) * QUARTER + random.below(SLACK + 1);

@@ -4,22 +4,17 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import pc from "picocolors";
-import { createAttention } from "wasm-attention";
-import { blocks } from "wasm-attention/blocks";
-import { cache } from "wasm-attention/cache";
-import { positions } from "wasm-attention/positions";
-import { training as gradients } from "wasm-attention/training";
 import { heatmap } from "../semantic-search/heatmap";
 import { picture } from "../translation/picture";
 import { type Model, Training } from "../translation/train";
 import { watch } from "../translation/watch";
 import { readArguments } from "./arguments";
+import { createEngine } from "./engine";
 import { RecurrentTranslator } from "./recurrent";
 
 const { title, corpus, shown, steps, seed } = readArguments();
 const folder = fileURLToPath(new URL("../../build/seq2seq/", import.meta.url));
-const extensions = [blocks, positions, gradients, cache] as const;
-const attention = await createAttention({ reproducible: true, extensions });
+const attention = await createEngine();
 const count = (n: number) => n.toLocaleString("en");
 const schedule = { steps, warmUp: Math.min(100, steps >> 2), rate: 3e-3 };
 
@@ -55,7 +50,12 @@ function learnt(name: string, training: Training<Model>) {
 const results = [
   learnt(
     "GRU with additive attention",
-    new Training<Model>(attention, corpus, seed, (...given) => new RecurrentTranslator(...given)),
+    new Training<Model>(
+      attention,
+      corpus,
+      seed,
+      (_, ...given) => new RecurrentTranslator(attention, ...given),
+    ),
   ),
   learnt("transformer", new Training(attention, corpus, seed)),
 ];

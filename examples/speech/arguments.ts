@@ -2,7 +2,7 @@
 
 import { commandLine, orEnd, wholeNumber } from "../arguments";
 
-const HELP = `npm run demo:speech [-- FILE.wav] [-- --threads N]
+const HELP = `npm run demo:speech [-- FILE.wav --threads N]
 
 Writes down what is said in a wav file of any sample rate, and shows where in the sound each word looked.
 Without a file: a sentence of President Kennedy's that comes with a package.

@@ -51,7 +51,7 @@ export function bestSentences(
       if (chosen.includes(i)) continue;
       const own = countsOf([...chosen, i].map((j) => sentences[j].words));
       const value = references.reduce((sum, other) => sum + overlap(own, other), 0);
-      if (value > best || (found < 0 && chosen.length === 0)) [best, found] = [value, i];
+      if (value > best) [best, found] = [value, i];
     }
     if (found < 0) break;
     chosen.push(found);

@@ -6,12 +6,12 @@
 // summarisation sets; README.md says how it does on the others.
 
 import type { Attention } from "wasm-attention";
-import { alikeTo, attendMutually, dot, type Embedded, type Look } from "./attention";
-import { isTalk, type Sentence, sentencesOf, wordsOf } from "./text";
+import { alikeTo, attendMutually, dot, type Embedded, type Look, sharedWords } from "./attention";
+import { isList, isTalk, type Sentence, saysLittle, sentencesOf, wordsOf } from "./text";
 
 /** Sentences that are embedded at once. */
 const PART = 16;
-/** What the words of a sentence count that others have too; halved in a text of `FEW` sentences. */
+/** What the words of a sentence count that others have too, where each stands for itself; half in `FEW` sentences. */
 const COMMON = 0.8;
 const FEW = 30;
 /** What likeness to a question counts, in talk and in other texts: of these there was none to choose it by. */
@@ -19,8 +19,9 @@ const ASKED_IN_TALK = 1;
 const ASKED = 3;
 /** What length counts in talk, where much is said in passing. */
 const LENGTH = 1;
-/** Words of a sentence that is taken where there are others. */
-const LEAST = 4;
+/** The share of words in common from which a sentence repeats another, and is not taken. */
+const REPEATED = 0.6;
+/** Less than any score: a sentence that says little is taken where there is no other. */
 const HARDLY = 100;
 /** What being like a sentence that was taken already costs. */
 const REPETITION = 0.5;
@@ -114,8 +115,8 @@ export class Summariser {
     const alike = standardised(
       asked ? alikeTo(text, wordsOf(query as string), asked) : sentences.map(() => 0),
     );
-    const prose = !talk && asked === undefined;
-    const sure = prose ? sentences.length / (sentences.length + FEW) : 0;
+    const listed = !talk && asked === undefined && isList(sentences);
+    const sure = listed ? sentences.length / (sentences.length + FEW) : 0;
     const scores = sentences.map(
       (_, i) =>
         attended[i] +
@@ -147,7 +148,7 @@ function standardised(values: ArrayLike<number>): number[] {
   return all.map((value) => (deviation > 0 ? (value - mean) / deviation : 0));
 }
 
-/** The best, less what repeats; a sentence that was taken word for word is not taken again. */
+/** The best, less what is like them; what repeats one of them is not taken. */
 export function choose(
   { sentences, embeddings }: Embedded,
   scores: readonly number[],
@@ -156,15 +157,17 @@ export function choose(
   const chosen: number[] = [];
   const left = new Set(scores.keys());
   const likeness = scores.map(() => 0);
+  const shared = sharedWords(sentences);
+  const little = saysLittle(sentences);
   while (chosen.length < count && left.size > 0) {
     let best = -1;
-    const worth = (i: number) =>
-      scores[i] - REPETITION * likeness[i] - (sentences[i].words.length < LEAST ? HARDLY : 0);
+    const worth = (i: number) => scores[i] - REPETITION * likeness[i] - (little[i] ? HARDLY : 0);
     for (const i of left) if (best < 0 || worth(i) > worth(best)) best = i;
     chosen.push(best);
-    const said = sentences[best].words.join(" ");
+    left.delete(best);
+    const repeats = shared(sentences[best].words);
     for (const i of left) {
-      if (sentences[i].words.join(" ") === said) left.delete(i);
+      if (repeats[i] >= REPEATED) left.delete(i);
       else likeness[i] = Math.max(likeness[i], dot(embeddings[i], embeddings[best]));
     }
   }

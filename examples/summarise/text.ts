@@ -70,3 +70,27 @@ export function isTalk(sentences: readonly Sentence[]): boolean {
   const first = sentences.filter(({ paragraph }, i) => paragraph !== sentences[i - 1]?.paragraph);
   return first.filter(({ text }) => SPEAKER.test(text)).length > first.length * 0.6;
 }
+
+/** Words of a sentence that is more than a cry or a greeting. */
+const LEAST = 4;
+/** Words of the middle one of paragraphs that have headings between them. */
+const PARAGRAPH = 40;
+
+/** Of each sentence, whether it is only some words, or a heading: a paragraph far shorter than the others. */
+export function saysLittle(sentences: readonly Sentence[]): boolean[] {
+  const lengths = new Map<number, number>();
+  for (const { paragraph, words } of sentences)
+    lengths.set(paragraph, (lengths.get(paragraph) ?? 0) + words.length);
+  const sorted = [...lengths.values()].sort((a, b) => a - b);
+  const middle = sorted[sorted.length >> 1] ?? 0;
+  const heading = middle >= PARAGRAPH ? middle / 4 : 0;
+  return sentences.map(
+    ({ paragraph, words }) => words.length < LEAST || (lengths.get(paragraph) as number) < heading,
+  );
+}
+
+/** Most paragraphs are of one sentence: reviews, points, an abstract by sentences. */
+export function isList(sentences: readonly Sentence[]): boolean {
+  const paragraphs = new Set(sentences.map(({ paragraph }) => paragraph));
+  return paragraphs.size * 2 > sentences.length;
+}

@@ -11,7 +11,16 @@ import { formatMessage } from "publint/utils";
 import { root } from "../../scripts/pack.mjs";
 import { files, manifest, project, tarball } from "./packed";
 
-const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks", "variants", "view"];
+const ENTRIES = [
+  "index",
+  "training",
+  "positions",
+  "cache",
+  "weights",
+  "blocks",
+  "variants",
+  "view",
+];
 const modules = (platform: string, variants: string[]) =>
   ["core", "training", "positions", "cache", "blocks", "variants"].flatMap((name) =>
     variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),

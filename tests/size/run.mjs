@@ -25,9 +25,8 @@ const ENTRIES = {
   "browser/view.js": 13.9,
   "view.js": 16,
   "node/index.js": 31.5,
-  "browser/all.cjs": 85,
-  "browser/view.cjs": 15.3,
-  "node/all.cjs": 82,
+  "browser/index.cjs": 37,
+  "node/index.cjs": 36,
   "workerd/index.js": 22,
   "workerd/training.js": 20.5,
   "workerd/positions.js": 22,
@@ -81,7 +80,7 @@ for (const [name, limit] of Object.entries(PROGRAMS)) {
 for (const [name, limit] of Object.entries(ENTRIES)) {
   const outside = name === "tfjs.js" ? ["@tensorflow/*", "wasm-attention"] : [];
   const files = name.endsWith(".cjs")
-    ? [readFileSync(`dist/${name}`)]
+    ? [name, name.replace("index", "shared")].map((file) => readFileSync(`dist/${file}`))
     : (await bundled(`dist/${name}`, ...outside)).map(({ contents }) => contents);
   report(name, limit, brotli(files));
 }

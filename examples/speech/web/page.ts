@@ -39,7 +39,7 @@ function hear(news: News) {
     case "progress":
       enable(false);
       find<HTMLProgressElement>("progress").value = news.share;
-      write("about", `Loading the model: ${Math.round(news.share * 100)} % of 28 MB`);
+      write("about", `Loading the model: ${Math.round(news.share * 100)} %`);
       break;
     case "ready":
       enable(true);
