@@ -95,7 +95,7 @@ for (const platform of ["node", "browser"]) {
     for (const entry of ENTRIES) {
       const { files, now } = await reached(`${platform}/${entry}.cjs`);
       const all = ["shared", entry].map((name) => `dist/${platform}/${name}.cjs`);
-      assert.deepEqual(files, all.sort());
+      assert.deepEqual(files.sort(), all.sort());
       assert.deepEqual(now, platform === "node" ? threads : []);
     }
   });

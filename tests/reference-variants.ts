@@ -136,6 +136,8 @@ export interface VariantHead {
   /** 0 for softmax. */
   alpha: number;
   visible(i: number, j: number): boolean;
+  /** Adaptive: z and R. */
+  span?: { z: number; ramp: number } | undefined;
   /** The element that scores are summed from: another draw of their roundings. */
   first?: number;
 }
@@ -156,6 +158,11 @@ export function variantHead(head: VariantHead, round: Round = exact) {
           ? weight[d] * round(Math.tanh(round(round(q + (bias?.[d] ?? 0)) + k)))
           : round(q * head.scale) * k;
         sum = round(sum + round(term));
+      }
+      if (head.span) {
+        const { z, ramp } = head.span;
+        const m = Math.min(Math.max((ramp + z - Math.abs(i - j)) / ramp, 0), 1);
+        return round(sum + round(Math.log(m)));
       }
       return sum;
     });

@@ -7,7 +7,7 @@ import { Convolution } from "../examples/speech/convolution";
 import { Listener, type Token } from "../examples/speech/listener";
 import { picture } from "../examples/speech/picture";
 import { HEADS, LAYERS, SIZE } from "../examples/speech/shape";
-import { cut, FIELD, HOP, loudness, RATE, timeOf } from "../examples/speech/sound";
+import { cut, EDGE, FIELD, HOP, loudness, padded, RATE, timeOf } from "../examples/speech/sound";
 import { hertzOf, PITCHES, Spectrograph } from "../examples/speech/spectrogram";
 import type { Stored, Weights } from "../examples/speech/weights";
 import { mapsOf, wordsOf } from "../examples/speech/words";
@@ -132,9 +132,10 @@ for (const variant of variants) {
     const reference = new Reference(drawn.all);
     const listener = new Listener(attention, { encoder: drawn.weights, decoder: drawn.weights });
     const sound = randomArray(FIELD + 6 * HOP + 17, 11);
-    const encoded = listener.encoder.encode(sound) ?? assert.fail("no frame");
-    const expected = reference.encode(sound);
-    assert.deepEqual(encoded.dims, [1, 7, SIZE]);
+    const encoded = listener.encode(sound) ?? assert.fail("no frame");
+    const expected = reference.encode(padded(sound));
+    const frames = 7 + 2 * EDGE;
+    assert.deepEqual(encoded.dims, [1, frames, SIZE]);
     const error = difference(encoded.data, expected);
     t.diagnostic(`encoder: ${error.toExponential(1)} of the largest`);
     assert.ok(error < 1e-5, `encoder: ${error}`);
@@ -149,7 +150,7 @@ for (const variant of variants) {
       assert.ok(error < 1e-5, `token ${i}: ${error}`);
       assert.equal(looks.length, LAYERS);
       for (const look of looks) {
-        assert.equal(look.length, HEADS * 7);
+        assert.equal(look.length, HEADS * frames);
         const sum = look.reduce((a, b) => a + b, 0);
         assert.ok(Math.abs(sum - HEADS) < 1e-5, `${sum}`);
       }
@@ -157,7 +158,8 @@ for (const variant of variants) {
     text.dispose();
 
     // Each token has the largest logit after those before it; what ends a text is none of them.
-    const heard = Array.from(listener.write(encoded, 6), ({ id }) => id);
+    const tokens = [...listener.write(encoded, 6)];
+    const heard = tokens.map(({ id }) => id);
     const all = reference.decode(Float64Array.from(encoded.data), [1, ...heard]);
     const largest = Array.from({ length: heard.length + 1 }, (_, i) => {
       const row = all.subarray(i * VOCABULARY, (i + 1) * VOCABULARY);
@@ -165,6 +167,14 @@ for (const variant of variants) {
     });
     assert.deepEqual(heard, largest.slice(0, heard.length));
     assert.ok(heard.length === 6 || largest[heard.length] === 2, `${heard}`);
+    // What it looked at is told of the sound's own frames, of every head and of those that follow.
+    const [{ look, looks }] = tokens;
+    assert.deepEqual([look.length, looks.length, looks[0].length], [7, LAYERS, 7 * HEADS]);
+    const [whole] = steps;
+    for (let head = 0; head < HEADS; head++) {
+      const all = whole.looks[3].subarray(head * frames + EDGE, (head + 1) * frames - EDGE);
+      assert.deepEqual(looks[3].slice(head * 7, (head + 1) * 7), all.slice());
+    }
     // A text that is left before its end gives its memory back too.
     for (const _ of listener.write(encoded, 6)) break;
     listener.dispose();
@@ -177,6 +187,7 @@ for (const variant of variants) {
     const listener = new Listener(attention, { encoder: drawn.weights, decoder: drawn.weights });
     for (const length of [0, 1, 126, 127, FIELD - 1]) {
       assert.equal(listener.encoder.encode(new Float32Array(length)), undefined, `${length}`);
+      assert.equal(listener.encode(new Float32Array(length)), undefined, `${length}`);
       assert.deepEqual([...listener.hear(new Float32Array(length))], []);
     }
     assert.deepEqual(listener.encoder.encode(randomArray(FIELD, 2))?.dims, [1, 1, SIZE]);

@@ -7,7 +7,9 @@ import {
   type AdditiveOptions,
   additiveAttention,
   additiveAttentionAsync,
+  type SpanOptions,
   type SparseAttendOptions,
+  spanAttend,
   sparseAttend,
   sparseAttendAsync,
 } from "wasm-attention/variants";
@@ -33,6 +35,12 @@ const formsOf = (heads: number): AttendForm[] => [
   { kind: "additive", masked: true, window: 2 },
   { kind: "additive", alpha: 1.5, masked: true },
   { kind: "additive", amplitude: 1e-4 },
+  ...[0, 2.5, 90].map(
+    (z): AttendForm => ({
+      ...{ kind: "span", causal: z > 1, ramp: z ? 7 : 1 },
+      spans: Array.from({ length: heads }, (_, h) => z + h),
+    }),
+  ),
 ];
 
 type Problem = ReturnType<typeof drawAttend>;
@@ -43,8 +51,10 @@ function run(
   problem: Problem,
   besides: AttendOptions = {},
 ) {
-  const { query, key, value, sparse, added } = problem;
+  const { query, key, value, sparse, added, spanned } = problem;
   const asked = { weights: true, ...besides };
+  if (kind === "span")
+    return spanAttend(attention, query, key, value, { ...spanned, ...asked } as SpanOptions);
   return kind === "sparse"
     ? sparseAttend(attention, query, key, value, { ...sparse, ...asked } as SparseAttendOptions)
     : additiveAttention(attention, query, key, value, { ...added, ...asked } as AdditiveOptions);

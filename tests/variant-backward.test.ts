@@ -8,8 +8,11 @@ import {
   type AdditiveGradients,
   additiveAttentionBackward,
   additiveAttentionBackwardAsync,
+  type SpanBackwardOptions,
+  type SpanGradients,
   type SparseBackwardOptions,
   type SparseGradients,
+  spanAttendBackward,
   sparseAttendBackward,
   sparseAttendBackwardAsync,
   type VariantPass,
@@ -18,17 +21,19 @@ import { type AttendForm, type AttendSizes, drawAttend } from "./checks/variant-
 import { bitsOf, engine, randomTensor, variants, type Whole } from "./engines";
 
 type Problem = ReturnType<typeof drawAttend>;
-type Gradients = Partial<SparseGradients & AdditiveGradients>;
+type Gradients = Partial<SparseGradients & AdditiveGradients & SpanGradients>;
 
 const back = (
   attention: Whole,
   { kind }: AttendForm,
-  { sparse, added }: Problem,
+  { sparse, added, spanned }: Problem,
   pass: VariantPass,
 ): Gradients =>
-  kind === "sparse"
-    ? sparseAttendBackward(attention, pass, sparse as SparseBackwardOptions)
-    : additiveAttentionBackward(attention, pass, added as AdditiveBackwardOptions);
+  kind === "span"
+    ? spanAttendBackward(attention, pass, spanned as SpanBackwardOptions)
+    : kind === "sparse"
+      ? sparseAttendBackward(attention, pass, sparse as SparseBackwardOptions)
+      : additiveAttentionBackward(attention, pass, added as AdditiveBackwardOptions);
 
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => {
   let sum = 0;
@@ -41,7 +46,7 @@ const sizesOf: AttendSizes[] = [
   { batch: 2, heads: 4, keyValueHeads: 2, queries: 3, keys: 4, depth: 3, columns: 2 },
   { batch: 1, heads: 2, keyValueHeads: 1, queries: 6, keys: 9, depth: 9, columns: 10 },
 ];
-const forms: AttendForm[] = [
+const formsOf = (heads: number): AttendForm[] => [
   { kind: "sparse", alpha: 1.5 },
   { kind: "sparse", alpha: 2, causal: true },
   { kind: "sparse", alpha: 1.25, masked: true },
@@ -49,6 +54,11 @@ const forms: AttendForm[] = [
   { kind: "additive" },
   { kind: "additive", causal: true, perHead: true },
   { kind: "additive", alpha: 1.5, masked: true },
+  // No key lies where m bends, or differences would see both sides.
+  {
+    ...{ kind: "span", causal: true, ramp: 4 },
+    spans: Array.from({ length: heads }, (_, h) => 0.375 + h),
+  },
 ];
 
 for (const variant of variants) {
@@ -56,7 +66,7 @@ for (const variant of variants) {
     const attention = await engine(variant);
     const { used } = attention.memory;
     for (const [index, sizes] of sizesOf.entries())
-      for (const [number, form] of forms.entries()) {
+      for (const [number, form] of formsOf(sizes.heads).entries()) {
         const problem = drawAttend(sizes, form, 1000 * index + 10 * number + 3);
         const { query, key, value, numbers, truth } = problem;
         const { batch, heads, queries, keys, columns } = sizes;
@@ -75,6 +85,7 @@ for (const variant of variants) {
           weight: got.scoreWeightGradient,
           bias: got.scoreBiasGradient,
           alpha: got.alphaGradient,
+          spans: got.spansGradient,
         };
         assert.equal(names.weight !== undefined, form.kind === "additive");
         assert.equal(names.alpha !== undefined, form.alpha !== undefined);
@@ -107,7 +118,7 @@ for (const variant of variants) {
     const sizes: AttendSizes = {
       ...{ batch: 1, heads: 4, keyValueHeads: 2, queries: 130, keys: 270, depth: 24, columns: 20 },
     };
-    for (const form of [forms[1], forms[5]]) {
+    for (const form of [formsOf(4)[1], formsOf(4)[5]]) {
       const problem = drawAttend(sizes, form, 17);
       const { query, key, value, sparse, added } = problem;
       const pass = { query, key, value, outputGradient: randomTensor([1, 4, 130, 20], 5) };
@@ -138,7 +149,7 @@ for (const variant of variants) {
 
   test(`keys that are left out have no gradient, whatever they hold, ${variant}`, async () => {
     const attention = await engine(variant);
-    for (const form of [forms[0], forms[4]]) {
+    for (const form of [formsOf(1)[0], formsOf(1)[4]]) {
       const sizes: AttendSizes = {
         ...{ batch: 1, heads: 1, keyValueHeads: 1, queries: 5, keys: 12, depth: 6, columns: 4 },
       };

@@ -152,17 +152,13 @@ function mapRow(frame: LinearAttentionFrame, source: usize, target: usize, facto
 }
 
 /** elu(x) + 1 */
-// @ts-ignore: decorator
-@inline
-export function feature(x: v128): v128 {
+function feature(x: v128): v128 {
   const positive = f32x4.gt(x, f32x4.splat(0));
   const below = exp(f32x4.pmin(x, f32x4.splat(0)));
   return v128.bitselect(f32x4.add(x, f32x4.splat(1)), below, positive);
 }
 
 /** Its slope. */
-// @ts-ignore: decorator
-@inline
 export function featureSlope(x: v128): v128 {
   const below = exp(f32x4.pmin(x, f32x4.splat(0)));
   return v128.bitselect(f32x4.splat(1), below, f32x4.gt(x, f32x4.splat(0)));

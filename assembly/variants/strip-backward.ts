@@ -18,6 +18,7 @@ import { KEYS, ROWS, TILE_ROW, tilesOf } from "../tiles";
 import { additiveBackRows, additiveBackTile } from "./additive-backward";
 import { entmaxBackward, EntmaxRow } from "./entmax";
 import { VariantAttendFrame } from "./frame";
+import { spanGradient } from "./span";
 import {
   beginStrip,
   describeRow,
@@ -173,8 +174,20 @@ function normaliserGradients(frame: VariantAttendFrame, strip: Strip, gradients:
     if (frame.sparse) sum += entmaxBackward(weights, row, alpha);
     else softmaxBackward(weights, row);
   }
+  if (frame.spansGradient) spanGradients(frame, strip, gradients);
   if (!frame.alphasGradient) return;
   const at = frame.alphasGradient + ((<usize>(r.b * frame.heads + r.h)) << 2);
+  store<f32>(at, load<f32>(at) + <f32>sum);
+}
+
+function spanGradients(frame: VariantAttendFrame, strip: Strip, gradients: usize): void {
+  const r = stripRows(strip);
+  let sum: f64 = 0;
+  for (let index = 0; index < strip.count; index++) {
+    stripTile(frame, strip, index);
+    sum += spanGradient(frame, r, gradients + <usize>index * stripTileBytes(frame));
+  }
+  const at = frame.spansGradient + ((<usize>(r.b * frame.heads + r.h)) << 2);
   store<f32>(at, load<f32>(at) + <f32>sum);
 }
 

@@ -20,6 +20,7 @@ import { KEYS, ROWS, TILE_ROW, tilesOf } from "../tiles";
 import { addBias, additiveTile } from "./additive";
 import { EntmaxRow } from "./entmax";
 import { VariantAttendFrame } from "./frame";
+import { addSpan, spanOf } from "./span";
 
 
 @unmanaged
@@ -128,8 +129,13 @@ export function beginStrip(frame: VariantAttendFrame, strip: Strip, item: i32): 
 /** Scores of some keys from `key` on; gives the key to go on from. */
 export function scoreStrip(frame: VariantAttendFrame, strip: Strip, key: i32): i32 {
   const r = stripRows(strip);
-  const to = r.rows ? lastKey(frame, r.b, r.row + r.rows) : 0;
-  const first = max(firstKey(frame, r.b, r.row), key);
+  let to = r.rows ? lastKey(frame, r.b, r.row + r.rows) : 0;
+  let first = max(firstKey(frame, r.b, r.row), key);
+  if (frame.spanned) {
+    const span = <i64>spanOf(frame, r.h);
+    first = <i32>max(<i64>first, (<i64>r.position - span) & ~(<i64>KEYS - 1));
+    to = <i32>max(min(<i64>to, <i64>r.position + r.rows + span), 0);
+  }
   const stop = <i32>min(<i64>first + partKeys(frame, r.rows), to);
   for (let from = first; from < stop; from += KEYS) {
     r.column = from;
@@ -161,6 +167,7 @@ function scoreInto(frame: VariantAttendFrame, strip: Strip, target: usize): void
     scoreTile(p);
   }
   finishScores(frame, r, target, spareOf(frame, strip.scratch));
+  if (frame.spanned) addSpan(frame, r, target);
   const filled = (r.columns + 7) & ~7;
   for (let i = 0; i < r.rows; i++) {
     const row = target + <usize>i * TILE_ROW;

@@ -11,7 +11,7 @@ import { read } from "../../examples/speech/packages/files";
 import { readOnnx } from "../../examples/speech/packages/onnx";
 import { textOf } from "../../examples/speech/packages/tokens";
 import { readWav } from "../../examples/speech/packages/wav";
-import { RATE } from "../../examples/speech/sound";
+import { padded, RATE } from "../../examples/speech/sound";
 import { median, type Run } from "./application";
 import { type Hear, moonshine } from "./peers/moonshine";
 import { tableOf } from "./peers/table";
@@ -39,7 +39,9 @@ export const run: Run = async ({ turns }) => {
     decoder: readOnnx(files.decoder),
   });
   const ours: Hear = async (sound) => Array.from(listener.hear(sound), ({ id }) => id);
-  const theirs = await moonshine(files.encoder, files.decoder);
+  // Ours puts silence around every sound; theirs is given the same.
+  const hear = await moonshine(files.encoder, files.decoder);
+  const theirs: Hear = (sound, limit) => hear(padded(sound), limit);
   const each: Measured[] = [];
   for (const set of sets) each.push(await measured(`${folder}/${set}`, [ours, theirs], turns));
   listener.dispose();

@@ -50,7 +50,12 @@ function learnt(name: string, training: Training<Model>) {
 const results = [
   learnt(
     "GRU with additive attention",
-    new Training<Model>(attention, corpus, seed, (...given) => new RecurrentTranslator(...given)),
+    new Training<Model>(
+      attention,
+      corpus,
+      seed,
+      (_, ...given) => new RecurrentTranslator(attention, ...given),
+    ),
   ),
   learnt("transformer", new Training(attention, corpus, seed)),
 ];

@@ -26,7 +26,7 @@ interface Written {
 
 export class RecurrentTranslator implements Model {
   readonly parameters: readonly Parameter[];
-  readonly #attention: Attention<"blocks" | "training">;
+  readonly #attention: Attention<"blocks">;
   readonly #encoder: Encoder;
   readonly #begin: Product;
   readonly #embed: Embedding;
@@ -37,7 +37,7 @@ export class RecurrentTranslator implements Model {
   readonly #output: Product;
 
   constructor(
-    attention: Attention<"blocks" | "training">,
+    attention: Attention<"blocks" | "training" | "variants">,
     sources: number,
     targets: number,
     random: Random,

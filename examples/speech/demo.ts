@@ -64,7 +64,7 @@ function listen({ samples }: Piece): readonly Token[] {
     before = now;
     return passed;
   };
-  const encoded = listener.encoder.encode(samples);
+  const encoded = listener.encode(samples);
   spent.encoder += lap();
   if (!encoded) return [];
   const tokens: Token[] = [];

@@ -5,7 +5,7 @@ import { greedy } from "../write/sampling";
 import { Decoder } from "./decoder";
 import { Encoder } from "./encoder";
 import { HEADS } from "./shape";
-import { RATE } from "./sound";
+import { EDGE, FIELD, padded, RATE } from "./sound";
 import type { Weights } from "./weights";
 
 const [BEGINNING, END] = [1, 2];
@@ -25,7 +25,7 @@ const FOLLOWING = [
 
 export interface Token {
   readonly id: number;
-  /** Weights over the frames of the sound, the mean of the heads that follow it. */
+  /** Weights over the frames of the sound, the mean of the heads that follow it; the rest is on its edges. */
   readonly look: Float32Array;
   /** The weights of all heads, of each layer [heads, frames]. */
   readonly looks: readonly Float32Array[];
@@ -45,11 +45,16 @@ export class Listener {
 
   /** Tokens of a sound of 16 kHz, each when it is known; none where it is shorter than a frame. */
   *hear(sound: Float32Array): Generator<Token, void> {
-    const encoded = this.encoder.encode(sound);
+    const encoded = this.encode(sound);
     if (encoded) yield* this.write(encoded, limitOf(sound));
   }
 
-  /** Tokens of what the encoder made of a sound, at most `limit`. */
+  /** What the encoder makes of a sound; undefined where it is shorter than a frame. */
+  encode(sound: Float32Array): Tensor | undefined {
+    return sound.length < FIELD ? undefined : this.encoder.encode(padded(sound));
+  }
+
+  /** Tokens of what was encoded, at most `limit`. */
   *write(encoded: Tensor, limit: number): Generator<Token, void> {
     const text = this.decoder.begin(encoded);
     try {
@@ -58,7 +63,8 @@ export class Listener {
         const { logits, looks } = text.append(id);
         id = greedy(logits);
         if (id === END) return;
-        yield { id, look: following(looks), looks };
+        const inside = looks.map(withoutEdges);
+        yield { id, look: following(inside), looks: inside };
       }
     } finally {
       text.dispose();
@@ -73,6 +79,18 @@ export class Listener {
 
 /** The most tokens that are written of a sound. */
 export const limitOf = (sound: Float32Array) => Math.ceil((sound.length / RATE) * TOKENS_A_SECOND);
+
+/** [heads, frames] without the frames that are silence around the sound. */
+function withoutEdges(look: Float32Array): Float32Array {
+  const all = look.length / HEADS;
+  const frames = all - 2 * EDGE;
+  const inside = new Float32Array(HEADS * frames);
+  for (let head = 0; head < HEADS; head++) {
+    const from = head * all + EDGE;
+    inside.set(look.subarray(from, from + frames), head * frames);
+  }
+  return inside;
+}
 
 function following(looks: readonly Float32Array[]): Float32Array {
   const frames = looks[0].length / HEADS;

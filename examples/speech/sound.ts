@@ -7,6 +7,9 @@ export const HOP = 384;
 /** Samples that a frame sees: 127 + 64 · 6 + 192 · 2. */
 export const FIELD = 895;
 
+/** Frames of silence before and after a sound: words at its very edges are heard better so. */
+export const EDGE = 4;
+
 const LONGEST = 20 * RATE;
 const WINDOW = RATE / 10;
 
@@ -17,6 +20,13 @@ export interface Piece {
   /** Where it begins, in seconds. */
   readonly at: number;
   readonly samples: Float32Array;
+}
+
+/** The sound with silence around it. */
+export function padded(sound: Float32Array): Float32Array {
+  const wide = new Float32Array(sound.length + 2 * EDGE * HOP);
+  wide.set(sound, EDGE * HOP);
+  return wide;
 }
 
 /** From half the longest length on, the quietest tenth of a second is where a piece ends. */

@@ -48,20 +48,27 @@ export {
   monotonicBackward,
   monotonicBackwardAsync,
 } from "./monotonic";
+export { type SpanOptions, spanAttend, spanAttendAsync } from "./span";
 export { type SparseAttendOptions, sparseAttend, sparseAttendAsync } from "./sparse-attend";
 export type { StripOptions } from "./strip";
 export {
-  type AdditiveBackwardOptions,
-  type AdditiveGradients,
   additiveAttentionBackward,
   additiveAttentionBackwardAsync,
-  type SparseBackwardOptions,
-  type SparseGradients,
+  spanAttendBackward,
+  spanAttendBackwardAsync,
   sparseAttendBackward,
   sparseAttendBackwardAsync,
-  type VariantPass,
-  type VariantTargets,
 } from "./strip-backward";
+export type {
+  AdditiveBackwardOptions,
+  AdditiveGradients,
+  SpanBackwardOptions,
+  SpanGradients,
+  SparseBackwardOptions,
+  SparseGradients,
+  VariantPass,
+  VariantTargets,
+} from "./strip-gradients";
 export {
   type WeightedSumGradients,
   type WeightedSumOptions,

@@ -1,4 +1,4 @@
-// Gradients of sparseAttend and additiveAttention: see assembly/variants/strip-backward.ts.
+// Gradients of sparseAttend, additiveAttention and spanAttend: see assembly/variants/strip-backward.ts.
 
 import { VariantsKernel } from "../../assembly/kinds";
 import { VariantAttendFrame as Frame } from "../../build/frames";
@@ -13,76 +13,20 @@ import { type Module, moduleOf } from "../instance/modules";
 import { type Output, Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
 import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
-import { type AdditiveOptions, additiveFields, checkAdditiveCall } from "./additive";
-import { checkCall, type SparseAttendOptions, sparseFields } from "./sparse-attend";
+import { additiveFields, checkAdditiveCall } from "./additive";
+import { checkSpan, spanFields } from "./span";
+import { checkCall, sparseFields } from "./sparse-attend";
 import { type StripCall, stageBesides } from "./strip";
-
-/** What the forward pass was given, and the gradients of what it gave. */
-export interface VariantPass {
-  /** As the forward pass was given it. */
-  readonly query: Tensor;
-  /** As the forward pass was given it. */
-  readonly key: Tensor;
-  /** As the forward pass was given it. */
-  readonly value: Tensor;
-  /** In the dims of the output. */
-  readonly outputGradient: Tensor;
-  /** Of the weights [B, H, L, S], where they went into a loss; in the dims that they had. */
-  readonly weightsGradient?: Tensor | undefined;
-}
-
-/** Where gradients go. */
-export interface VariantTargets {
-  /** Where to write the gradients: as many elements as the tensors have. */
-  out?:
-    | {
-        /** Of the query. */
-        readonly query?: Float32Array | Tensor | undefined;
-        /** Of the key. */
-        readonly key?: Float32Array | Tensor | undefined;
-        /** Of the value. */
-        readonly value?: Float32Array | Tensor | undefined;
-      }
-    | undefined;
-  /** Whether to add the gradients to what is in `out`. */
-  accumulate?: boolean | undefined;
-}
-
-/** Options of `sparseAttendBackward`: those of the forward pass but softcap and scoreMod, and where gradients go. */
-export type SparseBackwardOptions = Omit<SparseAttendOptions, "out" | "softcap" | "scoreMod"> &
-  VariantTargets;
-
-/** Options of `additiveAttentionBackward`, likewise. */
-export type AdditiveBackwardOptions = Omit<AdditiveOptions, "out" | "softcap" | "scoreMod"> &
-  VariantTargets;
-
-/** What `sparseAttendBackward` returns. */
-export interface SparseGradients {
-  /** In the dims of the query. */
-  queryGradient: Tensor;
-  /** In the dims of the key. */
-  keyGradient: Tensor;
-  /** In the dims of the value. */
-  valueGradient: Tensor;
-  /** Of each head's α, [H]. It has few digits near α = 1. */
-  alphaGradient: Tensor;
-}
-
-/** What `additiveAttentionBackward` returns. */
-export interface AdditiveGradients {
-  /** In the dims of the query. */
-  queryGradient: Tensor;
-  /** In the dims of the key. */
-  keyGradient: Tensor;
-  /** In the dims of the value. */
-  valueGradient: Tensor;
-  /** Of v: [D], or [H, D] where it was given so. */
-  scoreWeightGradient: Tensor;
-  /** Of b: as v's. */
-  scoreBiasGradient: Tensor;
-  /** Of each head's α [H], where there is one. */
-  alphaGradient?: Tensor;
-}
+import type {
+  AdditiveBackwardOptions,
+  AdditiveGradients,
+  SpanBackwardOptions,
+  SpanGradients,
+  SparseBackwardOptions,
+  SparseGradients,
+  VariantPass,
+  VariantTargets,
+} from "./strip-gradients";
 
 const targets = { out: 1, accumulate: 1 } as const;
 const { softcap: _, scoreMod: __, ...sparse } = sparseFields;
@@ -99,6 +43,9 @@ const readAdditiveAsync = reader<AdditiveBackwardOptions & Abortable>({
   ...targets,
   signal: 1,
 });
+const { softcap: _____, scoreMod: ______, ...span } = spanFields;
+const readSpan = reader<SpanBackwardOptions>({ ...span, ...targets });
+const readSpanAsync = reader<SpanBackwardOptions & Abortable>({ ...span, ...targets, signal: 1 });
 const readOut = reader<NonNullable<VariantTargets["out"]>>({ query: 1, key: 1, value: 1 });
 const readPass = reader<VariantPass>(
   { query: 1, key: 1, value: 1, outputGradient: 1, weightsGradient: 1 },
@@ -167,6 +114,36 @@ export function additiveAttentionBackwardAsync(
   }) as Promise<AdditiveGradients>;
 }
 
+/**
+ * Gradients of `spanAttend`: of query, key and value, and of each head's span.
+ *
+ * @throws ArgumentError, MemoryError, DisposedError as `attend`.
+ */
+export function spanAttendBackward(
+  attention: Attention<"variants">,
+  pass: VariantPass,
+  options: SpanBackwardOptions,
+): SpanGradients {
+  const name = "spanAttendBackward";
+  return checkAttention(name, attention).run(name, (engine) =>
+    steps(engine, checkSpanPass(name, pass, readSpan(name, options))),
+  ) as SpanGradients;
+}
+
+/** `spanAttendBackward` without holding the calling thread; see `attendAsync`. */
+export function spanAttendBackwardAsync(
+  attention: Attention<"variants">,
+  pass: VariantPass,
+  options: SpanBackwardOptions & Abortable,
+): Promise<SpanGradients> {
+  const name = "spanAttendBackwardAsync";
+  return checkAttention(name, attention).runAsync(name, () => {
+    const { signal, ...given } = readSpanAsync(name, options);
+    const call = checkSpanPass(name, pass, given);
+    return { signal, steps: (engine) => steps(engine, call) };
+  }) as Promise<SpanGradients>;
+}
+
 interface BackwardCall {
   readonly strip: StripCall;
   readonly outputGradient: Tensor;
@@ -194,6 +171,16 @@ function checkAdditivePass(
   // logSumExp may stand as it did, and changes nothing.
   const forward = { ...options, logSumExp: undefined };
   const strip = checkAdditiveCall(operation, [pass.query, pass.key, pass.value], forward);
+  return checkPass(strip, pass, { out, accumulate });
+}
+
+function checkSpanPass(
+  operation: string,
+  given: VariantPass,
+  { out, accumulate, ...options }: SpanBackwardOptions,
+): BackwardCall {
+  const pass = readPass(operation, given, "pass");
+  const strip = checkSpan(operation, [pass.query, pass.key, pass.value], options);
   return checkPass(strip, pass, { out, accumulate });
 }
 
@@ -231,7 +218,7 @@ function checkPass(
 function* steps(
   engine: Engine,
   backward: BackwardCall,
-): Steps<SparseGradients | AdditiveGradients> {
+): Steps<SparseGradients | AdditiveGradients | SpanGradients> {
   const { strip, added } = backward;
   const { call, besides } = strip;
   const { operation, inputs, shapes, checked } = call;
@@ -260,10 +247,11 @@ function* steps(
     outputs.push(staging.output(slot, dims, undefined));
     return outputs.length - 1;
   };
-  const { additive, alphas } = besides;
+  const { additive, alphas, spans } = besides;
   const weightAt = additive && perHead(Frame.scoreWeightGradient, [batch, heads, headSize]);
   const biasAt = additive && perHead(Frame.scoreBiasGradient, [batch, heads, headSize]);
   const alphaAt = alphas && perHead(Frame.alphasGradient, [batch, heads]);
+  const spanAt = spans && perHead(Frame.spansGradient, [batch, heads]);
   const kernel = VariantsKernel.stripBackward;
   staging.reserve(Frame.scratch, module.scratchBytes(kernel, engine.frame));
   try {
@@ -279,7 +267,8 @@ function* steps(
       ...(weightAt && { scoreWeightGradient: summed(weightAt, own) }),
       ...(biasAt && { scoreBiasGradient: summed(biasAt, own) }),
       ...(alphaAt && { alphaGradient: summed(alphaAt, [heads]) }),
-    } as SparseGradients | AdditiveGradients;
+      ...(spanAt && { spansGradient: summed(spanAt, [heads]) }),
+    } as SparseGradients | AdditiveGradients | SpanGradients;
   } finally {
     staging.release();
   }

@@ -43,6 +43,13 @@ export function checkAlphas(operation: string, given: unknown, heads: number): F
 export interface Besides {
   readonly alphas?: Float32Array | undefined;
   readonly additive?: Additive | undefined;
+  readonly spans?: Spans | undefined;
+}
+
+/** Of each head, and the ramp behind. */
+export interface Spans {
+  readonly each: Float32Array;
+  readonly ramp: number;
 }
 
 /** v and b, [D] or [H, D]. */
@@ -72,11 +79,20 @@ function elementsGiven(operation: string, vector: unknown): number {
   return checkTensor(operation, "scoreWeight", vector).dims.reduce((a, b) => a * b, 1);
 }
 
-export function stageBesides(engine: Engine, staging: Staging, { alphas, additive }: Besides) {
+export function stageBesides(
+  engine: Engine,
+  staging: Staging,
+  { alphas, additive, spans }: Besides,
+) {
   const { words } = engine;
   words[Frame.sparse] = alphas ? 1 : 0;
   words[Frame.additive] = additive ? 1 : 0;
   if (alphas) staging.data(Frame.alphas, "alpha", alphas, alphas.length);
+  words[Frame.spanned] = spans ? 1 : 0;
+  if (spans) {
+    engine.floats[Frame.ramp] = spans.ramp;
+    staging.data(Frame.spans, "spans", spans.each, spans.each.length);
+  }
   if (!additive) return;
   const { weight, bias, perHead } = additive;
   words[Frame.scoreHead] = perHead ? (words[AttendFrame.headSize] as number) : 0;

@@ -128,6 +128,18 @@ const others: Operation[] = [
     },
   ],
   [
+    "spans of each head, and back",
+    (attention, wasm) => {
+      const [query, key] = [filled([1, 2, 140, 16], 658), filled([1, 2, 140, 16], 659)];
+      const value = filled([1, 2, 140, 8], 660);
+      const options = { spans: [2.5, 40], ramp: 8, causal: true, logSumExp: true } as const;
+      const { output, logSumExp } = wasm.spanAttend(attention, query, key, value, options);
+      const pass = { query, key, value, outputGradient: filled(output.dims, 661) };
+      const back = wasm.spanAttendBackward(attention, pass, options);
+      return [output, logSumExp, ...values(back)];
+    },
+  ],
+  [
     "three steps of location-sensitive attention",
     (attention, wasm) => {
       const [key, value] = [filled([2, 45, 16], 661), filled([2, 45, 10], 662)];

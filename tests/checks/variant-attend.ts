@@ -1,7 +1,7 @@
 // Drawn problems of sparseAttend and additiveAttention in layout BHLD, and their truth head by head.
 
 import type { Tensor } from "wasm-attention";
-import type { AdditiveOptions, SparseAttendOptions } from "wasm-attention/variants";
+import type { AdditiveOptions, SpanOptions, SparseAttendOptions } from "wasm-attention/variants";
 import { randomArray, randomTensor } from "../engines";
 import { type Round, variantHead } from "../reference-variants";
 
@@ -16,7 +16,7 @@ export interface AttendSizes {
 }
 
 export interface AttendForm {
-  kind: "sparse" | "additive";
+  kind: "sparse" | "additive" | "span";
   /** Of each head; none for softmax. */
   alpha?: number | readonly number[] | undefined;
   causal?: boolean;
@@ -26,6 +26,9 @@ export interface AttendForm {
   /** v and b of each head. */
   perHead?: boolean;
   amplitude?: number;
+  /** Of each head, and the ramp behind. */
+  spans?: readonly number[];
+  ramp?: number;
 }
 
 export function drawAttend(sizes: AttendSizes, form: AttendForm, seed: number) {
@@ -50,6 +53,7 @@ export function drawAttend(sizes: AttendSizes, form: AttendForm, seed: number) {
   };
   const sparse: SparseAttendOptions = shared;
   const added: AdditiveOptions = { ...shared, scoreWeight: vector(weight), scoreBias: bias };
+  const spanned = { ...shared, spans: form.spans ?? [], ramp: form.ramp } as SpanOptions;
   const tensors = { query, key, value };
   const exactly = (x: ArrayLike<number>) => Float64Array.from(x);
   /** What the truth is of: to be moved for differences. */
@@ -60,6 +64,7 @@ export function drawAttend(sizes: AttendSizes, form: AttendForm, seed: number) {
     weight: exactly(weight),
     bias: exactly(bias),
     alpha: exactly(alphas),
+    spans: exactly(form.spans ?? []),
   };
   const part = (name: keyof typeof tensors, b: number, h: number) => {
     const { dims } = tensors[name];
@@ -82,6 +87,7 @@ export function drawAttend(sizes: AttendSizes, form: AttendForm, seed: number) {
             weight: additive ? numbers.weight.subarray(from, from + depth) : undefined,
             bias: additive ? numbers.bias.subarray(from, from + depth) : undefined,
             alpha: numbers.alpha[h],
+            span: form.spans && { z: numbers.spans[h], ramp: form.ramp ?? 32 },
             visible: (i, j) =>
               j < (form.lengths?.[b] ?? keys) &&
               (!form.causal || j <= i) &&
@@ -95,7 +101,7 @@ export function drawAttend(sizes: AttendSizes, form: AttendForm, seed: number) {
       }
     return { output, weights };
   };
-  return { query, key, value, sparse, added, numbers, truth };
+  return { query, key, value, sparse, added, spanned, numbers, truth };
 }
 
 const vector = (data: Float32Array): Tensor => ({ data, dims: [data.length] });

@@ -10,6 +10,7 @@ import {
   locationSensitiveAttention,
   monotonicAttention,
   monotonicBackward,
+  spanAttend,
   sparseAttend,
   sparseAttendBackward,
   weightedSum,
@@ -177,6 +178,14 @@ const normaliserRefused: readonly Refusal[] = [
 ];
 
 const otherRefused: readonly Refusal[] = [
+  [
+    'spanAttend: "spans" expected a number from 0 to 16777216, or 2, one for each head, got -1',
+    (attention) => spanAttend(attention, q, k, k, { spans: -1 }),
+  ],
+  [
+    'spanAttend: "ramp" expected a number from 1 to 16777216, got 0',
+    (attention) => spanAttend(attention, q, k, k, { spans: 3, ramp: 0 }),
+  ],
   [
     'additiveAttention: "scoreWeight" expected 8 elements, got 7',
     added({ scoreWeight: new Float32Array(7) }),

@@ -21,6 +21,7 @@ const ENTRIES = {
   "browser/cache.js": 33,
   "browser/weights.js": 23.5,
   "browser/blocks.js": 37,
+  "browser/variants.js": 34.5,
   "browser/view.js": 13.9,
   "view.js": 16,
   "node/index.js": 31.5,
@@ -35,7 +36,7 @@ const ENTRIES = {
   "worker.js": 1,
 };
 
-const MODULES = { core: 9.3, training: 5.8, positions: 1.2, cache: 8.9, blocks: 6 };
+const MODULES = { core: 9.3, training: 5.8, positions: 1.2, cache: 8.9, blocks: 6, variants: 15.5 };
 
 /** What is loaded at once: chunks by import(), those of threads, are not. */
 async function bundled(entry, ...external) {

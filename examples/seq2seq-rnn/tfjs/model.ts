@@ -1,7 +1,9 @@
 // The same network written in TensorFlow.js's operations, which make its gradients; every product is
 // wasm-attention's. It learns here, and writes by the plain network, whose parameters it moves.
 
-import "@tensorflow/tfjs-backend-cpu";
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { createAttention } from "wasm-attention";
 import { linear, registerAttention } from "wasm-attention/tfjs";
@@ -13,7 +15,10 @@ import { type RecurrentTranslator, steps } from "../recurrent";
 /** Before any model learns: kernels are called synchronously. */
 export async function prepare(): Promise<void> {
   registerAttention(await createAttention({ reproducible: true, extensions: [training] }));
-  await tf.setBackend("cpu");
+  const { resolve } = createRequire(import.meta.url);
+  setWasmPaths(`${dirname(resolve("@tensorflow/tfjs-backend-wasm/package.json"))}/dist/`);
+  setThreadsCount(1);
+  await tf.setBackend("wasm");
 }
 
 type Pair = readonly [weight: tf.Tensor2D, bias: tf.Tensor1D];

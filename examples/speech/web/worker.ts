@@ -51,7 +51,7 @@ async function start() {
   /** False where another sound came meanwhile. */
   const hear = async (id: number, { at, samples }: Piece): Promise<boolean> => {
     const spectrum = spectrograph.of(samples);
-    const encoded = listener.encoder.encode(samples);
+    const encoded = listener.encode(samples);
     const tokens: Token[] = [];
     let before = performance.now();
     for (const token of encoded ? listener.write(encoded, limitOf(samples)) : []) {
