@@ -22,6 +22,7 @@ const ENTRIES = {
   cache: "src/cache/index.ts",
   weights: "src/weights/index.ts",
   blocks: "src/blocks/index.ts",
+  quantized: "src/quantized/index.ts",
   view: "src/view/index.ts",
 };
 
@@ -102,7 +103,7 @@ for (const { name, required, files, separate = [] } of platforms) {
   if (files) await buildFew(folder, options);
   else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
-    for (const module of ["core", "training", "positions", "cache", "blocks"]) {
+    for (const module of ["core", "training", "positions", "cache", "blocks", "quantized"]) {
       cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
     }
   }

@@ -17,6 +17,7 @@ const ENTRIES = {
   cache: "src/cache/index",
   weights: "src/weights/index",
   blocks: "src/blocks/index",
+  quantized: "src/quantized/index",
   view: "src/view/index",
 };
 

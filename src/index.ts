@@ -40,6 +40,7 @@ export {
 export { MultiHeadAttention } from "./layer/multihead";
 export type { LayerConfig, LayerInputs, LayerOptions, LayerResult } from "./layer/options";
 export type {
+  LayerProjections,
   LayerWeights,
   PlainWeights,
   Projection,

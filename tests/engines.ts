@@ -12,6 +12,7 @@ import {
 import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
+import { quantized } from "wasm-attention/quantized";
 import { training } from "wasm-attention/training";
 
 /** The bytes of one of the package's modules. */
@@ -27,11 +28,11 @@ export type Variant = (typeof variants)[number];
 if (!WebAssembly.validate(moduleBytes("relaxed")))
   setFlagsFromString("--experimental-wasm-relaxed-simd");
 
-export type Whole = Attention<"blocks" | "cache" | "positions" | "training">;
+export type Whole = Attention<"blocks" | "cache" | "positions" | "quantized" | "training">;
 
 /** An engine with all extensions. */
 export function createWhole(options: AttentionOptions = {}): Promise<Whole> {
-  return createAttention({ ...options, extensions: [positions, training, cache, blocks] });
+  return createAttention({ ...options, extensions: [positions, training, cache, blocks, quantized] });
 }
 
 /** A fresh engine on the named build, with all extensions. */

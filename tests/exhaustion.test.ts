@@ -8,6 +8,7 @@ import { appendedKeys } from "wasm-attention";
 import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
+import * as quantized from "wasm-attention/quantized";
 import * as training from "wasm-attention/training";
 import * as weights from "wasm-attention/weights";
 import { arenaClass } from "./arena";
@@ -16,7 +17,7 @@ import type { Operation } from "./battery/operations";
 import { engine, randomTensor, type Whole } from "./engines";
 
 const { MemoryError, MultiHeadAttention, prepareLinear } = main;
-const wasm = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
+const wasm = { ...main, ...blocks, ...cache, ...positions, ...quantized, ...training, ...weights };
 
 const eye = { weight: randomTensor([4, 4], 3), order: "in,out" } as const;
 const eyes = { query: eye, key: eye, value: eye, output: eye };

@@ -11,12 +11,13 @@ const script = `
   import * as blocks from "wasm-attention/blocks";
   import * as cache from "wasm-attention/cache";
   import * as positions from "wasm-attention/positions";
+  import * as quantized from "wasm-attention/quantized";
   import * as training from "wasm-attention/training";
   import * as weights from "wasm-attention/weights";
   import { runBattery } from "./tests/battery/battery.ts";
   import { engine } from "./tests/engines.ts";
   main.selfTest(await engine("relaxed"));
-  const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
+  const all = { ...main, ...blocks, ...cache, ...positions, ...quantized, ...training, ...weights };
   console.log(JSON.stringify(await runBattery(all)));`;
 
 test("the relaxed build without fused multiply-add", (t) => {

@@ -84,7 +84,7 @@ export function* fusedSteps(
     throw new ArgumentError(operation, "x.dims", expected, describe(x.dims));
   }
   const gating = gate === undefined ? gate : checkPrepared(operation, gate, "gate");
-  const gateWeight = gating?.parts(engine, operation);
+  const gateWeight = gating?.parts(engine, operation, "gate");
   if (gateWeight && (gateWeight.inputSize !== depth || gateWeight.outputSize !== columns)) {
     const { inputSize, outputSize } = gateWeight;
     const expected = `a weight from ${depth} to ${columns}, as prepared`;

@@ -10,7 +10,15 @@ import { elementsOf } from "../tensor/dims";
 import { disposeSymbol } from "../tensor/disposal";
 import { inspected, inspectSymbol } from "../tensor/printing";
 import { checkDimsOf, checkOut, checkTensor, checkVector, type Tensor } from "../tensor/tensor";
-import { allocatePacked, multiply, type Order, type Packing, packing } from "./product";
+import {
+  allocatePacked,
+  type Form,
+  multiply,
+  type Order,
+  type Packed,
+  type Packing,
+  packing,
+} from "./product";
 
 /** Options of `prepareLinear`. */
 export interface PrepareOptions {
@@ -40,7 +48,19 @@ export interface PreparedParts {
   packed(): number;
 }
 
-/** A weight matrix packed for `linear`. Made by `prepareLinear`. */
+/** What a prepared weight is made of. */
+export interface MadeWeight {
+  readonly order: Order;
+  readonly inputSize: number;
+  readonly outputSize: number;
+  readonly biased: boolean;
+  /** Its block, the weight's from now on. */
+  readonly packed: number;
+  /** Unless it is float32. */
+  readonly form?: Form;
+}
+
+/** A weight matrix packed for `linear`. Made by `prepareLinear`, or of few bits by `prepareQuantized`. */
 export class PreparedLinear {
   /** @internal */
   static readonly name = "PreparedLinear";
@@ -49,44 +69,18 @@ export class PreparedLinear {
   #inputSize: number;
   #outputSize: number;
   #biased: boolean;
-  #packed = 0;
+  #packed: number;
+  #form: Form | undefined;
 
-  /** @internal Options as they were read; `of` and a dot come before the names of the arguments. */
-  constructor(
-    engine: Engine,
-    operation: string,
-    weight: Tensor,
-    { order, bias }: PrepareOptions,
-    of = "",
-  ) {
-    if (order !== "out,in" && order !== "in,out") {
-      throw new ArgumentError(operation, `${of}order`, '"out,in" or "in,out"', describe(order));
-    }
-    const checked = checkTensor(operation, `${of}weight`, weight);
-    const [rows = 0, columns = 0] = checked.dims;
-    if (checked.dims.length !== 2 || rows < 1 || columns < 1) {
-      throw new ArgumentError(
-        operation,
-        `${of}weight.dims`,
-        `[${order}], each at least 1`,
-        describe(checked.dims),
-      );
-    }
-    const [outputs, inputs] = order === "out,in" ? [rows, columns] : [columns, rows];
-    this.#outputSize = outputs;
-    this.#inputSize = inputs;
-    const vector = bias === undefined ? bias : checkVector(operation, `${of}bias`, bias, outputs);
-
+  /** @internal */
+  constructor(engine: Engine, made: MadeWeight) {
     this.#engine = engine;
-    this.#order = order;
-    this.#biased = vector !== undefined;
-    const packed = allocatePacked(engine, operation, inputs, outputs);
-    try {
-      this.#packing(operation, packed, checked, vector).pack();
-      this.#packed = packed;
-    } finally {
-      if (!this.#packed) engine.arena.release(packed);
-    }
+    this.#order = made.order;
+    this.#inputSize = made.inputSize;
+    this.#outputSize = made.outputSize;
+    this.#biased = made.biased;
+    this.#packed = made.packed;
+    this.#form = made.form;
   }
 
   /** @internal The value itself if it is one. */
@@ -102,6 +96,11 @@ export class PreparedLinear {
   /** Size of the last axis of the result. */
   get outputSize(): number {
     return this.#outputSize;
+  }
+
+  /** @internal What the rows of the matrix are, as it was given. */
+  get order(): Order {
+    return this.#order;
   }
 
   /** Dims of the matrix, as it was given. */
@@ -134,6 +133,7 @@ export class PreparedLinear {
     order: unknown = this.#order,
   ): Packing {
     this.#inUse(this.#engine, operation);
+    this.#checkFloats(operation, "prepared");
     checkIdle(this.#engine, operation);
     if (this.#engine.arena.isPinned(this.#packed)) {
       const expected = "a weight that no asynchronous call is using";
@@ -154,7 +154,9 @@ export class PreparedLinear {
     const vector = this.#biased
       ? checkVector(operation, `${of}bias`, bias, this.#outputSize)
       : undefined;
-    return this.#packing(operation, this.#packed, checked, vector);
+    const [depth, columns] = [this.#inputSize, this.#outputSize];
+    const given = { weight: checked, order: this.#order, depth, columns, bias: vector };
+    return packing(this.#engine, operation, this.#packed, given);
   }
 
   /** @internal */
@@ -179,11 +181,22 @@ export class PreparedLinear {
     // What a getter disposed while the arguments were read.
     this.#inUse(engine, operation);
     const target = { dims, out, argument: "out" };
-    return yield* multiply(engine, operation, product, this.#packed, target);
+    return yield* multiply(engine, operation, product, this.#block(), target);
+  }
+
+  /** @internal Its block and form, checked to be in use. */
+  block(engine: Engine, operation: string, argument = "prepared"): Packed {
+    this.#inUse(engine, operation, argument);
+    return this.#block();
+  }
+
+  #block(): Packed {
+    return { address: this.#packed, form: this.#form };
   }
 
   /** @internal What only it knows of itself; its block throws unless it is in use. */
-  parts(engine: Engine, operation: string): PreparedParts {
+  parts(engine: Engine, operation: string, argument = "prepared"): PreparedParts {
+    this.#checkFloats(operation, argument);
     return {
       inputSize: this.#inputSize,
       outputSize: this.#outputSize,
@@ -196,16 +209,17 @@ export class PreparedLinear {
     };
   }
 
-  #packing(operation: string, packed: number, weight: Tensor, bias?: Tensor): Packing {
-    const [depth, columns, order] = [this.#inputSize, this.#outputSize, this.#order];
-    return packing(this.#engine, operation, packed, { weight, order, depth, columns, bias });
+  #checkFloats(operation: string, argument: string): void {
+    if (!this.#form) return;
+    const expected = "a weight of float32, from prepareLinear";
+    throw new ArgumentError(operation, argument, expected, `one of ${this.#form.numbers}`);
   }
 
-  #inUse(engine: Engine, operation: string): void {
+  #inUse(engine: Engine, operation: string, argument = "prepared"): void {
     if (!this.#packed || !this.#engine.arena.reserved)
-      throw new DisposedError(operation, "prepared", "a weight in use", "a disposed one");
+      throw new DisposedError(operation, argument, "a weight in use", "a disposed one");
     if (engine !== this.#engine) {
-      throw new ArgumentError(operation, "prepared", "a weight of this engine", "one of another");
+      throw new ArgumentError(operation, argument, "a weight of this engine", "one of another");
     }
   }
 
@@ -227,6 +241,7 @@ export class PreparedLinear {
       outputSize: this.#outputSize,
       order: this.#order,
       bias: this.#biased,
+      ...(this.#form && { numbers: this.#form.numbers }),
     };
   }
 
@@ -234,6 +249,52 @@ export class PreparedLinear {
   [inspectSymbol](_depth: number, options: object, inspect?: never): unknown {
     return inspected("PreparedLinear", this.toJSON(), options, inspect);
   }
+}
+
+/** `of` and a dot come before the argument's name. */
+export function checkOrder(operation: string, order: unknown, of = ""): Order {
+  if (order === "out,in" || order === "in,out") return order;
+  throw new ArgumentError(operation, `${of}order`, '"out,in" or "in,out"', describe(order));
+}
+
+/** The sizes of a matrix of these dims. */
+export function checkMatrix(
+  operation: string,
+  dims: readonly number[],
+  order: Order,
+  of = "",
+): { readonly inputSize: number; readonly outputSize: number } {
+  const [rows = 0, columns = 0] = dims;
+  if (dims.length !== 2 || rows < 1 || columns < 1) {
+    const expected = `[${order}], each at least 1`;
+    throw new ArgumentError(operation, `${of}weight.dims`, expected, describe(dims));
+  }
+  const [outputSize, inputSize] = order === "out,in" ? [rows, columns] : [columns, rows];
+  return { inputSize, outputSize };
+}
+
+/** `options` as they were read; `of` and a dot come before the names of the arguments. */
+export function prepareMatrix(
+  engine: Engine,
+  operation: string,
+  weight: Tensor,
+  { order: given, bias }: PrepareOptions,
+  of = "",
+): PreparedLinear {
+  const order = checkOrder(operation, given, of);
+  const checked = checkTensor(operation, `${of}weight`, weight);
+  const { inputSize, outputSize } = checkMatrix(operation, checked.dims, order, of);
+  const vector = bias === undefined ? bias : checkVector(operation, `${of}bias`, bias, outputSize);
+  const packed = allocatePacked(engine, operation, inputSize, outputSize);
+  const sizes = { order, depth: inputSize, columns: outputSize };
+  try {
+    packing(engine, operation, packed, { weight: checked, bias: vector, ...sizes }).pack();
+  } catch (error) {
+    engine.arena.release(packed);
+    throw error;
+  }
+  const biased = vector !== undefined;
+  return new PreparedLinear(engine, { order, inputSize, outputSize, biased, packed });
 }
 
 /**
@@ -249,7 +310,7 @@ export function prepareLinear(
 ): PreparedLinear {
   const name = "prepareLinear";
   const engine = checkAttention(name, attention).running(name);
-  return new PreparedLinear(engine, name, weight, readPrepare(name, options));
+  return prepareMatrix(engine, name, weight, readPrepare(name, options));
 }
 
 /**

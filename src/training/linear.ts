@@ -196,7 +196,7 @@ function* withPacked(
   const packed = allocatePacked(engine, staging.operation, product.depth, product.columns);
   try {
     fill(packed);
-    return yield* multiplyIn(engine, staging, product, packed, target);
+    return yield* multiplyIn(engine, staging, product, { address: packed }, target);
   } finally {
     engine.arena.release(packed);
   }

@@ -4,6 +4,7 @@ import type * as main from "wasm-attention";
 import type * as blocks from "wasm-attention/blocks";
 import type * as cache from "wasm-attention/cache";
 import type * as positions from "wasm-attention/positions";
+import type * as quantized from "wasm-attention/quantized";
 import type * as training from "wasm-attention/training";
 import type * as weights from "wasm-attention/weights";
 
@@ -11,6 +12,7 @@ export type Package = typeof main &
   typeof blocks &
   typeof cache &
   typeof positions &
+  typeof quantized &
   typeof training &
   typeof weights;
-export type Whole = main.Attention<"blocks" | "cache" | "positions" | "training">;
+export type Whole = main.Attention<"blocks" | "cache" | "positions" | "quantized" | "training">;

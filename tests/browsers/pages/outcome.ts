@@ -4,12 +4,13 @@ import * as main from "wasm-attention";
 import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
+import * as quantized from "wasm-attention/quantized";
 import * as training from "wasm-attention/training";
 import * as weights from "wasm-attention/weights";
 import { type Report, runBattery } from "../../battery/battery";
 import { filled } from "../../battery/numbers";
 
-const wasmAttention = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
+const wasmAttention = { ...main, ...blocks, ...cache, ...positions, ...quantized, ...training, ...weights };
 
 export interface Outcome {
   isolated: boolean;
