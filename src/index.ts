@@ -51,10 +51,10 @@ export {
   type LinearOptions,
   linear,
   linearAsync,
-  type PreparedLinear,
   type PrepareOptions,
   prepareLinear,
 } from "./linear/linear";
+export type { PreparedLinear } from "./linear/prepared";
 export type { MemoryFigures } from "./memory/arena";
 export { selfTest } from "./selftest";
 export type { AllocatedTensor } from "./tensor/allocated";

@@ -25,35 +25,46 @@ export class Input {
   panel: usize = 0;
 }
 
+/** Bytes of the struct, with a multiple of 16 before what follows it. */
+const HEAD: usize = 32;
+
+/** Rows, up to a whole number of fours. */
+// @ts-ignore: decorator
+@inline
+function wholeRows(rows: i32): usize {
+  return (<usize>rows + 3) & ~3;
+}
+
 /** Behind the struct: float32 scales, one a row. */
 // @ts-ignore: decorator
 @inline
 export function scalesOf(input: Input): usize {
-  return changetype<usize>(input) + 64;
+  return changetype<usize>(input) + HEAD;
 }
 
 /** Σ x̂ over each segment, [rows/4][SEGMENTS][4]. */
 // @ts-ignore: decorator
 @inline
 export function sumsOf(input: Input, row: i32): usize {
-  return scalesOf(input) + ((<usize>LINEAR_ROWS) << 2) + (<usize>(row >> 2) * (SEGMENTS << 4));
+  return scalesOf(input) + (wholeRows(input.rows) << 2) + <usize>(row >> 2) * (SEGMENTS << 4);
 }
 
 /** x̂ of the four rows from `row` on. */
 // @ts-ignore: decorator
 @inline
 export function numbersOf(input: Input, row: i32): usize {
-  return sumsOf(input, LINEAR_ROWS) + <usize>(row >> 2) * input.panel;
+  const rows = wholeRows(input.rows);
+  const sums = scalesOf(input) + (rows << 2);
+  return sums + rows * (SEGMENTS << 2) + <usize>(row >> 2) * input.panel;
 }
 
 /** Bytes of it all for so many rows and inputs. */
 export function inputBytes(rows: i32, depth: i32): usize {
-  const numbers = (<usize>((rows + 3) & ~3) * <usize>((min(depth, LINEAR_DEPTH) + 3) & ~3)) << 1;
-  const sums = (<usize>LINEAR_ROWS / 4) * (SEGMENTS << 4);
-  return 64 + ((<usize>LINEAR_ROWS) << 2) + sums + numbers;
+  const inputs = (<usize>min(depth, LINEAR_DEPTH) + 3) & ~3;
+  return HEAD + wholeRows(rows) * (4 + (SEGMENTS << 2) + (inputs << 1));
 }
 
-/** Rounds inputs [from, from + count) of `rows` rows of x, the first of which is at `source`. */
+/** Rounds `count` inputs of `rows` rows of x, the first of which is at `source`. */
 export function roundRows(
   frame: QuantizedFrame,
   source: usize,

@@ -9,101 +9,87 @@
 import { OffsetKind, WeightNumbers } from "../kinds";
 import { QuantizedFrame } from "./frame";
 import { Input, numbersOf, scalesOf, sumsOf } from "./input";
-import { headBytes } from "./panel";
+import { headBytes, numberBytes } from "./panel";
 
-/** The four rows from `row` on, by the eight columns whose segments begin at `b`. */
+/** A panel's part of the depth as numbers of 16 bits, [inputs/2][8][2], each segment a whole number of fours. */
+export function widen(frame: QuantizedFrame, b: usize, count: i32, target: usize): void {
+  const head = headBytes(frame);
+  const segment = frame.segment;
+  const mask = i16x8.splat(15);
+  const center = i16x8.splat(<i16>frame.center);
+  for (let left = count; left > 0; left -= segment) {
+    b += head;
+    const end = target + ((<usize>((min(segment, left) + 3) & ~3)) << 4);
+    if (frame.numbers == WeightNumbers.int8) {
+      for (; target < end; target += 32, b += 16) {
+        v128.store(target, v128.load_ext<i8>(b));
+        v128.store(target, v128.load_ext<i8>(b, 8), 16);
+      }
+    } else {
+      for (; target < end; target += 64, b += 16) {
+        const x = v128.load(b);
+        v128.store(target, i16x8.sub(v128.and(x, mask), center));
+        v128.store(target, i16x8.sub(v128.and(i16x8.shr_u(x, 4), mask), center), 16);
+        v128.store(target, i16x8.sub(v128.and(i16x8.shr_u(x, 8), mask), center), 32);
+        v128.store(target, i16x8.sub(i16x8.shr_u(x, 12), center), 48);
+      }
+    }
+  }
+}
+
+/** Where a panel's part lies: its first segment, and what `widen` made of it. */
+@unmanaged
+export class Panel {
+  segments: usize = 0;
+  wide: usize = 0;
+}
+
+/** The four rows from `row` on, by the eight columns of a panel. */
 export function multiply4x8(
   frame: QuantizedFrame,
   input: Input,
   row: i32,
-  b: usize,
+  panel: Panel,
   c: usize,
   cRow: usize,
 ): void {
-  const four = frame.numbers == WeightNumbers.int4;
   const segment = frame.segment;
-  const head = headBytes(frame);
+  const offsets = frame.offsets;
+  const step = headBytes(frame) + numberBytes(frame, segment);
   const scales = scalesOf(input) + ((<usize>row) << 2);
   let sums = sumsOf(input, row);
   let a = numbersOf(input, row);
+  let b = panel.wide;
+  let at = panel.segments;
   const c1 = c + cRow;
   const c2 = c1 + cRow;
   const c3 = c2 + cRow;
   for (let left = input.count; left > 0; left -= segment) {
-    const at = b;
-    b += head;
-    let s00: v128, s01: v128, s10: v128, s11: v128;
-    let s20: v128, s21: v128, s30: v128, s31: v128;
-    if (four) {
-      s00 = start(frame, sums);
-      s10 = start(frame, sums + 4);
-      s20 = start(frame, sums + 8);
-      s30 = start(frame, sums + 12);
-      s01 = s00;
-      s11 = s10;
-      s21 = s20;
-      s31 = s30;
-      const mask = i16x8.splat(15);
-      const end = a + ((<usize>((min(segment, left) + 3) & ~3)) << 3);
-      for (; a < end; a += 32, b += 16) {
-        const x = v128.load(b);
-        const n0 = v128.and(x, mask);
-        const n1 = v128.and(i16x8.shr_u(x, 4), mask);
-        const n2 = v128.and(i16x8.shr_u(x, 8), mask);
-        const n3 = i16x8.shr_u(x, 12);
-        let v = v128.load32_splat(a);
-        s00 = add(s00, n0, v);
-        s01 = add(s01, n1, v);
-        v = v128.load32_splat(a, 4);
-        s10 = add(s10, n0, v);
-        s11 = add(s11, n1, v);
-        v = v128.load32_splat(a, 8);
-        s20 = add(s20, n0, v);
-        s21 = add(s21, n1, v);
-        v = v128.load32_splat(a, 12);
-        s30 = add(s30, n0, v);
-        s31 = add(s31, n1, v);
-        v = v128.load32_splat(a, 16);
-        s00 = add(s00, n2, v);
-        s01 = add(s01, n3, v);
-        v = v128.load32_splat(a, 20);
-        s10 = add(s10, n2, v);
-        s11 = add(s11, n3, v);
-        v = v128.load32_splat(a, 24);
-        s20 = add(s20, n2, v);
-        s21 = add(s21, n3, v);
-        v = v128.load32_splat(a, 28);
-        s30 = add(s30, n2, v);
-        s31 = add(s31, n3, v);
-      }
-    } else {
-      s00 = i32x4.splat(0);
-      s01 = s00;
-      s10 = s00;
-      s11 = s00;
-      s20 = s00;
-      s21 = s00;
-      s30 = s00;
-      s31 = s00;
-      const end = a + ((<usize>((min(segment, left) + 3) & ~3)) << 3);
-      for (; a < end; a += 16, b += 16) {
-        const b0 = v128.load_ext<i8>(b);
-        const b1 = v128.load_ext<i8>(b, 8);
-        let v = v128.load32_splat(a);
-        s00 = add(s00, b0, v);
-        s01 = add(s01, b1, v);
-        v = v128.load32_splat(a, 4);
-        s10 = add(s10, b0, v);
-        s11 = add(s11, b1, v);
-        v = v128.load32_splat(a, 8);
-        s20 = add(s20, b0, v);
-        s21 = add(s21, b1, v);
-        v = v128.load32_splat(a, 12);
-        s30 = add(s30, b0, v);
-        s31 = add(s31, b1, v);
-      }
+    let s00 = i32x4.splat(0);
+    let s01 = s00;
+    let s10 = s00;
+    let s11 = s00;
+    let s20 = s00;
+    let s21 = s00;
+    let s30 = s00;
+    let s31 = s00;
+    const end = a + ((<usize>((min(segment, left) + 3) & ~3)) << 3);
+    for (; a < end; a += 16, b += 32) {
+      const b0 = v128.load(b);
+      const b1 = v128.load(b, 16);
+      let v = v128.load32_splat(a);
+      s00 = add(s00, b0, v);
+      s01 = add(s01, b1, v);
+      v = v128.load32_splat(a, 4);
+      s10 = add(s10, b0, v);
+      s11 = add(s11, b1, v);
+      v = v128.load32_splat(a, 8);
+      s20 = add(s20, b0, v);
+      s21 = add(s21, b1, v);
+      v = v128.load32_splat(a, 12);
+      s30 = add(s30, b0, v);
+      s31 = add(s31, b1, v);
     }
-    const offsets = frame.offsets;
     addFour(offsets, at, sums, scales, c, s00);
     addFour(offsets, at + 16, sums, scales, c + 16, s01);
     addFour(offsets, at, sums + 4, scales + 4, c1, s10);
@@ -113,6 +99,7 @@ export function multiply4x8(
     addFour(offsets, at, sums + 12, scales + 12, c3, s30);
     addFour(offsets, at + 16, sums + 12, scales + 12, c3 + 16, s31);
     sums += 16;
+    at += step;
   }
 }
 

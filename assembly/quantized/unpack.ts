@@ -76,7 +76,7 @@ function scaled(frame: QuantizedFrame, head: usize, integers: v128): v128 {
 /** Four numbers of 16 bits, in 32 each. */
 // @ts-ignore: decorator
 @inline
-function floatsOf(numbers: i32, halves: v128): v128 {
+export function floatsOf(numbers: i32, halves: v128): v128 {
   if (numbers == WeightNumbers.bfloat16) return i32x4.shl(halves, 16);
   const sign = i32x4.shl(v128.and(halves, i32x4.splat(0x8000)), 16);
   const digits = v128.and(halves, i32x4.splat(0x7fff));

@@ -8,7 +8,7 @@ import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import { clearedFrame, type Engine } from "../instance/instance";
 import { moduleOf } from "../instance/modules";
-import { checkPrepared, type PreparedLinear } from "../linear/linear";
+import { checkPrepared, type PreparedLinear } from "../linear/prepared";
 import { Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
 import { elementsOf } from "../tensor/dims";

@@ -8,7 +8,8 @@
 import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable, Exactly } from "../attend/options";
 import { ArgumentError, DisposedError, describe } from "../errors";
-import { PreparedLinear, prepareMatrix } from "../linear/linear";
+import { prepareMatrix } from "../linear/linear";
+import { PreparedLinear } from "../linear/prepared";
 import type { Packing } from "../linear/product";
 import { bindMethods } from "../tensor/binding";
 import { disposeSymbol } from "../tensor/disposal";
@@ -64,7 +65,12 @@ export class MultiHeadAttention {
    */
   constructor(attention: Attention, config: LayerConfig, weights: LayerProjections);
   /** @internal `operation` is what the caller called. */
-  constructor(attention: Attention, config: LayerConfig, weights: LayerProjections, operation?: string);
+  constructor(
+    attention: Attention,
+    config: LayerConfig,
+    weights: LayerProjections,
+    operation?: string,
+  );
   constructor(
     attention: Attention,
     config: LayerConfig,

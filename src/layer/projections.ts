@@ -4,7 +4,7 @@
 import { copyOf, isFloats } from "../arrays";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
-import type { PreparedLinear } from "../linear/linear";
+import type { PreparedLinear } from "../linear/prepared";
 import { AllocatedTensor } from "../tensor/allocated";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 

@@ -99,13 +99,14 @@ const readIntegers = reader<IntegerWeight>({
 const readHalf = reader<HalfWeight>({ format: 1, dims: 1, data: 1 });
 
 /** Bytes of a block, its kernel's number, whether its numbers are of 4 bits and whether it has an offset. */
-const BLOCKS: Record<string, readonly [bytes: number, WeightFormat, four: boolean, min: boolean]> = {
-  Q8_0: [34, WeightFormat.q8_0, false, false],
-  Q4_0: [18, WeightFormat.q4_0, true, false],
-  Q4_1: [20, WeightFormat.q4_1, true, true],
-  Q5_0: [22, WeightFormat.q5_0, false, false],
-  Q5_1: [24, WeightFormat.q5_1, false, true],
-};
+const BLOCKS: Record<string, readonly [bytes: number, WeightFormat, four: boolean, min: boolean]> =
+  {
+    Q8_0: [34, WeightFormat.q8_0, false, false],
+    Q4_0: [18, WeightFormat.q4_0, true, false],
+    Q4_1: [20, WeightFormat.q4_1, true, true],
+    Q5_0: [22, WeightFormat.q5_0, false, false],
+    Q5_1: [24, WeightFormat.q5_1, false, true],
+  };
 const FORMATS = ["MatMulNBits", ...Object.keys(BLOCKS), "int8", "uint8", "F16", "BF16"];
 
 /** Where the order of a weight is not said by its format. */
@@ -141,7 +142,13 @@ function checkBits(operation: string, given: object, order: Order | undefined): 
     data.push(
       inFloats
         ? floats(operation, place.argument, zeroPoints, [outputs * blocks], place.slot)
-        : bytes(operation, place, zeroPoints, ["Uint8Array"], outputs * Math.ceil((blocks * bits) / 8)),
+        : bytes(
+            operation,
+            place,
+            zeroPoints,
+            ["Uint8Array"],
+            outputs * Math.ceil((blocks * bits) / 8),
+          ),
     );
   }
   return {

@@ -9,7 +9,7 @@ import { checkAccumulate, checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import { clearedFrame, type Engine } from "../instance/instance";
 import type { Module } from "../instance/modules";
-import { checkPrepared, type PreparedLinear, type PreparedParts } from "../linear/linear";
+import { checkPrepared, type PreparedLinear, type PreparedParts } from "../linear/prepared";
 import { allocatePacked, multiplyIn, type Product, packing, type Target } from "../linear/product";
 import { type Output, Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
