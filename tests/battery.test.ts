@@ -26,6 +26,8 @@ test("the battery's digests", async () => {
     assert.equal(reproducible.cacheDigest, expected.caches.portable);
     assert.equal(reproducible.storedDigest, expected.stored);
     assert.equal(reproducible.blocksDigest, expected.blocks.portable);
+    assert.equal(reproducible.quantizedDigest, expected.quantized);
+    assert.equal(reproducible.halvesDigest, expected.halves.portable);
     const usual = await runBattery(all, { threads });
     assert.equal(usual.variant, "relaxed");
     const { fused, portable } = expected;
@@ -37,5 +39,7 @@ test("the battery's digests", async () => {
     assert.equal(usual.storedDigest, expected.stored);
     assert.equal(usual.cacheDigest, expected.caches[usual.fused ? "fused" : "portable"]);
     assert.equal(usual.blocksDigest, expected.blocks[usual.fused ? "fused" : "portable"]);
+    assert.equal(usual.quantizedDigest, expected.quantized);
+    assert.equal(usual.halvesDigest, expected.halves[usual.fused ? "fused" : "portable"]);
   }
 });

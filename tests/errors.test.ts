@@ -24,6 +24,7 @@ import { linearRefused } from "./refused/linear";
 import { eyes, multiheadRefused } from "./refused/multihead";
 import { packedRefused } from "./refused/packed";
 import { positionsRefused } from "./refused/positions";
+import { quantizedRefused } from "./refused/quantized";
 import { q, zeros } from "./refused/refusal";
 import { rotaryRefused } from "./refused/rotary";
 import { tensorRefused } from "./refused/tensor";
@@ -39,6 +40,7 @@ const refused = [
   ...blocksRefused,
   ...transformerRefused,
   ...linearRefused,
+  ...quantizedRefused,
   ...multiheadRefused,
   ...backwardRefused,
 ];

@@ -2,10 +2,12 @@
 // layer made of them.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { linear, MultiHeadAttention, prepareLinear, tensor } from "wasm-attention";
-import { dequantize, prepareQuantized } from "wasm-attention/quantized";
+import { dequantize, prepareQuantized, type StoredWeight } from "wasm-attention/quantized";
 import { engine, randomArray, randomTensor } from "./engines";
+import { dataFile, needsData } from "./models/data";
 
 test("NaN, infinities, the smallest and the largest numbers as in float32", async () => {
   using attention = await engine("portable");
@@ -79,6 +81,32 @@ test("the numbers are the nearest, and as ggml rounds them", async () => {
       const q = Math.min(15, Math.floor(Math.fround(Math.fround(w * inverse) + 8.5))) - 8;
       assert.equal(got4?.[from + i], Math.fround(q * scale4));
     }
+  }
+});
+
+interface Blocks {
+  readonly name: string;
+  readonly type: string;
+  readonly rows: number;
+  readonly row: number;
+  readonly bytes: string;
+  readonly values: readonly (number | string)[];
+}
+
+test("blocks of ggml stand for what ggml reads", needsData, async () => {
+  using attention = await engine("portable");
+  const text = readFileSync(dataFile("weights/blocks.json"), "utf8");
+  const types = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "F16", "BF16"];
+  const { cases } = JSON.parse(text) as { cases: Blocks[] };
+  const known = cases.filter(({ type }) => types.includes(type));
+  assert.ok(known.length >= 6, `${known.length} cases`);
+  for (const { name, type, rows, row, bytes, values } of known) {
+    const data = Uint8Array.from(Buffer.from(bytes, "hex"));
+    const weight = { format: type, dims: [rows, row], data } as StoredWeight;
+    using prepared = prepareQuantized(attention, weight, { order: "out,in" });
+    const got = Array.from(dequantize(attention, prepared).data, (x) => x + 0);
+    const want = values.map((value) => Math.fround(Number(value)));
+    assert.deepEqual(got, want, name);
   }
 });
 

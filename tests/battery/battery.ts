@@ -10,6 +10,7 @@ import { digestOf, digestOfTexts } from "./digest";
 import { elements, filled } from "./numbers";
 import { type Operation, operations } from "./operations";
 import type { Package } from "./package";
+import { halfWeights, quantizedWeights } from "./quantized";
 import { training as trainingCases } from "./training";
 
 export interface Report {
@@ -19,7 +20,7 @@ export interface Report {
   threadsFallback: string | undefined;
   /** How many cases ran. */
   cases: number;
-  /** SHA-256 over the digests of all cases but those of training, of caches and of blocks. */
+  /** SHA-256 over the digests of all cases but those named below. */
   digest: string;
   /** And over those. */
   trainingDigest: string;
@@ -29,6 +30,10 @@ export interface Report {
   storedDigest: string;
   /** And over those of blocks. */
   blocksDigest: string;
+  /** And over those of weights of few bits. */
+  quantizedDigest: string;
+  /** And over those of weights of 16 bits, multiplied in float32. */
+  halvesDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -47,6 +52,8 @@ export const allCases: readonly Operation[] = [
   ...caches,
   ...storedCaches,
   ...blockCases,
+  ...quantizedWeights,
+  ...halfWeights,
 ];
 
 /**
@@ -81,6 +88,8 @@ export async function runBattery(
   const cacheDigest = await digestOfAll(caches);
   const storedDigest = await digestOfAll(storedCaches);
   const blocksDigest = await digestOfAll(blockCases);
+  const quantizedDigest = await digestOfAll(quantizedWeights);
+  const halvesDigest = await digestOfAll(halfWeights);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -94,6 +103,8 @@ export async function runBattery(
     cacheDigest,
     storedDigest,
     blocksDigest,
+    quantizedDigest,
+    halvesDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

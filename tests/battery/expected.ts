@@ -27,3 +27,12 @@ export const blocks = {
   portable: "ff65fa2fb2905010e92943805419c5d54a6366b8f362f326c57f4578bf12bc71",
   fused: "0500ec95994a75b9e389e6c48851efcb5829b91c5955d0c91ac522a36a243560",
 };
+
+/** The cases of weights of few bits: of every build. */
+export const quantized = "412485f26769d337f15c506e1f7858a6eefacf828bb31caac8232462fbc1a531";
+
+/** The cases of weights of 16 bits, likewise. */
+export const halves = {
+  portable: "6de769397a2eb5f3abed419fc326316fa14f2ea63e476b1ff3612e6874a115cf",
+  fused: "e81c7ed7bfca0f5018b78a4ad9d211a625f0d3bbaac6e605ba5b2ab8521c7757",
+};

@@ -50,12 +50,15 @@ function check(name: string, report: Report): void {
   assert.ok(cases > 150, `${name}: ${cases} cases`);
   const build = `${variant}${fused ? ", fused" : ""}, threads: ${threads}`;
   // A multiply-add that rounds twice is the portable build's.
-  const { training, caches, stored, blocks } = expected;
+  const { training, caches, stored, blocks, quantized, halves } = expected;
   const { digest, trainingDigest, cacheDigest, storedDigest, blocksDigest } = report;
-  const digests = [digest, trainingDigest, cacheDigest, storedDigest, blocksDigest];
+  const { quantizedDigest, halvesDigest } = report;
+  const older = [digest, trainingDigest, cacheDigest, storedDigest, blocksDigest];
+  const digests = [...older, quantizedDigest, halvesDigest];
   const wanted = fused
     ? [expected.fused, training.fused, caches.fused, stored, blocks.fused]
     : [expected.portable, training.portable, caches.portable, stored, blocks.portable];
+  wanted.push(quantized, halves[fused ? "fused" : "portable"]);
   assert.deepEqual(digests, wanted, `${name}, ${build}: ${JSON.stringify(each)}`);
 }
 

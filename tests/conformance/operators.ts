@@ -11,6 +11,7 @@ import * as ort from "./ort-attention";
 import { groupQueryAttention } from "./ort-grouped";
 import { packedAttention, packedMultiHeadAttention } from "./ort-packed";
 import { pagedAttention, tensorScatter } from "./ort-paged";
+import { matMulNBits } from "./quantized";
 import { frequencies, kerasRotaryEmbedding, rotaryEmbedding } from "./rotary";
 
 /** The outputs in the operator's order; those it does not give are missing. */
@@ -27,6 +28,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   "com.microsoft PackedMultiHeadAttention": packedMultiHeadAttention,
   "com.microsoft PagedAttention": pagedAttention,
   "ai.onnx TensorScatter": tensorScatter,
+  "com.microsoft MatMulNBits": matMulNBits,
   "com.microsoft RotaryEmbedding": rotaryEmbedding,
   "com.microsoft MRotaryEmbedding": rotaryEmbedding,
   "keras Attention": keras.attention,
