@@ -72,6 +72,10 @@ export enum BlocksKernel {
   fusedLinear,
 }
 
+export enum IntegersKernel {
+  int16,
+}
+
 export enum QuantizedKernel {
   linear,
   pack,

@@ -23,6 +23,7 @@ const ENTRIES = {
   weights: "src/weights/index.ts",
   blocks: "src/blocks/index.ts",
   quantized: "src/quantized/index.ts",
+  integers: "src/integers/index.ts",
   view: "src/view/index.ts",
 };
 
@@ -103,7 +104,7 @@ for (const { name, required, files, separate = [] } of platforms) {
   if (files) await buildFew(folder, options);
   else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
-    for (const module of ["core", "training", "positions", "cache", "blocks", "quantized"]) {
+    for (const module of ["core", "training", "positions", "cache", "blocks", "quantized", "integers"]) {
       cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
     }
   }

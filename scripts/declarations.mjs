@@ -18,6 +18,7 @@ const ENTRIES = {
   weights: "src/weights/index",
   blocks: "src/blocks/index",
   quantized: "src/quantized/index",
+  integers: "src/integers/index",
   view: "src/view/index",
 };
 

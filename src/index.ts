@@ -45,6 +45,7 @@ export type {
   PlainWeights,
   Projection,
 } from "./layer/projections";
+export type { Precision } from "./attend/precision";
 export type { LayerRecord } from "./layer/record";
 export type { LayerUpdate } from "./layer/sizes";
 export {

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import * as main from "wasm-attention";
 import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
+import * as integers from "wasm-attention/integers";
 import * as positions from "wasm-attention/positions";
 import * as quantized from "wasm-attention/quantized";
 import * as training from "wasm-attention/training";
@@ -14,7 +15,7 @@ import { runBattery } from "./battery/battery";
 import * as expected from "./battery/expected";
 import { engine } from "./engines";
 
-const all = { ...main, ...blocks, ...cache, ...positions, ...quantized, ...training, ...weights };
+const all = { ...main, ...blocks, ...cache, ...integers, ...positions, ...quantized, ...training, ...weights };
 
 test("the battery's digests", async () => {
   (await engine("relaxed")).dispose(); // enables relaxed SIMD where it needs a flag

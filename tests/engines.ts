@@ -11,6 +11,7 @@ import {
 } from "wasm-attention";
 import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
+import { integers } from "wasm-attention/integers";
 import { positions } from "wasm-attention/positions";
 import { quantized } from "wasm-attention/quantized";
 import { training } from "wasm-attention/training";
@@ -28,11 +29,11 @@ export type Variant = (typeof variants)[number];
 if (!WebAssembly.validate(moduleBytes("relaxed")))
   setFlagsFromString("--experimental-wasm-relaxed-simd");
 
-export type Whole = Attention<"blocks" | "cache" | "positions" | "quantized" | "training">;
+export type Whole = Attention<"blocks" | "cache" | "integers" | "positions" | "quantized" | "training">;
 
 /** An engine with all extensions. */
 export function createWhole(options: AttentionOptions = {}): Promise<Whole> {
-  return createAttention({ ...options, extensions: [positions, training, cache, blocks, quantized] });
+  return createAttention({ ...options, extensions: [positions, training, cache, blocks, quantized, integers] });
 }
 
 /** A fresh engine on the named build, with all extensions. */

@@ -10,6 +10,7 @@ const script = `
   import * as main from "wasm-attention";
   import * as blocks from "wasm-attention/blocks";
   import * as cache from "wasm-attention/cache";
+  import * as integers from "wasm-attention/integers";
   import * as positions from "wasm-attention/positions";
   import * as quantized from "wasm-attention/quantized";
   import * as training from "wasm-attention/training";
@@ -17,7 +18,7 @@ const script = `
   import { runBattery } from "./tests/battery/battery.ts";
   import { engine } from "./tests/engines.ts";
   main.selfTest(await engine("relaxed"));
-  const all = { ...main, ...blocks, ...cache, ...positions, ...quantized, ...training, ...weights };
+  const all = { ...main, ...blocks, ...cache, ...integers, ...positions, ...quantized, ...training, ...weights };
   console.log(JSON.stringify(await runBattery(all)));`;
 
 test("the relaxed build without fused multiply-add", (t) => {

@@ -65,8 +65,8 @@ export async function runBattery(
   options: AttentionOptions = {},
   start: number = performance.now(),
 ): Promise<Report> {
-  const { blocks, cache, positions, quantized, training } = wasmAttention;
-  const extensions = [blocks, cache, positions, quantized, training] as const;
+  const { blocks, cache, integers, positions, quantized, training } = wasmAttention;
+  const extensions = [blocks, cache, integers, positions, quantized, training] as const;
   const attention = await wasmAttention.createAttention({ ...options, extensions });
   const x = filled([1, 1, 8, 16], 1);
   attention.attend(x, x, x);

@@ -3,6 +3,7 @@
 import type * as main from "wasm-attention";
 import type * as blocks from "wasm-attention/blocks";
 import type * as cache from "wasm-attention/cache";
+import type * as integers from "wasm-attention/integers";
 import type * as positions from "wasm-attention/positions";
 import type * as quantized from "wasm-attention/quantized";
 import type * as training from "wasm-attention/training";
@@ -11,8 +12,9 @@ import type * as weights from "wasm-attention/weights";
 export type Package = typeof main &
   typeof blocks &
   typeof cache &
+  typeof integers &
   typeof positions &
   typeof quantized &
   typeof training &
   typeof weights;
-export type Whole = main.Attention<"blocks" | "cache" | "positions" | "quantized" | "training">;
+export type Whole = main.Attention<"blocks" | "cache" | "integers" | "positions" | "quantized" | "training">;

@@ -11,9 +11,9 @@ import { formatMessage } from "publint/utils";
 import { root } from "../../scripts/pack.mjs";
 import { files, manifest, project, tarball } from "./packed";
 
-const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks", "quantized", "view"];
+const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks", "quantized", "integers", "view"];
 const modules = (platform: string, variants: string[]) =>
-  ["core", "training", "positions", "cache", "blocks", "quantized"].flatMap((name) =>
+  ["core", "training", "positions", "cache", "blocks", "quantized", "integers"].flatMap((name) =>
     variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
   );
 /** Of the TensorFlow.js entry, see scripts/tfjs-declarations.mjs. */

@@ -3,6 +3,7 @@
 import * as main from "wasm-attention";
 import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
+import * as integers from "wasm-attention/integers";
 import * as positions from "wasm-attention/positions";
 import * as quantized from "wasm-attention/quantized";
 import * as training from "wasm-attention/training";
@@ -10,7 +11,7 @@ import * as weights from "wasm-attention/weights";
 import { type Report, runBattery } from "../../battery/battery";
 import { filled } from "../../battery/numbers";
 
-const wasmAttention = { ...main, ...blocks, ...cache, ...positions, ...quantized, ...training, ...weights };
+const wasmAttention = { ...main, ...blocks, ...cache, ...integers, ...positions, ...quantized, ...training, ...weights };
 
 export interface Outcome {
   isolated: boolean;

@@ -3,13 +3,14 @@
 import * as main from "wasm-attention";
 import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
+import * as integers from "wasm-attention/integers";
 import * as positions from "wasm-attention/positions";
 import * as quantized from "wasm-attention/quantized";
 import * as training from "wasm-attention/training";
 import * as weights from "wasm-attention/weights";
 import { runBattery } from "./battery.js";
 
-const wasmAttention = { ...main, ...blocks, ...cache, ...positions, ...quantized, ...training, ...weights };
+const wasmAttention = { ...main, ...blocks, ...cache, ...integers, ...positions, ...quantized, ...training, ...weights };
 
 addEventListener("fetch", (event) => {
   const answer = async () =>

@@ -1,0 +1,5 @@
+// wasm-attention/integers: attention past what float32 can do on SIMD of 128 bits.
+
+export type { Precision } from "../attend/precision";
+export { type PrecisionError, precisionError } from "./error";
+export { int16, integers } from "./extension";
