@@ -19,6 +19,7 @@ export type {
   ScoreTile,
 } from "./attend/options";
 export { attendPacked, attendPackedAsync, type PackedOptions } from "./attend/packed";
+export type { Precision } from "./attend/precision";
 export { attendQkv, attendQkvAsync, type QkvOptions } from "./attend/qkv";
 export type { Rotary } from "./check/rotary";
 export { type AttentionOptions, createAttention } from "./create";
@@ -45,7 +46,6 @@ export type {
   PlainWeights,
   Projection,
 } from "./layer/projections";
-export type { Precision } from "./attend/precision";
 export type { LayerRecord } from "./layer/record";
 export type { LayerUpdate } from "./layer/sizes";
 export {

@@ -15,7 +15,16 @@ import { runBattery } from "./battery/battery";
 import * as expected from "./battery/expected";
 import { engine } from "./engines";
 
-const all = { ...main, ...blocks, ...cache, ...integers, ...positions, ...quantized, ...training, ...weights };
+const all = {
+  ...main,
+  ...blocks,
+  ...cache,
+  ...integers,
+  ...positions,
+  ...quantized,
+  ...training,
+  ...weights,
+};
 
 test("the battery's digests", async () => {
   (await engine("relaxed")).dispose(); // enables relaxed SIMD where it needs a flag
@@ -29,6 +38,7 @@ test("the battery's digests", async () => {
     assert.equal(reproducible.blocksDigest, expected.blocks.portable);
     assert.equal(reproducible.quantizedDigest, expected.quantized);
     assert.equal(reproducible.halvesDigest, expected.halves.portable);
+    assert.equal(reproducible.integersDigest, expected.integers);
     const usual = await runBattery(all, { threads });
     assert.equal(usual.variant, "relaxed");
     const { fused, portable } = expected;
@@ -41,6 +51,7 @@ test("the battery's digests", async () => {
     assert.equal(usual.cacheDigest, expected.caches[usual.fused ? "fused" : "portable"]);
     assert.equal(usual.blocksDigest, expected.blocks[usual.fused ? "fused" : "portable"]);
     assert.equal(usual.quantizedDigest, expected.quantized);
+    assert.equal(usual.integersDigest, expected.integers);
     assert.equal(usual.halvesDigest, expected.halves[usual.fused ? "fused" : "portable"]);
   }
 });

@@ -12,7 +12,17 @@ type Entry = string | { readonly [condition: string]: Entry };
 const root = new URL("..", import.meta.url);
 const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 
-const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks", "quantized", "integers", "view"];
+const ENTRIES = [
+  "index",
+  "training",
+  "positions",
+  "cache",
+  "weights",
+  "blocks",
+  "quantized",
+  "integers",
+  "view",
+];
 const threads = ["node:os", "node:worker_threads"];
 
 /** What an entry imports from outside its folder, its chunks included; `later` by import(). */
@@ -103,7 +113,15 @@ function leaves(entry: Entry, path: string[] = []): [string, string][] {
 
 test("every condition leads to a file, and the more special come first", () => {
   // A bundler's own condition comes before `require`, so that a page never has two copies.
-  for (const entry of [".", "./training", "./positions", "./cache", "./blocks", "./quantized", "./integers"]) {
+  for (const entry of [
+    ".",
+    "./training",
+    "./positions",
+    "./cache",
+    "./blocks",
+    "./quantized",
+    "./integers",
+  ]) {
     assert.deepEqual(
       leaves(exports[entry]).map(([conditions]) => conditions),
       [

@@ -29,11 +29,16 @@ export type Variant = (typeof variants)[number];
 if (!WebAssembly.validate(moduleBytes("relaxed")))
   setFlagsFromString("--experimental-wasm-relaxed-simd");
 
-export type Whole = Attention<"blocks" | "cache" | "integers" | "positions" | "quantized" | "training">;
+export type Whole = Attention<
+  "blocks" | "cache" | "integers" | "positions" | "quantized" | "training"
+>;
 
 /** An engine with all extensions. */
 export function createWhole(options: AttentionOptions = {}): Promise<Whole> {
-  return createAttention({ ...options, extensions: [positions, training, cache, blocks, quantized, integers] });
+  return createAttention({
+    ...options,
+    extensions: [positions, training, cache, blocks, quantized, integers],
+  });
 }
 
 /** A fresh engine on the named build, with all extensions. */

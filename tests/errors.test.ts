@@ -20,6 +20,7 @@ import { attendRefused } from "./refused/attend";
 import { backwardRefused } from "./refused/backward";
 import { blocksRefused } from "./refused/blocks";
 import { cacheRefused } from "./refused/cache";
+import { integersRefused } from "./refused/integers";
 import { linearRefused } from "./refused/linear";
 import { eyes, multiheadRefused } from "./refused/multihead";
 import { packedRefused } from "./refused/packed";
@@ -41,6 +42,7 @@ const refused = [
   ...transformerRefused,
   ...linearRefused,
   ...quantizedRefused,
+  ...integersRefused,
   ...multiheadRefused,
   ...backwardRefused,
 ];

@@ -18,7 +18,16 @@ import type { Operation } from "./battery/operations";
 import { engine, randomTensor, type Whole } from "./engines";
 
 const { MemoryError, MultiHeadAttention, prepareLinear } = main;
-const wasm = { ...main, ...blocks, ...cache, ...integers, ...positions, ...quantized, ...training, ...weights };
+const wasm = {
+  ...main,
+  ...blocks,
+  ...cache,
+  ...integers,
+  ...positions,
+  ...quantized,
+  ...training,
+  ...weights,
+};
 
 const eye = { weight: randomTensor([4, 4], 3), order: "in,out" } as const;
 const eyes = { query: eye, key: eye, value: eye, output: eye };

@@ -35,5 +35,6 @@ test("the relaxed build without fused multiply-add", (t) => {
   assert.equal(storedDigest, expected.stored);
   assert.equal(blocksDigest, expected.blocks.portable);
   assert.equal(rest.quantizedDigest, expected.quantized);
+  assert.equal(rest.integersDigest, expected.integers);
   assert.equal(rest.halvesDigest, expected.halves.portable);
 });

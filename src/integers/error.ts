@@ -33,7 +33,13 @@ export function precisionError(
 ): PrecisionError {
   const name = "precisionError";
   return checkAttention(name, attention).run(name, (engine) => {
-    const { weights: _, scores: __, logSumExp: ___, out: ____, ...read } = readAttend(name, options);
+    const {
+      weights: _,
+      scores: __,
+      logSumExp: ___,
+      out: ____,
+      ...read
+    } = readAttend(name, options);
     if (read.precision === undefined) {
       const expected = "a precision, such as `int16` of wasm-attention/integers";
       throw new ArgumentError(name, "precision", expected, describe(undefined));

@@ -2,4 +2,5 @@
 
 export type { Precision } from "../attend/precision";
 export { type PrecisionError, precisionError } from "./error";
-export { int16, integers } from "./extension";
+export { integers } from "./extension";
+export { int16 } from "./precision";

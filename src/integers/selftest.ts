@@ -2,7 +2,7 @@
 
 import { attended, check, inputs } from "../answers";
 import type { Attention } from "../attend/attention";
-import { int16 } from "./extension";
+import { int16 } from "./precision";
 
 export function checkIntegers(name: string, attention: Attention<"integers">): void {
   for (const rows of [1, 6, 70]) {

@@ -34,6 +34,8 @@ export interface Report {
   quantizedDigest: string;
   /** And over those of weights of 16 bits, multiplied in float32. */
   halvesDigest: string;
+  /** And over those of attend in integers. */
+  integersDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -43,7 +45,13 @@ export interface Report {
 }
 
 /** Everything but training. */
-const cases: readonly Operation[] = [...attendCases.map(asOperation), ...operations];
+const cases: readonly Operation[] = [
+  ...attendCases.map((one, index) => attendOperation(one, index)),
+  ...operations,
+];
+
+/** All of attend in integers of 16 bits. */
+const integerCases = attendCases.map((one, index) => attendOperation(one, index, true));
 
 /** One list of all operations, in every kind of call: memory that runs out is tried on it too. */
 export const allCases: readonly Operation[] = [
@@ -54,6 +62,7 @@ export const allCases: readonly Operation[] = [
   ...blockCases,
   ...quantizedWeights,
   ...halfWeights,
+  ...integerCases,
 ];
 
 /**
@@ -90,6 +99,7 @@ export async function runBattery(
   const blocksDigest = await digestOfAll(blockCases);
   const quantizedDigest = await digestOfAll(quantizedWeights);
   const halvesDigest = await digestOfAll(halfWeights);
+  const integersDigest = await digestOfAll(integerCases);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -105,12 +115,18 @@ export async function runBattery(
     blocksDigest,
     quantizedDigest,
     halvesDigest,
+    integersDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };
 }
 
-function asOperation([name, shape, options = {}]: AttendCase, index: number): Operation {
+/** A case as a call, of float32 or of integers. */
+export function attendOperation(
+  [name, shape, options = {}]: AttendCase,
+  index: number,
+  integers = false,
+): Operation {
   const { batch = 2, heads = 2, queries, keys = queries, size = 16, layout = "BHLD" } = shape;
   const { keyValueHeads = heads, valueSize = size, rank = 4, amplitude = 1, poisonedFrom } = shape;
   const place = (count: number, rows: number, length: number, seed: number) => {
@@ -130,8 +146,8 @@ function asOperation([name, shape, options = {}]: AttendCase, index: number): Op
   };
   const split = layout === "BLE" ? { layout, heads, keyValueHeads } : { layout };
   return [
-    name,
-    (attention) => {
+    integers ? `${name}, int16` : name,
+    (attention, wasm) => {
       const [q, k, v] = [
         place(heads, queries, size, 1),
         place(keyValueHeads, keys, size, 2),
@@ -142,6 +158,7 @@ function asOperation([name, shape, options = {}]: AttendCase, index: number): Op
       const { output, weights, scores, logSumExp } = attention.attend(q, k, v, {
         ...split,
         ...options,
+        ...(integers && { precision: wasm.int16 }),
       });
       return [output, weights, scores, logSumExp];
     },

@@ -36,3 +36,6 @@ export const halves = {
   portable: "6de769397a2eb5f3abed419fc326316fa14f2ea63e476b1ff3612e6874a115cf",
   fused: "e81c7ed7bfca0f5018b78a4ad9d211a625f0d3bbaac6e605ba5b2ab8521c7757",
 };
+
+/** All cases of attend in integers of 16 bits: of every build. */
+export const integers = "7f4e2e46a5ddd37fb4b1ebd411d30e2d1538072a6e1d57b9e5c380f189d12c24";

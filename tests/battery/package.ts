@@ -17,4 +17,6 @@ export type Package = typeof main &
   typeof quantized &
   typeof training &
   typeof weights;
-export type Whole = main.Attention<"blocks" | "cache" | "integers" | "positions" | "quantized" | "training">;
+export type Whole = main.Attention<
+  "blocks" | "cache" | "integers" | "positions" | "quantized" | "training"
+>;

@@ -52,13 +52,13 @@ function check(name: string, report: Report): void {
   // A multiply-add that rounds twice is the portable build's.
   const { training, caches, stored, blocks, quantized, halves } = expected;
   const { digest, trainingDigest, cacheDigest, storedDigest, blocksDigest } = report;
-  const { quantizedDigest, halvesDigest } = report;
+  const { quantizedDigest, halvesDigest, integersDigest } = report;
   const older = [digest, trainingDigest, cacheDigest, storedDigest, blocksDigest];
-  const digests = [...older, quantizedDigest, halvesDigest];
+  const digests = [...older, quantizedDigest, halvesDigest, integersDigest];
   const wanted = fused
     ? [expected.fused, training.fused, caches.fused, stored, blocks.fused]
     : [expected.portable, training.portable, caches.portable, stored, blocks.portable];
-  wanted.push(quantized, halves[fused ? "fused" : "portable"]);
+  wanted.push(quantized, halves[fused ? "fused" : "portable"], expected.integers);
   assert.deepEqual(digests, wanted, `${name}, ${build}: ${JSON.stringify(each)}`);
 }
 

@@ -11,7 +11,17 @@ import { formatMessage } from "publint/utils";
 import { root } from "../../scripts/pack.mjs";
 import { files, manifest, project, tarball } from "./packed";
 
-const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks", "quantized", "integers", "view"];
+const ENTRIES = [
+  "index",
+  "training",
+  "positions",
+  "cache",
+  "weights",
+  "blocks",
+  "quantized",
+  "integers",
+  "view",
+];
 const modules = (platform: string, variants: string[]) =>
   ["core", "training", "positions", "cache", "blocks", "quantized", "integers"].flatMap((name) =>
     variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
@@ -43,7 +53,17 @@ const libraries = [
   "transformers",
 ];
 const pages = [
-  ...["attention", "blocks", "decoding", "engines", "platforms", "quantized", "semantics", "view", "weights"],
+  ...[
+    "attention",
+    "blocks",
+    "decoding",
+    "engines",
+    "platforms",
+    "quantized",
+    "semantics",
+    "view",
+    "weights",
+  ],
   ...libraries.map((name) => `semantics/${name}`),
   "tfjs",
 ];

@@ -11,7 +11,16 @@ import * as weights from "wasm-attention/weights";
 import { type Report, runBattery } from "../../battery/battery";
 import { filled } from "../../battery/numbers";
 
-const wasmAttention = { ...main, ...blocks, ...cache, ...integers, ...positions, ...quantized, ...training, ...weights };
+const wasmAttention = {
+  ...main,
+  ...blocks,
+  ...cache,
+  ...integers,
+  ...positions,
+  ...quantized,
+  ...training,
+  ...weights,
+};
 
 export interface Outcome {
   isolated: boolean;

@@ -10,7 +10,16 @@ import * as training from "wasm-attention/training";
 import * as weights from "wasm-attention/weights";
 import { runBattery } from "./battery.js";
 
-const wasmAttention = { ...main, ...blocks, ...cache, ...integers, ...positions, ...quantized, ...training, ...weights };
+const wasmAttention = {
+  ...main,
+  ...blocks,
+  ...cache,
+  ...integers,
+  ...positions,
+  ...quantized,
+  ...training,
+  ...weights,
+};
 
 const reports = [];
 for (const options of JSON.parse(process.argv[2])) {
