@@ -18,7 +18,8 @@ export function packedWeightBytes(frame: usize): f64 {
 
 /** The protocol of core.ts. */
 export function scratchBytes(kernel: i32, frame: usize): f64 {
-  if (kernel == QuantizedKernel.linear) return linearScratchBytes(changetype<QuantizedFrame>(frame));
+  if (kernel == QuantizedKernel.linear)
+    return linearScratchBytes(changetype<QuantizedFrame>(frame));
   return kernel == QuantizedKernel.unpack ? <f64>(LINEAR_DEPTH << 5) : 64;
 }
 

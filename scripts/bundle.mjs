@@ -104,7 +104,15 @@ for (const { name, required, files, separate = [] } of platforms) {
   if (files) await buildFew(folder, options);
   else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
-    for (const module of ["core", "training", "positions", "cache", "blocks", "quantized", "integers"]) {
+    for (const module of [
+      "core",
+      "training",
+      "positions",
+      "cache",
+      "blocks",
+      "quantized",
+      "integers",
+    ]) {
       cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
     }
   }

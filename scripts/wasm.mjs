@@ -8,7 +8,15 @@ import "./frames.mjs";
 import { bytesOf, symbolsOf, textOf } from "./variants.mjs";
 
 /** Where each module's constants lie in the memory that all share. */
-const BASES = { core: 1024, training: 4096, positions: 8192, cache: 12288, blocks: 16384, quantized: 20480, integers: 24576 };
+const BASES = {
+  core: 1024,
+  training: 4096,
+  positions: 8192,
+  cache: 12288,
+  blocks: 16384,
+  quantized: 20480,
+  integers: 24576,
+};
 /** Whose relaxed build multiplies and adds apart too, for the same bits as the portable one. */
 const UNFUSED = ["cache", "integers"];
 /** Where the steps of the tile loop that a module has stand in the table that all share. */

@@ -7,6 +7,7 @@
 
 import { REGISTER_COLUMNS, REGISTER_ROWS, TILE_ROW } from "../tiles";
 
+
 @unmanaged
 export class IntegerProduct {
   a: usize = 0;

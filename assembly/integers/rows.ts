@@ -49,13 +49,13 @@ function queryScales(frame: AttendFrame, r: Rows): usize {
 // @ts-ignore: decorator
 @inline
 function weightScales(frame: AttendFrame, r: Rows): usize {
-  return queryScales(frame, r) + (<usize>tileRows(frame) << 2);
+  return queryScales(frame, r) + ((<usize>tileRows(frame)) << 2);
 }
 
 // @ts-ignore: decorator
 @inline
 function queryNumbers(frame: AttendFrame, r: Rows): usize {
-  return weightScales(frame, r) + (<usize>tileRows(frame) << 2);
+  return weightScales(frame, r) + ((<usize>tileRows(frame)) << 2);
 }
 
 // @ts-ignore: decorator
@@ -72,7 +72,7 @@ export class Integers {
   }
 
   rowsBytes(frame: AttendFrame): u64 {
-    const row = 8 + (<u64>rowNumbers(frame) << 1) + (<u64>KEYS << 1);
+    const row = 8 + ((<u64>rowNumbers(frame)) << 1) + ((<u64>KEYS) << 1);
     return (rowsBytes(frame) + 64 + <u64>tileRows(frame) * row + 63) & ~63;
   }
 
@@ -150,12 +150,12 @@ function attendIntegers(frame: AttendFrame, r: Rows, tile: usize, scratch: usize
   const t = valueScales(frame, tile);
   for (let i = 0; i < ((r.rows + 3) & ~3); i++) {
     const seen = i < r.rows ? min(p.reach + (i | (REGISTER_ROWS - 1)), r.columns) : 0;
-    const target = weights + <usize>i * (<usize>KEYS << 1);
+    const target = weights + <usize>i * ((<usize>KEYS) << 1);
     const scale = weigh(scores + <usize>i * TILE_ROW, t, max(ceil8(seen), 0), target);
     store<f32>(weightScales(frame, r) + ((<usize>i) << 2), scale);
   }
   p.a = weights;
-  p.aRow = <usize>KEYS << 1;
+  p.aRow = (<usize>KEYS) << 1;
   p.b = valueNumbers(frame, tile);
   p.panel = valuePanelBytes(frame);
   p.c = r.states.output;
@@ -207,6 +207,6 @@ function weigh(weights: usize, scales: usize, count: i32, target: usize): f32 {
     v128.store(target + (at >> 1), rounded(weights + at, inverse));
   }
   // What stands behind is read with the last pair, or by the other rows of a block.
-  memory.fill(target + (end >> 1), 0, (<usize>KEYS << 1) - (end >> 1));
+  memory.fill(target + (end >> 1), 0, ((<usize>KEYS) << 1) - (end >> 1));
   return none && total == total ? 0 : scale;
 }

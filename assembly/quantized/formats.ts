@@ -42,7 +42,7 @@ export function packBits(frame: QuantizedFrame, place: Place): void {
 @inline
 function bitsAt(source: usize, i: i32, bits: i32): i32 {
   const at = i * bits;
-  return (<i32>load<u8>(source + <usize>(at >> 3)) >> (at & 7)) & ((1 << bits) - 1);
+  return ((<i32>load<u8>(source + <usize>(at >> 3))) >> (at & 7)) & ((1 << bits) - 1);
 }
 
 export function packBlock32(frame: QuantizedFrame, place: Place): void {
@@ -63,7 +63,7 @@ export function packBlock32(frame: QuantizedFrame, place: Place): void {
     if (format == WeightFormat.q8_0) number = load<i8>(source + <usize>i);
     else {
       const pair = <i32>load<u8>(source + <usize>(i & 15));
-      number = ((i < 16 ? pair : pair >> 4) & 15) | (<i32>((fifths >> i) & 1) << 4);
+      number = ((i < 16 ? pair : pair >> 4) & 15) | ((<i32>((fifths >> i) & 1)) << 4);
       number -= less;
     }
     putNumber(frame.numbers, place.numbers, place.column & 7, i, number);

@@ -21,14 +21,7 @@ export function multiplyHalves(
 /** x is packed [k][4], its first row is read; W four panels [k][8] `panel` bytes apart. */
 // @ts-ignore: decorator
 @inline
-function multiply1x32(
-  numbers: i32,
-  x: usize,
-  w: usize,
-  panel: usize,
-  k: i32,
-  c: usize,
-): void {
+function multiply1x32(numbers: i32, x: usize, w: usize, panel: usize, k: i32, c: usize): void {
   const w1 = w + panel;
   const w2 = w1 + panel;
   const w3 = w2 + panel;

@@ -87,7 +87,13 @@ export function roundRows(
   }
 }
 
-function roundRow(frame: QuantizedFrame, source: usize, inverse: f32, row: i32, input: Input): void {
+function roundRow(
+  frame: QuantizedFrame,
+  source: usize,
+  inverse: f32,
+  row: i32,
+  input: Input,
+): void {
   const count = input.count;
   const segment = frame.segment;
   const one = input.rows == 1;

@@ -160,7 +160,14 @@ function start(frame: QuantizedFrame, sum: usize): v128 {
 /** The end of a segment: four columns whose head is `head`; `sum` is where Σ x̂ lies. */
 // @ts-ignore: decorator
 @inline
-function addFour(offsets: i32, head: usize, sum: usize, scale: usize, c: usize, products: v128): void {
+function addFour(
+  offsets: i32,
+  head: usize,
+  sum: usize,
+  scale: usize,
+  c: usize,
+  products: v128,
+): void {
   let total = f32x4.convert_i32x4_s(products);
   if (offsets == OffsetKind.none) total = f32x4.mul(total, v128.load(head));
   else {

@@ -81,7 +81,7 @@ export function linearRun(frame: QuantizedFrame, item: i32, thread: i32): void {
   block.rows = min(LINEAR_ROWS, frame.rows - start);
   block.first = (item % columnItems(frame)) * itemColumns(frame);
   block.last = min(block.first + itemColumns(frame), columns);
-  block.x = frame.input + (<usize>start * <usize>depth << 2);
+  block.x = frame.input + ((<usize>start * <usize>depth) << 2);
   block.y = frame.result + <usize>start * row;
 
   const bias = frame.packed + <usize>((columns + 7) >> 3) * panelBytes(frame);

@@ -46,9 +46,7 @@ export function segmentOffset(frame: QuantizedFrame, from: i32): usize {
 export function panelBytes(frame: QuantizedFrame): usize {
   const last = (frame.depth - 1) / frame.segment;
   const rest = frame.depth - last * frame.segment;
-  return (
-    segmentOffset(frame, last * frame.segment) + headBytes(frame) + numberBytes(frame, rest)
-  );
+  return segmentOffset(frame, last * frame.segment) + headBytes(frame) + numberBytes(frame, rest);
 }
 
 /** Bytes of frame.packed; a float64, since it may be more than memory can hold. */
@@ -63,7 +61,7 @@ export function putNumber(numbers: i32, segment: usize, lane: i32, i: i32, numbe
   if (numbers == WeightNumbers.int4) {
     const place = (i & 2) + (lane >> 2);
     const word = segment + (((<usize>(i >> 2)) << 4) + ((<usize>(lane & 3)) << 2));
-    const at = word + ((<usize>(i & 1)) << 1) + (<usize>place >> 1);
+    const at = word + ((<usize>(i & 1)) << 1) + ((<usize>place) >> 1);
     store<u8>(at, load<u8>(at) | (number << ((place & 1) << 2)));
   } else if (numbers == WeightNumbers.int8) {
     const pair = segment + ((<usize>(i >> 1)) << 4);

@@ -83,10 +83,7 @@ export function floatsOf(numbers: i32, halves: v128): v128 {
   // The same digits 112 powers of two too small, subnormals among them; infinity and NaN by their exponent.
   const factor = i32x4.splat((127 + 112) << 23);
   const finite = f32x4.mul(i32x4.shl(digits, 13), factor);
-  const special = v128.and(
-    i32x4.gt_s(digits, i32x4.splat(0x7bff)),
-    i32x4.splat(0x7f800000),
-  );
+  const special = v128.and(i32x4.gt_s(digits, i32x4.splat(0x7bff)), i32x4.splat(0x7f800000));
   return v128.or(v128.or(finite, special), sign);
 }
 

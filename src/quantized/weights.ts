@@ -11,9 +11,11 @@ import type { Tensor } from "../tensor/tensor";
 
 /** The right side of com.microsoft's MatMulNBits: (q − zero point) · scale, blocks along the inputs. */
 export interface MatMulNBitsWeight {
+  /** The operator. */
   readonly format: "MatMulNBits";
   /** [out, in], the operator's N and K. */
   readonly dims: readonly number[];
+  /** Of a number. */
   readonly bits: 2 | 4 | 8;
   /** Inputs that share a scale, a power of two from 16. */
   readonly blockSize: number;
@@ -27,26 +29,31 @@ export interface MatMulNBitsWeight {
 
 /** Rows of ggml's blocks of 32, as `readGguf`'s `bytes` gives them. */
 export interface BlocksOf32 {
+  /** ggml's name of the type. */
   readonly format: "Q8_0" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1";
   /** [out, in], in a multiple of 32. */
   readonly dims: readonly number[];
+  /** Row after row. */
   readonly data: Uint8Array;
 }
 
 /** The right side of MatMulInteger and DynamicQuantizeMatMul: (q − zero point) · scale. */
 export interface IntegerWeight {
+  /** What the bytes are. */
   readonly format: "int8" | "uint8";
   /** In the order that is given beside it, [in, out] in those operators. */
   readonly dims: readonly number[];
+  /** One byte for each weight. */
   readonly data: Int8Array | Uint8Array;
   /** One, or one for each output. */
   readonly scales: Float32Array;
-  /** As many at least as one, of the data's type; 0 without. */
+  /** One, or one for each output, of the data's type; 0 without. */
   readonly zeroPoints?: Int8Array | Uint8Array | undefined;
 }
 
 /** float16 or bfloat16, kept as they are. */
 export interface HalfWeight {
+  /** ggml's and safetensors' name of the type. */
   readonly format: "F16" | "BF16";
   /** In the order that is given beside it. */
   readonly dims: readonly number[];

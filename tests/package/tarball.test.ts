@@ -58,6 +58,7 @@ const pages = [
     "blocks",
     "decoding",
     "engines",
+    "integers",
     "platforms",
     "quantized",
     "semantics",

@@ -22,6 +22,7 @@ const ENTRIES = {
   "browser/weights.js": 23.5,
   "browser/blocks.js": 37,
   "browser/quantized.js": 24,
+  "browser/integers.js": 30,
   "browser/view.js": 13.9,
   "view.js": 16,
   "node/index.js": 31.5,
@@ -33,11 +34,20 @@ const ENTRIES = {
   "workerd/cache.js": 29,
   "workerd/blocks.js": 29.5,
   "workerd/quantized.js": 22,
+  "workerd/integers.js": 22,
   "tfjs.js": 8,
   "worker.js": 1,
 };
 
-const MODULES = { core: 9.3, training: 5.8, positions: 1.2, cache: 8.9, blocks: 6, quantized: 4 };
+const MODULES = {
+  core: 9.3,
+  training: 5.8,
+  positions: 1.2,
+  cache: 8.9,
+  blocks: 6,
+  quantized: 4,
+  integers: 6.5,
+};
 
 /** What is loaded at once: chunks by import(), those of threads, are not. */
 async function bundled(entry, ...external) {

@@ -10,15 +10,7 @@
 import { KEYS, ROWS, tilesOf } from "../../tiles";
 import { AttendFrame, sequenceOf } from "../frame";
 import { allHeads, everyHead, groupSize } from "../heads";
-import {
-  beginRows,
-  enterSpan,
-  finishRows,
-  mergeSpan,
-  locateRows,
-  Rows,
-  skips,
-} from "../rows";
+import { beginRows, enterSpan, finishRows, mergeSpan, locateRows, Rows, skips } from "../rows";
 import { blockOf, gatheredOf, scratchTileBytes } from "../scratch";
 import { partKeys } from "../step";
 import { firstKey, lastKey, resultRows } from "../visible/window";
@@ -116,7 +108,13 @@ export function runMany<S>(
 }
 
 /** Packs a tile of a head's keys, if any query sees it. */
-function packHead<S>(frame: AttendFrame, index: i32, tile: i32, panels: usize, gathered: usize): void {
+function packHead<S>(
+  frame: AttendFrame,
+  index: i32,
+  tile: i32,
+  panels: usize,
+  gathered: usize,
+): void {
   const b = index / frame.keyValueHeads;
   const from = tile * KEYS;
   const to = lastKey(frame, b, sequenceOf(frame, b).queries);
@@ -156,7 +154,12 @@ function attendRows<S>(
     r.columns = min(KEYS, to - from);
     if (skips(frame, r)) continue;
     enterSpan(r, from);
-    changetype<S>(0).attend(frame, r, panels + <usize>(from / KEYS) * <usize>tileBytes<S>(frame), scratch);
+    changetype<S>(0).attend(
+      frame,
+      r,
+      panels + <usize>(from / KEYS) * <usize>tileBytes<S>(frame),
+      scratch,
+    );
   }
   if (stop < to) return <i32>stop;
   mergeSpan(r, r);
