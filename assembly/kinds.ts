@@ -110,6 +110,21 @@ export enum WeightFormat {
   halves,
 }
 
+export enum VariantsKernel {
+  linearAttention,
+  linearBackward,
+  causalConv,
+  stripAttend,
+  stripBackward,
+  entmax,
+  entmaxBackward,
+  locate,
+  monotonic,
+  monotonicBackward,
+  weightedSum,
+  weightedSumBackward,
+}
+
 /** See blocks/activation.ts. */
 export enum ActivationKind {
   none,

@@ -19,6 +19,7 @@ const ENTRIES = {
   blocks: "src/blocks/index",
   quantized: "src/quantized/index",
   integers: "src/integers/index",
+  variants: "src/variants/index",
   view: "src/view/index",
 };
 

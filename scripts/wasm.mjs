@@ -16,6 +16,7 @@ const BASES = {
   blocks: 16384,
   quantized: 20480,
   integers: 24576,
+  variants: 28672,
 };
 /** Whose relaxed build multiplies and adds apart too, for the same bits as the portable one. */
 const UNFUSED = ["cache", "integers"];

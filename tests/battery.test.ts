@@ -10,21 +10,13 @@ import * as integers from "wasm-attention/integers";
 import * as positions from "wasm-attention/positions";
 import * as quantized from "wasm-attention/quantized";
 import * as training from "wasm-attention/training";
+import * as variants from "wasm-attention/variants";
 import * as weights from "wasm-attention/weights";
 import { runBattery } from "./battery/battery";
 import * as expected from "./battery/expected";
 import { engine } from "./engines";
 
-const all = {
-  ...main,
-  ...blocks,
-  ...cache,
-  ...integers,
-  ...positions,
-  ...quantized,
-  ...training,
-  ...weights,
-};
+const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...integers, ...quantized, ...weights };
 
 test("the battery's digests", async () => {
   (await engine("relaxed")).dispose(); // enables relaxed SIMD where it needs a flag
@@ -39,6 +31,7 @@ test("the battery's digests", async () => {
     assert.equal(reproducible.quantizedDigest, expected.quantized);
     assert.equal(reproducible.halvesDigest, expected.halves.portable);
     assert.equal(reproducible.integersDigest, expected.integers);
+    assert.equal(reproducible.variantsDigest, expected.variants.portable);
     const usual = await runBattery(all, { threads });
     assert.equal(usual.variant, "relaxed");
     const { fused, portable } = expected;
@@ -53,5 +46,6 @@ test("the battery's digests", async () => {
     assert.equal(usual.quantizedDigest, expected.quantized);
     assert.equal(usual.integersDigest, expected.integers);
     assert.equal(usual.halvesDigest, expected.halves[usual.fused ? "fused" : "portable"]);
+    assert.equal(usual.variantsDigest, expected.variants[usual.fused ? "fused" : "portable"]);
   }
 });

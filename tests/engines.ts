@@ -15,6 +15,7 @@ import { integers } from "wasm-attention/integers";
 import { positions } from "wasm-attention/positions";
 import { quantized } from "wasm-attention/quantized";
 import { training } from "wasm-attention/training";
+import { variants as variantsExtension } from "wasm-attention/variants";
 
 /** The bytes of one of the package's modules. */
 export function moduleBytes(variant: Variant, name = "core"): Buffer<ArrayBuffer> {
@@ -29,15 +30,13 @@ export type Variant = (typeof variants)[number];
 if (!WebAssembly.validate(moduleBytes("relaxed")))
   setFlagsFromString("--experimental-wasm-relaxed-simd");
 
-export type Whole = Attention<
-  "blocks" | "cache" | "integers" | "positions" | "quantized" | "training"
->;
+export type Whole = Attention<"blocks" | "cache" | "positions" | "training" | "variants" | "quantized" | "integers">;
 
 /** An engine with all extensions. */
 export function createWhole(options: AttentionOptions = {}): Promise<Whole> {
   return createAttention({
     ...options,
-    extensions: [positions, training, cache, blocks, quantized, integers],
+    extensions: [positions, training, cache, blocks, variantsExtension, quantized, integers],
   });
 }
 

@@ -30,6 +30,7 @@ import { q, zeros } from "./refused/refusal";
 import { rotaryRefused } from "./refused/rotary";
 import { tensorRefused } from "./refused/tensor";
 import { transformerRefused } from "./refused/transformer";
+import { variantsRefused } from "./refused/variants";
 
 const refused = [
   ...tensorRefused,
@@ -40,6 +41,7 @@ const refused = [
   ...cacheRefused,
   ...blocksRefused,
   ...transformerRefused,
+  ...variantsRefused,
   ...linearRefused,
   ...quantizedRefused,
   ...integersRefused,

@@ -21,6 +21,8 @@ export class States {
 }
 
 /** Lays out the states of `rows` rows from `address` on; gives the address after them. */
+// @ts-ignore: decorator
+@inline
 export function layOutStates(states: States, address: usize, rows: usize, columns: i32): usize {
   states.columns = columns;
   states.output = address;

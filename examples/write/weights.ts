@@ -85,7 +85,7 @@ function transposed(data: Float32Array, [rows, columns]: readonly number[]): Ten
   return { data: result, dims: [columns, rows] };
 }
 
-function quantised({ data, dims }: Tensor) {
+export function quantised({ data, dims }: Tensor) {
   const [rows, columns] = dims;
   const codes = new Int8Array(data.length);
   const scales = new Float32Array(rows);

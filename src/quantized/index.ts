@@ -12,4 +12,4 @@ export type {
   IntegerWeight,
   MatMulNBitsWeight,
   StoredWeight,
-} from "./weights";
+} from "./stored";

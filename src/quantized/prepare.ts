@@ -13,7 +13,8 @@ import type { Form, Order } from "../linear/product";
 import { Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
 import { checkTensor, checkVector, type Tensor } from "../tensor/tensor";
-import { checkBlock, checkStored, type Packable, type StoredWeight } from "./weights";
+import type { StoredWeight } from "./stored";
+import { checkBlock, checkStored, type Packable } from "./weights";
 
 /** Options of `prepareQuantized`. */
 export interface PrepareQuantizedOptions {

@@ -45,6 +45,7 @@ export class WeightFile {
   /** Every tensor by name: its dtype, dims and bytes. */
   readonly entries: ReadonlyMap<string, WeightEntry>;
   readonly #placed: ReadonlyMap<string, Placed>;
+  readonly #asked = new Set<string>();
 
   /** @internal */
   constructor(metadata: ReadonlyMap<string, Metadata>, placed: ReadonlyMap<string, Placed>) {
@@ -75,9 +76,17 @@ export class WeightFile {
     return read(this.#find("bytes", name));
   }
 
+  /** Names of the tensors that nobody has asked for yet: what a model that is made has left out. */
+  get unread(): string[] {
+    return [...this.#placed.keys()].filter((name) => !this.#asked.has(name));
+  }
+
   #find(operation: string, name: string): Placed {
     const entry = this.#placed.get(name);
-    if (entry) return entry;
+    if (entry) {
+      this.#asked.add(name);
+      return entry;
+    }
     throw new ArgumentError(
       operation,
       typeof name === "string" ? name : "name",

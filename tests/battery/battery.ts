@@ -12,6 +12,7 @@ import { type Operation, operations } from "./operations";
 import type { Package } from "./package";
 import { halfWeights, quantizedWeights } from "./quantized";
 import { training as trainingCases } from "./training";
+import { variants as variantCases } from "./variants";
 
 export interface Report {
   variant: Variant;
@@ -36,6 +37,8 @@ export interface Report {
   halvesDigest: string;
   /** And over those of attend in integers. */
   integersDigest: string;
+  /** And over those of variants. */
+  variantsDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -63,6 +66,7 @@ export const allCases: readonly Operation[] = [
   ...quantizedWeights,
   ...halfWeights,
   ...integerCases,
+  ...variantCases,
 ];
 
 /**
@@ -74,8 +78,8 @@ export async function runBattery(
   options: AttentionOptions = {},
   start: number = performance.now(),
 ): Promise<Report> {
-  const { blocks, cache, integers, positions, quantized, training } = wasmAttention;
-  const extensions = [blocks, cache, integers, positions, quantized, training] as const;
+  const { blocks, cache, integers, positions, quantized, training, variants } = wasmAttention;
+  const extensions = [blocks, cache, integers, positions, quantized, training, variants] as const;
   const attention = await wasmAttention.createAttention({ ...options, extensions });
   const x = filled([1, 1, 8, 16], 1);
   attention.attend(x, x, x);
@@ -100,6 +104,7 @@ export async function runBattery(
   const quantizedDigest = await digestOfAll(quantizedWeights);
   const halvesDigest = await digestOfAll(halfWeights);
   const integersDigest = await digestOfAll(integerCases);
+  const variantsDigest = await digestOfAll(variantCases);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -116,6 +121,7 @@ export async function runBattery(
     quantizedDigest,
     halvesDigest,
     integersDigest,
+    variantsDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

@@ -39,3 +39,9 @@ export const halves = {
 
 /** All cases of attend in integers of 16 bits: of every build. */
 export const integers = "7f4e2e46a5ddd37fb4b1ebd411d30e2d1538072a6e1d57b9e5c380f189d12c24";
+
+/** The cases of variants, likewise. */
+export const variants = {
+  portable: "84ddc413851d0d4d59c34ce9a8d6fa0312732eeccfcc41367d9e0b996500af5f",
+  fused: "be4d2811a09a2a59d035b106456372eacde073d82d173cf2f3958d21b17b1076",
+};

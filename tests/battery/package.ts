@@ -7,6 +7,7 @@ import type * as integers from "wasm-attention/integers";
 import type * as positions from "wasm-attention/positions";
 import type * as quantized from "wasm-attention/quantized";
 import type * as training from "wasm-attention/training";
+import type * as variants from "wasm-attention/variants";
 import type * as weights from "wasm-attention/weights";
 
 export type Package = typeof main &
@@ -16,7 +17,6 @@ export type Package = typeof main &
   typeof positions &
   typeof quantized &
   typeof training &
+  typeof variants &
   typeof weights;
-export type Whole = main.Attention<
-  "blocks" | "cache" | "integers" | "positions" | "quantized" | "training"
->;
+export type Whole = main.Attention<"blocks" | "cache" | "positions" | "training" | "variants" | "quantized" | "integers">;

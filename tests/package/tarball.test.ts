@@ -18,12 +18,11 @@ const ENTRIES = [
   "cache",
   "weights",
   "blocks",
-  "quantized",
-  "integers",
+  "variants",
   "view",
 ];
 const modules = (platform: string, variants: string[]) =>
-  ["core", "training", "positions", "cache", "blocks", "quantized", "integers"].flatMap((name) =>
+  ["core", "training", "positions", "cache", "blocks", "variants", "quantized", "integers"].flatMap((name) =>
     variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
   );
 /** Of the TensorFlow.js entry, see scripts/tfjs-declarations.mjs. */

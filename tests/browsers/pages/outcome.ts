@@ -7,6 +7,7 @@ import * as integers from "wasm-attention/integers";
 import * as positions from "wasm-attention/positions";
 import * as quantized from "wasm-attention/quantized";
 import * as training from "wasm-attention/training";
+import * as variants from "wasm-attention/variants";
 import * as weights from "wasm-attention/weights";
 import { type Report, runBattery } from "../../battery/battery";
 import { filled } from "../../battery/numbers";
@@ -15,10 +16,11 @@ const wasmAttention = {
   ...main,
   ...blocks,
   ...cache,
-  ...integers,
   ...positions,
-  ...quantized,
   ...training,
+  ...variants,
+  ...integers,
+  ...quantized,
   ...weights,
 };
 
