@@ -105,7 +105,16 @@ for (const { name, required, files, separate = [] } of platforms) {
   if (files) await buildFew(folder, { ...options, format: "esm", sourcemap: "external" });
   else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
-    for (const module of ["core", "training", "positions", "cache", "blocks", "variants", "quantized", "integers"]) {
+    for (const module of [
+      "core",
+      "training",
+      "positions",
+      "cache",
+      "blocks",
+      "variants",
+      "quantized",
+      "integers",
+    ]) {
       cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
     }
   }

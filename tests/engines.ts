@@ -30,7 +30,9 @@ export type Variant = (typeof variants)[number];
 if (!WebAssembly.validate(moduleBytes("relaxed")))
   setFlagsFromString("--experimental-wasm-relaxed-simd");
 
-export type Whole = Attention<"blocks" | "cache" | "positions" | "training" | "variants" | "quantized" | "integers">;
+export type Whole = Attention<
+  "blocks" | "cache" | "positions" | "training" | "variants" | "quantized" | "integers"
+>;
 
 /** An engine with all extensions. */
 export function createWhole(options: AttentionOptions = {}): Promise<Whole> {

@@ -30,7 +30,8 @@ test("the relaxed build without fused multiply-add", (t) => {
     { cwd: new URL("..", import.meta.url), encoding: "utf8" },
   );
   assert.match(stdout, /^{/, stderr);
-  const { variant, fused, digest, storedDigest, blocksDigest, variantsDigest, ...rest } = JSON.parse(stdout);
+  const { variant, fused, digest, storedDigest, blocksDigest, variantsDigest, ...rest } =
+    JSON.parse(stdout);
   assert.deepEqual({ variant, fused }, { variant: "relaxed", fused: false });
   assert.equal(digest, expected.portable);
   assert.equal(storedDigest, expected.stored);

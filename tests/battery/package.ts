@@ -19,4 +19,6 @@ export type Package = typeof main &
   typeof training &
   typeof variants &
   typeof weights;
-export type Whole = main.Attention<"blocks" | "cache" | "positions" | "training" | "variants" | "quantized" | "integers">;
+export type Whole = main.Attention<
+  "blocks" | "cache" | "positions" | "training" | "variants" | "quantized" | "integers"
+>;

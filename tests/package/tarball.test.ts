@@ -22,8 +22,8 @@ const ENTRIES = [
   "view",
 ];
 const modules = (platform: string, variants: string[]) =>
-  ["core", "training", "positions", "cache", "blocks", "variants", "quantized", "integers"].flatMap((name) =>
-    variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
+  ["core", "training", "positions", "cache", "blocks", "variants", "quantized", "integers"].flatMap(
+    (name) => variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
   );
 /** Of the TensorFlow.js entry, see scripts/tfjs-declarations.mjs. */
 const declarations = [

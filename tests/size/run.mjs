@@ -40,7 +40,16 @@ const ENTRIES = {
   "worker.js": 1,
 };
 
-const MODULES = { core: 9.3, training: 5.8, positions: 1.2, cache: 8.9, blocks: 6, variants: 15.5, quantized: 5.4, integers: 7.6 };
+const MODULES = {
+  core: 9.3,
+  training: 5.8,
+  positions: 1.2,
+  cache: 8.9,
+  blocks: 6,
+  variants: 15.5,
+  quantized: 5.4,
+  integers: 7.6,
+};
 
 /** What is loaded at once: chunks by import(), those of threads, are not. */
 async function bundled(entry, ...external) {
