@@ -20,6 +20,7 @@ const ENTRIES = {
   quantized: "src/quantized/index",
   integers: "src/integers/index",
   variants: "src/variants/index",
+  shards: "src/shards/index",
   view: "src/view/index",
 };
 

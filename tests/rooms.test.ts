@@ -30,6 +30,7 @@ const rooms: Record<string, readonly string[]> = {
     "quantized",
     "integers",
     "variants",
+    "shards",
     "view",
     "create",
     "index",

@@ -153,7 +153,7 @@ function attendRows<S>(
     r.column = from;
     r.columns = min(KEYS, to - from);
     if (skips(frame, r)) continue;
-    enterSpan(r, from);
+    enterSpan(frame, r, from);
     changetype<S>(0).attend(
       frame,
       r,
@@ -162,7 +162,7 @@ function attendRows<S>(
     );
   }
   if (stop < to) return <i32>stop;
-  mergeSpan(r, r);
+  mergeSpan(frame, r, r);
   finishRows(frame, r, blockOf(frame, scratch));
   return 0;
 }
