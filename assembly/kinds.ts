@@ -37,7 +37,7 @@ export enum WeightsKind {
   mean, // [batch, queries, keys], the mean over heads
 }
 
-/** The operations of each module, by number: see core.ts, training.ts, positions.ts, cache.ts, blocks.ts, variants.ts. */
+/** The operations of each module, by number: see core.ts and the entries of the others. */
 export enum CoreKernel {
   attend,
   linear,
@@ -75,6 +75,44 @@ export enum BlocksKernel {
   crossEntropy,
   dropout,
   fusedLinear,
+}
+
+export enum IntegersKernel {
+  int16,
+}
+
+export enum QuantizedKernel {
+  linear,
+  pack,
+  unpack,
+}
+
+/** How the numbers of a weight are kept, see quantized/panel.ts. */
+export enum WeightNumbers {
+  int8,
+  int4,
+  float16,
+  bfloat16,
+}
+
+/** What is added to a number besides: number · scale, that + offset, or (number + offset) · scale. */
+export enum OffsetKind {
+  none,
+  behind,
+  before,
+}
+
+/** What a weight is given as, see quantized/formats.ts. */
+export enum WeightFormat {
+  float32,
+  bits, // MatMulNBits
+  q8_0,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  integers,
+  halves,
 }
 
 export enum VariantsKernel {

@@ -22,6 +22,8 @@ const ENTRIES = {
   cache: "src/cache/index.ts",
   weights: "src/weights/index.ts",
   blocks: "src/blocks/index.ts",
+  quantized: "src/quantized/index.ts",
+  integers: "src/integers/index.ts",
   variants: "src/variants/index.ts",
   shards: "src/shards/index.ts",
   view: "src/view/index.ts",
@@ -104,7 +106,16 @@ for (const { name, required, files, separate = [] } of platforms) {
   if (files) await buildFew(folder, { ...options, format: "esm", sourcemap: "external" });
   else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
-    for (const module of ["core", "training", "positions", "cache", "blocks", "variants"]) {
+    for (const module of [
+      "core",
+      "training",
+      "positions",
+      "cache",
+      "blocks",
+      "variants",
+      "quantized",
+      "integers",
+    ]) {
       cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
     }
   }

@@ -14,10 +14,12 @@ const BASES = {
   positions: 8192,
   cache: 12288,
   blocks: 16384,
+  quantized: 20480,
+  integers: 24576,
   variants: 28672,
 };
 /** Whose relaxed build multiplies and adds apart too, for the same bits as the portable one. */
-const UNFUSED = ["cache"];
+const UNFUSED = ["cache", "integers"];
 /** Where the steps of the tile loop that a module has stand in the table that all share. */
 const STEPS = { cache: 1 };
 

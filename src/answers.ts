@@ -14,7 +14,7 @@ export function numbers(dims: readonly number[], seed: number): Tensor {
 }
 
 /** All answers are of about 1, and right to some units of float32's last place. */
-const NEAR = 2e-5;
+export const NEAR = 2e-5;
 
 export type Numbers = ArrayLike<number>;
 

@@ -19,6 +19,7 @@ export type {
   ScoreTile,
 } from "./attend/options";
 export { attendPacked, attendPackedAsync, type PackedOptions } from "./attend/packed";
+export type { Precision } from "./attend/precision";
 export { attendQkv, attendQkvAsync, type QkvOptions } from "./attend/qkv";
 export type { Rotary } from "./check/rotary";
 export { type AttentionOptions, createAttention } from "./create";
@@ -40,6 +41,7 @@ export {
 export { MultiHeadAttention } from "./layer/multihead";
 export type { LayerConfig, LayerInputs, LayerOptions, LayerResult } from "./layer/options";
 export type {
+  LayerProjections,
   LayerWeights,
   PlainWeights,
   Projection,
@@ -50,10 +52,10 @@ export {
   type LinearOptions,
   linear,
   linearAsync,
-  type PreparedLinear,
   type PrepareOptions,
   prepareLinear,
 } from "./linear/linear";
+export type { PreparedLinear } from "./linear/prepared";
 export type { MemoryFigures } from "./memory/arena";
 export { selfTest } from "./selftest";
 export type { AllocatedTensor } from "./tensor/allocated";

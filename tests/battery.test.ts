@@ -6,7 +6,9 @@ import { test } from "node:test";
 import * as main from "wasm-attention";
 import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
+import * as integers from "wasm-attention/integers";
 import * as positions from "wasm-attention/positions";
+import * as quantized from "wasm-attention/quantized";
 import * as training from "wasm-attention/training";
 import * as variants from "wasm-attention/variants";
 import * as weights from "wasm-attention/weights";
@@ -14,7 +16,7 @@ import { runBattery } from "./battery/battery";
 import * as expected from "./battery/expected";
 import { engine } from "./engines";
 
-const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...weights };
+const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...integers, ...quantized, ...weights };
 
 test("the battery's digests", async () => {
   (await engine("relaxed")).dispose(); // enables relaxed SIMD where it needs a flag
@@ -26,6 +28,9 @@ test("the battery's digests", async () => {
     assert.equal(reproducible.cacheDigest, expected.caches.portable);
     assert.equal(reproducible.storedDigest, expected.stored);
     assert.equal(reproducible.blocksDigest, expected.blocks.portable);
+    assert.equal(reproducible.quantizedDigest, expected.quantized);
+    assert.equal(reproducible.halvesDigest, expected.halves.portable);
+    assert.equal(reproducible.integersDigest, expected.integers);
     assert.equal(reproducible.variantsDigest, expected.variants.portable);
     const usual = await runBattery(all, { threads });
     assert.equal(usual.variant, "relaxed");
@@ -38,6 +43,9 @@ test("the battery's digests", async () => {
     assert.equal(usual.storedDigest, expected.stored);
     assert.equal(usual.cacheDigest, expected.caches[usual.fused ? "fused" : "portable"]);
     assert.equal(usual.blocksDigest, expected.blocks[usual.fused ? "fused" : "portable"]);
+    assert.equal(usual.quantizedDigest, expected.quantized);
+    assert.equal(usual.integersDigest, expected.integers);
+    assert.equal(usual.halvesDigest, expected.halves[usual.fused ? "fused" : "portable"]);
     assert.equal(usual.variantsDigest, expected.variants[usual.fused ? "fused" : "portable"]);
   }
 });

@@ -87,7 +87,15 @@ for (const variant of variants) {
   });
 
   test(`all modules were built with the frames of this side, ${variant}`, () => {
-    for (const name of ["core", "training", "positions", "cache", "blocks"]) {
+    for (const name of [
+      "core",
+      "training",
+      "positions",
+      "cache",
+      "blocks",
+      "quantized",
+      "integers",
+    ]) {
       const module = new WebAssembly.Module(
         readFileSync(new URL(`../dist/workerd/${name}.${variant}.wasm`, import.meta.url)),
       );

@@ -19,6 +19,8 @@ const ENTRIES = [
   "cache",
   "weights",
   "blocks",
+  "quantized",
+  "integers",
   "variants",
   "shards",
   "view",
@@ -117,7 +119,16 @@ function leaves(entry: Entry, path: string[] = []): [string, string][] {
 
 test("every condition leads to a file, and the more special come first", () => {
   // A bundler's own condition comes before `require`, so that a page never has two copies.
-  for (const entry of [".", "./training", "./positions", "./cache", "./blocks", "./variants"]) {
+  for (const entry of [
+    ".",
+    "./training",
+    "./positions",
+    "./cache",
+    "./blocks",
+    "./variants",
+    "./quantized",
+    "./integers",
+  ]) {
     assert.deepEqual(
       leaves(exports[entry]).map(([conditions]) => conditions),
       [

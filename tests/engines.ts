@@ -11,7 +11,9 @@ import {
 } from "wasm-attention";
 import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
+import { integers } from "wasm-attention/integers";
 import { positions } from "wasm-attention/positions";
+import { quantized } from "wasm-attention/quantized";
 import { training } from "wasm-attention/training";
 import { variants as variantsExtension } from "wasm-attention/variants";
 
@@ -28,13 +30,15 @@ export type Variant = (typeof variants)[number];
 if (!WebAssembly.validate(moduleBytes("relaxed")))
   setFlagsFromString("--experimental-wasm-relaxed-simd");
 
-export type Whole = Attention<"blocks" | "cache" | "positions" | "training" | "variants">;
+export type Whole = Attention<
+  "blocks" | "cache" | "positions" | "training" | "variants" | "quantized" | "integers"
+>;
 
 /** An engine with all extensions. */
 export function createWhole(options: AttentionOptions = {}): Promise<Whole> {
   return createAttention({
     ...options,
-    extensions: [positions, training, cache, blocks, variantsExtension],
+    extensions: [positions, training, cache, blocks, variantsExtension, quantized, integers],
   });
 }
 

@@ -20,10 +20,12 @@ import { attendRefused } from "./refused/attend";
 import { backwardRefused } from "./refused/backward";
 import { blocksRefused } from "./refused/blocks";
 import { cacheRefused } from "./refused/cache";
+import { integersRefused } from "./refused/integers";
 import { linearRefused } from "./refused/linear";
 import { eyes, multiheadRefused } from "./refused/multihead";
 import { packedRefused } from "./refused/packed";
 import { positionsRefused } from "./refused/positions";
+import { quantizedRefused } from "./refused/quantized";
 import { q, zeros } from "./refused/refusal";
 import { rotaryRefused } from "./refused/rotary";
 import { shardsRefused, shardsRefusedLater } from "./refused/shards";
@@ -43,6 +45,8 @@ const refused = [
   ...transformerRefused,
   ...variantsRefused,
   ...linearRefused,
+  ...quantizedRefused,
+  ...integersRefused,
   ...multiheadRefused,
   ...backwardRefused,
 ];

@@ -7,7 +7,9 @@ import * as main from "wasm-attention";
 import { appendedKeys } from "wasm-attention";
 import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
+import * as integers from "wasm-attention/integers";
 import * as positions from "wasm-attention/positions";
+import * as quantized from "wasm-attention/quantized";
 import * as training from "wasm-attention/training";
 import * as variants from "wasm-attention/variants";
 import * as weights from "wasm-attention/weights";
@@ -17,7 +19,7 @@ import type { Operation } from "./battery/operations";
 import { engine, randomTensor, type Whole } from "./engines";
 
 const { MemoryError, MultiHeadAttention, prepareLinear } = main;
-const wasm = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...weights };
+const wasm = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...integers, ...quantized, ...weights };
 
 const eye = { weight: randomTensor([4, 4], 3), order: "in,out" } as const;
 const eyes = { query: eye, key: eye, value: eye, output: eye };

@@ -10,14 +10,16 @@ const script = `
   import * as main from "wasm-attention";
   import * as blocks from "wasm-attention/blocks";
   import * as cache from "wasm-attention/cache";
+  import * as integers from "wasm-attention/integers";
   import * as positions from "wasm-attention/positions";
+  import * as quantized from "wasm-attention/quantized";
   import * as training from "wasm-attention/training";
   import * as variants from "wasm-attention/variants";
   import * as weights from "wasm-attention/weights";
   import { runBattery } from "./tests/battery/battery.ts";
   import { engine } from "./tests/engines.ts";
   main.selfTest(await engine("relaxed"));
-  const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...weights };
+  const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...integers, ...quantized, ...weights };
   console.log(JSON.stringify(await runBattery(all)));`;
 
 test("the relaxed build without fused multiply-add", (t) => {
@@ -28,10 +30,14 @@ test("the relaxed build without fused multiply-add", (t) => {
     { cwd: new URL("..", import.meta.url), encoding: "utf8" },
   );
   assert.match(stdout, /^{/, stderr);
-  const { variant, fused, digest, storedDigest, blocksDigest, variantsDigest } = JSON.parse(stdout);
+  const { variant, fused, digest, storedDigest, blocksDigest, variantsDigest, ...rest } =
+    JSON.parse(stdout);
   assert.deepEqual({ variant, fused }, { variant: "relaxed", fused: false });
   assert.equal(digest, expected.portable);
   assert.equal(storedDigest, expected.stored);
   assert.equal(blocksDigest, expected.blocks.portable);
+  assert.equal(rest.quantizedDigest, expected.quantized);
+  assert.equal(rest.integersDigest, expected.integers);
+  assert.equal(rest.halvesDigest, expected.halves.portable);
   assert.equal(variantsDigest, expected.variants.portable);
 });

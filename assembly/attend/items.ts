@@ -16,19 +16,20 @@
 import { AttendFrame } from "./frame";
 import { few, fewItems, fewReady, fewSharedBytes, fewThreadBytes, runFew } from "./roads/few";
 import { manyItems, manyReady, manySharedBytes, manyThreadBytes, runMany } from "./roads/many";
+import { Floats } from "./step";
 
 /** Bytes of what all threads use. */
 // @ts-ignore: decorator
 @inline
 function sharedBytes(frame: AttendFrame): u64 {
-  return few(frame) ? fewSharedBytes(frame) : manySharedBytes(frame);
+  return few(frame) ? fewSharedBytes(frame) : manySharedBytes<Floats>(frame);
 }
 
 /** Bytes that each thread uses for itself. */
 // @ts-ignore: decorator
 @inline
 function threadBytes(frame: AttendFrame): u64 {
-  return (few(frame) ? fewThreadBytes(frame) : manyThreadBytes(frame)) + frame.gatherBytes;
+  return (few(frame) ? fewThreadBytes(frame) : manyThreadBytes<Floats>(frame)) + frame.gatherBytes;
 }
 
 /** Bytes of the scratch; a float64, since it may be more than linear memory can hold. */
@@ -55,5 +56,5 @@ export function attendRun(frame: AttendFrame, item: i32, thread: i32, key: i32):
   const threadOffset = <usize>(sharedBytes(frame) + <u64>thread * threadBytes(frame));
   const scratch = shared + threadOffset + frame.gatherBytes;
   if (few(frame)) return runFew(frame, item, shared, scratch, key);
-  return runMany(frame, item, shared, scratch, key);
+  return runMany<Floats>(frame, item, shared, scratch, key);
 }

@@ -7,8 +7,16 @@ import { scoreTile, valueTile, valueTileSkipping } from "../gemm/products";
 import { updateState } from "../softmax/state";
 import { KEYS, PART, REGISTER_ROWS, TILE_ROW } from "../tiles";
 import { AttendFrame } from "./frame";
-import { ceil8, tileIsFinite, tileKeyPanels, tileKeys, tileValuePanels } from "./panels";
-import { Rows } from "./rows";
+import {
+  ceil8,
+  packTile,
+  panelTileBytes,
+  tileIsFinite,
+  tileKeyPanels,
+  tileKeys,
+  tileValuePanels,
+} from "./panels";
+import { Rows, rowsBytes } from "./rows";
 import { dropWeights } from "./scores/dropout";
 import { finishScores } from "./scores/scores";
 import { storeScores } from "./scores/weights";
@@ -54,6 +62,28 @@ export function attendTile(frame: AttendFrame, r: Rows, panels: usize, scratch: 
   p.cRow = (<usize>r.states.columns) << 2;
   if (finite) valueTile(p);
   else valueTileSkipping(p, spareOf(frame, scratch));
+}
+
+/** Tiles of float32, see roads/many.ts. */
+@unmanaged
+export class Floats {
+  tileBytes(frame: AttendFrame): u64 {
+    return panelTileBytes(frame);
+  }
+
+  rowsBytes(frame: AttendFrame): u64 {
+    return rowsBytes(frame);
+  }
+
+  pack(frame: AttendFrame, head: i32, from: i32, count: i32, tile: usize, gathered: usize): void {
+    packTile(frame, head, from, count, tile, gathered);
+  }
+
+  begin(_frame: AttendFrame, _r: Rows): void {}
+
+  attend(frame: AttendFrame, r: Rows, panels: usize, scratch: usize): void {
+    attendTile(frame, r, panels, scratch);
+  }
 }
 
 /** Scores become weights of the rows' states; with `copy` the scores stay in the spare tile. */

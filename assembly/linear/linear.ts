@@ -109,7 +109,7 @@ export function linearRun(frame: LinearFrame, item: i32, thread: i32): void {
   }
 }
 
-function copyBlock(
+export function copyBlock(
   target: usize,
   targetRow: usize,
   source: usize,

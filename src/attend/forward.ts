@@ -5,6 +5,7 @@ import { AttendFrame } from "../../build/frames";
 import { checkInputs, checkLayout, checkShapes, type Inputs, type Shapes } from "../check/shapes";
 import { checkBoolean } from "../check/values";
 import { checkVisibility, type Visibility } from "../check/visibility";
+import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import { CORE, type Module } from "../instance/modules";
 import { Staging } from "../run/staging";
@@ -13,6 +14,7 @@ import { elementsOf } from "../tensor/dims";
 import { checkOut, type Tensor } from "../tensor/tensor";
 import { checkScores, type Scores, type StagePages, stageCall, writeCall } from "./call";
 import type { AttendOptions, AttendResult, Layout, ScoreOptions } from "./options";
+import { kernelOf } from "./precision";
 
 /** A call that can be made. */
 export interface AttendCall {
@@ -71,9 +73,15 @@ export const ATTEND = { module: CORE, kernel: CoreKernel.attend };
 
 export function* callAttend(
   engine: Engine,
-  { operation, inputs, shapes, checked, options, out, pages, kernel = ATTEND }: AttendCall,
+  { operation, inputs, shapes, checked, options, out, pages, kernel: given }: AttendCall,
 ): Steps<AttendResult> {
   const { frame } = engine;
+  const { precision } = options;
+  if (pages && precision !== undefined) {
+    const expected = "no value with a cache, which has numbers of its own";
+    throw new ArgumentError(operation, "precision", expected, describe(precision));
+  }
+  const kernel = given ?? kernelOf(engine, operation, precision, shapes.headSize) ?? ATTEND;
   const module = engine.modules[kernel.module] as Module;
   const { scoring } = checked;
   const { scoreMod } = options;

@@ -2,6 +2,7 @@
 
 import { reader } from "../check/names";
 import type { Tensor } from "../tensor/tensor";
+import type { Precision } from "./precision";
 
 /**
  * Order of the axes of query, key, value and output. Ranks 3 and 2 leave out the batch, then
@@ -148,6 +149,11 @@ export interface ScoreOptions {
    * (after everything, −Infinity where masked) or `"probabilities"`. −Infinity past the lengths.
    */
   scores?: "raw" | "capped" | "biased" | "probabilities" | undefined;
+  /**
+   * What is computed with instead of float32: `int16` of wasm-attention/integers. Softmax, options and
+   * results stay float32, and so do backward passes. Caches have numbers of their own.
+   */
+  precision?: Precision | undefined;
   /** Where to write the output: as many elements as it has. It may overlap any input. */
   out?: Float32Array | Tensor | undefined;
 }
@@ -213,6 +219,7 @@ export const scoreFields = {
   weights: 1,
   logSumExp: 1,
   scores: 1,
+  precision: 1,
   out: 1,
 } as const;
 

@@ -8,7 +8,7 @@ import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import { clearedFrame, type Engine } from "../instance/instance";
 import { moduleOf } from "../instance/modules";
-import { checkPrepared, type PreparedLinear } from "../linear/linear";
+import { checkPrepared, type PreparedLinear } from "../linear/prepared";
 import { Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
 import { elementsOf } from "../tensor/dims";
@@ -84,7 +84,7 @@ export function* fusedSteps(
     throw new ArgumentError(operation, "x.dims", expected, describe(x.dims));
   }
   const gating = gate === undefined ? gate : checkPrepared(operation, gate, "gate");
-  const gateWeight = gating?.parts(engine, operation);
+  const gateWeight = gating?.parts(engine, operation, "gate");
   if (gateWeight && (gateWeight.inputSize !== depth || gateWeight.outputSize !== columns)) {
     const { inputSize, outputSize } = gateWeight;
     const expected = `a weight from ${depth} to ${columns}, as prepared`;

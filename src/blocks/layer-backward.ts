@@ -6,7 +6,7 @@
 import type { Engine } from "../instance/instance";
 import type { MultiHeadAttention } from "../layer/multihead";
 import type { LayerRecord } from "../layer/record";
-import type { PreparedLinear } from "../linear/linear";
+import type { PreparedLinear } from "../linear/prepared";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
 import { add, checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";

@@ -9,7 +9,7 @@ import type { CachedCall, LayerCache } from "../layer/cached";
 import { checkForward, type ForwardCall, forwardSteps } from "../layer/forward";
 import type { MultiHeadAttention } from "../layer/multihead";
 import type { LayerOptions } from "../layer/options";
-import type { PreparedLinear } from "../linear/linear";
+import type { PreparedLinear } from "../linear/prepared";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
 import { checkOut, type Tensor } from "../tensor/tensor";

@@ -225,6 +225,7 @@ const crossFields = {
   alibi: 1,
   sinks: 1,
   scoreMod: 1,
+  precision: 1,
   keyLengths: 1,
   queryLengths: 1,
   weights: 1,

@@ -7,7 +7,8 @@ import { MultiHeadAttention } from "../layer/multihead";
 import { readUpdate as readLinear, readProjection } from "../layer/options";
 import type { LayerWeights, Projection } from "../layer/projections";
 import type { Update } from "../layer/sizes";
-import { PreparedLinear } from "../linear/linear";
+import { prepareMatrix } from "../linear/linear";
+import type { PreparedLinear } from "../linear/prepared";
 import type { Packing } from "../linear/product";
 import { AllocatedTensor } from "../tensor/allocated";
 import { checkVector, set, type Tensor } from "../tensor/tensor";
@@ -57,7 +58,7 @@ export function makeParts(
       keep(new MultiHeadAttention(attention, counts, given, operation));
     const linear = (name: string, given: Projection) => {
       const read = readProjection(operation, given, name);
-      return keep(new PreparedLinear(engine, operation, read.weight, read, `${name}.`));
+      return keep(prepareMatrix(engine, operation, read.weight, read, `${name}.`));
     };
     const self = attend({ heads, keyValueHeads }, weights.selfAttention);
     const cross = decoder ? attend({ heads }, weights.crossAttention as LayerWeights) : undefined;

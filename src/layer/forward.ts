@@ -6,7 +6,7 @@ import { type AttendCall, callAttend, checkAttendOf } from "../attend/forward";
 import { checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
-import type { PreparedLinear } from "../linear/linear";
+import type { PreparedLinear } from "../linear/prepared";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
 import { checkOut, type Tensor } from "../tensor/tensor";

@@ -8,7 +8,8 @@
 import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable, Exactly } from "../attend/options";
 import { ArgumentError, DisposedError, describe } from "../errors";
-import { PreparedLinear } from "../linear/linear";
+import { prepareMatrix } from "../linear/linear";
+import { PreparedLinear } from "../linear/prepared";
 import type { Packing } from "../linear/product";
 import { bindMethods } from "../tensor/binding";
 import { disposeSymbol } from "../tensor/disposal";
@@ -30,7 +31,12 @@ import {
   readUpdates,
   readWeights,
 } from "./options";
-import { type LayerWeights, type PlainWeights, projectionsOfMatrices } from "./projections";
+import {
+  type LayerProjections,
+  type LayerWeights,
+  type PlainWeights,
+  projectionsOfMatrices,
+} from "./projections";
 import { checkHeadCounts, checkSizes, type LayerUpdate } from "./sizes";
 
 const NAME = "MultiHeadAttention";
@@ -48,18 +54,27 @@ export class MultiHeadAttention {
   /** Keys and values that every query sees besides the inputs' own. */
   #appended: AppendedRows | undefined;
   #projections: Record<keyof LayerWeights, PreparedLinear> | undefined;
+  /** Those that it prepared itself. */
+  #own: PreparedLinear[] = [];
 
   /**
+   * Weights that are prepared already, by `prepareQuantized` for example, stay their maker's to dispose.
+   *
    * @throws ArgumentError if sizes do not fit the heads or each other.
    * @throws MemoryError, DisposedError as `prepareLinear`; nothing stays allocated then.
    */
-  constructor(attention: Attention, config: LayerConfig, weights: LayerWeights);
+  constructor(attention: Attention, config: LayerConfig, weights: LayerProjections);
   /** @internal `operation` is what the caller called. */
-  constructor(attention: Attention, config: LayerConfig, weights: LayerWeights, operation?: string);
   constructor(
     attention: Attention,
     config: LayerConfig,
-    weights: LayerWeights,
+    weights: LayerProjections,
+    operation?: string,
+  );
+  constructor(
+    attention: Attention,
+    config: LayerConfig,
+    weights: LayerProjections,
     operation: string = NAME,
   ) {
     const engine = checkAttention(operation, attention).running(operation);
@@ -78,14 +93,16 @@ export class MultiHeadAttention {
     const prepared: Partial<Record<keyof LayerWeights, PreparedLinear>> = {};
     try {
       for (const name of PROJECTIONS) {
+        const ready = PreparedLinear.from(given[name]);
+        if (ready) {
+          ready.block(engine, operation, name);
+          prepared[name] = ready;
+          continue;
+        }
         const projection = readProjection(operation, given[name], name);
-        prepared[name] = new PreparedLinear(
-          engine,
-          operation,
-          projection.weight,
-          projection,
-          `${name}.`,
-        );
+        const made = prepareMatrix(engine, operation, projection.weight, projection, `${name}.`);
+        this.#own.push(made);
+        prepared[name] = made;
       }
       const projections = prepared as Record<keyof LayerWeights, PreparedLinear>;
       checkSizes(operation, projections, heads, keyValueHeads);
@@ -96,7 +113,7 @@ export class MultiHeadAttention {
       );
       this.#projections = projections;
     } catch (error) {
-      for (const projection of Object.values(prepared)) projection.dispose();
+      for (const projection of this.#own) projection.dispose();
       throw error;
     }
   }
@@ -232,7 +249,7 @@ export class MultiHeadAttention {
   /** Gives the prepared weights back; a second call does nothing. */
   dispose(): void {
     if (!this.#projections) return;
-    for (const projection of Object.values(this.#projections)) projection.dispose();
+    for (const projection of this.#own) projection.dispose();
     this.#projections = undefined;
   }
 

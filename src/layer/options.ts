@@ -6,7 +6,7 @@ import { reader } from "../check/names";
 import type { Rotary } from "../check/rotary";
 import type { Tensor } from "../tensor/tensor";
 import type { AppendedKeys } from "./appended";
-import type { LayerWeights, Projection } from "./projections";
+import type { LayerProjections, Projection } from "./projections";
 import type { LayerRecord } from "./record";
 import type { LayerUpdate, Update } from "./sizes";
 
@@ -83,7 +83,7 @@ export const PROJECTIONS = ["query", "key", "value", "output"] as const;
 
 export const configFields = { heads: 1, keyValueHeads: 1, appended: 1 } as const;
 export const readConfig = reader<LayerConfig>(configFields);
-export const readWeights = reader<LayerWeights>({ query: 1, key: 1, value: 1, output: 1 });
+export const readWeights = reader<LayerProjections>({ query: 1, key: 1, value: 1, output: 1 });
 export const readProjection = reader<Projection>(
   { weight: 1, order: 1, bias: 1 },
   "a projection { weight, order, bias? }",

@@ -4,6 +4,7 @@
 import { copyOf, isFloats } from "../arrays";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
+import type { PreparedLinear } from "../linear/prepared";
 import { AllocatedTensor } from "../tensor/allocated";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 
@@ -28,6 +29,11 @@ export interface LayerWeights {
   /** [H·Dv] → [E] */
   readonly output: Projection;
 }
+
+/** The same, each as a matrix or prepared already, by `prepareLinear` or `prepareQuantized`. */
+export type LayerProjections = {
+  readonly [Name in keyof LayerWeights]: Projection | PreparedLinear;
+};
 
 /** The tensors of PyTorch's `nn.MultiheadAttention`, by the names in its state dict. */
 export interface PyTorchWeights {

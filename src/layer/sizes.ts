@@ -3,7 +3,7 @@
 import { reader } from "../check/names";
 import { checkCount } from "../check/values";
 import { ArgumentError, describe } from "../errors";
-import type { PreparedLinear } from "../linear/linear";
+import type { PreparedLinear } from "../linear/prepared";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import type { BiasKeyValue } from "./appended";
 import type { LayerConfig, LayerInputs, LayerOptions } from "./options";

@@ -3,7 +3,7 @@
 import { CoreKernel } from "../../assembly/kinds";
 import { LinearFrame } from "../../build/frames";
 import { clearedFrame, type Engine } from "../instance/instance";
-import { CORE } from "../instance/modules";
+import { CORE, type Module, moduleOf } from "../instance/modules";
 import { type Output, Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
 import type { Tensor } from "../tensor/tensor";
@@ -21,6 +21,22 @@ export interface Product {
   readonly columns: number;
   /** Whether x is stored [depth × rows]. */
   readonly transposed?: boolean;
+}
+
+/** A weight that another module multiplies, in a frame that begins as linear's: see quantized/. */
+export interface Form {
+  readonly extension: string;
+  readonly kernel: number;
+  /** What its frame has besides. */
+  readonly words: readonly (readonly [slot: number, value: number])[];
+  /** What the numbers are, for messages and `toJSON`. */
+  readonly numbers: string;
+}
+
+/** A packed weight's block; in another form than `packing` leaves it, that form. */
+export interface Packed {
+  readonly address: number;
+  readonly form?: Form | undefined;
 }
 
 /** Where a result goes, checked. */
@@ -92,7 +108,7 @@ export function* multiply(
   engine: Engine,
   operation: string,
   product: Product,
-  packed: number,
+  packed: Packed,
   target: Target,
 ): Steps<Tensor> {
   const { rows, depth, columns } = product;
@@ -111,24 +127,26 @@ export function* multiplyIn(
   engine: Engine,
   staging: Staging,
   { name, x, rows, depth, columns, transposed }: Product,
-  packed: number,
+  { address, form }: Packed,
   { dims, out, argument, added }: Target,
 ): Steps<Output> {
   const { frame } = engine;
-  const [core] = engine.modules;
+  const number = form ? moduleOf(engine, staging.operation, form.extension) : CORE;
+  const module = engine.modules[number] as Module;
+  const kernel = form?.kernel ?? CoreKernel.linear;
   const words = clearedFrame(engine);
+  for (const [slot, value] of form?.words ?? []) words[slot] = value;
   const threads = threadsFor(engine, rows * depth * columns);
   words[LinearFrame.threads] = threads;
   words[LinearFrame.rows] = rows;
   words[LinearFrame.depth] = depth;
   words[LinearFrame.columns] = columns;
   words[LinearFrame.inputTransposed] = transposed ? 1 : 0;
-  staging.block(LinearFrame.packed, packed);
+  staging.block(LinearFrame.packed, address);
   staging.tensor(LinearFrame.input, name, x);
   const result = staging.output(LinearFrame.result, dims, out, argument, added);
-  staging.reserve(LinearFrame.scratch, core.scratchBytes(CoreKernel.linear, frame));
+  staging.reserve(LinearFrame.scratch, module.scratchBytes(kernel, frame));
   const call = yield* staging.beginSteps();
-  const items = core.items(CoreKernel.linear, call);
-  yield staging.work({ module: CORE, kernel: CoreKernel.linear, items, threads });
+  yield staging.work({ module: number, kernel, items: module.items(kernel, call), threads });
   return result;
 }

@@ -9,7 +9,7 @@ import { checkAccumulate, checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import { clearedFrame, type Engine } from "../instance/instance";
 import type { Module } from "../instance/modules";
-import { checkPrepared, type PreparedLinear, type PreparedParts } from "../linear/linear";
+import { checkPrepared, type PreparedLinear, type PreparedParts } from "../linear/prepared";
 import { allocatePacked, multiplyIn, type Product, packing, type Target } from "../linear/product";
 import { type Output, Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
@@ -196,7 +196,7 @@ function* withPacked(
   const packed = allocatePacked(engine, staging.operation, product.depth, product.columns);
   try {
     fill(packed);
-    return yield* multiplyIn(engine, staging, product, packed, target);
+    return yield* multiplyIn(engine, staging, product, { address: packed }, target);
   } finally {
     engine.arena.release(packed);
   }

@@ -10,7 +10,7 @@ import { moduleOf } from "../instance/modules";
 import { checkLayer, type MultiHeadAttention } from "../layer/multihead";
 import type { LayerWeights } from "../layer/projections";
 import { LayerRecord, type Recorded } from "../layer/record";
-import type { PreparedLinear } from "../linear/linear";
+import type { PreparedLinear } from "../linear/prepared";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
 import { add, checkDimsOf, checkOut, checkTensor, set, type Tensor } from "../tensor/tensor";

@@ -10,6 +10,7 @@ import { digestOf, digestOfTexts } from "./digest";
 import { elements, filled } from "./numbers";
 import { type Operation, operations } from "./operations";
 import type { Package } from "./package";
+import { halfWeights, quantizedWeights } from "./quantized";
 import { training as trainingCases } from "./training";
 import { variants as variantCases } from "./variants";
 
@@ -20,7 +21,7 @@ export interface Report {
   threadsFallback: string | undefined;
   /** How many cases ran. */
   cases: number;
-  /** SHA-256 over the digests of all cases but those of training, of caches, of blocks and of variants. */
+  /** SHA-256 over the digests of all cases but those named below. */
   digest: string;
   /** And over those. */
   trainingDigest: string;
@@ -30,6 +31,12 @@ export interface Report {
   storedDigest: string;
   /** And over those of blocks. */
   blocksDigest: string;
+  /** And over those of weights of few bits. */
+  quantizedDigest: string;
+  /** And over those of weights of 16 bits, multiplied in float32. */
+  halvesDigest: string;
+  /** And over those of attend in integers. */
+  integersDigest: string;
   /** And over those of variants. */
   variantsDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
@@ -41,7 +48,13 @@ export interface Report {
 }
 
 /** Everything but training. */
-const cases: readonly Operation[] = [...attendCases.map(asOperation), ...operations];
+const cases: readonly Operation[] = [
+  ...attendCases.map((one, index) => attendOperation(one, index)),
+  ...operations,
+];
+
+/** All of attend in integers of 16 bits. */
+const integerCases = attendCases.map((one, index) => attendOperation(one, index, true));
 
 /** One list of all operations, in every kind of call: memory that runs out is tried on it too. */
 export const allCases: readonly Operation[] = [
@@ -50,6 +63,9 @@ export const allCases: readonly Operation[] = [
   ...caches,
   ...storedCaches,
   ...blockCases,
+  ...quantizedWeights,
+  ...halfWeights,
+  ...integerCases,
   ...variantCases,
 ];
 
@@ -62,8 +78,8 @@ export async function runBattery(
   options: AttentionOptions = {},
   start: number = performance.now(),
 ): Promise<Report> {
-  const { blocks, cache, positions, training, variants } = wasmAttention;
-  const extensions = [blocks, cache, positions, training, variants] as const;
+  const { blocks, cache, integers, positions, quantized, training, variants } = wasmAttention;
+  const extensions = [blocks, cache, integers, positions, quantized, training, variants] as const;
   const attention = await wasmAttention.createAttention({ ...options, extensions });
   const x = filled([1, 1, 8, 16], 1);
   attention.attend(x, x, x);
@@ -85,6 +101,9 @@ export async function runBattery(
   const cacheDigest = await digestOfAll(caches);
   const storedDigest = await digestOfAll(storedCaches);
   const blocksDigest = await digestOfAll(blockCases);
+  const quantizedDigest = await digestOfAll(quantizedWeights);
+  const halvesDigest = await digestOfAll(halfWeights);
+  const integersDigest = await digestOfAll(integerCases);
   const variantsDigest = await digestOfAll(variantCases);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
@@ -99,13 +118,21 @@ export async function runBattery(
     cacheDigest,
     storedDigest,
     blocksDigest,
+    quantizedDigest,
+    halvesDigest,
+    integersDigest,
     variantsDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };
 }
 
-function asOperation([name, shape, options = {}]: AttendCase, index: number): Operation {
+/** A case as a call, of float32 or of integers. */
+export function attendOperation(
+  [name, shape, options = {}]: AttendCase,
+  index: number,
+  integers = false,
+): Operation {
   const { batch = 2, heads = 2, queries, keys = queries, size = 16, layout = "BHLD" } = shape;
   const { keyValueHeads = heads, valueSize = size, rank = 4, amplitude = 1, poisonedFrom } = shape;
   const place = (count: number, rows: number, length: number, seed: number) => {
@@ -125,8 +152,8 @@ function asOperation([name, shape, options = {}]: AttendCase, index: number): Op
   };
   const split = layout === "BLE" ? { layout, heads, keyValueHeads } : { layout };
   return [
-    name,
-    (attention) => {
+    integers ? `${name}, int16` : name,
+    (attention, wasm) => {
       const [q, k, v] = [
         place(heads, queries, size, 1),
         place(keyValueHeads, keys, size, 2),
@@ -137,6 +164,7 @@ function asOperation([name, shape, options = {}]: AttendCase, index: number): Op
       const { output, weights, scores, logSumExp } = attention.attend(q, k, v, {
         ...split,
         ...options,
+        ...(integers && { precision: wasm.int16 }),
       });
       return [output, weights, scores, logSumExp];
     },

@@ -28,6 +28,18 @@ export const blocks = {
   fused: "0500ec95994a75b9e389e6c48851efcb5829b91c5955d0c91ac522a36a243560",
 };
 
+/** The cases of weights of few bits: of every build. */
+export const quantized = "412485f26769d337f15c506e1f7858a6eefacf828bb31caac8232462fbc1a531";
+
+/** The cases of weights of 16 bits, likewise. */
+export const halves = {
+  portable: "6de769397a2eb5f3abed419fc326316fa14f2ea63e476b1ff3612e6874a115cf",
+  fused: "e81c7ed7bfca0f5018b78a4ad9d211a625f0d3bbaac6e605ba5b2ab8521c7757",
+};
+
+/** All cases of attend in integers of 16 bits: of every build. */
+export const integers = "7f4e2e46a5ddd37fb4b1ebd411d30e2d1538072a6e1d57b9e5c380f189d12c24";
+
 /** The cases of variants, likewise. */
 export const variants = {
   portable: "9d9c9b62e5f3865fa6f4be348cd2a1c31503e55c17094fa280f558aac2625ed1",

@@ -50,11 +50,12 @@ function check(name: string, report: Report): void {
   assert.ok(cases > 150, `${name}: ${cases} cases`);
   const build = `${variant}${fused ? ", fused" : ""}, threads: ${threads}`;
   // A multiply-add that rounds twice is the portable build's.
-  const { training, caches, stored, blocks, variants } = expected;
+  const { training, caches, stored, blocks, variants, quantized, halves } = expected;
   const { digest, trainingDigest, cacheDigest, storedDigest, blocksDigest } = report;
   const digests = [
     ...[digest, trainingDigest, cacheDigest, storedDigest, blocksDigest],
-    report.variantsDigest,
+    ...[report.variantsDigest, report.quantizedDigest, report.halvesDigest],
+    report.integersDigest,
   ];
   const wanted = fused
     ? [expected.fused, training.fused, caches.fused, stored, blocks.fused, variants.fused]
@@ -62,6 +63,7 @@ function check(name: string, report: Report): void {
         ...[expected.portable, training.portable, caches.portable, stored, blocks.portable],
         variants.portable,
       ];
+  wanted.push(quantized, halves[fused ? "fused" : "portable"], expected.integers);
   assert.deepEqual(digests, wanted, `${name}, ${build}: ${JSON.stringify(each)}`);
 }
 

@@ -12,6 +12,7 @@ import * as ort from "./ort-attention";
 import { groupQueryAttention } from "./ort-grouped";
 import { packedAttention, packedMultiHeadAttention } from "./ort-packed";
 import { pagedAttention, tensorScatter } from "./ort-paged";
+import { matMulNBits } from "./quantized";
 import { frequencies, kerasRotaryEmbedding, rotaryEmbedding } from "./rotary";
 import * as variants from "./variants";
 
@@ -31,6 +32,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   "com.microsoft PackedMultiHeadAttention": packedMultiHeadAttention,
   "com.microsoft PagedAttention": pagedAttention,
   "ai.onnx TensorScatter": tensorScatter,
+  "com.microsoft MatMulNBits": matMulNBits,
   "com.microsoft RotaryEmbedding": rotaryEmbedding,
   "com.microsoft MRotaryEmbedding": rotaryEmbedding,
   "keras Attention": (engine, c) => (concat(c) ? variants.kerasConcat : keras.attention)(engine, c),

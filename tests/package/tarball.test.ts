@@ -23,8 +23,8 @@ const ENTRIES = [
   "view",
 ];
 const modules = (platform: string, variants: string[]) =>
-  ["core", "training", "positions", "cache", "blocks", "variants"].flatMap((name) =>
-    variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
+  ["core", "training", "positions", "cache", "blocks", "variants", "quantized", "integers"].flatMap(
+    (name) => variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
   );
 /** Of the TensorFlow.js entry, see scripts/tfjs-declarations.mjs. */
 const declarations = [
@@ -56,7 +56,18 @@ const libraries = [
   "transformers",
 ];
 const pages = [
-  ...["attention", "blocks", "decoding", "engines", "platforms", "semantics", "view", "weights"],
+  ...[
+    "attention",
+    "blocks",
+    "decoding",
+    "engines",
+    "integers",
+    "platforms",
+    "quantized",
+    "semantics",
+    "view",
+    "weights",
+  ],
   "shards",
   "shards-nats",
   ...libraries.map((name) => `semantics/${name}`),

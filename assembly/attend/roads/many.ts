@@ -3,23 +3,16 @@
 //
 //   shared   the panels of a round's heads
 //   thread   scratch of a tile, then Rows
+//
+// S is how a tile is kept and attended to, a class of five methods without fields, as Floats of step.ts: its
+// bytes, those of Rows, packing it, beginning Rows for it, and rows attending to it.
 
 import { KEYS, ROWS, tilesOf } from "../../tiles";
 import { AttendFrame, sequenceOf } from "../frame";
 import { allHeads, everyHead, groupSize } from "../heads";
-import { packTile, panelTileBytes } from "../panels";
-import {
-  beginRows,
-  enterSpan,
-  finishRows,
-  mergeSpan,
-  locateRows,
-  Rows,
-  rowsBytes,
-  skips,
-} from "../rows";
+import { beginRows, enterSpan, finishRows, mergeSpan, locateRows, Rows, skips } from "../rows";
 import { blockOf, gatheredOf, scratchTileBytes } from "../scratch";
-import { attendTile, partKeys } from "../step";
+import { partKeys } from "../step";
 import { firstKey, lastKey, resultRows } from "../visible/window";
 
 /** Tiles of a head's keys. */
@@ -45,16 +38,22 @@ function rowTiles(frame: AttendFrame): i32 {
 
 // @ts-ignore: decorator
 @inline
-function headBytes(frame: AttendFrame): u64 {
-  return <u64>keyTiles(frame) * panelTileBytes(frame);
+function tileBytes<S>(frame: AttendFrame): u64 {
+  return changetype<S>(0).tileBytes(frame);
 }
 
-export function manySharedBytes(frame: AttendFrame): u64 {
-  return <u64>min(frame.packedHeads, allHeads(frame)) * headBytes(frame);
+// @ts-ignore: decorator
+@inline
+function headBytes<S>(frame: AttendFrame): u64 {
+  return <u64>keyTiles(frame) * tileBytes<S>(frame);
 }
 
-export function manyThreadBytes(frame: AttendFrame): u64 {
-  return scratchTileBytes(frame) + rowsBytes(frame);
+export function manySharedBytes<S>(frame: AttendFrame): u64 {
+  return <u64>min(frame.packedHeads, allHeads(frame)) * headBytes<S>(frame);
+}
+
+export function manyThreadBytes<S>(frame: AttendFrame): u64 {
+  return scratchTileBytes(frame) + changetype<S>(0).rowsBytes(frame);
 }
 
 /** A float64: many short sequences beside a long one may be more than an item's number can say. */
@@ -85,7 +84,7 @@ export function manyReady(frame: AttendFrame, item: i32): i32 {
   return item < start + packing ? start : start + packing;
 }
 
-export function runMany(
+export function runMany<S>(
   frame: AttendFrame,
   item: i32,
   shared: usize,
@@ -98,31 +97,37 @@ export function runMany(
   const packing = roundHeads(frame, round) * tiles;
   const within = item - round * roundItems(frame);
   if (within < packing) {
-    const panels = shared + <usize>(within / tiles) * <usize>headBytes(frame);
-    packHead(frame, first + within / tiles, within % tiles, panels, gatheredOf(frame, scratch));
+    const panels = shared + <usize>(within / tiles) * <usize>headBytes<S>(frame);
+    packHead<S>(frame, first + within / tiles, within % tiles, panels, gatheredOf(frame, scratch));
     return 0;
   }
   const rows = rowTiles(frame);
   const index = (within - packing) / rows;
-  const panels = shared + <usize>index * <usize>headBytes(frame);
-  return attendRows(frame, first + index, (within - packing) % rows, panels, scratch, key);
+  const panels = shared + <usize>index * <usize>headBytes<S>(frame);
+  return attendRows<S>(frame, first + index, (within - packing) % rows, panels, scratch, key);
 }
 
 /** Packs a tile of a head's keys, if any query sees it. */
-function packHead(frame: AttendFrame, index: i32, tile: i32, panels: usize, gathered: usize): void {
+function packHead<S>(
+  frame: AttendFrame,
+  index: i32,
+  tile: i32,
+  panels: usize,
+  gathered: usize,
+): void {
   const b = index / frame.keyValueHeads;
   const from = tile * KEYS;
   const to = lastKey(frame, b, sequenceOf(frame, b).queries);
   if (from < firstKey(frame, b, 0) || from >= to) return;
-  const at = panels + <usize>tile * <usize>panelTileBytes(frame);
-  packTile(frame, index, from, min(KEYS, to - from), at, gathered);
+  const at = panels + <usize>tile * <usize>tileBytes<S>(frame);
+  changetype<S>(0).pack(frame, index, from, min(KEYS, to - from), at, gathered);
 }
 
 /**
  * A tile of the rows that read key and value head `index` of all batches. A head's last rows come first:
  * where causal they are the longest, and threads wait for whoever is last.
  */
-function attendRows(
+function attendRows<S>(
   frame: AttendFrame,
   index: i32,
   tile: i32,
@@ -139,6 +144,7 @@ function attendRows(
     const h = (index % frame.keyValueHeads) * groupSize(frame) + tile / tiles;
     locateRows(frame, r, b, h, start);
     beginRows(frame, r, 0, frame.keys);
+    changetype<S>(0).begin(frame, r);
   }
   const to = r.rows ? lastKey(frame, b, start + r.rows) : 0;
   const first = max(firstKey(frame, b, start), key);
@@ -148,7 +154,12 @@ function attendRows(
     r.columns = min(KEYS, to - from);
     if (skips(frame, r)) continue;
     enterSpan(frame, r, from);
-    attendTile(frame, r, panels + <usize>(from / KEYS) * <usize>panelTileBytes(frame), scratch);
+    changetype<S>(0).attend(
+      frame,
+      r,
+      panels + <usize>(from / KEYS) * <usize>tileBytes<S>(frame),
+      scratch,
+    );
   }
   if (stop < to) return <i32>stop;
   mergeSpan(frame, r, r);

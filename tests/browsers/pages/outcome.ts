@@ -3,7 +3,9 @@
 import * as main from "wasm-attention";
 import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
+import * as integers from "wasm-attention/integers";
 import * as positions from "wasm-attention/positions";
+import * as quantized from "wasm-attention/quantized";
 import * as training from "wasm-attention/training";
 import * as variants from "wasm-attention/variants";
 import * as weights from "wasm-attention/weights";
@@ -17,6 +19,8 @@ const wasmAttention = {
   ...positions,
   ...training,
   ...variants,
+  ...integers,
+  ...quantized,
   ...weights,
 };
 

@@ -1,0 +1,239 @@
+// prepareQuantized: a weight of few bits for `linear` and the layer; and dequantize, what it stands for.
+
+import { OffsetKind, QuantizedKernel, WeightFormat, WeightNumbers } from "../../assembly/kinds";
+import { QuantizedFrame } from "../../build/frames";
+import { type Attention, checkAttention } from "../attend/attention";
+import { reader } from "../check/names";
+import { ArgumentError, describe } from "../errors";
+import { clearedFrame, type Engine } from "../instance/instance";
+import { type Module, moduleOf } from "../instance/modules";
+import { checkMatrix, checkOrder } from "../linear/linear";
+import { checkPrepared, PreparedLinear } from "../linear/prepared";
+import type { Form, Order } from "../linear/product";
+import { Staging } from "../run/staging";
+import type { Steps } from "../run/steps";
+import { checkTensor, checkVector, type Tensor } from "../tensor/tensor";
+import type { StoredWeight } from "./stored";
+import { checkBlock, checkStored, type Packable } from "./weights";
+
+/** Options of `prepareQuantized`. */
+export interface PrepareQuantizedOptions {
+  /** What float32 weights are rounded to; a stored weight keeps its numbers. */
+  numbers?: "int8" | "int4" | undefined;
+  /** Inputs that share a scale, a power of two from 16: all by default for int8, 32 for int4. */
+  block?: number | undefined;
+  /**
+   * What the rows of the matrix are: [out, in] (PyTorch) or [in, out] (Keras, plain x·W). MatMulNBits and
+   * ggml's blocks are always [out, in].
+   */
+  order?: "out,in" | "in,out" | undefined;
+  /** One number for each output. */
+  bias?: Float32Array | Tensor | undefined;
+  /**
+   * How x is multiplied: rounded to 16 bits, 256 inputs of a row to a scale, or in float32, slower and with
+   * the bits of `linear` with `dequantize`'s weight. float16 and bfloat16 weights are always multiplied in
+   * float32.
+   */
+  activations?: "int16" | "float32" | undefined;
+}
+
+const read = reader<PrepareQuantizedOptions>({
+  numbers: 1,
+  block: 1,
+  order: 1,
+  bias: 1,
+  activations: 1,
+});
+
+interface QuantizedModule extends Module {
+  packedWeightBytes(frame: number): number;
+}
+
+/** A divisor of the part of the depth that is multiplied at a time, see assembly/tiles.ts. */
+const LONGEST_SEGMENT = 256;
+
+/**
+ * Prepares a weight of few bits for `linear` and `MultiHeadAttention`: float32, rounded to int8 or int4, or
+ * one as files hold it, whose numbers are kept. It lies in linear memory until disposed.
+ *
+ * @throws ArgumentError, MemoryError, DisposedError as `prepareLinear`.
+ */
+export function prepareQuantized(
+  attention: Attention<"quantized">,
+  weight: Tensor | StoredWeight,
+  options: PrepareQuantizedOptions,
+): PreparedLinear {
+  const name = "prepareQuantized";
+  const engine = checkAttention(name, attention).running(name);
+  moduleOf(engine, name, "quantized");
+  const given = read(name, options);
+  const order = given.order === undefined ? undefined : checkOrder(name, given.order);
+  const packable = isStored(weight)
+    ? checkKept(name, weight, given, order)
+    : checkRounded(name, weight, given);
+  const { inputSize, outputSize } = checkMatrix(name, packable.dims, order ?? "out,in");
+  const bias =
+    given.bias === undefined ? undefined : checkVector(name, "bias", given.bias, outputSize);
+  const { activations = "int16" } = given;
+  if (activations !== "int16" && activations !== "float32") {
+    const expected = '"int16" or "float32"';
+    throw new ArgumentError(name, "activations", expected, describe(activations));
+  }
+  const sizes = { order: order ?? "out,in", inputSize, outputSize, biased: bias !== undefined };
+  const form = formOf(packable, inputSize, activations === "float32");
+  const packed = pack(engine, packable, { ...sizes, form }, bias);
+  return new PreparedLinear(engine, { ...sizes, form, packed });
+}
+
+/** Whether a weight says how its numbers are kept. */
+function isStored(weight: unknown): weight is StoredWeight {
+  return typeof weight === "object" && weight !== null && "format" in weight;
+}
+
+function checkKept(
+  operation: string,
+  weight: StoredWeight,
+  { numbers, block }: PrepareQuantizedOptions,
+  order: Order | undefined,
+): Packable {
+  for (const [argument, value] of Object.entries({ numbers, block })) {
+    if (value === undefined) continue;
+    const expected = "no value for a stored weight, which keeps its own";
+    throw new ArgumentError(operation, argument, expected, describe(value));
+  }
+  const { format } = weight;
+  // Read anew by its own reader, which knows what else there may be.
+  const packable = checkStored(operation, weight, order);
+  if (order === undefined && !format.startsWith("Q") && format !== "MatMulNBits") {
+    checkOrder(operation, order);
+  }
+  return packable;
+}
+
+function checkRounded(
+  operation: string,
+  weight: unknown,
+  { numbers, block, order }: PrepareQuantizedOptions,
+): Packable {
+  if (numbers !== "int8" && numbers !== "int4") {
+    const expected = '"int8" or "int4"';
+    throw new ArgumentError(operation, "numbers", expected, describe(numbers));
+  }
+  checkOrder(operation, order);
+  if (block !== undefined) checkBlock(operation, "block", block);
+  const four = numbers === "int4";
+  const checked = checkTensor(operation, "weight", weight);
+  return {
+    dims: checked.dims,
+    numbers: four ? WeightNumbers.int4 : WeightNumbers.int8,
+    block: block ?? (four ? 32 : 0),
+    offsets: OffsetKind.none,
+    center: 8,
+    words: [[QuantizedFrame.format, WeightFormat.float32]],
+    data: checked,
+  };
+}
+
+/** What the kernels have to know of it. */
+function formOf(packable: Packable, inputSize: number, inFloats: boolean): Form {
+  const { numbers, offsets, center } = packable;
+  const segment = Math.min(packable.block || LONGEST_SEGMENT, LONGEST_SEGMENT);
+  return {
+    extension: "quantized",
+    kernel: QuantizedKernel.linear,
+    numbers: ["int8", "int4", "float16", "bfloat16"][numbers] as string,
+    words: [
+      [QuantizedFrame.numbers, numbers],
+      [QuantizedFrame.segment, segment],
+      [QuantizedFrame.offsets, offsets],
+      [QuantizedFrame.center, center],
+      [QuantizedFrame.floats, +inFloats],
+      [QuantizedFrame.block, packable.block || inputSize],
+    ],
+  };
+}
+
+interface Sizes {
+  readonly order: Order;
+  readonly inputSize: number;
+  readonly outputSize: number;
+  readonly form: Form;
+}
+
+function writeSizes(engine: Engine, { order, inputSize, outputSize, form }: Sizes): void {
+  const words = clearedFrame(engine);
+  words[QuantizedFrame.threads] = 1;
+  words[QuantizedFrame.depth] = inputSize;
+  words[QuantizedFrame.columns] = outputSize;
+  words[QuantizedFrame.outputIsRow] = order === "out,in" ? 1 : 0;
+  for (const [slot, value] of form.words) words[slot] = value;
+}
+
+/** The address of a block with the weight and its bias. */
+function pack(engine: Engine, packable: Packable, sizes: Sizes, bias: Tensor | undefined): number {
+  const name = "prepareQuantized";
+  const module = engine.modules[moduleOf(engine, name, "quantized")] as QuantizedModule;
+  writeSizes(engine, sizes);
+  const packed = engine.arena.allocate(name, module.packedWeightBytes(engine.frame));
+  const staging = new Staging(engine, name);
+  try {
+    const { data } = packable;
+    if ("dims" in data) staging.tensor(QuantizedFrame.weight, "weight", data);
+    else {
+      for (const { slot, argument, view, elements } of data) {
+        staging.data(slot, argument, view, elements);
+      }
+    }
+    if (bias) staging.tensor(QuantizedFrame.bias, "bias", bias);
+    staging.block(QuantizedFrame.packed, packed);
+    const kernel = QuantizedKernel.pack;
+    staging.reserve(QuantizedFrame.scratch, module.scratchBytes(kernel, engine.frame));
+    writeSizes(engine, sizes);
+    const words = engine.words;
+    for (const [slot, value] of packable.words) words[slot] = value;
+    module.run(kernel, staging.begin(), 0, 0, 0);
+    return packed;
+  } catch (error) {
+    engine.arena.release(packed);
+    throw error;
+  } finally {
+    staging.release();
+  }
+}
+
+/**
+ * The weight that a prepared one stands for, in float32, [out, in] or [in, out] as it was prepared: a
+ * number times its scale, with its offset.
+ *
+ * @throws ArgumentError for a weight that is float32 already; MemoryError, DisposedError as `linear`.
+ */
+export function dequantize(attention: Attention<"quantized">, prepared: PreparedLinear): Tensor {
+  const name = "dequantize";
+  return checkAttention(name, attention).run(name, (engine) => unpack(engine, name, prepared));
+}
+
+function* unpack(engine: Engine, operation: string, given: PreparedLinear): Steps<Tensor> {
+  const number = moduleOf(engine, operation, "quantized");
+  const module = engine.modules[number] as Module;
+  const prepared = checkPrepared(operation, given);
+  const { address, form } = prepared.block(engine, operation);
+  if (!form) {
+    const expected = "a weight from prepareQuantized";
+    throw new ArgumentError(operation, "prepared", expected, "one of float32");
+  }
+  const { inputSize, outputSize, weightDims } = prepared;
+  const order = prepared.order;
+  writeSizes(engine, { order, inputSize, outputSize, form });
+  const kernel = QuantizedKernel.unpack;
+  const staging = new Staging(engine, operation);
+  staging.block(QuantizedFrame.packed, address);
+  const result = staging.output(QuantizedFrame.result, weightDims, undefined);
+  staging.reserve(QuantizedFrame.scratch, module.scratchBytes(kernel, engine.frame));
+  try {
+    yield* staging.beginSteps();
+    yield staging.work({ module: number, kernel, items: 1, threads: 1 });
+    return yield* staging.result(result);
+  } finally {
+    staging.release();
+  }
+}
