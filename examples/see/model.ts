@@ -10,6 +10,7 @@ import { Embedding, LayerNorm, type Parameter, parameter } from "../training/blo
 import { Block, type BlockShape, DecoderBlock, Linear } from "../training/layers";
 import type { Random } from "../training/random";
 import { Convolution } from "./convolution";
+import { Naming } from "./naming";
 import { type Asked, gatherRows, spreadRows } from "./rows";
 import { LONGEST } from "./words";
 
@@ -33,6 +34,8 @@ export interface Wanted {
   readonly record?: boolean;
   /** Where the words look. */
   readonly weights?: boolean;
+  /** Which word each patch is like. */
+  readonly names?: boolean;
 }
 
 export interface Answered {
@@ -40,7 +43,12 @@ export interface Answered {
   readonly logits: Tensor;
   /** Of each layer of the decoder [pictures, heads, words, patches]. */
   readonly weights: readonly Tensor[];
+  /** [pictures, patches, words] */
+  readonly names?: Tensor | undefined;
 }
+
+/** Where the projections of the cross-attention begin among a block's parameters. */
+const CROSS = 12;
 
 export class Seeing {
   readonly shape: Shape;
@@ -52,6 +60,7 @@ export class Seeing {
   readonly #encoder: readonly Block[];
   readonly #memoryNorm: LayerNorm;
   readonly #words: Embedding;
+  readonly #naming: Naming;
   readonly #decoder: readonly DecoderBlock[];
   readonly #norm: LayerNorm;
   readonly #answer: Linear;
@@ -77,7 +86,9 @@ export class Seeing {
     this.#encoder = layers(shape.encoder, () => new Block(attention, shape, random));
     this.#memoryNorm = new LayerNorm(attention, size, random);
     this.#words = new Embedding(attention, shape.words, size, random);
+    this.#naming = new Naming(attention, this.#words.table);
     this.#decoder = layers(shape.decoder, () => new DecoderBlock(attention, shape, random));
+    for (const block of this.#decoder) alike(block);
     this.#norm = new LayerNorm(attention, size, random);
     this.#answer = new Linear(attention, size, shape.answers, random);
     this.#near = near(shape);
@@ -94,13 +105,14 @@ export class Seeing {
 
   /** pictures [pictures, side, side, channels], and the questions about them. */
   forward(pictures: Tensor, asked: Asked, wanted: Wanted = {}): Answered {
-    const { record = false, weights = false } = wanted;
+    const { record = false, weights = false, names = false } = wanted;
     this.#asked = asked;
     let x = pictures;
     for (const part of this.#stem) x = part.forward(x);
     x = this.#placed(x);
     for (const block of this.#encoder) x = block.forward(x, { record, mask: this.#near }).output;
     const memory = this.#memoryNorm.forward(x);
+    const named = names ? this.#naming.forward(memory) : undefined;
 
     const dims = [asked.places.length, this.shape.size];
     const positions = { data: this.#positionsOf(asked.places), dims };
@@ -112,23 +124,22 @@ export class Seeing {
       if (weights) seen.push(result.crossWeights as Tensor);
     }
     const logits = this.#answer.forward(this.#norm.forward(gatherRows(x, asked.ends)));
-    return { logits, weights: seen };
+    return { logits, weights: seen, names: named };
   }
 
-  /** Adds to the parameters' gradients. */
-  backward(gradient: Tensor): void {
+  /** Adds to the parameters' gradients: of the logits, and of the names where they were asked for. */
+  backward(gradient: Tensor, names?: Tensor): void {
     const asked = this.#asked as Asked;
     const last = this.#norm.backward(this.#answer.backward(gradient));
     let back = spreadRows(last, asked);
-    let memory: Tensor | undefined;
+    const memories = names ? [this.#naming.backward(names)] : [];
     for (const block of this.#decoder.toReversed()) {
-      const { x, memory: more } = block.backward(back);
+      const { x, memory } = block.backward(back);
       back = x;
-      if (memory) for (let i = 0; i < more.data.length; i++) memory.data[i] += more.data[i];
-      else memory = more;
+      memories.push(memory);
     }
     this.#words.backward(back);
-    back = this.#memoryNorm.backward(memory as Tensor);
+    back = this.#memoryNorm.backward(sumOf(memories));
     for (const block of this.#encoder.toReversed()) back = block.backward(back);
     this.#gatherPlaces(back.data);
     for (const part of this.#stem.toReversed()) {
@@ -148,7 +159,7 @@ export class Seeing {
   }
 
   #learnt() {
-    return [...this.#stem, ...this.#encoder, ...this.#decoder, this.#answer];
+    return [this.#naming, ...this.#stem, ...this.#encoder, ...this.#decoder, this.#answer];
   }
 
   /** [pictures, across, across, size] → [pictures, patches, size], each patch with its place. */
@@ -186,6 +197,18 @@ export class Seeing {
     });
     return data;
   }
+}
+
+/** Words look for patches that are like them, to begin with: queries and keys are projected alike. */
+function alike(block: DecoderBlock): void {
+  const [query, key] = block.parameters.slice(CROSS);
+  key.data.set(query.data);
+  block.update();
+}
+
+function sumOf([first, ...others]: readonly Tensor[]): Tensor {
+  for (const { data } of others) for (let i = 0; i < data.length; i++) first.data[i] += data[i];
+  return first;
 }
 
 /** [patches, patches]: 1 where a patch lies within reach of another. */
