@@ -49,15 +49,31 @@ export function* train(
   const schedule = { steps, rate, warmUp: Math.ceil(steps / 20) };
   for (let step = 0; step < steps; step++) {
     const examples = Array.from({ length: batch }, () => draw(random, step / steps));
-    const { logits, names } = forward(model, examples, true);
-    const answers = examples.flatMap(({ questions }) => questions.map(({ answer }) => answer));
-    const { loss, gradient } = lossOf(attention, logits, Int32Array.from(answers));
-    const named = Int32Array.from(examples.flatMap((example) => example.names ?? []));
-    model.backward(gradient, names && lossOf(attention, names, named).gradient);
+    const loss = learn(attention, model, examples);
     adam.step(rateAt(attention, step, schedule));
     model.update();
     yield loss;
   }
+}
+
+/** Adds to the gradients; the loss of the answers, or of the names where nothing is asked. */
+function learn(
+  attention: Attention<"blocks">,
+  model: Seeing,
+  examples: readonly Example[],
+): number {
+  const named = Int32Array.from(examples.flatMap((example) => example.names ?? []));
+  const answers = examples.flatMap(({ questions }) => questions.map(({ answer }) => answer));
+  if (answers.length === 0) {
+    const pictures = examples.map(({ pixels }) => pixels);
+    const names = lossOf(attention, model.name(picturesOf(pictures, model.shape)), named);
+    model.nameBackward(names.gradient);
+    return names.loss;
+  }
+  const { logits, names } = forward(model, examples, true);
+  const { loss, gradient } = lossOf(attention, logits, Int32Array.from(answers));
+  model.backward(gradient, names && lossOf(attention, names, named).gradient);
+  return loss;
 }
 
 /** The number of the likeliest answer to each question. */

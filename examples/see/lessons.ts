@@ -19,8 +19,10 @@ export const WORDS = Words.of(EVERY_WORD);
 
 /** Questions about a scene in a step. */
 const AT_ONCE = 8;
-/** Until so much of a course is done, scenes have one to four digits; then always four. */
-const FOUR = 0.25;
+/** Until so much of a course is done, nothing is asked: patches learn the words for what they show. */
+const NAMED = 0.2;
+/** Then scenes have two to four digits, later always four. */
+const FOUR = 0.4;
 /** What takes two looks is asked more often. */
 const HARD: readonly Kind[] = ["next to", "where"];
 const PRACTISED: readonly Kind[] = [...KINDS, ...HARD];
@@ -57,9 +59,9 @@ export function numbered(scene: Scene, questions: readonly Question[]): Example 
 
 /** A scene to learn from; `done` is how much of the course is over, from 0 to 1. */
 export function lesson(scenes: Scenes, random: Random, done: number): Example {
-  const count = done < FOUR ? 1 + random.below(4) : 4;
+  const count = done < FOUR ? 2 + random.below(3) : 4;
   const scene = scenes.draw(random, count);
-  const questions = Array.from({ length: AT_ONCE }, () => {
+  const questions = Array.from({ length: done < NAMED ? 0 : AT_ONCE }, () => {
     return ask(scene, PRACTISED[random.below(PRACTISED.length)], random);
   });
   return numbered(scene, questions);

@@ -1,5 +1,5 @@
 // A question that looks at a picture: patches through an encoder, words through a decoder that attends to
-// them, the answer read off the question mark.
+// them, the answer read off their mean.
 //
 // Several questions about one picture lie one after another in one row of the decoder, and do not see each
 // other: the picture's keys and values are made once for all of them.
@@ -11,7 +11,7 @@ import { Block, type BlockShape, DecoderBlock, Linear } from "../training/layers
 import type { Random } from "../training/random";
 import { Convolution } from "./convolution";
 import { Naming } from "./naming";
-import { type Asked, gatherRows, spreadRows } from "./rows";
+import { type Asked, meanRows, spreadRows } from "./rows";
 import { LONGEST } from "./words";
 
 export interface Shape extends BlockShape {
@@ -49,6 +49,8 @@ export interface Answered {
 
 /** Where the projections of the cross-attention begin among a block's parameters. */
 const CROSS = 12;
+/** Of what they are multiplied by: a likeness shows in the weights from the start. */
+const SHARP = 1.5;
 
 export class Seeing {
   readonly shape: Shape;
@@ -107,23 +109,19 @@ export class Seeing {
   forward(pictures: Tensor, asked: Asked, wanted: Wanted = {}): Answered {
     const { record = false, weights = false, names = false } = wanted;
     this.#asked = asked;
-    let x = pictures;
-    for (const part of this.#stem) x = part.forward(x);
-    x = this.#placed(x);
-    for (const block of this.#encoder) x = block.forward(x, { record, mask: this.#near }).output;
-    const memory = this.#memoryNorm.forward(x);
+    const memory = this.#see(pictures, record);
     const named = names ? this.#naming.forward(memory) : undefined;
 
     const dims = [asked.places.length, this.shape.size];
     const positions = { data: this.#positionsOf(asked.places), dims };
-    x = this.#words.forward(asked.ids, asked.pictures, positions);
+    let x = this.#words.forward(asked.ids, asked.pictures, positions);
     const seen: Tensor[] = [];
     for (const block of this.#decoder) {
       const result = block.forward(x, memory, { record, mask: asked.mask, cross: { weights } });
       x = result.output;
       if (weights) seen.push(result.crossWeights as Tensor);
     }
-    const logits = this.#answer.forward(this.#norm.forward(gatherRows(x, asked.ends)));
+    const logits = this.#answer.forward(this.#norm.forward(meanRows(x, asked)));
     return { logits, weights: seen, names: named };
   }
 
@@ -139,7 +137,29 @@ export class Seeing {
       memories.push(memory);
     }
     this.#words.backward(back);
-    back = this.#memoryNorm.backward(sumOf(memories));
+    this.#learnToSee(sumOf(memories));
+  }
+
+  /** Which word each patch is like, without a question [pictures, patches, words]. */
+  name(pictures: Tensor): Tensor {
+    return this.#naming.forward(this.#see(pictures, true));
+  }
+
+  /** The gradient of `name`. */
+  nameBackward(names: Tensor): void {
+    this.#learnToSee(this.#naming.backward(names));
+  }
+
+  #see(pictures: Tensor, record: boolean): Tensor {
+    let x = pictures;
+    for (const part of this.#stem) x = part.forward(x);
+    x = this.#placed(x);
+    for (const block of this.#encoder) x = block.forward(x, { record, mask: this.#near }).output;
+    return this.#memoryNorm.forward(x);
+  }
+
+  #learnToSee(memory: Tensor): void {
+    let back = this.#memoryNorm.backward(memory);
     for (const block of this.#encoder.toReversed()) back = block.backward(back);
     this.#gatherPlaces(back.data);
     for (const part of this.#stem.toReversed()) {
@@ -202,7 +222,7 @@ export class Seeing {
 /** Words look for patches that are like them, to begin with: queries and keys are projected alike. */
 function alike(block: DecoderBlock): void {
   const [query, key] = block.parameters.slice(CROSS);
-  key.data.set(query.data);
+  for (let i = 0; i < key.data.length; i++) key.data[i] = query.data[i] *= SHARP;
   block.update();
 }
 

@@ -6,12 +6,12 @@ export const SIZES = {
   hidden: 128,
   convolutions: [12, 24],
   encoder: 1,
-  decoder: 3,
+  decoder: 2,
   reach: 2,
 } as const;
 
 /** Of the scenes. */
-export const COURSE = { steps: 3000, batch: 8, rate: 2.5e-3 } as const;
+export const COURSE = { steps: 1600, batch: 8, rate: 2e-3 } as const;
 
 /** Of easy-VQA. */
 export const EASY_VQA = { steps: 1500, batch: 8, rate: 2.5e-3 } as const;

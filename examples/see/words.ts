@@ -1,6 +1,6 @@
-// Questions as words, each with an id; the question mark is the last of every question.
+// Questions as words, each with an id, and a question mark at the end.
 
-/** Ends every question: what is read off there is the answer. */
+/** Ends every question. */
 export const END = "?";
 
 /** So many words a question has at most, with its mark. */
