@@ -20,9 +20,9 @@ export const WORDS = Words.of(EVERY_WORD);
 /** Questions about a scene in a step. */
 const AT_ONCE = 8;
 /** Until so much of a course is done, nothing is asked: patches learn the words for what they show. */
-const NAMED = 0.2;
+const NAMED = 0.08;
 /** Then scenes have two to four digits, later always four. */
-const FOUR = 0.4;
+const FOUR = 0.2;
 /** What takes two looks is asked more often. */
 const HARD: readonly Kind[] = ["next to", "where"];
 const PRACTISED: readonly Kind[] = [...KINDS, ...HARD];

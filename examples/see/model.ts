@@ -109,20 +109,22 @@ export class Seeing {
   forward(pictures: Tensor, asked: Asked, wanted: Wanted = {}): Answered {
     const { record = false, weights = false, names = false } = wanted;
     this.#asked = asked;
-    const memory = this.#see(pictures, record);
-    const named = names ? this.#naming.forward(memory) : undefined;
+    const seen = this.#see(pictures, record);
+    const named = names ? this.#naming.forward(seen) : undefined;
+    // Once more, so that words that look for a place, or are asked for one, see it (Carion et al. 2020).
+    const memory = this.#placed(seen);
 
     const dims = [asked.places.length, this.shape.size];
     const positions = { data: this.#positionsOf(asked.places), dims };
     let x = this.#words.forward(asked.ids, asked.pictures, positions);
-    const seen: Tensor[] = [];
+    const looks: Tensor[] = [];
     for (const block of this.#decoder) {
       const result = block.forward(x, memory, { record, mask: asked.mask, cross: { weights } });
       x = result.output;
-      if (weights) seen.push(result.crossWeights as Tensor);
+      if (weights) looks.push(result.crossWeights as Tensor);
     }
     const logits = this.#answer.forward(this.#norm.forward(meanRows(x, asked)));
-    return { logits, weights: seen, names: named };
+    return { logits, weights: looks, names: named };
   }
 
   /** Adds to the parameters' gradients: of the logits, and of the names where they were asked for. */
@@ -130,14 +132,16 @@ export class Seeing {
     const asked = this.#asked as Asked;
     const last = this.#norm.backward(this.#answer.backward(gradient));
     let back = spreadRows(last, asked);
-    const memories = names ? [this.#naming.backward(names)] : [];
+    const memories: Tensor[] = [];
     for (const block of this.#decoder.toReversed()) {
       const { x, memory } = block.backward(back);
       back = x;
       memories.push(memory);
     }
     this.#words.backward(back);
-    this.#learnToSee(sumOf(memories));
+    const memory = sumOf(memories);
+    this.#gatherPlaces(memory.data);
+    this.#learnToSee(names ? sumOf([memory, this.#naming.backward(names)]) : memory);
   }
 
   /** Which word each patch is like, without a question [pictures, patches, words]. */
@@ -182,8 +186,10 @@ export class Seeing {
     return [this.#naming, ...this.#stem, ...this.#encoder, ...this.#decoder, this.#answer];
   }
 
-  /** [pictures, across, across, size] → [pictures, patches, size], each patch with its place. */
-  #placed({ data: x, dims: [pictures, across, , size] }: Tensor): Tensor {
+  /** Of each picture's patches, in two axes or one → [pictures, patches, size], each with its place. */
+  #placed({ data: x, dims: [pictures] }: Tensor): Tensor {
+    const { size } = this.shape;
+    const across = acrossOf(this.shape);
     const [rows, columns] = [this.#rows.data, this.#columns.data];
     const data = new Float32Array(x.length);
     for (let patch = 0, at = 0; at < x.length; patch++) {

@@ -11,7 +11,7 @@ export const SIZES = {
 } as const;
 
 /** Of the scenes. */
-export const COURSE = { steps: 1600, batch: 8, rate: 2e-3 } as const;
+export const COURSE = { steps: 4000, batch: 8, rate: 2.5e-3 } as const;
 
 /** Of easy-VQA. */
 export const EASY_VQA = { steps: 1500, batch: 8, rate: 2.5e-3 } as const;
