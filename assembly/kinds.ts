@@ -6,6 +6,9 @@ export const UNLIMITED = 0x7fffffff;
 /** Keys of a tile, see tiles.ts. */
 export const TILE_KEYS = 128;
 
+/** Keys of a span, see tiles.ts. */
+export const SPAN_KEYS = 4096;
+
 /** Masks of one call. */
 export const MOST_MASKS = 8;
 
@@ -34,12 +37,13 @@ export enum WeightsKind {
   mean, // [batch, queries, keys], the mean over heads
 }
 
-/** The operations of each module, by number: see core.ts, training.ts, positions.ts, cache.ts, blocks.ts. */
+/** The operations of each module, by number: see core.ts, training.ts, positions.ts, cache.ts, blocks.ts, variants.ts. */
 export enum CoreKernel {
   attend,
   linear,
   packLinear,
   mergeStates,
+  mergeSpans,
 }
 
 export enum TrainingKernel {
@@ -56,6 +60,7 @@ export enum CacheKernel {
   append,
   read,
   attend,
+  mergeSpans,
 }
 
 export enum BlocksKernel {
@@ -70,6 +75,21 @@ export enum BlocksKernel {
   crossEntropy,
   dropout,
   fusedLinear,
+}
+
+export enum VariantsKernel {
+  linearAttention,
+  linearBackward,
+  causalConv,
+  stripAttend,
+  stripBackward,
+  entmax,
+  entmaxBackward,
+  locate,
+  monotonic,
+  monotonicBackward,
+  weightedSum,
+  weightedSumBackward,
 }
 
 /** See blocks/activation.ts. */

@@ -16,8 +16,9 @@ export function breakLines(code, map) {
 function breaks(statements) {
   return statements.flatMap(({ start, declaration, ...statement }) => {
     const { type, declarations, body, expression, specifiers } = declaration ?? statement;
-    // Names that are imported or exported.
-    if (specifiers) return [start, ...specifiers.filter((_, i) => i % 16 === 15).map(startOf)];
+    // Names that are imported or exported, here or by `require`.
+    const names = specifiers ?? expression?.arguments?.at(-1)?.properties;
+    if (names) return [start, ...names.filter((_, i) => i % 16 === 15).map(startOf)];
     if (type === "ClassDeclaration") return [start, ...members(body)];
     if (type === "FunctionDeclaration" && statement.end - start > MOST)
       return [start, ...breaks(body.body)];

@@ -2,7 +2,7 @@
 //
 // A folder for each platform. As ES modules, an entry for each of the package's, with the chunks they share,
 // the plain wasm modules inside where the platform compiles bytes, and what threads need in chunks that are
-// loaded only when asked for; by `require` one file with all inside, and an entry for each. Beside them the
+// loaded only when asked for; by `require` an entry for each, and one file of all that they share. Beside them the
 // worker as files, and what src/entries has.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
@@ -22,6 +22,8 @@ const ENTRIES = {
   cache: "src/cache/index.ts",
   weights: "src/weights/index.ts",
   blocks: "src/blocks/index.ts",
+  variants: "src/variants/index.ts",
+  shards: "src/shards/index.ts",
   view: "src/view/index.ts",
 };
 
@@ -99,10 +101,10 @@ for (const { name, required, files, separate = [] } of platforms) {
     conditions: [name],
     plugins: [builds(files), leanLoader, workerSource],
   };
-  if (files) await buildFew(folder, options);
+  if (files) await buildFew(folder, { ...options, format: "esm", sourcemap: "external" });
   else await buildChunks(folder, options, separate);
   for (const file of files ?? []) {
-    for (const module of ["core", "training", "positions", "cache", "blocks"]) {
+    for (const module of ["core", "training", "positions", "cache", "blocks", "variants"]) {
       cpSync(`build/${module}.${file}.wasm`, `${folder}/${module}.${file}.wasm`);
     }
   }
@@ -127,7 +129,8 @@ async function buildChunks(folder, options, separate) {
 }
 
 /** The entries, and beside them one file of all that they share. */
-async function buildFew(folder, options) {
+async function buildFew(folder, options, extension = ".js") {
+  const file = `./shared${extension}`;
   const sources = new Set();
   const shared = {
     name: "shared",
@@ -137,51 +140,27 @@ async function buildFew(folder, options) {
         const source = relative(".", join(resolveDir, path)).replaceAll("\\", "/");
         if (!SHARED.test(source)) return undefined;
         sources.add(`export * from "./${source}";`);
-        return { path: "./shared.js", external: true, sideEffects: false };
+        return { path: file, external: true, sideEffects: false };
       });
     },
   };
-  const esm = {
+  const whole = {
     ...options,
-    format: "esm",
-    sourcemap: "external",
-    // What is loaded later elsewhere is but a few words here.
+    // What is loaded later elsewhere is but a few words here; and Jest has no import() of its own.
     supported: { "dynamic-import": false },
   };
-  const entries = { ...esm, entryPoints: ENTRIES, outdir: folder };
-  write(await build({ ...entries, plugins: [shared, ...options.plugins] }));
+  const entries = { ...whole, entryPoints: ENTRIES, outdir: folder };
+  const plugins = [shared, ...options.plugins];
+  write(await build({ ...entries, plugins, outExtension: { ".js": extension } }));
   const stdin = { contents: [...sources].sort().join("\n"), resolveDir: "." };
-  write(await build({ ...esm, stdin, outfile: `${folder}/shared.js` }));
+  write(await build({ ...whole, stdin, outfile: join(folder, file) }));
 }
 
-/** One copy of everything, and the entries as parts of it; on Node also for `import`. */
+/** By `require`; on Node also for `import`. */
 async function buildRequired(folder, options) {
-  const parts = Object.entries(ENTRIES).map(
-    ([name, path]) => `export * as ${name} from "./${path}";`,
-  );
-  write(
-    await build({
-      ...options,
-      stdin: { contents: parts.join("\n"), resolveDir: "." },
-      outfile: `${folder}/all.cjs`,
-      format: "cjs",
-      sourcemap: false,
-      // Jest has no import() of its own.
-      supported: { "dynamic-import": false },
-    }),
-  );
-  for (const [name, path] of Object.entries(ENTRIES)) {
-    const { metafile } = await build({
-      ...options,
-      entryPoints: [path],
-      format: "esm",
-      metafile: true,
-      outfile: "x.js",
-    });
-    const names = Object.values(metafile.outputs)[0].exports;
-    const lines = names.map((word) => `exports.${word} = all.${name}.${word};\n`);
-    writeFileSync(`${folder}/${name}.cjs`, `const all = require("./all.cjs");\n${lines.join("")}`);
-    if (options.platform !== "node") continue;
+  await buildFew(folder, { ...options, format: "cjs" }, ".cjs");
+  if (options.platform !== "node") return;
+  for (const name of Object.keys(ENTRIES)) {
     // For a Node that does not load ES modules by `require`: one copy, however it is asked for.
     writeFileSync(`${folder}/${name}.mjs`, `export * from "./${name}.cjs";\n`);
   }
@@ -204,6 +183,22 @@ for (const format of ["esm", "cjs"]) {
     }),
   );
 }
+// The engine and its shards are the other entries', and the connection is the caller's.
+for (const format of ["esm", "cjs"]) {
+  const outfile = `dist/shards-nats.${format === "esm" ? "js" : "cjs"}`;
+  write(
+    await build({
+      ...shared,
+      entryPoints: ["src/shards/nats/index.ts"],
+      outfile,
+      format,
+      sourcemap: format === "esm" ? "external" : false,
+      external: ["wasm-attention", "wasm-attention/*", "@nats-io/*"],
+      ...(format === "cjs" && { platform: "node" }),
+    }),
+  );
+}
+writeFileSync("dist/shards-nats.mjs", 'export * from "./shards-nats.cjs";\n');
 // For a script tag: the element is there as soon as it has loaded.
 const page = { entryPoints: ["src/view/script.ts"], outfile: "dist/view.js", format: "iife" };
 write(await build({ ...shared, ...page, sourcemap: "external" }));

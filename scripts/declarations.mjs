@@ -17,6 +17,8 @@ const ENTRIES = {
   cache: "src/cache/index",
   weights: "src/weights/index",
   blocks: "src/blocks/index",
+  variants: "src/variants/index",
+  shards: "src/shards/index",
   view: "src/view/index",
 };
 

@@ -8,7 +8,14 @@ import "./frames.mjs";
 import { bytesOf, symbolsOf, textOf } from "./variants.mjs";
 
 /** Where each module's constants lie in the memory that all share. */
-const BASES = { core: 1024, training: 4096, positions: 8192, cache: 12288, blocks: 16384 };
+const BASES = {
+  core: 1024,
+  training: 4096,
+  positions: 8192,
+  cache: 12288,
+  blocks: 16384,
+  variants: 28672,
+};
 /** Whose relaxed build multiplies and adds apart too, for the same bits as the portable one. */
 const UNFUSED = ["cache"];
 /** Where the steps of the tile loop that a module has stand in the table that all share. */

@@ -34,7 +34,8 @@ export interface AttentionOptions<Extensions extends readonly Extension[] = read
   /**
    * Capabilities besides those of the main entry, each with a module of its own: `training` of
    * `wasm-attention/training`, `positions` of `wasm-attention/positions`, `cache` of
-   * `wasm-attention/cache`, `blocks` of `wasm-attention/blocks`.
+   * `wasm-attention/cache`, `blocks` of `wasm-attention/blocks`,
+   * `variants` of `wasm-attention/variants`.
    */
   extensions?: Extensions | undefined;
   /**

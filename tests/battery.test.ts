@@ -8,12 +8,13 @@ import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
+import * as variants from "wasm-attention/variants";
 import * as weights from "wasm-attention/weights";
 import { runBattery } from "./battery/battery";
 import * as expected from "./battery/expected";
 import { engine } from "./engines";
 
-const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
+const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...weights };
 
 test("the battery's digests", async () => {
   (await engine("relaxed")).dispose(); // enables relaxed SIMD where it needs a flag
@@ -25,6 +26,7 @@ test("the battery's digests", async () => {
     assert.equal(reproducible.cacheDigest, expected.caches.portable);
     assert.equal(reproducible.storedDigest, expected.stored);
     assert.equal(reproducible.blocksDigest, expected.blocks.portable);
+    assert.equal(reproducible.variantsDigest, expected.variants.portable);
     const usual = await runBattery(all, { threads });
     assert.equal(usual.variant, "relaxed");
     const { fused, portable } = expected;
@@ -36,5 +38,6 @@ test("the battery's digests", async () => {
     assert.equal(usual.storedDigest, expected.stored);
     assert.equal(usual.cacheDigest, expected.caches[usual.fused ? "fused" : "portable"]);
     assert.equal(usual.blocksDigest, expected.blocks[usual.fused ? "fused" : "portable"]);
+    assert.equal(usual.variantsDigest, expected.variants[usual.fused ? "fused" : "portable"]);
   }
 });

@@ -12,19 +12,31 @@ type Entry = string | { readonly [condition: string]: Entry };
 const root = new URL("..", import.meta.url);
 const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 
-const ENTRIES = ["index", "training", "positions", "cache", "weights", "blocks", "view"];
+const ENTRIES = [
+  "index",
+  "training",
+  "positions",
+  "cache",
+  "weights",
+  "blocks",
+  "variants",
+  "shards",
+  "view",
+];
 const threads = ["node:os", "node:worker_threads"];
+const paths = ["node:fs/promises"];
+const LATER: Record<string, string[]> = { index: threads, shards: paths };
 
 /** What an entry imports from outside its folder, its chunks included; `later` by import(). */
 const platforms: Record<string, (entry: string) => { now: string[]; later: string[] }> = {
-  node: (entry) => ({ now: [], later: entry === "index" ? threads : [] }),
+  node: (entry) => ({ now: [], later: LATER[entry] ?? [] }),
   browser: () => ({ now: [], later: [] }),
   workerd: (entry) => ({ now: modules(entry, ["portable", "relaxed"]), later: [] }),
   "edge-light": (entry) => ({ now: modules(entry, ["portable"]), later: [] }),
 };
 
 function modules(entry: string, variants: string[]): string[] {
-  const names = ["index", "weights", "view"].includes(entry) ? ["core"] : ["core", entry];
+  const names = ["index", "weights", "shards", "view"].includes(entry) ? ["core"] : ["core", entry];
   const files = names.flatMap((name) => variants.map((variant) => `${name}.${variant}`));
   return files.map((name) => `./${name}.wasm?module`).sort();
 }
@@ -85,8 +97,9 @@ for (const platform of ["node", "browser"]) {
   test(`dist/${platform}: one copy by require`, async () => {
     for (const entry of ENTRIES) {
       const { files, now } = await reached(`${platform}/${entry}.cjs`);
-      assert.deepEqual(files, [`dist/${platform}/all.cjs`, `dist/${platform}/${entry}.cjs`]);
-      assert.deepEqual(now, platform === "node" ? threads : []);
+      const all = ["shared", entry].map((name) => `dist/${platform}/${name}.cjs`);
+      assert.deepEqual(files.sort(), all.sort());
+      assert.deepEqual(now, platform === "node" ? [...paths, ...threads] : []);
     }
   });
 }
@@ -103,7 +116,7 @@ function leaves(entry: Entry, path: string[] = []): [string, string][] {
 
 test("every condition leads to a file, and the more special come first", () => {
   // A bundler's own condition comes before `require`, so that a page never has two copies.
-  for (const entry of [".", "./training", "./positions", "./cache", "./blocks"]) {
+  for (const entry of [".", "./training", "./positions", "./cache", "./blocks", "./variants"]) {
     assert.deepEqual(
       leaves(exports[entry]).map(([conditions]) => conditions),
       [

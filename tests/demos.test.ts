@@ -16,12 +16,15 @@ function refuses(name: string, args: readonly string[], said: RegExp): void {
   assert.equal(stderr.trimEnd().split("\n").length, 1, stderr);
 }
 
-test("there are six", () => {
+test("there are all of them", () => {
   assert.deepEqual(demos.toSorted(), [
     "digits",
     "llama",
     "see",
     "semantic-search",
+    "seq2seq-rnn",
+    "speech",
+    "summarise",
     "translation",
     "write",
   ]);
@@ -41,6 +44,8 @@ test("numbers of steps, and words too many", () => {
   refuses("translation", ["--steps="], /^--steps expected a whole number from 1, got ""/);
   refuses("translation", ["--seed", "x"], /^--seed expected a whole number from 1, got "x"/);
   refuses("translation", ["more"], /^Unexpected argument 'more'/);
+  refuses("seq2seq-rnn", ["--steps", "x"], /^--steps expected a whole number from 1, got "x"/);
+  refuses("seq2seq-rnn", ["--pairs", "LICENSE"], /^line 1 is not source, tab, target: MIT License/);
   refuses("write", ["--beams=0"], /^--beams expected a whole number from 1, got "0"/);
 });
 
@@ -48,9 +53,18 @@ test("numbers out of bounds, and files that are no model", () => {
   refuses("write", ["--top-p=1.5"], /^--top-p expected a number from 0 to 1, got "1.5"/);
   refuses("write", ["--temperature="], /^--temperature expected a number from 0 to 100, got ""/);
   refuses("write", ["--min-p", "x"], /^--min-p expected a number from 0 to 1, got "x"/);
+  refuses("speech", ["--threads=0"], /^--threads expected a whole number from 1, got "0"/);
+  refuses("speech", ["one.wav", "two.wav"], /^one file at a time, got 2/);
+  refuses("speech", ["nowhere.wav"], /^ENOENT: no such file .*'nowhere\.wav'/);
   refuses("see", ["--scene=0"], /^--scene expected a whole number from 1, got "0"/);
   refuses("see", ["what is a whale?"], /^“whale” is no word that it knows; it knows a, above, /);
   refuses("see", ["--easy-vqa", "--data", "nowhere"], /^no questions\.jsonl in nowhere: --data/);
+  refuses("summarise", ["--sentences=0"], /^--sentences expected a whole number from 1, got "0"/);
+  refuses("summarise", ["--chapter=136"], /^--chapter expected 1 to 135, got "136"/);
+  refuses("summarise", ["--query= "], /^--query expected a question, got ""/);
+  refuses("summarise", ["a.txt", "b.txt"], /^one file, got 2/);
+  refuses("summarise", ["/dev/null"], /^the text has no sentence in it/);
+  refuses("summarise", ["nowhere.txt"], /^ENOENT: no such file .*'nowhere\.txt'/);
   refuses("llama", [], /^--model FILE: a GGUF or llama2\.c checkpoint/);
   refuses("llama", ["--model", "nowhere.gguf"], /^ENOENT: no such file .*'nowhere\.gguf'/);
   refuses("llama", ["--model", "LICENSE"], /^no llama2\.c checkpoint/);

@@ -7,9 +7,10 @@ import { test } from "node:test";
 import { PNG } from "pngjs";
 
 import { attentionGallery, drawLook, neighbourGallery } from "../examples/digits/gallery";
-import { type Digits, imageOf, patchesOf, readDigits } from "../examples/digits/images";
+import { readDigits } from "../examples/digits/images";
 import { DigitTransformer } from "../examples/digits/model";
 import { nearest } from "../examples/digits/nearest";
+import { type Digits, imageOf, patchesOf } from "../examples/digits/patches";
 import { drawDigit, png, terminalLines } from "../examples/digits/picture";
 import { recognise, represent, train } from "../examples/digits/training";
 import { lossOf } from "../examples/training/block";

@@ -13,6 +13,7 @@ import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { training } from "wasm-attention/training";
+import { variants as variantsExtension } from "wasm-attention/variants";
 
 /** The bytes of one of the package's modules. */
 export function moduleBytes(variant: Variant, name = "core"): Buffer<ArrayBuffer> {
@@ -27,11 +28,14 @@ export type Variant = (typeof variants)[number];
 if (!WebAssembly.validate(moduleBytes("relaxed")))
   setFlagsFromString("--experimental-wasm-relaxed-simd");
 
-export type Whole = Attention<"blocks" | "cache" | "positions" | "training">;
+export type Whole = Attention<"blocks" | "cache" | "positions" | "training" | "variants">;
 
 /** An engine with all extensions. */
 export function createWhole(options: AttentionOptions = {}): Promise<Whole> {
-  return createAttention({ ...options, extensions: [positions, training, cache, blocks] });
+  return createAttention({
+    ...options,
+    extensions: [positions, training, cache, blocks, variantsExtension],
+  });
 }
 
 /** A fresh engine on the named build, with all extensions. */

@@ -9,6 +9,7 @@ import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
+import * as variants from "wasm-attention/variants";
 import * as weights from "wasm-attention/weights";
 import { arenaClass } from "./arena";
 import { allCases } from "./battery/battery";
@@ -16,7 +17,7 @@ import type { Operation } from "./battery/operations";
 import { engine, randomTensor, type Whole } from "./engines";
 
 const { MemoryError, MultiHeadAttention, prepareLinear } = main;
-const wasm = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
+const wasm = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...weights };
 
 const eye = { weight: randomTensor([4, 4], 3), order: "in,out" } as const;
 const eyes = { query: eye, key: eye, value: eye, output: eye };

@@ -24,6 +24,15 @@ import {
   linearBackward,
   multiHeadBackward,
 } from "wasm-attention/training";
+import {
+  causalConv,
+  entmax,
+  linearAttention,
+  locationSensitiveAttention,
+  monotonicAttention,
+  sparseAttend,
+  weightedSum,
+} from "wasm-attention/variants";
 import { fromKeras, fromPyTorch } from "wasm-attention/weights";
 import type { Whole } from "./engines";
 
@@ -160,6 +169,29 @@ export const operations: Record<string, (attention: Whole, make: Makes) => Tenso
       embedding(attention, tensorOf(make, [2, 4])(1), ids),
       embeddingBackward(attention, tensorOf(make, [1, 3, 4])(2), ids, { count: 2 }),
       ...Object.values(crossEntropy(attention, logits, targets, asked)),
+    ];
+  },
+  variants(attention, make) {
+    const x = tensorOf(make);
+    const [filters, vector] = [tensorOf(make, [2, 2, 3]), make.floats(numbers(4, 3))];
+    const decay = tensorOf(make, [1, 2, 3, 1])(4);
+    const keyLengths = make.words([3]);
+    const step = locationSensitiveAttention(
+      attention,
+      tensorOf(make, [1, 4])(1),
+      tensorOf(make, [1, 3, 4])(2),
+      tensorOf(make, [1, 3, 4])(3),
+      { filters: filters(5), locationWeight: tensorOf(make, [2, 4])(6), scoreWeight: vector },
+    );
+    return [
+      ...Object.values(linearAttention(attention, x(1), x(2), x(3), { keyLengths })),
+      linearAttention(attention, x(1), x(2), x(3), { updateRule: "gated", decay }).output,
+      causalConv(attention, tensorOf(make, [1, 2, 3])(1), tensorOf(make, [2, 2])(2)).output,
+      sparseAttend(attention, x(1), x(2), x(3), { alpha: make.list([1.5, 2]), keyLengths }).output,
+      entmax(attention, x(1)),
+      monotonicAttention(attention, x(1), { logits: true, keyLengths: make.list([3, 2]) }),
+      weightedSum(attention, tensorOf(make, [2, 3])(1), tensorOf(make, [3, 4])(2)),
+      ...[step.output, step.weights, step.state.cumulative],
     ];
   },
   MultiHeadAttention(attention, make) {

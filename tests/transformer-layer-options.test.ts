@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { type Tensor, tensor } from "wasm-attention";
 import {
   decoderFromKeras,
-  type TransformerDecoderLayer,
+  TransformerDecoderLayer,
   type TransformerEncoderLayer,
   transformerBackward,
   transformerBackwardAsync,
@@ -20,6 +20,8 @@ import {
   forward,
   heads,
   layerOf,
+  memory,
+  memoryLengths,
   parametersOf,
   rows,
   size,
@@ -96,6 +98,31 @@ test("a cache: token by token as all at once, and untouched by a pass that fails
       assert.deepEqual([...layer.forward(given, { cache }).output.data], token(whole.data));
     }
     assert.equal(cache.length(1), rows);
+  }
+});
+
+test("scale: of both attentions, unless a call says so", async () => {
+  const attention = await engine("portable");
+  for (const form of forms) {
+    const { causal } = form;
+    const parameters = parametersOf(form);
+    using plain = layerOf(attention, form, parameters);
+    using scaled = layerOf(attention, form, parameters, { scale: 1 });
+    const pass = (layer: typeof plain, own?: number, cross?: number) => {
+      const lengths = { keyLengths: memoryLengths };
+      const options = { causal, record: true, ...(own !== undefined && { scale: own }) } as const;
+      const { output, record } =
+        layer instanceof TransformerDecoderLayer
+          ? layer.forward(x, memory, {
+              ...options,
+              cross: { ...lengths, ...(cross !== undefined && { scale: cross }) },
+            })
+          : layer.forward(x, options);
+      return { output, gradients: transformerBackward(layer, output, record) };
+    };
+    assert.deepEqual(pass(scaled), pass(plain, 1, 1));
+    assert.deepEqual(pass(scaled, 0.25, 0.5), pass(plain, 0.25, 0.5));
+    assert.notDeepEqual(pass(scaled).output, pass(plain).output);
   }
 });
 

@@ -60,10 +60,15 @@ export const dictOf = (parameters: Record<string, Float32Array>) =>
     }),
   );
 
-export function layerOf(attention: Whole, form: Form, parameters: Record<string, Float32Array>) {
+export function layerOf(
+  attention: Whole,
+  form: Form,
+  parameters: Record<string, Float32Array>,
+  more: { scale?: number } = {},
+) {
   const { activation, normFirst, centred, decoder } = form;
   const norm = centred ? "layerNorm" : "rmsNorm";
-  const config = { heads, activation, normFirst, norm } as const;
+  const config = { heads, activation, normFirst, norm, ...more } as const;
   const { "gate.weight": gate, "gate.bias": bias, ...others } = dictOf(parameters);
   if (!gate) return (decoder ? decoderFromPyTorch : encoderFromPyTorch)(attention, others, config);
   const matrix = (name: string) => ({
@@ -95,8 +100,8 @@ export function layerOf(attention: Whole, form: Form, parameters: Record<string,
     norm2: norms("norm2"),
   };
   if (!decoder) return new TransformerEncoderLayer(attention, config, weights);
-  const more = { crossAttention: attend("multihead_attn"), norm3: norms("norm3") };
-  return new TransformerDecoderLayer(attention, config, { ...weights, ...more });
+  const besides = { crossAttention: attend("multihead_attn"), norm3: norms("norm3") };
+  return new TransformerDecoderLayer(attention, config, { ...weights, ...besides });
 }
 
 export const x = tensor(randomArray(batch * rows * size, 7, 2), [batch, rows, size]);

@@ -12,11 +12,12 @@ const script = `
   import * as cache from "wasm-attention/cache";
   import * as positions from "wasm-attention/positions";
   import * as training from "wasm-attention/training";
+  import * as variants from "wasm-attention/variants";
   import * as weights from "wasm-attention/weights";
   import { runBattery } from "./tests/battery/battery.ts";
   import { engine } from "./tests/engines.ts";
   main.selfTest(await engine("relaxed"));
-  const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
+  const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...weights };
   console.log(JSON.stringify(await runBattery(all)));`;
 
 test("the relaxed build without fused multiply-add", (t) => {
@@ -27,9 +28,10 @@ test("the relaxed build without fused multiply-add", (t) => {
     { cwd: new URL("..", import.meta.url), encoding: "utf8" },
   );
   assert.match(stdout, /^{/, stderr);
-  const { variant, fused, digest, storedDigest, blocksDigest } = JSON.parse(stdout);
+  const { variant, fused, digest, storedDigest, blocksDigest, variantsDigest } = JSON.parse(stdout);
   assert.deepEqual({ variant, fused }, { variant: "relaxed", fused: false });
   assert.equal(digest, expected.portable);
   assert.equal(storedDigest, expected.stored);
   assert.equal(blocksDigest, expected.blocks.portable);
+  assert.equal(variantsDigest, expected.variants.portable);
 });

@@ -64,7 +64,7 @@ export interface GgufTensor {
   readonly bytes: Uint8Array;
 }
 
-/** Version 3; numbers as uint32, lists of texts, of numbers or of lists. */
+/** Version 3; whole numbers as uint32, others as float32, lists of texts, of numbers or of lists. */
 export function gguf(metadata: Readonly<Record<string, unknown>>, tensors: readonly GgufTensor[]) {
   const alignment = Number(metadata["general.alignment"] ?? 32) || 32;
   const parts: Uint8Array[] = [];
@@ -76,9 +76,14 @@ export function gguf(metadata: Readonly<Record<string, unknown>>, tensors: reado
     u64(bytes.length);
     parts.push(bytes);
   };
-  const typeOf = (value: unknown) => (Array.isArray(value) ? 9 : typeof value === "string" ? 8 : 4);
+  const typeOf = (value: unknown) => {
+    if (Array.isArray(value)) return 9;
+    if (typeof value === "string") return 8;
+    return Number.isInteger(value) ? 4 : 6;
+  };
   const put = (value: unknown) => {
     if (typeof value === "string") text(value);
+    else if (typeOf(value) === 6) parts.push(floats([value as number]));
     else if (!Array.isArray(value)) u32(value as number);
     else {
       u32(typeOf(value[0]));

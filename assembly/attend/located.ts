@@ -22,6 +22,8 @@ function rowsAt(
   return rowAt(values ? frame.value : frame.key, strides, b, index % frame.keyValueHeads, row);
 }
 
+// @ts-ignore: decorator
+@inline
 export function keysAt(
   frame: AttendFrame,
   index: i32,
@@ -32,6 +34,8 @@ export function keysAt(
   return rowsAt(frame, false, index, from, count, gathered);
 }
 
+// @ts-ignore: decorator
+@inline
 export function valuesAt(
   frame: AttendFrame,
   index: i32,

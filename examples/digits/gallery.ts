@@ -1,9 +1,9 @@
 // What a trained model can show: where it looks in an image, and which images it takes to be alike.
 
 import type { Tensor } from "wasm-attention";
-import { type Digits, imageOf, PATCHES, patchesOf } from "./images";
 import { CLASSES, type DigitTransformer, HEADS } from "./model";
 import type { Neighbour } from "./nearest";
+import { type Digits, imageOf, PATCHES, patchesOf } from "./patches";
 import { drawDigit, type Picture, svg, type Tile } from "./picture";
 
 const RIGHT = "#7ddb8b";

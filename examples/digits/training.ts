@@ -3,8 +3,8 @@
 import type { Attention, Tensor } from "wasm-attention";
 import { Adam, lossOf, rateAt } from "../training/block";
 import { type Random, shuffle } from "../training/random";
-import { type Digits, patchesOf } from "./images";
 import { CLASSES, type DigitTransformer } from "./model";
+import { type Digits, patchesOf } from "./patches";
 
 /** Images at once where nothing is learnt. */
 const MOST_AT_ONCE = 500;

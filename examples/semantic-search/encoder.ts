@@ -4,6 +4,7 @@
 // padding out.
 
 import {
+  type AttendOptions,
   type Attention,
   linear,
   MultiHeadAttention,
@@ -36,7 +37,12 @@ export interface Inspection {
   readonly pieces: string[];
   /** For each layer the attention weights [heads, pieces, pieces]. */
   readonly weights: Tensor[];
+  /** Of the text, of length 1. */
+  readonly embedding: Float32Array;
 }
+
+/** How the heads attend: as in `attend`. */
+export type Heads = Pick<AttendOptions, "causal" | "scale" | "softcap" | "window">;
 
 export class SentenceEncoder {
   readonly #attention: Attention;
@@ -83,11 +89,12 @@ export class SentenceEncoder {
     return embeddings;
   }
 
-  /** Which piece of a text attends to which. */
-  inspect(text: string): Inspection {
+  /** Which piece of a text attends to which; `how` is another way than the model was trained with. */
+  inspect(text: string, how: Heads = {}): Inspection {
     const ids = this.#pieces(text);
-    const { weights } = this.#run([ids], true);
+    const { embeddings, weights } = this.#run([ids], { ...how, weights: true });
     return {
+      embedding: embeddings[0],
       pieces: ids.map((id) => this.#tokenizer.read(id)),
       weights: weights.map(({ data, dims }) => tensor(data, dims.slice(1))),
     };
@@ -97,7 +104,7 @@ export class SentenceEncoder {
     return this.#tokenizer.encode(text).slice(0, MOST_PIECES);
   }
 
-  #run(batch: readonly number[][], wantWeights = false) {
+  #run(batch: readonly number[][], how: Heads & { weights?: boolean } = {}) {
     const keyLengths = batch.map((ids) => ids.length);
     const weights: Tensor[] = [];
     let x = this.#embed(batch, Math.max(1, ...keyLengths));
@@ -105,11 +112,7 @@ export class SentenceEncoder {
       const normed = layerNorm(x, layer.attentionNorm);
       const mixed = layer.attention.forward(
         { query: normed, key: normed, value: normed },
-        {
-          keyLengths,
-          queryLengths: keyLengths,
-          weights: wantWeights,
-        },
+        { ...how, keyLengths, queryLengths: keyLengths },
       );
       if (mixed.weights) weights.push(mixed.weights);
       x = add(layer.residual ? linear(this.#attention, x, layer.residual) : x, mixed.output);

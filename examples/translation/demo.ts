@@ -13,8 +13,8 @@ import { heatmap } from "../semantic-search/heatmap";
 import { readArguments } from "./arguments";
 import { tooLong } from "./corpus";
 import { picture } from "./picture";
-import { bar, curve } from "./progress";
 import { Training } from "./train";
+import { watch } from "./watch";
 
 const { title, corpus, shown, steps, seed, fast } = readArguments();
 const folder = fileURLToPath(new URL("../../build/translation/", import.meta.url));
@@ -40,31 +40,8 @@ ${pc.bold(title)}
 `);
 if (corpus.leftOut?.length) console.log(`  ${tooLong(corpus.leftOut)}\n`);
 
-const losses: number[] = [];
-const begin = performance.now();
-let drawn = begin;
-for (const loss of training.steps({ steps, warmUp: Math.min(100, steps >> 2), rate: 3e-3 })) {
-  losses.push(loss);
-  const now = performance.now();
-  const due = process.stdout.isTTY
-    ? now - drawn > 100
-    : Math.floor((losses.length * 10) / steps) > Math.floor(((losses.length - 1) * 10) / steps);
-  if (!due && losses.length < steps) continue;
-  drawn = now;
-  const each = (now - begin) / losses.length;
-  const recent = losses.slice(-20);
-  const line = [
-    `  ${pc.cyan(bar(losses.length / steps, 30))} ${losses.length}/${steps}`,
-    `loss ${(recent.reduce((a, b) => a + b) / recent.length).toFixed(4)}`,
-    `${each.toFixed(0)} ms a step`,
-    `${(((steps - losses.length) * each) / 1000).toFixed(0)} s left`,
-  ].join("   ");
-  process.stdout.write(process.stdout.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
-}
-const seconds = (performance.now() - begin) / 1000;
-console.log(
-  `${process.stdout.isTTY ? "\n" : ""}  ${pc.cyan(curve(losses, 60))} loss, on a logarithmic scale\n`,
-);
+const schedule = { steps, warmUp: Math.min(100, steps >> 2), rate: 3e-3 };
+const { seconds } = watch(steps, training.steps(schedule));
 
 const exact = training.exactMatch(corpus.heldOut);
 const percent = `${(exact * 100).toFixed(1)} %`;

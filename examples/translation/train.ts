@@ -1,8 +1,8 @@
 // A corpus and its translator, trained step by step; the same for the terminal, the page and the
 // tests.
 
-import type { Attention, Tensor } from "wasm-attention";
-import { Adam, rateAt, type Schedule } from "../training/block";
+import type { AttendOptions, Attention, Tensor } from "wasm-attention";
+import { Adam, type Parameter, rateAt, type Schedule } from "../training/block";
 import { type Random, seeded, shuffle } from "../training/random";
 import type { Corpus, Pair } from "./corpus";
 import { Pieces } from "./pieces";
@@ -26,18 +26,50 @@ export interface Written extends Alignment {
   readonly text: string;
 }
 
-export class Training {
-  readonly translator: Translator;
+/** How the heads look at the source, as in `attend`. */
+type How = Pick<AttendOptions, "scale" | "softcap">;
+
+/** What a training asks of a model. */
+export interface Model {
+  readonly parameters: readonly Parameter[];
+  /** The mean loss of a piece; the parameters' gradients are added to. */
+  learn(sources: readonly number[][], targets: readonly number[][]): number;
+  /** After the parameters have moved. */
+  update(): void;
+  /** Piece by piece, at most `most` pieces. */
+  translate(sources: readonly number[][], most: number): number[][];
+  /**
+   * How each head looks at a source while it writes a target: [heads, target + end, source]. `how` is for
+   * heads that can attend otherwise than they were trained.
+   */
+  align(source: readonly number[], target: readonly number[], how?: How): Tensor;
+  dispose(): void;
+}
+
+type Engine = Attention<"blocks" | "cache" | "positions" | "training">;
+
+type Make<Own extends Model> = (
+  attention: Engine,
+  sources: number,
+  targets: number,
+  random: Random,
+) => Own;
+
+const transformer: Make<Translator> = (...given) => new Translator(...given);
+
+export class Training<Own extends Model = Translator> {
+  readonly translator: Own;
   readonly corpus: Corpus;
   readonly source: Pieces;
   readonly target: Pieces;
-  readonly #attention: Attention<"blocks" | "cache" | "positions" | "training">;
+  readonly #attention: Engine;
   readonly #random: Random;
 
   constructor(
-    attention: Attention<"blocks" | "cache" | "positions" | "training">,
+    attention: Engine,
     corpus: Corpus,
     seed: number,
+    make: Make<Own> = transformer as unknown as Make<Own>,
   ) {
     this.#attention = attention;
     this.#random = seeded(seed);
@@ -45,7 +77,7 @@ export class Training {
     this.source = Pieces.learn(corpus.training.map(({ source }) => source));
     this.target = Pieces.learn(corpus.training.map(({ target }) => target));
     const [sources, targets] = [this.source.names.length, this.target.names.length];
-    this.translator = new Translator(attention, sources, targets, this.#random);
+    this.translator = make(attention, sources, targets, this.#random);
   }
 
   get parameterCount(): number {
@@ -90,8 +122,8 @@ export class Training {
   }
 
   /** How the model looks at `source` while it writes `target`, or what it would write itself. */
-  align(source: string, target: string = this.translate([source])[0]): Alignment {
-    return this.#aligned(this.source.encode(source), this.target.encode(target), true);
+  align(source: string, target = this.translate([source])[0], how: How = {}): Alignment {
+    return this.#aligned(this.source.encode(source), this.target.encode(target), true, how);
   }
 
   /** What the model writes, piece by piece, and how it looks at `source` meanwhile. */
@@ -112,8 +144,13 @@ export class Training {
   }
 
   /** A text that did not come to its end has no row for it. */
-  #aligned(from: readonly number[], to: readonly number[], ended: boolean): Alignment {
-    const { data, dims } = this.translator.align(from, to);
+  #aligned(
+    from: readonly number[],
+    to: readonly number[],
+    ended: boolean,
+    how: How = {},
+  ): Alignment {
+    const { data, dims } = this.translator.align(from, to, how);
     const target = [...to.map((id) => this.target.name(id)), ...(ended ? ["end"] : [])];
     const size = target.length * from.length;
     const heads = Array.from({ length: dims[0] }, (_, head) => {

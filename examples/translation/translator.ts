@@ -2,6 +2,7 @@
 // each part, with their backward passes.
 
 import { type Attention, type Tensor, tensor } from "wasm-attention";
+import type { CrossOptions } from "wasm-attention/blocks";
 import { createCache } from "wasm-attention/cache";
 import { sinusoidalPositions } from "wasm-attention/positions";
 import { Embedding, LayerNorm, lossOf, type Parameter } from "../training/block";
@@ -15,6 +16,10 @@ const SIZE = 64;
 const HEADS = 4;
 const HIDDEN = 128;
 const SHAPE = { size: SIZE, heads: HEADS, hidden: HIDDEN };
+
+interface Recorded {
+  readonly record?: boolean;
+}
 
 /** Sequences of ids, padded to the longest. */
 interface Rows {
@@ -154,11 +159,15 @@ export class Translator {
   }
 
   /** How each head of the decoder looks at a source while it writes a target: [heads, target + end, source]. */
-  align(source: readonly number[], target: readonly number[]): Tensor {
+  align(
+    source: readonly number[],
+    target: readonly number[],
+    how: Pick<CrossOptions, "scale" | "softcap"> = {},
+  ): Tensor {
     const from = pad([[...source]]);
     const memory = this.#encode(from, false);
     const rows = pad([[BEGIN, ...target]]);
-    const { weights } = this.#decode(rows, memory, from.lengths, { weights: true });
+    const { weights } = this.#decode(rows, memory, from.lengths, { ...how, weights: true });
     return { data: (weights as Tensor).data, dims: [HEADS, target.length + 1, source.length] };
   }
 
@@ -172,11 +181,11 @@ export class Translator {
     { ids, lengths }: Rows,
     memory: Tensor,
     keyLengths: readonly number[],
-    { record = false, weights = false }: { record?: boolean; weights?: boolean } = {},
+    { record = false, ...how }: Pick<CrossOptions, "scale" | "softcap" | "weights"> & Recorded = {},
   ) {
     const y = this.#embedTarget.forward(ids, lengths.length, this.#positions(ids, lengths));
     const inside = { causal: true, keyLengths: lengths, queryLengths: lengths, record };
-    const cross = { keyLengths, queryLengths: lengths, weights };
+    const cross = { ...how, keyLengths, queryLengths: lengths };
     const { output, crossWeights } = this.#decoder.forward(y, memory, { ...inside, cross });
     const logits = this.#output.forward(this.#outputNorm.forward(output));
     return { logits, weights: crossWeights };

@@ -29,8 +29,10 @@ export { transformerBackward, transformerBackwardAsync } from "./layer-gradients
 export {
   decoderFromKeras,
   decoderFromPyTorch,
+  decoderFromTransformers,
   encoderFromKeras,
   encoderFromPyTorch,
+  encoderFromTransformers,
 } from "./layer-libraries";
 export type {
   CrossOptions,
@@ -44,6 +46,8 @@ export type {
   TransformerConfig,
   TransformerGradients,
   TransformerResult,
+  TransformersConfig,
+  TransformersModel,
   TransformerUpdate,
   TransformerWeightGradients,
 } from "./layer-options";

@@ -25,6 +25,8 @@ export interface TransformerParts {
   readonly normFirst: boolean;
   readonly centred: boolean;
   readonly eps: number;
+  /** Of scores, where a call gives none. */
+  readonly scale: number | undefined;
   readonly activation: Activation;
   readonly self: MultiHeadAttention;
   readonly cross: MultiHeadAttention | undefined;
@@ -60,7 +62,8 @@ export function checkTransformer(
 ): TransformerCall {
   checkDropout(operation, asked);
   const dropout = asked && { probability: asked.probability, seed: asked.seed };
-  const own: LayerOptions = { ...options, record, dropout };
+  const { scale = parts.scale } = options;
+  const own: LayerOptions = { ...options, scale, record, dropout };
   const self = checkForward(operation, parts.self.parts(operation), given.x, own);
   const x = self.given.query;
   const cross =
@@ -69,7 +72,12 @@ export function checkTransformer(
       operation,
       parts.cross.parts(operation),
       { query: x, key: given.memory },
-      { ...crossOptions, record, dropout: dropout && { ...dropout, seed: otherSeed(dropout) } },
+      {
+        ...crossOptions,
+        scale: crossOptions?.scale ?? parts.scale,
+        record,
+        dropout: dropout && { ...dropout, seed: otherSeed(dropout) },
+      },
     );
   const target = checkOut(operation, out, x.dims);
   return { operation, x, self, cross, dropout, record, out: target };

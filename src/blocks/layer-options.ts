@@ -24,12 +24,23 @@ export interface TransformerConfig {
   normFirst?: boolean | undefined;
   /** Of the norms; 1e-5 by default. */
   eps?: number | undefined;
+  /** What scores of both attentions are multiplied by, unless a call says so; 1/√D by default, in T5 1. */
+  scale?: number | undefined;
 }
 
 /** The form of a layer, and where its weights lie in a state dict. */
 export interface PrefixedConfig extends TransformerConfig {
   /** What the names of this layer's weights begin with: `"encoder.layers.0."`. */
   readonly prefix?: string | undefined;
+}
+
+/** Models of Hugging Face's transformers whose layers are read by name. */
+export type TransformersModel = "bert" | "vit" | "bart" | "t5" | "gpt2" | "llama";
+
+/** Whose layer it is, and what differs from the form that `model` implies. */
+export interface TransformersConfig extends PrefixedConfig {
+  /** Whose names the weights have; a decoder's are `"bart"` or `"t5"`. */
+  readonly model: TransformersModel;
 }
 
 /** Factors and addends of a norm, [E] each; 1 and 0 where they are left out. */
@@ -170,11 +181,17 @@ const configFields = {
   norm: 1,
   normFirst: 1,
   eps: 1,
+  scale: 1,
 } as const;
 export const readConfig = reader<TransformerConfig>(configFields);
 export const readPrefixed = reader<PrefixedConfig>({
   ...configFields,
   prefix: 1,
+});
+export const readTransformers = reader<TransformersConfig>({
+  ...configFields,
+  prefix: 1,
+  model: 1,
 });
 const weightFields = {
   selfAttention: 1,

@@ -43,6 +43,10 @@ export function makeParts(
     throw new ArgumentError(operation, "norm", '"layerNorm" or "rmsNorm"', describe(norm));
   }
   const eps = checkNumber(operation, "eps", config.eps ?? 1e-5, [0, Infinity]);
+  const scale =
+    config.scale === undefined
+      ? undefined
+      : checkNumber(operation, "scale", config.scale, [-Infinity, Infinity]);
   const made: { dispose(): void }[] = [];
   const keep = <Part extends { dispose(): void }>(part: Part): Part => {
     made.push(part);
@@ -73,7 +77,7 @@ export function makeParts(
       };
       return { weight: vector("weight"), bias: vector("bias") };
     });
-    const form = { normFirst, centred: norm === "layerNorm", eps, activation };
+    const form = { normFirst, centred: norm === "layerNorm", eps, scale, activation };
     return { ...form, self, cross, linear1, gate, linear2, norms };
   } catch (error) {
     for (const part of made) part.dispose();

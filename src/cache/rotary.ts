@@ -2,7 +2,8 @@
 
 import type { Attention } from "../attend/attention";
 import type { Layout } from "../attend/options";
-import { checkRowPositions, type Rotary, readRotary, renamed } from "../check/rotary";
+import { renamed } from "../check/renamed";
+import { checkRowPositions, type Rotary, readRotary } from "../check/rotary";
 import { ArgumentError, describe } from "../errors";
 import { rotate } from "../positions/rotary";
 import type { Tensor } from "../tensor/tensor";

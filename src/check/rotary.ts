@@ -1,8 +1,9 @@
 // Rotary embeddings of a cache or a layer, as a caller says them, and where each of its rows stands.
 
-import { ArgumentError, AttentionError, describe, MemoryError } from "../errors";
+import { ArgumentError, describe } from "../errors";
 import type { RotateOptions } from "../positions/rotary";
 import { reader } from "./names";
+import { renamed } from "./renamed";
 import { numbersOf } from "./values";
 
 /** Rotary embeddings of keys and of the queries that attend to them: the options of `rotate` that say which. */
@@ -65,16 +66,4 @@ function checked(operation: string, positions: number[]): number[] {
     throw new ArgumentError(operation, "positions", "integers", describe(position));
   }
   return positions;
-}
-
-/** What `call` gives; its errors name what the caller called. */
-export function renamed<Result>(operation: string, prefix: string, call: () => Result): Result {
-  try {
-    return call();
-  } catch (error) {
-    if (!(error instanceof AttentionError)) throw error;
-    const { argument, expected, received } = error;
-    const Kind = error instanceof ArgumentError ? ArgumentError : MemoryError;
-    throw new Kind(operation, prefix + argument, expected, received);
-  }
 }

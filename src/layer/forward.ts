@@ -16,7 +16,7 @@ import type { LayerInputs, LayerOptions, LayerResult } from "./options";
 import type { LayerWeights } from "./projections";
 import { LayerRecord } from "./record";
 import { checkRotation, type Rotation } from "./rotation";
-import { checkInputs, type Given, refuseRecord } from "./sizes";
+import { checkGiven, type Given, refuseRecord } from "./sizes";
 
 /** What a layer is made of. */
 export interface LayerParts {
@@ -67,7 +67,7 @@ export function checkForward(
     throw new ArgumentError(operation, "cache", expected, "a cache");
   }
   if (record) refuseRecord(operation, options);
-  const { given, asked } = checkInputs(operation, projections, inputs, cache?.cross);
+  const { given, asked } = checkGiven(operation, projections, inputs, cache?.cross);
   if (cache && !given.key && options.keyLengths !== undefined) {
     const expected = "no value without a key: the cache knows them";
     throw new ArgumentError(operation, "keyLengths", expected, describe(options.keyLengths));

@@ -83,7 +83,7 @@ export interface Given {
 }
 
 /** The key is the query unless given or, with `cross`, none; the value is the key unless given. */
-export function checkInputs(
+export function checkGiven(
   operation: string,
   projections: Record<keyof LayerWeights, PreparedLinear>,
   inputs: Tensor | LayerInputs,

@@ -1,7 +1,8 @@
 // What the multi-head layer asks of this extension, see layer/rotation.ts.
 
 import type { Attention } from "../attend/attention";
-import { checkRowPositions, type Rotary, readRotary, renamed } from "../check/rotary";
+import { renamed } from "../check/renamed";
+import { checkRowPositions, type Rotary, readRotary } from "../check/rotary";
 import type { MakeRotation } from "../layer/rotation";
 import { type RotateOptions, rotate } from "./rotary";
 

@@ -2,18 +2,20 @@
 
 import { describeBeside, type Parts, partsBeside, reading } from "./beside";
 import { rampOf } from "./colours";
-import { imagePicture, sizeOf } from "./image";
+import { imagePicture, whenLoaded } from "./image";
 import { linesOf, linesPicture } from "./lines";
 import { mapPicture } from "./map";
 import { checkMaps, type Maps } from "./maps";
-import { choicesOf, Overview, partsOf } from "./overview";
+import { choiceAt, choicesOf, Overview, partsOf } from "./overview";
 import { refuse } from "./refusal";
 import { drawingOf, type Hit, type Picture, Raster, type Scene } from "./scene";
 import { meanOf, type Shown, show, weightAt } from "./shown";
 import { Stage } from "./stage";
 import { dress } from "./style";
+import { isWithin } from "./sums";
 import { Toolbar } from "./toolbar";
 import type {
+  AttentionChoice,
   AttentionLook,
   AttentionMaps,
   AttentionPicture,
@@ -82,7 +84,7 @@ export function elementClass(): CustomElementConstructor {
           this.#stage.selecting = on;
           this.#draw();
         },
-        save: (kind) => this.#save(kind),
+        save: (kind) => void import("./svg").then(({ save }) => save(this, kind)),
       });
       this.#parts = partsBeside([this.#toolbar, this.#overview, this.#stage]);
       const { row, view } = this.#parts;
@@ -97,7 +99,7 @@ export function elementClass(): CustomElementConstructor {
 
     connectedCallback(): void {
       // What was set before there was this class.
-      for (const name of ["maps", "picture", "hideSinks"] as const) {
+      for (const name of ["maps", "picture", "hideSinks", "chosen"] as const) {
         if (!Object.hasOwn(this, name)) continue;
         const value = this[name];
         delete (this as Partial<AttentionView>)[name];
@@ -124,15 +126,22 @@ export function elementClass(): CustomElementConstructor {
       const { row, column } = this.#at;
       this.#at = { row: Math.min(row, last.row), column: Math.min(column, last.column) };
       if (row > last.row || column > last.column) this.#locked = false;
-      const { rows, columns } = this.#selection ?? { rows: [0, 0], columns: [0, 0] };
-      if (rows[1] > last.row || columns[1] > last.column) this.#selection = undefined;
+      if (this.#selection && !isWithin(this.#selection, last)) this.#selection = undefined;
       this.#chosen = Math.min(this.#chosen, choicesOf(maps).length - 1);
       if (!maps.image && this.#picture === "image") this.#picture = "map";
-      const source = maps.image?.source;
-      if (source instanceof Element && sizeOf(source)[0] === 0)
-        for (const come of ["load", "loadeddata"])
-          source.addEventListener(come, () => this.#draw(), { once: true });
+      whenLoaded(maps.image?.source, () => this.#draw());
       this.#parts.row.max = `${last.row}`;
+      this.#reshow();
+    }
+
+    get chosen(): AttentionChoice | undefined {
+      return this.#maps && choicesOf(this.#maps)[this.#chosen];
+    }
+
+    set chosen(choice: AttentionChoice) {
+      const at = this.#maps ? choiceAt(this.#maps, choice) : -1;
+      if (at < 0) refuse("chosen", "a layer and a head of the maps, or no head for a mean", choice);
+      this.#chosen = at;
       this.#reshow();
     }
 
@@ -176,15 +185,10 @@ export function elementClass(): CustomElementConstructor {
       return (await import("./svg")).png(picture);
     }
 
-    async #save(kind: "svg" | "png"): Promise<void> {
-      const type = "image/svg+xml";
-      const made = kind === "png" ? await this.toPNG() : new Blob([await this.toSVG()], { type });
-      (await import("./svg")).download(`attention.${kind}`, made);
-    }
-
     #choose(index: number): void {
       this.#chosen = index;
       this.#reshow();
+      this.#tell();
     }
 
     /** What is locked stays, but for keys. */
@@ -198,21 +202,17 @@ export function elementClass(): CustomElementConstructor {
       if ("selection" in to) this.#selection = to.selection;
       this.#looking = true;
       this.#draw();
-      const detail = this.#looked();
-      if (detail) this.dispatchEvent(new CustomEvent("attention-look", { detail }));
+      this.#tell();
     }
 
-    #looked(): AttentionLook | undefined {
-      if (!this.#maps || !this.#shown) return undefined;
+    #tell(): void {
+      const { chosen } = this;
+      if (!chosen || !this.#shown) return;
       const { row, column } = this.#at;
-      return {
-        ...choicesOf(this.#maps)[this.#chosen]!,
-        row,
-        column,
-        weight: weightAt(this.#shown, row, column),
-        locked: this.#locked,
-        selection: this.#selection,
-      };
+      const weight = weightAt(this.#shown, row, column);
+      const [locked, selection] = [this.#locked, this.#selection];
+      const detail: AttentionLook = { ...chosen, row, column, weight, locked, selection };
+      this.dispatchEvent(new CustomEvent("attention-look", { detail }));
     }
 
     #zoom(by: number | "whole"): void {

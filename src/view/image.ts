@@ -7,8 +7,14 @@ import type { PictureSource } from "./types";
 
 const VEIL = 0.82;
 
+/** Calls once an image or a video that is on its way has come. */
+export function whenLoaded(source: PictureSource | undefined, draw: () => void): void {
+  if (!(source instanceof Element) || sizeOf(source)[0] !== 0) return;
+  for (const come of ["load", "loadeddata"]) source.addEventListener(come, draw, { once: true });
+}
+
 /** In pixels; 0 while it is on its way. */
-export function sizeOf(source: PictureSource): [width: number, height: number] {
+function sizeOf(source: PictureSource): [width: number, height: number] {
   const given = source as unknown as Record<string, unknown>;
   const size = (...names: string[]) =>
     Number(names.map((name) => given[name]).find((each) => typeof each === "number") ?? 0);

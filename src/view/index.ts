@@ -2,6 +2,7 @@
 
 export { defineAttentionView } from "./define";
 export type {
+  AttentionChoice,
   AttentionLook,
   AttentionMaps,
   AttentionPicture,

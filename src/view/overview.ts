@@ -4,16 +4,12 @@ import { pixelsOf, squares } from "./colours";
 import { make, radio } from "./dom";
 import type { Maps } from "./maps";
 import { meanOf } from "./shown";
+import type { AttentionChoice } from "./types";
 
 /** Dots of a thumbnail. */
 const SIDE = 48;
 
-export interface Choice {
-  /** Undefined for the mean of all. */
-  readonly layer: number | undefined;
-  /** Undefined for a mean. */
-  readonly head: number | undefined;
-}
+export type Choice = AttentionChoice;
 
 /** Layer by layer its heads and, where there are several, their mean; last the mean of all. */
 export function choicesOf({ weights: { layers, heads } }: Maps): Choice[] {
@@ -24,6 +20,11 @@ export function choicesOf({ weights: { layers, heads } }: Maps): Choice[] {
   }
   if (layers > 1) choices.push({ layer: undefined, head: undefined });
   return choices;
+}
+
+/** Its place among all choices; −1 for what is none. */
+export function choiceAt(maps: Maps, { layer, head }: Choice): number {
+  return choicesOf(maps).findIndex((each) => each.layer === layer && each.head === head);
 }
 
 export function nameOf({ layer, head }: Choice): string {

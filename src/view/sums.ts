@@ -3,6 +3,11 @@
 import { type Shown, weightAt } from "./shown";
 import type { AttentionSelection } from "./types";
 
+interface Cell {
+  readonly row: number;
+  readonly column: number;
+}
+
 export interface Sums {
   /** Of each selected row; NaN for a row without weight. */
   readonly shares: readonly number[];
@@ -24,4 +29,9 @@ export function sumsOf(shown: Shown, { rows, columns }: AttentionSelection): Sum
   }
   const known = shares.filter((share) => !Number.isNaN(share));
   return { shares, mean: known.reduce((sum, share) => sum + share, 0) / known.length };
+}
+
+/** Whether a table that ends with this row and column has all of it. */
+export function isWithin({ rows, columns }: AttentionSelection, last: Cell): boolean {
+  return rows[1] <= last.row && columns[1] <= last.column;
 }

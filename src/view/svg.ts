@@ -3,6 +3,7 @@
 
 import type { Line } from "./lines";
 import type { Palette, Picture } from "./scene";
+import type { AttentionView } from "./types";
 
 /** The whole of a head, with what stands beside it. */
 export interface Drawing {
@@ -126,10 +127,13 @@ export function png(picture: Picture): Promise<Blob> {
   );
 }
 
-export function download(name: string, content: Blob): void {
+/** Saves the chosen head as a file. */
+export async function save(view: AttentionView, kind: "svg" | "png"): Promise<void> {
+  const type = "image/svg+xml";
+  const made = kind === "png" ? await view.toPNG() : new Blob([await view.toSVG()], { type });
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(content);
-  link.download = name;
+  link.href = URL.createObjectURL(made);
+  link.download = `attention.${kind}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -25,9 +25,9 @@ export interface PatchImage {
 /** Keys around a query's own position; a side left out is unlimited. */
 export interface AttentionWindow {
   /** Before it. */
-  readonly left?: number;
+  readonly left?: number | undefined;
   /** After it. */
-  readonly right?: number;
+  readonly right?: number | undefined;
 }
 
 /** Attention weights, and what they are of. */
@@ -67,12 +67,16 @@ export interface AttentionSelection {
   readonly columns: readonly [from: number, to: number];
 }
 
-/** What the reader of a view looks at: `detail` of the event `attention-look`. */
-export interface AttentionLook {
+/** One head, or the mean of several. */
+export interface AttentionChoice {
   /** Counted from 0; undefined for the mean of all. */
   readonly layer: number | undefined;
   /** Counted from 0; undefined for a mean. */
   readonly head: number | undefined;
+}
+
+/** What the reader of a view looks at: `detail` of the event `attention-look`. */
+export interface AttentionLook extends AttentionChoice {
   /** Of the query, counted from 0. */
   readonly row: number;
   /** Of the key, counted from 0. */
@@ -96,6 +100,12 @@ export interface AttentionView extends HTMLElement {
    * @throws ArgumentError for maps that do not fit together, and shows what it showed.
    */
   maps: AttentionMaps | undefined;
+  /**
+   * The head that is shown; undefined while there are no maps.
+   * @throws ArgumentError for one that the maps do not have.
+   */
+  get chosen(): AttentionChoice | undefined;
+  set chosen(choice: AttentionChoice);
   /** How the chosen head is drawn. */
   picture: AttentionPicture;
   /** Whether columns that have more than 30 % of all weight are left out, and rows rescaled. */

@@ -11,6 +11,7 @@ import { elements, filled } from "./numbers";
 import { type Operation, operations } from "./operations";
 import type { Package } from "./package";
 import { training as trainingCases } from "./training";
+import { variants as variantCases } from "./variants";
 
 export interface Report {
   variant: Variant;
@@ -19,7 +20,7 @@ export interface Report {
   threadsFallback: string | undefined;
   /** How many cases ran. */
   cases: number;
-  /** SHA-256 over the digests of all cases but those of training, of caches and of blocks. */
+  /** SHA-256 over the digests of all cases but those of training, of caches, of blocks and of variants. */
   digest: string;
   /** And over those. */
   trainingDigest: string;
@@ -29,6 +30,8 @@ export interface Report {
   storedDigest: string;
   /** And over those of blocks. */
   blocksDigest: string;
+  /** And over those of variants. */
+  variantsDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -47,6 +50,7 @@ export const allCases: readonly Operation[] = [
   ...caches,
   ...storedCaches,
   ...blockCases,
+  ...variantCases,
 ];
 
 /**
@@ -58,8 +62,8 @@ export async function runBattery(
   options: AttentionOptions = {},
   start: number = performance.now(),
 ): Promise<Report> {
-  const { blocks, cache, positions, training } = wasmAttention;
-  const extensions = [blocks, cache, positions, training] as const;
+  const { blocks, cache, positions, training, variants } = wasmAttention;
+  const extensions = [blocks, cache, positions, training, variants] as const;
   const attention = await wasmAttention.createAttention({ ...options, extensions });
   const x = filled([1, 1, 8, 16], 1);
   attention.attend(x, x, x);
@@ -81,6 +85,7 @@ export async function runBattery(
   const cacheDigest = await digestOfAll(caches);
   const storedDigest = await digestOfAll(storedCaches);
   const blocksDigest = await digestOfAll(blockCases);
+  const variantsDigest = await digestOfAll(variantCases);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -94,6 +99,7 @@ export async function runBattery(
     cacheDigest,
     storedDigest,
     blocksDigest,
+    variantsDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

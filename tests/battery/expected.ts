@@ -27,3 +27,9 @@ export const blocks = {
   portable: "ff65fa2fb2905010e92943805419c5d54a6366b8f362f326c57f4578bf12bc71",
   fused: "0500ec95994a75b9e389e6c48851efcb5829b91c5955d0c91ac522a36a243560",
 };
+
+/** The cases of variants, likewise. */
+export const variants = {
+  portable: "9d9c9b62e5f3865fa6f4be348cd2a1c31503e55c17094fa280f558aac2625ed1",
+  fused: "1f6bacb94ce1bdf7a46120702eb3dafba060af38a8955c31bd6b098ca16056b3",
+};

@@ -5,6 +5,7 @@ import type * as blocks from "wasm-attention/blocks";
 import type * as cache from "wasm-attention/cache";
 import type * as positions from "wasm-attention/positions";
 import type * as training from "wasm-attention/training";
+import type * as variants from "wasm-attention/variants";
 import type * as weights from "wasm-attention/weights";
 
 export type Package = typeof main &
@@ -12,5 +13,6 @@ export type Package = typeof main &
   typeof cache &
   typeof positions &
   typeof training &
+  typeof variants &
   typeof weights;
-export type Whole = main.Attention<"blocks" | "cache" | "positions" | "training">;
+export type Whole = main.Attention<"blocks" | "cache" | "positions" | "training" | "variants">;

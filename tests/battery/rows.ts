@@ -50,12 +50,18 @@ function check(name: string, report: Report): void {
   assert.ok(cases > 150, `${name}: ${cases} cases`);
   const build = `${variant}${fused ? ", fused" : ""}, threads: ${threads}`;
   // A multiply-add that rounds twice is the portable build's.
-  const { training, caches, stored, blocks } = expected;
+  const { training, caches, stored, blocks, variants } = expected;
   const { digest, trainingDigest, cacheDigest, storedDigest, blocksDigest } = report;
-  const digests = [digest, trainingDigest, cacheDigest, storedDigest, blocksDigest];
+  const digests = [
+    ...[digest, trainingDigest, cacheDigest, storedDigest, blocksDigest],
+    report.variantsDigest,
+  ];
   const wanted = fused
-    ? [expected.fused, training.fused, caches.fused, stored, blocks.fused]
-    : [expected.portable, training.portable, caches.portable, stored, blocks.portable];
+    ? [expected.fused, training.fused, caches.fused, stored, blocks.fused, variants.fused]
+    : [
+        ...[expected.portable, training.portable, caches.portable, stored, blocks.portable],
+        variants.portable,
+      ];
   assert.deepEqual(digests, wanted, `${name}, ${build}: ${JSON.stringify(each)}`);
 }
 

@@ -15,11 +15,12 @@ export interface Served {
   close(): Promise<void>;
 }
 
-/** Serves `folder`, with `headers` by the page's path. */
+/** Serves `folder`, with `headers` by the page's path, to a browser with `flags` of its own. */
 export async function serve(
   folder: string,
   headers: (path: string) => Record<string, string> = () => ({}),
   pages: Record<string, string> = {},
+  flags: readonly string[] = [],
 ): Promise<Served> {
   const server = createServer();
   const files = sirv(folder, { dev: true });
@@ -36,7 +37,7 @@ export async function serve(
     process.env.CHROMIUM || execFileSync("which", ["chromium"], { encoding: "utf8" }).trim();
   const browser = await chromium.launch({
     executablePath,
-    args: chromiumFlags,
+    args: [...chromiumFlags, ...flags],
   });
   return {
     browser,

@@ -1,12 +1,11 @@
 // <attention-view> in headless Chromium: thousands of tokens, two texts, an image, files.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { AttentionView } from "wasm-attention/view";
 import { assertAccessible, assertFits } from "./accessible";
-import { root, type Served, serve } from "./chromium";
+import type { Served } from "./chromium";
 import { open, reading, serveView, settled, shot, shots, show } from "./view-page";
 
 let served: Served;
@@ -174,37 +173,3 @@ test("files: SVG with every cell and word, PNG with its signature, by the button
   assert.match(image, /<image width="\d+" height="\d+" href="data:image\/png;base64,/);
   await page.close();
 });
-
-for (const [width, scheme] of [
-  [1400, "light"],
-  [390, "dark"],
-] as const) {
-  test(`examples/view: a text is read, and all heads are shown: ${width} pixels`, async () => {
-    execFileSync(process.execPath, [`${root}examples/view/build.mjs`]);
-    const example = await serve(`${root}build/view`);
-    const viewport = { width, height: 900 };
-    const page = await example.browser.newPage({ viewport, colorScheme: scheme });
-    page.on("pageerror", (error) => assert.fail(error));
-    await page.goto(example.address);
-    await page.waitForSelector("body[data-pieces]");
-    const pieces = Number(await page.getAttribute("body", "data-pieces"));
-    assert.ok(pieces > 50, `${pieces}`);
-    assert.equal(await page.locator("[part=thumbnail]").count(), 4 * 5 + 1);
-    await page.locator("[part=thumbnail]").nth(7).click();
-    await page.locator("[part=stage]").focus();
-    await page.keyboard.press("Control+End");
-    await settled(page);
-    assert.match((await reading(page)) ?? "", /: [\d.]+ %$/);
-    await page.fill("#text", "The whale");
-    assert.ok(Number(await page.getAttribute("body", "data-pieces")) < 10);
-    await page.fill(
-      "#text",
-      "“Captain Ahab,” said Starbuck, “the whale is not so far from the ship as you think.”",
-    );
-    await settled(page);
-    await assertAccessible(page);
-    await assertFits(page);
-    await shot(page, `example-${width}`);
-    await example.close();
-  });
-}

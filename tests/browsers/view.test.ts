@@ -220,6 +220,19 @@ test("maps that do not fit are refused, and what was shown stays; a theme goes b
     refused,
     'ArgumentError attention-view: "maps.rows" expected L = 10 strings, got ["one"] true',
   );
+  const chosen = await page.evaluate(() => {
+    const view = document.querySelector("attention-view") as AttentionView;
+    try {
+      view.chosen = { layer: 0, head: 7 };
+    } catch (error) {
+      return `${(error as Error).message}, ${JSON.stringify(view.chosen)}`;
+    }
+    return "";
+  });
+  assert.equal(
+    chosen,
+    'attention-view: "chosen" expected a layer and a head of the maps, or no head for a mean, got an object with {layer, head}, {"layer":0,"head":0}',
+  );
   const paper = () =>
     page.locator("[part=stage]").evaluate((stage) => getComputedStyle(stage).backgroundColor);
   assert.equal(await paper(), "rgb(255, 255, 255)");

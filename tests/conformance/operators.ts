@@ -5,6 +5,7 @@ import type { Whole } from "../engines";
 import type { Case } from "./case";
 import { flexAttention } from "./flex-attention";
 import * as keras from "./keras";
+import * as linear from "./linear-attention";
 import * as norms from "./norms";
 import * as onnx from "./onnx-attention";
 import * as ort from "./ort-attention";
@@ -12,9 +13,12 @@ import { groupQueryAttention } from "./ort-grouped";
 import { packedAttention, packedMultiHeadAttention } from "./ort-packed";
 import { pagedAttention, tensorScatter } from "./ort-paged";
 import { frequencies, kerasRotaryEmbedding, rotaryEmbedding } from "./rotary";
+import * as variants from "./variants";
 
 /** The outputs in the operator's order; those it does not give are missing. */
 export type Operator = (engine: Whole, c: Case) => (Tensor | undefined)[];
+
+const concat = ({ attributes }: Case) => attributes.score_mode === "concat";
 
 export const operators: Readonly<Record<string, Operator>> = {
   "ai.onnx Attention": onnx.attention,
@@ -29,8 +33,9 @@ export const operators: Readonly<Record<string, Operator>> = {
   "ai.onnx TensorScatter": tensorScatter,
   "com.microsoft RotaryEmbedding": rotaryEmbedding,
   "com.microsoft MRotaryEmbedding": rotaryEmbedding,
-  "keras Attention": keras.attention,
-  "keras AttentionScores": keras.attentionScores,
+  "keras Attention": (engine, c) => (concat(c) ? variants.kerasConcat : keras.attention)(engine, c),
+  "keras AttentionScores": (engine, c) =>
+    (concat(c) ? variants.additiveScores : keras.attentionScores)(engine, c),
   "keras ApplyScores": keras.applyScores,
   "keras MultiHeadAttention": keras.multiHeadAttention,
   "keras MaskPattern": keras.maskPattern,
@@ -38,6 +43,21 @@ export const operators: Readonly<Record<string, Operator>> = {
   "keras SinePositionEncoding": keras.sinePositionEncoding,
   "keras RotaryEmbedding": kerasRotaryEmbedding,
   "transformers RopeFrequencies": frequencies,
+  "ai.onnx LinearAttention": linear.linearAttentionOf,
+  "com.microsoft LinearAttention": linear.linearAttentionOf,
+  "ai.onnx CausalConvWithState": linear.causalConvWithState,
+  "attention-variants FeatureMapAttention": linear.featureMapAttention,
+  "attention-variants Softmax": norms.softmaxOf,
+  "attention-variants Sparsemax": variants.entmaxOf,
+  "attention-variants Entmax": variants.entmaxOf,
+  "attention-variants EntmaxAlphaGradient": variants.alphaGradient,
+  "attention-variants SparsemaxJacobian": variants.sparsemaxJacobian,
+  "attention-variants EntmaxAttention": variants.entmaxAttention,
+  "attention-variants BahdanauAttention": variants.bahdanau,
+  "attention-variants LocationSensitiveAttention": variants.locationSensitive,
+  "attention-variants MonotonicAttention": variants.monotonic,
+  "keras AdditiveAttention": variants.kerasAdditive,
+  "keras AdditiveScores": variants.additiveScores,
   "ai.onnx LayerNormalization": norms.layerNormalization,
   "ai.onnx LogSoftmax": norms.logSoftmaxOf,
   "ai.onnx LpNormalization": norms.lpNormalization,
@@ -52,17 +72,16 @@ export const operators: Readonly<Record<string, Operator>> = {
 };
 
 const LEFT_OUT: Readonly<Record<string, string>> = {
-  AdditiveAttention: "additive scores are to come",
-  AdditiveScores: "additive scores are to come",
-  LinearAttention: "linear attention is to come",
-  CausalConvWithState: "a convolution, no attention",
+  Normmax: "normmax is to come",
+  Budget: "subsets of a budget are to come",
 };
 
 /** Why a case is skipped, if it is. */
 export function leftOut(c: Case): string | undefined {
   const { attributes, op } = c;
   if (op in LEFT_OUT) return LEFT_OUT[op];
-  if (attributes.score_mode === "concat") return "concat scores are to come";
+  if (attributes.state_window !== undefined)
+    return "the states after each of the last tokens (state_window) are to come";
   if (attributes.prob_mod) return "FlexAttention's prob_mod would need the whole score matrix";
   if (c.expect === "failure" && /\(CUDA\)/.test(c.message ?? "")) {
     return "a refusal about another library's hardware";

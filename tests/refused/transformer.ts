@@ -1,6 +1,8 @@
 import {
+  decoderFromTransformers,
   dropout,
   encoderFromPyTorch,
+  encoderFromTransformers,
   TransformerDecoderLayer,
   TransformerEncoderLayer,
   transformerBackward,
@@ -69,6 +71,10 @@ export const transformerRefused: Refusal[] = [
   [
     'TransformerEncoderLayer: "norm" expected "layerNorm" or "rmsNorm", got "batchNorm"',
     made({ norm: "batchNorm" }),
+  ],
+  [
+    'TransformerEncoderLayer: "scale" expected a finite number, got Infinity',
+    made({ scale: Infinity }),
   ],
   ['TransformerEncoderLayer: "normFirst" expected a boolean, got 1', made({ normFirst: 1 })],
   [
@@ -147,6 +153,29 @@ export const transformerRefused: Refusal[] = [
       };
       encoderFromPyTorch(a, dict, { heads: 2 });
     },
+  ],
+  [
+    'encoderFromPyTorch: "0.linear1.weight" expected a tensor of this name, got none that begins with "0." among the keys "1.linear1.weight"',
+    (a) => {
+      const dict = { "1.linear1.weight": zeros(8, 8) };
+      encoderFromPyTorch(a, dict, { heads: 2, prefix: "0." });
+    },
+  ],
+  [
+    'encoderFromTransformers: "model" expected "bert", "vit", "bart", "t5", "gpt2" or "llama", got "clip"',
+    (a) => encoderFromTransformers(a, {}, { heads: 2, model: "clip" as "bert" }),
+  ],
+  [
+    'decoderFromTransformers: "model" expected "bart" or "t5", got "gpt2"',
+    (a) => decoderFromTransformers(a, {}, { heads: 2, model: "gpt2" }),
+  ],
+  [
+    'encoderFromTransformers: "config.model_type" expected the name "model", got an option that does not exist',
+    (a) => encoderFromTransformers(a, {}, { heads: 2, model_type: "bert" } as never),
+  ],
+  [
+    'encoderFromTransformers: "intermediate.dense.weight" expected a tensor of this name, got none that begins with "" among the keys of no tensor',
+    (a) => encoderFromTransformers(a, {}, { heads: 2, model: "bert" }),
   ],
   [
     'transformerBackward: "layer" expected a TransformerEncoderLayer or TransformerDecoderLayer, got []',

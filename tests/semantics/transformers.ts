@@ -8,6 +8,7 @@ import {
   rotate,
   sinusoidalPositions,
 } from "wasm-attention/positions";
+import { cases, checkNamedLayer } from "../checks/named-layers";
 import { checkPackedWeights, kinds } from "../checks/packed-weights";
 import type { Whole } from "../engines";
 import { appended, cropped, reordered, windowed } from "./cached";
@@ -206,6 +207,9 @@ export const transformers: Tries = {
   },
   "float16, bfloat16 weights": halves,
   "GPT-2's c_attn, c_proj (Conv1D)": (attention) => checkPackedWeights(attention, kinds["GPT-2"]),
+  "a whole layer of BERT, ViT, BART, T5, GPT-2 or Llama": (attention) => {
+    for (const named of Object.values(cases)) checkNamedLayer(attention, named);
+  },
   "qkv_proj, o_proj (Phi-3)": (attention) => checkPackedWeights(attention, kinds["Phi-3"]),
   "query_key_value, dense (GPT-NeoX, BLOOM, Falcon)": (attention) => {
     checkPackedWeights(attention, kinds["GPT-NeoX"]);

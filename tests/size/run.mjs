@@ -18,24 +18,28 @@ const ENTRIES = {
   "browser/index.js": 31.5,
   "browser/training.js": 26.2,
   "browser/positions.js": 17,
-  "browser/cache.js": 33,
-  "browser/weights.js": 23.5,
+  "browser/cache.js": 33.3,
+  "browser/weights.js": 23.8,
   "browser/blocks.js": 37,
+  "browser/shards.js": 19.6,
+  "browser/variants.js": 34.5,
   "browser/view.js": 13.9,
   "view.js": 16,
   "node/index.js": 31.5,
-  "browser/all.cjs": 101,
-  "node/all.cjs": 97,
+  "browser/index.cjs": 37,
+  "node/index.cjs": 36,
   "workerd/index.js": 22,
   "workerd/training.js": 20.5,
   "workerd/positions.js": 22,
   "workerd/cache.js": 29,
-  "workerd/blocks.js": 29.5,
+  "workerd/blocks.js": 31,
+  "workerd/shards.js": 23.6,
   "tfjs.js": 8,
+  "shards-nats.js": 7,
   "worker.js": 1,
 };
 
-const MODULES = { core: 9.3, training: 5.8, positions: 1.2, cache: 8.9, blocks: 6 };
+const MODULES = { core: 9.3, training: 5.8, positions: 1.2, cache: 9.1, blocks: 6, variants: 15.5 };
 
 /** What is loaded at once: chunks by import(), those of threads, are not. */
 async function bundled(entry, ...external) {
@@ -77,9 +81,10 @@ for (const [name, limit] of Object.entries(PROGRAMS)) {
   report(`a program: ${name}`, limit, brotli(files.map(({ contents }) => contents)));
 }
 for (const [name, limit] of Object.entries(ENTRIES)) {
-  const outside = name === "tfjs.js" ? ["@tensorflow/*", "wasm-attention"] : [];
+  const apart = name === "tfjs.js" || name === "shards-nats.js";
+  const outside = apart ? ["@tensorflow/*", "@nats-io/*", "wasm-attention"] : [];
   const files = name.endsWith(".cjs")
-    ? [readFileSync(`dist/${name}`)]
+    ? [name, name.replace("index", "shared")].map((file) => readFileSync(`dist/${file}`))
     : (await bundled(`dist/${name}`, ...outside)).map(({ contents }) => contents);
   report(name, limit, brotli(files));
 }

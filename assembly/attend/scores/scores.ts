@@ -24,6 +24,8 @@ const ROW: usize = (<usize>KEYS) << 2;
 declare function scoreMod(scores: usize, tile: Tile): void;
 
 /** All of the above on one tile; `spare` is of as many scores. */
+// @ts-ignore: decorator
+@inline
 export function finishScores(frame: AttendFrame, tile: Tile, scores: usize, spare: usize): void {
   returnScores(frame, ScoresKind.raw, tile, scores);
   capScores(frame, scores, tile.rows, (tile.columns + 7) & ~7);
@@ -66,6 +68,8 @@ function hide(scores: usize, from: i32, to: i32): void {
 }
 
 /** Copies the tile to the result if these are the scores that were asked for. */
+// @ts-ignore: decorator
+@inline
 function returnScores(frame: AttendFrame, kind: i32, tile: Tile, scores: usize): void {
   if (frame.scoresKind != kind) return;
   storeScores(tile, scores, matrixRow(frame, frame.scores, tile), <usize>frame.keys);

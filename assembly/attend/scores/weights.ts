@@ -42,6 +42,8 @@ export function storeScores(tile: Tile, scores: usize, stored: usize, stride: us
 }
 
 /** Makes weights of one row's stored scores. `block` is of KEYS floats. */
+// @ts-ignore: decorator
+@inline
 export function finishWeights(stored: usize, keys: i32, m: f32, l: f32, block: usize): void {
   const inverse: f32 = l == 0 ? 0 : <f32>1 / l;
   for (let j = 0; j < keys; j += KEYS) {

@@ -5,11 +5,20 @@ import * as blocks from "wasm-attention/blocks";
 import * as cache from "wasm-attention/cache";
 import * as positions from "wasm-attention/positions";
 import * as training from "wasm-attention/training";
+import * as variants from "wasm-attention/variants";
 import * as weights from "wasm-attention/weights";
 import { type Report, runBattery } from "../../battery/battery";
 import { filled } from "../../battery/numbers";
 
-const wasmAttention = { ...main, ...blocks, ...cache, ...positions, ...training, ...weights };
+const wasmAttention = {
+  ...main,
+  ...blocks,
+  ...cache,
+  ...positions,
+  ...training,
+  ...variants,
+  ...weights,
+};
 
 export interface Outcome {
   isolated: boolean;

@@ -12,7 +12,7 @@ const compiled = (name) => [
   new WebAssembly.Module(readFileSync(`${folder}/${name}.portable.wasm`)),
 ];
 const wasmModules = Object.fromEntries(
-  ["core", "training", "positions", "cache", "blocks"].map(compiled),
+  ["core", "training", "positions", "cache", "blocks", "variants"].map(compiled),
 );
 const edge = new EdgeVM({
   codeGeneration: { strings: false, wasm: false },

@@ -1,0 +1,40 @@
+// What the page can ask of every model.
+
+import type { AttentionMaps } from "wasm-attention/view";
+
+/** How the heads attend while a text is read, by name; the first is how the model was trained. */
+export type Settings<How> = Readonly<Record<string, How>>;
+
+export interface Look {
+  readonly maps: AttentionMaps;
+  /** What the model made of it, in words. */
+  readonly says: string;
+}
+
+/** Images to choose from, instead of a text. */
+export interface Images {
+  /** [count, side, side], 0 is paper and 255 is ink. */
+  readonly pixels: Uint8Array;
+  readonly count: number;
+  readonly side: number;
+  /** Patches along a side. */
+  readonly across: number;
+}
+
+export interface Explored {
+  /** Names of the settings. */
+  readonly settings: readonly string[];
+  readonly beginning: string;
+  readonly images?: Images;
+  /** `input` is a text, or the number of an image. */
+  look(input: string, setting: string): Look;
+}
+
+/** The setting of that name. */
+export function settingOf<How>(settings: Settings<How>, name: string): How {
+  const found = settings[name];
+  if (found === undefined) throw new Error(`There is no setting "${name}".`);
+  return found;
+}
+
+export const percent = (share: number) => `${(100 * share).toFixed(1)} %`;

@@ -1,0 +1,59 @@
+// The engine and the models, off the page's thread. A model is loaded when it is first asked for.
+
+import { createAttention } from "wasm-attention";
+import { blocks } from "wasm-attention/blocks";
+import { cache } from "wasm-attention/cache";
+import { positions } from "wasm-attention/positions";
+import { training } from "wasm-attention/training";
+import { download } from "../page/download";
+import { failedBy } from "../page/work";
+import type { ModelName, News, Wish } from "./messages";
+import { exploreDigits } from "./models/digits";
+import type { Explored } from "./models/model";
+import { exploreSentences } from "./models/sentences";
+import { exploreTranslator } from "./models/translator";
+import { exploreWriter } from "./models/writer";
+
+const say = (news: News) => postMessage(news);
+
+async function start() {
+  const attention = await createAttention({ extensions: [blocks, cache, positions, training] });
+  const loads: Record<ModelName, () => Promise<Explored>> = {
+    writer: async () => exploreWriter(attention, await download("writer.safetensors")),
+    sentences: () => exploreSentences(attention, (name) => download(`encoder/${name}`)),
+    digits: async () =>
+      exploreDigits(attention, await download("digits.safetensors"), await download("digits.bin")),
+    translator: async () => exploreTranslator(attention, await download("translator.safetensors")),
+  };
+  const models = new Map<ModelName, Promise<Explored>>();
+  const modelOf = (name: ModelName) => {
+    const model = models.get(name) ?? loads[name]();
+    models.set(name, model);
+    return model;
+  };
+
+  const answer = async (wish: Wish) => {
+    const model = await modelOf(wish.model);
+    if (wish.type === "load") {
+      const { settings, beginning, images } = model;
+      say({ type: "loaded", model: wish.model, settings, beginning, images });
+      return;
+    }
+    const { id, input } = wish;
+    const begun = performance.now();
+    try {
+      const looks = wish.settings.map((setting) => model.look(input, setting));
+      const milliseconds = performance.now() - begun;
+      say({ type: "looked", id, model: wish.model, looks, milliseconds });
+    } catch (error) {
+      say({ type: "refused", id, reason: failedBy(error).reason });
+    }
+  };
+  addEventListener("message", ({ data }: MessageEvent<Wish>) => {
+    answer(data).catch((error) => postMessage(failedBy(error)));
+  });
+  const build = `${attention.variant} build${attention.fused ? ", fused multiply-add" : ""}`;
+  say({ type: "ready", build });
+}
+
+start().catch((error) => postMessage(failedBy(error)));

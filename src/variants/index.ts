@@ -1,0 +1,79 @@
+// wasm-attention/variants: other kinds of attention than the softmax of scaled products.
+
+export { type AdditiveOptions, additiveAttention, additiveAttentionAsync } from "./additive";
+export {
+  type CausalConvOptions,
+  type CausalConvResult,
+  causalConv,
+  causalConvAsync,
+} from "./causal-conv";
+export {
+  type EntmaxGradients,
+  type EntmaxOptions,
+  entmax,
+  entmaxAsync,
+  entmaxBackward,
+  entmaxBackwardAsync,
+} from "./entmax";
+export { variants } from "./extension";
+export {
+  type LinearAttentionOptions,
+  type LinearAttentionResult,
+  linearAttention,
+  linearAttentionAsync,
+} from "./linear-attention";
+export {
+  type LinearAttentionGradients,
+  type LinearAttentionPass,
+  type LinearBackwardOptions,
+  linearAttentionBackward,
+  linearAttentionBackwardAsync,
+} from "./linear-backward";
+export type { LinearRuleOptions, UpdateRule } from "./linear-sizes";
+export {
+  type LocationOptions,
+  type LocationResult,
+  type LocationState,
+  locationSensitiveAttention,
+  locationSensitiveAttentionAsync,
+} from "./location";
+export {
+  type MonotonicBackwardOptions,
+  type MonotonicForm,
+  type MonotonicGradients,
+  type MonotonicOptions,
+  type MonotonicPass,
+  monotonicAttention,
+  monotonicAttentionAsync,
+  monotonicBackward,
+  monotonicBackwardAsync,
+} from "./monotonic";
+export { type SpanOptions, spanAttend, spanAttendAsync } from "./span";
+export { type SparseAttendOptions, sparseAttend, sparseAttendAsync } from "./sparse-attend";
+export type { StripOptions } from "./strip";
+export {
+  additiveAttentionBackward,
+  additiveAttentionBackwardAsync,
+  spanAttendBackward,
+  spanAttendBackwardAsync,
+  sparseAttendBackward,
+  sparseAttendBackwardAsync,
+} from "./strip-backward";
+export type {
+  AdditiveBackwardOptions,
+  AdditiveGradients,
+  SpanBackwardOptions,
+  SpanGradients,
+  SparseBackwardOptions,
+  SparseGradients,
+  VariantPass,
+  VariantTargets,
+} from "./strip-gradients";
+export {
+  type WeightedSumGradients,
+  type WeightedSumOptions,
+  weightedSum,
+  weightedSumAsync,
+  weightedSumBackward,
+  weightedSumBackwardAsync,
+} from "./weighted-sum";

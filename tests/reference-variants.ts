@@ -1,0 +1,209 @@
+// The truth of the other attentions in float64, from their formulas. With Math.fround for `round` they are the
+// naive computation in float32, whose error bounds ours.
+
+type Numbers = ArrayLike<number>;
+export type Round = (x: number) => number;
+const exact: Round = (x) => x;
+
+/** One head of linear attention. */
+export interface LinearGiven {
+  depth: number;
+  columns: number;
+  /** Rows of queries [L, depth], keys [S, depth], values [S, columns]. */
+  query: Numbers;
+  key: Numbers;
+  value: Numbers;
+  /** [S, depth] */
+  decay?: Numbers | undefined;
+  /** [S] */
+  beta?: Numbers | undefined;
+  /** [depth, columns], normalised one column more. */
+  state?: Numbers | undefined;
+  scale: number;
+  elu: boolean;
+  normalised: boolean;
+  eps: number;
+  causal: boolean;
+  /** Tokens that are taken in. */
+  length: number;
+}
+
+const elu = (x: number) => (x > 0 ? x + 1 : Math.exp(x));
+
+/** [output, state] by the recurrence as it is written. */
+export function linearHead(given: LinearGiven, round: Round = exact): [number[], number[]] {
+  const { depth, columns, query, key, value, decay, beta, normalised, causal } = given;
+  const wide = columns + (normalised ? 1 : 0);
+  const tokens = key.length / depth;
+  const state = Float64Array.from({ length: depth * wide }, (_, i) => given.state?.[i] ?? 0);
+  const map = (x: number) => (given.elu ? round(elu(x)) : x);
+  const output: number[] = [];
+  const take = (t: number) => {
+    if (t >= given.length) return;
+    const k = Array.from({ length: depth }, (_, d) => map(key[t * depth + d]));
+    if (decay)
+      for (let i = 0; i < state.length; i++) {
+        const e = round(Math.exp(decay[t * depth + Math.floor(i / wide)]));
+        state[i] = round(state[i] * e);
+      }
+    for (let c = 0; c < wide; c++) {
+      let v = c < columns ? value[t * columns + c] : 1;
+      if (beta) {
+        let held = 0;
+        for (let d = 0; d < depth; d++) held = round(held + round(k[d] * state[d * wide + c]));
+        v = round(beta[t] * round(v - held));
+      }
+      for (let d = 0; d < depth; d++)
+        state[d * wide + c] = round(state[d * wide + c] + round(k[d] * v));
+    }
+  };
+  const read = (t: number) => {
+    const row = Array.from({ length: wide }, (_, c) => {
+      let sum = 0;
+      for (let d = 0; d < depth; d++) {
+        const q = round(map(query[t * depth + d]) * given.scale);
+        sum = round(sum + round(q * state[d * wide + c]));
+      }
+      return sum;
+    });
+    const divisor = normalised ? round(row[columns] + given.eps) : 1;
+    for (let c = 0; c < columns; c++) output.push(round(row[c] / divisor));
+  };
+  if (!causal) for (let t = 0; t < tokens; t++) take(t);
+  for (let t = 0; t < query.length / depth; t++) {
+    if (causal) take(t);
+    read(t);
+  }
+  return [output, Array.from(state)];
+}
+
+/** Rows [channels, length] of a causal convolution and its state. */
+export function convRow(
+  x: Numbers,
+  weight: Numbers,
+  past: Numbers,
+  form: { bias: number; silu: boolean },
+  round: Round = exact,
+): number[] {
+  const row = [...Array.from(past), ...Array.from(x)];
+  return Array.from(x, (_, t) => {
+    let y = form.bias;
+    for (let k = 0; k < weight.length; k++) y = round(y + round(weight[k] * row[t + k]));
+    return form.silu ? round(y / round(1 + round(Math.exp(-y)))) : y;
+  });
+}
+
+/** Weights of one row of scores by α-entmax, τ by halving in float64; −∞ is left out. */
+export function entmaxRow(x: readonly number[], alpha: number): number[] {
+  const most = x.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (most === -Infinity) return x.map(() => 0);
+  const z = x.map((value) => (alpha - 1) * (value - most));
+  const weigh = (tau: number) => z.map((value) => Math.max(value - tau, 0) ** (1 / (alpha - 1)));
+  let [low, high] = [-1, 0];
+  for (let i = 0; i < 200; i++) {
+    const tau = (low + high) / 2;
+    if (weigh(tau).reduce((a, b) => a + b, 0) >= 1) low = tau;
+    else high = tau;
+  }
+  return weigh(low);
+}
+
+/** In float32, as one would write it: τ of the float64 row, rounded. */
+export function entmaxNaive(x: readonly number[], alpha: number): number[] {
+  const { fround } = Math;
+  const most = x.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (most === -Infinity) return x.map(() => 0);
+  const z = x.map((value) => fround(fround(alpha - 1) * fround(value - most)));
+  const exactly = entmaxRow(x, alpha);
+  const at = exactly.findIndex((p) => p > 0);
+  const tau = fround((alpha - 1) * (x[at] - most) - exactly[at] ** (alpha - 1));
+  return z.map((value) => fround(fround(Math.max(fround(value - tau), 0)) ** (1 / (alpha - 1))));
+}
+
+/** Scores of a head, and what makes weights of a row of them. */
+export interface VariantHead {
+  queries: number;
+  keys: number;
+  depth: number;
+  columns: number;
+  query: Numbers;
+  key: Numbers;
+  value: Numbers;
+  /** Additive: v and b; else products, scaled. */
+  weight?: Numbers | undefined;
+  bias?: Numbers | undefined;
+  scale: number;
+  /** 0 for softmax. */
+  alpha: number;
+  visible(i: number, j: number): boolean;
+  /** Adaptive: z and R. */
+  span?: { z: number; ramp: number } | undefined;
+  /** The element that scores are summed from: another draw of their roundings. */
+  first?: number;
+}
+
+/** [output, weights, scores] of a head. */
+export function variantHead(head: VariantHead, round: Round = exact) {
+  const { queries, keys, depth, columns, query, key, value, weight, bias, alpha } = head;
+  const output: number[] = [];
+  const weights: number[] = [];
+  for (let i = 0; i < queries; i++) {
+    const scores = Array.from({ length: keys }, (_, j) => {
+      if (!head.visible(i, j)) return -Infinity;
+      let sum = 0;
+      for (let n = 0; n < depth; n++) {
+        const d = (n + (head.first ?? 0)) % depth;
+        const [q, k] = [query[i * depth + d], key[j * depth + d]];
+        const term = weight
+          ? weight[d] * round(Math.tanh(round(round(q + (bias?.[d] ?? 0)) + k)))
+          : round(q * head.scale) * k;
+        sum = round(sum + round(term));
+      }
+      if (head.span) {
+        const { z, ramp } = head.span;
+        const m = Math.min(Math.max((ramp + z - Math.abs(i - j)) / ramp, 0), 1);
+        return round(sum + round(Math.log(m)));
+      }
+      return sum;
+    });
+    const p = alpha
+      ? round === exact
+        ? entmaxRow(scores, alpha)
+        : entmaxNaive(scores, alpha)
+      : softmaxOf(scores, round);
+    weights.push(...p);
+    for (let c = 0; c < columns; c++) {
+      let sum = 0;
+      for (let j = 0; j < keys; j++)
+        if (p[j] !== 0) sum = round(sum + round(p[j] * value[j * columns + c]));
+      output.push(sum);
+    }
+  }
+  return { output, weights };
+}
+
+function softmaxOf(scores: readonly number[], round: Round): number[] {
+  const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (most === -Infinity) return scores.map(() => 0);
+  const e = scores.map((score) => round(Math.exp(round(score - most))));
+  const sum = e.reduce((a, b) => round(a + b), 0);
+  return e.map((x) => round(x / sum));
+}
+
+/** Alignments [steps, keys] by the recurrence; 0 past `length`. */
+export function monotonicRow(
+  p: readonly (readonly number[])[],
+  previous: readonly number[],
+  length: number,
+): number[][] {
+  let before = previous;
+  return p.map((row) => {
+    let q = 0;
+    before = row.map((chosen, j) => {
+      if (j >= length) return 0;
+      q = (j ? (1 - row[j - 1]) * q : 0) + before[j];
+      return chosen * q;
+    });
+    return before as number[];
+  });
+}
