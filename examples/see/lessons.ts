@@ -23,8 +23,8 @@ const AT_ONCE = 8;
 const NAMED = 0.08;
 /** Then scenes have two to four digits, later always four. */
 const FOUR = 0.2;
-/** What takes two looks is asked more often. */
-const HARD: readonly Kind[] = ["next to", "where"];
+/** For which a word has to find its digit: asked twice as often. */
+const HARD: readonly Kind[] = ["next to", "where", "is there", "how many"];
 const PRACTISED: readonly Kind[] = [...KINDS, ...HARD];
 
 /** Patches along a side of a scene, and pixels along a side of a patch. */
