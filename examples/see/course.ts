@@ -10,6 +10,8 @@ import { pack } from "./rows";
 export interface Example {
   /** [side, side, channels] */
   readonly pixels: Uint8Array;
+  /** The word for what each patch shows, or −1 [patches]. */
+  readonly names?: readonly number[];
   readonly questions: readonly { readonly ids: readonly number[]; readonly answer: number }[];
 }
 
@@ -47,14 +49,31 @@ export function* train(
   const schedule = { steps, rate, warmUp: Math.ceil(steps / 20) };
   for (let step = 0; step < steps; step++) {
     const examples = Array.from({ length: batch }, () => draw(random, step / steps));
-    const { logits } = forward(model, examples, true);
-    const answers = examples.flatMap(({ questions }) => questions.map(({ answer }) => answer));
-    const { loss, gradient } = lossOf(attention, logits, Int32Array.from(answers));
-    model.backward(gradient);
+    const loss = learn(attention, model, examples);
     adam.step(rateAt(attention, step, schedule));
     model.update();
     yield loss;
   }
+}
+
+/** Adds to the gradients; the loss of the answers, or of the names where nothing is asked. */
+function learn(
+  attention: Attention<"blocks">,
+  model: Seeing,
+  examples: readonly Example[],
+): number {
+  const named = Int32Array.from(examples.flatMap((example) => example.names ?? []));
+  const answers = examples.flatMap(({ questions }) => questions.map(({ answer }) => answer));
+  if (answers.length === 0) {
+    const pictures = examples.map(({ pixels }) => pixels);
+    const names = lossOf(attention, model.name(picturesOf(pictures, model.shape)), named);
+    model.nameBackward(names.gradient);
+    return names.loss;
+  }
+  const { logits, names } = forward(model, examples, true);
+  const { loss, gradient } = lossOf(attention, logits, Int32Array.from(answers));
+  model.backward(gradient, names && lossOf(attention, names, named).gradient);
+  return loss;
 }
 
 /** The number of the likeliest answer to each question. */
@@ -73,5 +92,6 @@ export function answer(model: Seeing, examples: readonly Example[], atOnce = 64)
 function forward(model: Seeing, examples: readonly Example[], record: boolean) {
   const pictures = examples.map(({ pixels }) => pixels);
   const asked = pack(examples.map(({ questions }) => questions.map(({ ids }) => ids)));
-  return model.forward(picturesOf(pictures, model.shape), asked, { record });
+  const names = record && examples.every((example) => example.names);
+  return model.forward(picturesOf(pictures, model.shape), asked, { record, names });
 }

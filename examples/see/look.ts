@@ -5,7 +5,7 @@ import { softmax } from "wasm-attention/blocks";
 import { picturesOf } from "./course";
 import { acrossOf, type Seeing } from "./model";
 import { pack } from "./rows";
-import { END, type Words, wordsOf } from "./words";
+import type { Words } from "./words";
 
 export interface Look {
   /** The words, and the question mark. */
@@ -35,7 +35,7 @@ export function look(
   const { data } = softmax(attention, seen.logits);
   const likely = answers.map((name, i) => ({ name, probability: data[i] }));
   return {
-    words: [...wordsOf(question), END],
+    words: words.split(question),
     answers: likely.sort((a, b) => b.probability - a.probability),
     weights: seen.weights.map(({ data, dims }) => ({ data, dims: dims.slice(1) })),
   };

@@ -1,5 +1,5 @@
 // A question that looks at a picture: patches through an encoder, words through a decoder that attends to
-// them, the answer read off the question mark.
+// them, the answer read off their mean.
 //
 // Several questions about one picture lie one after another in one row of the decoder, and do not see each
 // other: the picture's keys and values are made once for all of them.
@@ -10,7 +10,8 @@ import { Embedding, LayerNorm, type Parameter, parameter } from "../training/blo
 import { Block, type BlockShape, DecoderBlock, Linear } from "../training/layers";
 import type { Random } from "../training/random";
 import { Convolution } from "./convolution";
-import { type Asked, gatherRows, spreadRows } from "./rows";
+import { Naming } from "./naming";
+import { type Asked, meanRows, spreadRows } from "./rows";
 import { LONGEST } from "./words";
 
 export interface Shape extends BlockShape {
@@ -33,6 +34,8 @@ export interface Wanted {
   readonly record?: boolean;
   /** Where the words look. */
   readonly weights?: boolean;
+  /** Which word each patch is like. */
+  readonly names?: boolean;
 }
 
 export interface Answered {
@@ -40,7 +43,14 @@ export interface Answered {
   readonly logits: Tensor;
   /** Of each layer of the decoder [pictures, heads, words, patches]. */
   readonly weights: readonly Tensor[];
+  /** [pictures, patches, words] */
+  readonly names?: Tensor | undefined;
 }
+
+/** Where the projections of the cross-attention begin among a block's parameters. */
+const CROSS = 12;
+/** Of what they are multiplied by: a likeness shows in the weights from the start. */
+const SHARP = 1.5;
 
 export class Seeing {
   readonly shape: Shape;
@@ -52,6 +62,7 @@ export class Seeing {
   readonly #encoder: readonly Block[];
   readonly #memoryNorm: LayerNorm;
   readonly #words: Embedding;
+  readonly #naming: Naming;
   readonly #decoder: readonly DecoderBlock[];
   readonly #norm: LayerNorm;
   readonly #answer: Linear;
@@ -77,7 +88,9 @@ export class Seeing {
     this.#encoder = layers(shape.encoder, () => new Block(attention, shape, random));
     this.#memoryNorm = new LayerNorm(attention, size, random);
     this.#words = new Embedding(attention, shape.words, size, random);
+    this.#naming = new Naming(attention, this.#words.table);
     this.#decoder = layers(shape.decoder, () => new DecoderBlock(attention, shape, random));
+    for (const block of this.#decoder) alike(block);
     this.#norm = new LayerNorm(attention, size, random);
     this.#answer = new Linear(attention, size, shape.answers, random);
     this.#near = near(shape);
@@ -94,41 +107,63 @@ export class Seeing {
 
   /** pictures [pictures, side, side, channels], and the questions about them. */
   forward(pictures: Tensor, asked: Asked, wanted: Wanted = {}): Answered {
-    const { record = false, weights = false } = wanted;
+    const { record = false, weights = false, names = false } = wanted;
     this.#asked = asked;
+    const seen = this.#see(pictures, record);
+    const named = names ? this.#naming.forward(seen) : undefined;
+    // Once more, so that words that look for a place, or are asked for one, see it (Carion et al. 2020).
+    const memory = this.#placed(seen);
+
+    const dims = [asked.places.length, this.shape.size];
+    const positions = { data: this.#positionsOf(asked.places), dims };
+    let x = this.#words.forward(asked.ids, asked.pictures, positions);
+    const looks: Tensor[] = [];
+    for (const block of this.#decoder) {
+      const result = block.forward(x, memory, { record, mask: asked.mask, cross: { weights } });
+      x = result.output;
+      if (weights) looks.push(result.crossWeights as Tensor);
+    }
+    const logits = this.#answer.forward(this.#norm.forward(meanRows(x, asked)));
+    return { logits, weights: looks, names: named };
+  }
+
+  /** Adds to the parameters' gradients: of the logits, and of the names where they were asked for. */
+  backward(gradient: Tensor, names?: Tensor): void {
+    const asked = this.#asked as Asked;
+    const last = this.#norm.backward(this.#answer.backward(gradient));
+    let back = spreadRows(last, asked);
+    const memories: Tensor[] = [];
+    for (const block of this.#decoder.toReversed()) {
+      const { x, memory } = block.backward(back);
+      back = x;
+      memories.push(memory);
+    }
+    this.#words.backward(back);
+    const memory = sumOf(memories);
+    this.#gatherPlaces(memory.data);
+    this.#learnToSee(names ? sumOf([memory, this.#naming.backward(names)]) : memory);
+  }
+
+  /** Which word each patch is like, without a question [pictures, patches, words]. */
+  name(pictures: Tensor): Tensor {
+    return this.#naming.forward(this.#see(pictures, true));
+  }
+
+  /** The gradient of `name`. */
+  nameBackward(names: Tensor): void {
+    this.#learnToSee(this.#naming.backward(names));
+  }
+
+  #see(pictures: Tensor, record: boolean): Tensor {
     let x = pictures;
     for (const part of this.#stem) x = part.forward(x);
     x = this.#placed(x);
     for (const block of this.#encoder) x = block.forward(x, { record, mask: this.#near }).output;
-    const memory = this.#memoryNorm.forward(x);
-
-    const dims = [asked.places.length, this.shape.size];
-    const positions = { data: this.#positionsOf(asked.places), dims };
-    x = this.#words.forward(asked.ids, asked.pictures, positions);
-    const seen: Tensor[] = [];
-    for (const block of this.#decoder) {
-      const result = block.forward(x, memory, { record, mask: asked.mask, cross: { weights } });
-      x = result.output;
-      if (weights) seen.push(result.crossWeights as Tensor);
-    }
-    const logits = this.#answer.forward(this.#norm.forward(gatherRows(x, asked.ends)));
-    return { logits, weights: seen };
+    return this.#memoryNorm.forward(x);
   }
 
-  /** Adds to the parameters' gradients. */
-  backward(gradient: Tensor): void {
-    const asked = this.#asked as Asked;
-    const last = this.#norm.backward(this.#answer.backward(gradient));
-    let back = spreadRows(last, asked);
-    let memory: Tensor | undefined;
-    for (const block of this.#decoder.toReversed()) {
-      const { x, memory: more } = block.backward(back);
-      back = x;
-      if (memory) for (let i = 0; i < more.data.length; i++) memory.data[i] += more.data[i];
-      else memory = more;
-    }
-    this.#words.backward(back);
-    back = this.#memoryNorm.backward(memory as Tensor);
+  #learnToSee(memory: Tensor): void {
+    let back = this.#memoryNorm.backward(memory);
     for (const block of this.#encoder.toReversed()) back = block.backward(back);
     this.#gatherPlaces(back.data);
     for (const part of this.#stem.toReversed()) {
@@ -148,11 +183,13 @@ export class Seeing {
   }
 
   #learnt() {
-    return [...this.#stem, ...this.#encoder, ...this.#decoder, this.#answer];
+    return [this.#naming, ...this.#stem, ...this.#encoder, ...this.#decoder, this.#answer];
   }
 
-  /** [pictures, across, across, size] → [pictures, patches, size], each patch with its place. */
-  #placed({ data: x, dims: [pictures, across, , size] }: Tensor): Tensor {
+  /** Of each picture's patches, in two axes or one → [pictures, patches, size], each with its place. */
+  #placed({ data: x, dims: [pictures] }: Tensor): Tensor {
+    const { size } = this.shape;
+    const across = acrossOf(this.shape);
     const [rows, columns] = [this.#rows.data, this.#columns.data];
     const data = new Float32Array(x.length);
     for (let patch = 0, at = 0; at < x.length; patch++) {
@@ -186,6 +223,18 @@ export class Seeing {
     });
     return data;
   }
+}
+
+/** Words look for patches that are like them, to begin with: queries and keys are projected alike. */
+function alike(block: DecoderBlock): void {
+  const [query, key] = block.parameters.slice(CROSS);
+  for (let i = 0; i < key.data.length; i++) key.data[i] = query.data[i] *= SHARP;
+  block.update();
+}
+
+function sumOf([first, ...others]: readonly Tensor[]): Tensor {
+  for (const { data } of others) for (let i = 0; i < data.length; i++) first.data[i] += data[i];
+  return first;
 }
 
 /** [patches, patches]: 1 where a patch lies within reach of another. */

@@ -9,8 +9,8 @@ export interface Asked {
   readonly ids: Int32Array;
   /** Each word's place in its question [pictures · length]. */
   readonly places: Int32Array;
-  /** Where each question ends, picture by picture: rows of [pictures · length]. */
-  readonly ends: Int32Array;
+  /** From where to where each question lies, picture by picture: rows of [pictures · length]. */
+  readonly spans: readonly (readonly [from: number, to: number])[];
   /** [pictures, 1, length, length]: 1 where two words are of one question. */
   readonly mask: Mask;
 }
@@ -22,7 +22,7 @@ export function pack(questions: readonly (readonly (readonly number[])[])[]): As
   const ids = new Int32Array(pictures * length);
   const places = new Int32Array(pictures * length);
   const mask = new Uint8Array(pictures * length * length);
-  const ends: number[] = [];
+  const spans: [number, number][] = [];
   questions.forEach((of, picture) => {
     let from = 0;
     for (const words of of) {
@@ -33,32 +33,34 @@ export function pack(questions: readonly (readonly (readonly number[])[])[]): As
         const row = (picture * length + i) * length;
         mask.fill(1, row + from, row + to);
       }
-      ends.push(picture * length + to - 1);
+      spans.push([picture * length + from, picture * length + to]);
       from = to;
     }
   });
   return {
-    ...{ pictures, ids, places, ends: Int32Array.from(ends) },
+    ...{ pictures, ids, places, spans },
     mask: { data: mask, dims: [pictures, 1, length, length] },
   };
 }
 
-/** [..., size] → the rows of these numbers [rows, size]. */
-export function gatherRows({ data: x, dims }: Tensor, rows: Int32Array): Tensor {
+/** [..., size] → the mean of each question's rows [questions, size]. */
+export function meanRows({ data: x, dims }: Tensor, { spans }: Asked): Tensor {
   const size = dims[dims.length - 1];
-  const data = new Float32Array(rows.length * size);
-  rows.forEach((row, at) => {
-    data.set(x.subarray(row * size, (row + 1) * size), at * size);
+  const data = new Float32Array(spans.length * size);
+  spans.forEach(([from, to], at) => {
+    for (let row = from; row < to; row++)
+      for (let i = 0; i < size; i++) data[at * size + i] += x[row * size + i] / (to - from);
   });
-  return { data, dims: [rows.length, size] };
+  return { data, dims: [spans.length, size] };
 }
 
-/** The gradient of `gatherRows`: 0 for the other rows. */
-export function spreadRows({ data: dy, dims }: Tensor, { pictures, ids, ends }: Asked): Tensor {
+/** The gradient of `meanRows`: 0 for rows of no question. */
+export function spreadRows({ data: dy, dims }: Tensor, { pictures, ids, spans }: Asked): Tensor {
   const size = dims[dims.length - 1];
   const data = new Float32Array(ids.length * size);
-  ends.forEach((row, at) => {
-    data.set(dy.subarray(at * size, (at + 1) * size), row * size);
+  spans.forEach(([from, to], at) => {
+    for (let row = from; row < to; row++)
+      for (let i = 0; i < size; i++) data[row * size + i] = dy[at * size + i] / (to - from);
   });
   return { data, dims: [pictures, ids.length / pictures, size] };
 }

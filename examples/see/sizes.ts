@@ -6,7 +6,7 @@ export const SIZES = {
   hidden: 128,
   convolutions: [12, 24],
   encoder: 1,
-  decoder: 3,
+  decoder: 2,
   reach: 2,
 } as const;
 

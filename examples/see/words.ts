@@ -1,6 +1,6 @@
-// Questions as words, each with an id; the question mark is the last of every question.
+// Questions as words, each with an id, and a question mark at the end.
 
-/** Ends every question: what is read off there is the answer. */
+/** Ends every question. */
 export const END = "?";
 
 /** So many words a question has at most, with its mark. */
@@ -30,9 +30,21 @@ export class Words {
     return new Words([END, ...[...names].sort()]);
   }
 
+  /** As the model reads it: many of something are the word for one and an s, and the mark is the last. */
+  split(question: string): string[] {
+    const words = wordsOf(question).flatMap((word) => {
+      if (this.#ids.has(word) || !this.#ids.has("s")) return [word];
+      const one = [word.replace(/s$/u, ""), word.replace(/es$/u, "")].find((name) =>
+        this.#ids.has(name),
+      );
+      return one === undefined ? [word] : [one, "s"];
+    });
+    return [...words, END];
+  }
+
   /** @throws UnaskableQuestion */
   encode(question: string): number[] {
-    const words = [...wordsOf(question), END];
+    const words = this.split(question);
     if (words.length > LONGEST)
       throw new UnaskableQuestion(`a question has at most ${LONGEST - 1} words`);
     return words.map((word) => {

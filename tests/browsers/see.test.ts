@@ -59,7 +59,7 @@ test("a question of each kind is answered, mostly right, and each word has its l
     for (const question of new Set(questions)) {
       await page.getByRole("button", { name: question, exact: true }).first().click();
       await asked(page, question);
-      const words = [...(question.match(/\w+/g) ?? []), "?"];
+      const words = [...(question.replace(/(?<=six)es\?$|s\?$/, " s").match(/\w+/g) ?? []), "?"];
       assert.deepEqual(await wordsOf(page), words);
       const likely = await page.$$eval("#likely li", (items) =>
         items.map((item) => item.textContent ?? ""),
