@@ -7,6 +7,8 @@ import { PagesFrame } from "./cache/frame";
 import { locate } from "./cache/locate";
 import { append, read } from "./cache/rows";
 import { CacheKernel } from "./kinds";
+import { SpansFrame } from "./merge/frame";
+import { mergeSpans } from "./merge/spans";
 
 export { heapBase, layout, relaxedSimd } from "./module";
 
@@ -33,6 +35,7 @@ export function run(kernel: i32, frame: usize, item: i32, thread: i32, from: i32
     return storedRun(changetype<AttendFrame>(frame), item, thread, from);
   }
   if (kernel == CacheKernel.append) append(changetype<PagesFrame>(frame));
+  else if (kernel == CacheKernel.mergeSpans) mergeSpans(changetype<SpansFrame>(frame));
   else read(changetype<PagesFrame>(frame));
   return 0;
 }

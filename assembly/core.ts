@@ -6,8 +6,9 @@ import { CoreKernel } from "./kinds";
 import { LinearFrame } from "./linear/frame";
 import { linearItems, linearRun, linearScratchBytes } from "./linear/linear";
 import { packLinear } from "./linear/pack";
-import { MergeFrame } from "./merge/frame";
+import { MergeFrame, SpansFrame } from "./merge/frame";
 import { mergeStates } from "./merge/merge";
+import { mergeSpans } from "./merge/spans";
 
 export { packedLinearBytes } from "./linear/pack";
 export { heapBase, layout, relaxedSimd } from "./module";
@@ -42,6 +43,9 @@ export function run(kernel: i32, frame: usize, item: i32, thread: i32, from: i32
       return 0;
     case CoreKernel.packLinear:
       packLinear(changetype<LinearFrame>(frame));
+      return 0;
+    case CoreKernel.mergeSpans:
+      mergeSpans(changetype<SpansFrame>(frame));
       return 0;
     default:
       mergeStates(changetype<MergeFrame>(frame));

@@ -6,6 +6,9 @@ export const UNLIMITED = 0x7fffffff;
 /** Keys of a tile, see tiles.ts. */
 export const TILE_KEYS = 128;
 
+/** Keys of a span, see tiles.ts. */
+export const SPAN_KEYS = 4096;
+
 /** Masks of one call. */
 export const MOST_MASKS = 8;
 
@@ -40,6 +43,7 @@ export enum CoreKernel {
   linear,
   packLinear,
   mergeStates,
+  mergeSpans,
 }
 
 export enum TrainingKernel {
@@ -56,6 +60,7 @@ export enum CacheKernel {
   append,
   read,
   attend,
+  mergeSpans,
 }
 
 export enum BlocksKernel {

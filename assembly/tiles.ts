@@ -1,6 +1,6 @@
 // Every tile size. Each with the measurement that chose it; see bench/NOTES.md.
 
-import { TILE_KEYS } from "./kinds";
+import { SPAN_KEYS, TILE_KEYS } from "./kinds";
 
 /** Tiles of `size` rows; unsigned, since `rows` may be up to the last of 31 bits. */
 // @ts-ignore: decorator
@@ -27,7 +27,7 @@ export const SCORE_SUM: i32 = 32;
 export const VALUE_SUM: i32 = 128;
 
 /** Keys of a span, whose states are merged: few enough to be a thread's share, many to be worth it. */
-export const SPAN: i32 = 4096;
+export const SPAN: i32 = SPAN_KEYS;
 
 /** linear: rows of x and depth packed at a time (64 × 256 floats stay in the level-2 cache). */
 export const LINEAR_ROWS: i32 = 64;

@@ -23,6 +23,7 @@ const ENTRIES = {
   weights: "src/weights/index.ts",
   blocks: "src/blocks/index.ts",
   variants: "src/variants/index.ts",
+  shards: "src/shards/index.ts",
   view: "src/view/index.ts",
 };
 
@@ -182,6 +183,22 @@ for (const format of ["esm", "cjs"]) {
     }),
   );
 }
+// The engine and its shards are the other entries', and the connection is the caller's.
+for (const format of ["esm", "cjs"]) {
+  const outfile = `dist/shards-nats.${format === "esm" ? "js" : "cjs"}`;
+  write(
+    await build({
+      ...shared,
+      entryPoints: ["src/shards/nats/index.ts"],
+      outfile,
+      format,
+      sourcemap: format === "esm" ? "external" : false,
+      external: ["wasm-attention", "wasm-attention/*", "@nats-io/*"],
+      ...(format === "cjs" && { platform: "node" }),
+    }),
+  );
+}
+writeFileSync("dist/shards-nats.mjs", 'export * from "./shards-nats.cjs";\n');
 // For a script tag: the element is there as soon as it has loaded.
 const page = { entryPoints: ["src/view/script.ts"], outfile: "dist/view.js", format: "iife" };
 write(await build({ ...shared, ...page, sourcemap: "external" }));

@@ -18,6 +18,7 @@ const ENTRIES = {
   weights: "src/weights/index",
   blocks: "src/blocks/index",
   variants: "src/variants/index",
+  shards: "src/shards/index",
   view: "src/view/index",
 };
 

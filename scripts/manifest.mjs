@@ -19,7 +19,7 @@ export function published(manifest) {
 export function proxyManifests({ exports }) {
   const entries = Object.entries(exports).flatMap(([entry, { node, types }]) => {
     const name = entry.slice(2);
-    if (!node?.require || !name || name === "tfjs") return [];
+    if (!node?.require || !name || name === "tfjs" || name === "shards/nats") return [];
     const proxy = {
       main: `.${node.require}`,
       module: `../dist/legacy/${name}.js`,

@@ -20,20 +20,23 @@ const ENTRIES = [
   "weights",
   "blocks",
   "variants",
+  "shards",
   "view",
 ];
 const threads = ["node:os", "node:worker_threads"];
+const paths = ["node:fs/promises"];
+const LATER: Record<string, string[]> = { index: threads, shards: paths };
 
 /** What an entry imports from outside its folder, its chunks included; `later` by import(). */
 const platforms: Record<string, (entry: string) => { now: string[]; later: string[] }> = {
-  node: (entry) => ({ now: [], later: entry === "index" ? threads : [] }),
+  node: (entry) => ({ now: [], later: LATER[entry] ?? [] }),
   browser: () => ({ now: [], later: [] }),
   workerd: (entry) => ({ now: modules(entry, ["portable", "relaxed"]), later: [] }),
   "edge-light": (entry) => ({ now: modules(entry, ["portable"]), later: [] }),
 };
 
 function modules(entry: string, variants: string[]): string[] {
-  const names = ["index", "weights", "view"].includes(entry) ? ["core"] : ["core", entry];
+  const names = ["index", "weights", "shards", "view"].includes(entry) ? ["core"] : ["core", entry];
   const files = names.flatMap((name) => variants.map((variant) => `${name}.${variant}`));
   return files.map((name) => `./${name}.wasm?module`).sort();
 }
@@ -96,7 +99,7 @@ for (const platform of ["node", "browser"]) {
       const { files, now } = await reached(`${platform}/${entry}.cjs`);
       const all = ["shared", entry].map((name) => `dist/${platform}/${name}.cjs`);
       assert.deepEqual(files.sort(), all.sort());
-      assert.deepEqual(now, platform === "node" ? threads : []);
+      assert.deepEqual(now, platform === "node" ? [...paths, ...threads] : []);
     }
   });
 }

@@ -10,9 +10,15 @@ const pages = ["", "contributing/", "semantics/"].flatMap((folder) =>
     .filter((name) => name.endsWith(".md"))
     .map((name) => folder + name),
 );
-// Pages of links; what needs TensorFlow.js or one platform runs there: tests/tfjs/docs.test.ts and
+// Pages of links; what needs TensorFlow.js or one platform runs there: tests/tfjs/docs.test.ts, tests/nats/docs.test.ts and
 // whatever uses tests/platform-lines.ts.
-const withoutCode = ["semantics.md", "contributing/walk.md", "tfjs.md", "platforms.md"];
+const withoutCode = [
+  "semantics.md",
+  "contributing/walk.md",
+  "tfjs.md",
+  "platforms.md",
+  "shards-nats.md",
+];
 
 for (const page of pages) {
   if (!withoutCode.includes(page))

@@ -26,6 +26,7 @@ import { packedRefused } from "./refused/packed";
 import { positionsRefused } from "./refused/positions";
 import { q, zeros } from "./refused/refusal";
 import { rotaryRefused } from "./refused/rotary";
+import { shardsRefused, shardsRefusedLater } from "./refused/shards";
 import { tensorRefused } from "./refused/tensor";
 import { transformerRefused } from "./refused/transformer";
 import { variantsRefused } from "./refused/variants";
@@ -38,6 +39,7 @@ const refused = [
   ...positionsRefused,
   ...cacheRefused,
   ...blocksRefused,
+  ...shardsRefused,
   ...transformerRefused,
   ...variantsRefused,
   ...linearRefused,
@@ -67,6 +69,17 @@ test("bad input: each message names the argument, what was expected and what cam
       );
       assert.equal(attention.memory.used, used);
       assert.deepEqual(attention.attend(q, q, q).output.data, good);
+    });
+  }
+});
+
+test("attention over shards: the same of calls that reject", async (t) => {
+  const attention = await engine("portable");
+  const { used } = attention.memory;
+  for (const [message, call] of shardsRefusedLater) {
+    await t.test(message, async () => {
+      await assert.rejects(call(attention), { name: "ArgumentError", message });
+      assert.equal(attention.memory.used, used);
     });
   }
 });

@@ -28,6 +28,7 @@ const rooms: Record<string, readonly string[]> = {
     "weights",
     "blocks",
     "variants",
+    "shards",
     "view",
     "create",
     "index",

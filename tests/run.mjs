@@ -17,6 +17,7 @@ if (folder === "tests") {
   console.log(
     "left out: browsers (npm run test:browsers), engines and platforms (npm run test:runtimes),",
   );
+  console.log("shards behind a nats-server (npm run test:nats, which needs one in PATH),");
   console.log("published cases (npm run conformance -- DIR), faults put in (npm run mutants)");
 }
 const { status } = spawnSync(process.execPath, ["--import", "tsx", "--test", ...flags, ...files], {

@@ -136,6 +136,14 @@ export class AttendFrame {
   gatherBytes: i32 = 0;
   /** Keys at the beginning that every query sees besides its window. */
   sinkKeys: i32 = 0;
+
+  /**
+   * Where the states of each span go instead of a result: output [stateRows][columns], m [stateRows] and
+   * l [stateRows], span after span, all 0 before; 0 for none.
+   */
+  states: usize = 0;
+  /** Rows of all batches and heads, in the order of logSumExp. */
+  stateRows: i32 = 0;
 }
 
 // @ts-ignore: decorator

@@ -61,12 +61,19 @@ export function spans(frame: AttendFrame): i32 {
   return tilesOf(frame.keys, SPAN);
 }
 
+/** Whether a span's states are not the result yet. */
+// @ts-ignore: decorator
+@inline
+function merges(frame: AttendFrame): bool {
+  return spans(frame) > 1 || frame.states != 0;
+}
+
 /** Bytes of a Rows with its numbers, a multiple of 64. */
 export function rowsBytes(frame: AttendFrame): u64 {
   const state = <usize>ceil8(frame.valueSize) + 2;
   const row =
     <usize>frame.headSize +
-    (spans(frame) > 1 ? 2 * state : state) +
+    (merges(frame) ? 2 * state : state) +
     (frame.weightsKind == WeightsKind.mean ? <usize>frame.keys : 0);
   return (HEADER + <u64>tileRows(frame) * row * 4 + 63) & ~63;
 }
@@ -93,7 +100,7 @@ export function beginRows(frame: AttendFrame, r: Rows, from: i32, to: i32): void
   r.states = changetype<States>(changetype<usize>(r) + STATES_AT);
   let end = layOutStates(r.states, r.queries + ((capacity * depth) << 2), capacity, columns);
   r.total = r.states;
-  if (spans(frame) > 1) {
+  if (merges(frame)) {
     r.total = changetype<States>(changetype<usize>(r.states) + offsetof<States>());
     end = layOutStates(r.total, end, capacity, columns);
   }
@@ -126,17 +133,35 @@ export function initTotal(r: Rows): void {
 /** Before keys from `from` on are attended to: the states of another span are merged into the total. */
 // @ts-ignore: decorator
 @inline
-export function enterSpan(r: Rows, from: i32): void {
+export function enterSpan(frame: AttendFrame, r: Rows, from: i32): void {
   if (from / SPAN == r.span) return;
-  mergeSpan(r, r);
+  mergeSpan(frame, r, r);
   initStates(r.states, r.rows, -(<f32>Infinity));
   r.span = from / SPAN;
 }
 
-/** Merges the span of `part` into the total of `r`. */
-export function mergeSpan(r: Rows, part: Rows): void {
+/** Merges the span of `part` into the total of `r`, or stores its states where they are asked for. */
+export function mergeSpan(frame: AttendFrame, r: Rows, part: Rows): void {
   if (r.total == part.states) return;
+  if (frame.states) {
+    storeSpan(frame, part);
+    return;
+  }
   for (let i = 0; i < r.rows; i++) mergeState(r.total, part.states, i);
+}
+
+/** The states of a span's rows, which lie end to end in their results too. */
+function storeSpan(frame: AttendFrame, r: Rows): void {
+  const rows = <usize>frame.stateRows;
+  const bytes = (<usize>r.states.columns) << 2;
+  const count = <usize>r.rows;
+  const index =
+    <usize>r.b * frame.logSumExpBatch + <usize>r.h * frame.logSumExpHead + <usize>r.first;
+  const states = frame.states + <usize>r.span * rows * (bytes + 8);
+  const maxima = states + rows * bytes + (index << 2);
+  memory.copy(states + index * bytes, r.states.output, count * bytes);
+  memory.copy(maxima, r.states.maxima, count << 2);
+  memory.copy(maxima + (rows << 2), r.states.sums, count << 2);
 }
 
 /** Whether no row of the tile sees any of its keys. */
@@ -156,6 +181,7 @@ function betweenSinks(frame: AttendFrame, tile: Tile): bool {
 
 /** Writes the rows' results, from their totals. `block` holds a row of scores. */
 export function finishRows(frame: AttendFrame, r: Rows, block: usize): void {
+  if (frame.states) return;
   const keys = frame.keys;
   r.column = 0;
   for (let i = 0; i < r.resultRows; i++) {

@@ -208,7 +208,7 @@ function attendSpan(frame: AttendFrame, span: i32, key: i32, rows: usize, mine: 
       r.column = from;
       r.columns = min(KEYS, to - from);
       if (skips(frame, r)) continue;
-      enterSpan(r, from);
+      enterSpan(frame, r, from);
       attendStored(frame, r, queriesOf(frame, r), work, scratch);
     }
   }
@@ -222,7 +222,7 @@ function finishItem(frame: AttendFrame, rows: usize, count: i32, scratch: usize)
     const r = rowsOf(frame, rows, i);
     if (count > 1) initTotal(r);
     for (let span: usize = 0; span < <usize>count; span++) {
-      mergeSpan(r, rowsOf(frame, rows + span * bytes, i));
+      mergeSpan(frame, r, rowsOf(frame, rows + span * bytes, i));
     }
     finishRows(frame, r, blockOf(frame, scratch));
   }

@@ -27,6 +27,19 @@ export class MergeFrame {
   outputRow: usize = 0;
 }
 
+/** One call of mergeSpans. */
+@unmanaged
+export class SpansFrame {
+  rows: i32 = 0;
+  columns: i32 = 0;
+  /** Of the states. */
+  count: i32 = 0;
+  /** End to end. */
+  states: usize = 0;
+  /** Room for two States. */
+  scratch: usize = 0;
+}
+
 // @ts-ignore: decorator
 @inline
 export function outputStrides(frame: MergeFrame): Strides {

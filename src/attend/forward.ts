@@ -67,7 +67,7 @@ export function checkCall(
   return { operation, inputs, shapes, checked, options, out };
 }
 
-const ATTEND = { module: CORE, kernel: CoreKernel.attend };
+export const ATTEND = { module: CORE, kernel: CoreKernel.attend };
 
 export function* callAttend(
   engine: Engine,
@@ -82,10 +82,7 @@ export function* callAttend(
   const words = writeCall(engine, shapes, checked);
   // JavaScript belongs to the calling thread, and a mean is added up over the heads.
   const alone = scoreMod !== undefined || weightsKind === WeightsKind.mean;
-  const multiplyAdds = batch * heads * queries * keys * (shapes.headSize + shapes.valueSize);
-  const threads = alone ? 1 : threadsFor(engine, multiplyAdds);
-  words[AttendFrame.threads] = threads;
-  words[AttendFrame.packedHeads] = threads > 1 ? packedHeads(shapes) : 1;
+  const threads = shareCall(engine, words, shapes, alone);
   words[AttendFrame.weightsKind] = weightsKind;
   words[AttendFrame.scoresKind] = scoresKind;
   words[AttendFrame.modified] = scoreMod ? 1 : 0;
@@ -130,6 +127,21 @@ export function* callAttend(
   } finally {
     staging.release();
   }
+}
+
+/** Writes by how many threads a call is run; gives their number. */
+export function shareCall(
+  engine: Engine,
+  words: Int32Array,
+  shapes: Shapes,
+  alone: boolean,
+): number {
+  const { batch, heads, queries, keys, headSize, valueSize } = shapes;
+  const multiplyAdds = batch * heads * queries * keys * (headSize + valueSize);
+  const threads = alone ? 1 : threadsFor(engine, multiplyAdds);
+  words[AttendFrame.threads] = threads;
+  words[AttendFrame.packedHeads] = threads > 1 ? packedHeads(shapes) : 1;
+  return threads;
 }
 
 /** Panels of so many bytes are packed before the threads turn to the rows. */

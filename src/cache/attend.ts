@@ -32,20 +32,27 @@ export interface CacheCall {
   readonly pages: readonly Page[];
 }
 
-/** `options` as they were read. */
+/** Tokens that are looked at, from the first of a page on. */
+export interface Looked {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** `options` as they were read; of all tokens, or of some. */
 export function checkCacheAttend(
   operation: string,
   attention: Attention,
   state: CacheState,
   query: Tensor,
-  options: CacheAttendOptions,
+  { looked, ...options }: CacheAttendOptions & { readonly looked?: Looked },
 ): CacheCall {
   const engine = attention.running(operation);
   const { sizes } = state;
   const layout = checkLayout(operation, options.layout);
   const given = checkTensor(operation, "query", query);
   const batch = batchOf(given.dims, layout);
-  const sequences = state.batch(operation, options.sequences, batch);
+  const whole = state.batch(operation, options.sequences, batch);
+  const sequences = looked ? whole.map((sequence) => partOf(sequence, looked, sizes)) : whole;
   const lengths = sequences.map((sequence) => sequence?.length ?? 0);
   const inputs = inputsOf(sizes, given, layout, Math.max(0, ...lengths));
   const heads = layout === "BLE" ? headsOf(operation, sizes, given.dims) : {};
@@ -94,6 +101,15 @@ export function checkCacheAttend(
     staging.data(AttendFrame.pages, "sequences", table.entries, table.entries.length);
   };
   return { call: { ...call, pages, kernel: kernel || undefined }, pages: table.pages };
+}
+
+/** A sequence of some of another's tokens. */
+function partOf(sequence: Sequence | undefined, { from, to }: Looked, { pageSize }: CacheSizes) {
+  if (!sequence) return undefined;
+  const pages = sequence.pages.slice(from / pageSize, Math.ceil(to / pageSize));
+  const left = Math.max(sequence.length - to, 0);
+  const length = Math.max(sequence.length - from - left, 0);
+  return { ...sequence, pages, length, position: sequence.position - left };
 }
 
 type PageSizes = Pick<CacheSizes, "numbers" | "pageSize" | "headSize" | "valueSize">;

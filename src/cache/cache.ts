@@ -22,6 +22,7 @@ import {
   type TokenRange,
 } from "./options";
 import type { CachedRows } from "./read";
+import { shardOf } from "./shard";
 import { readShift, type ShiftOptions, shiftSteps } from "./shift";
 import type { CacheState } from "./state";
 import {
@@ -60,6 +61,7 @@ export class AttentionCache {
       attention,
       cross,
       add: (...call) => addLayer(attention, state, ...call),
+      shard: shardOf(attention, state),
     });
   }
 

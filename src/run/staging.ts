@@ -99,7 +99,7 @@ export class Staging {
    * result is deferred, or added to what is in it.
    */
   output(
-    slot: number,
+    slot: number | undefined,
     dims: readonly number[],
     out: Tensor | undefined,
     argument = "out",

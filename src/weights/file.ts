@@ -18,6 +18,16 @@ export interface WeightEntry {
   readonly byteLength: number;
 }
 
+/** Some rows of a tensor. */
+export interface SliceRange {
+  /** The axis they are counted along; the first by default. */
+  readonly axis?: number | undefined;
+  /** The first. */
+  readonly from: number;
+  /** The one after the last. */
+  readonly to: number;
+}
+
 /** An entry with its place. */
 export interface Placed extends WeightEntry {
   readonly source: Source;
@@ -69,6 +79,47 @@ export class WeightFile {
       throw new ArgumentError("tensor", name, expected, entry.dtype);
     }
     return { data: entry.decode(await read(entry)), dims: [...dims] };
+  }
+
+  /**
+   * Rows [from, to) along an axis of a tensor, in float32; only their bytes are read.
+   *
+   * @throws As `tensor`; also for numbers in blocks, whose rows do not begin at a byte of their own.
+   */
+  async slice(name: string, { axis = 0, from, to }: SliceRange): Promise<Tensor> {
+    const entry = this.#find("slice", name);
+    const dims = checkDims("slice", name, entry.dims);
+    const elements = dims.reduce((product, size) => product * size, 1);
+    const size = elements ? entry.byteLength / elements : 0;
+    if (!entry.decode || !Number.isInteger(size)) {
+      const expected = "numbers of whole bytes that can be made float32";
+      throw new ArgumentError("slice", name, expected, entry.dtype);
+    }
+    const rows = dims[axis];
+    if (rows === undefined) {
+      throw new ArgumentError("slice", "axis", `an axis of ${dims.length}`, describe(axis));
+    }
+    if (![from, to].every(Number.isInteger) || from < 0 || to < from || to > rows) {
+      const expected = `a range within 0 to ${rows}`;
+      throw new ArgumentError(
+        "slice",
+        "from, to",
+        expected,
+        `${describe(from)} to ${describe(to)}`,
+      );
+    }
+    const inner = dims.slice(axis + 1).reduce((product, size) => product * size, 1);
+    const outer = dims.slice(0, axis).reduce((product, size) => product * size, 1);
+    const data = new Float32Array(outer * (to - from) * inner);
+    const piece = (to - from) * inner;
+    const { source, start, decode } = entry;
+    await Promise.all(
+      Array.from({ length: piece ? outer : 0 }, async (_, index) => {
+        const at = start + (index * rows + from) * inner * size;
+        data.set(decode(await source.read(at, at + piece * size)), index * piece);
+      }),
+    );
+    return { data, dims: dims.map((count, index) => (index === axis ? to - from : count)) };
   }
 
   /** A tensor's bytes as the file has them. @throws As `tensor`. */

@@ -2,7 +2,7 @@
 // other libraries give them.
 
 export type { KerasWeights, PyTorchWeights } from "../layer/projections";
-export type { Metadata, WeightEntry, WeightFile } from "./file";
+export type { Metadata, SliceRange, WeightEntry, WeightFile } from "./file";
 export { readGguf } from "./gguf";
 export { fromKeras, fromPacked, fromPyTorch, type Prefixed } from "./libraries";
 export type { StateDict } from "./named-weights";

@@ -19,6 +19,7 @@ const ENTRIES = [
   "weights",
   "blocks",
   "variants",
+  "shards",
   "view",
 ];
 const modules = (platform: string, variants: string[]) =>
@@ -41,6 +42,9 @@ const declarations = [
   "values",
 ];
 
+/** Of the NATS entry, see scripts/nats-declarations.mjs. */
+const natsDeclarations = ["ask", "calls", "codec", "connect", "index", "plan", "serve", "worker"];
+
 const libraries = [
   "flash-attn",
   "flashinfer",
@@ -53,6 +57,8 @@ const libraries = [
 ];
 const pages = [
   ...["attention", "blocks", "decoding", "engines", "platforms", "semantics", "view", "weights"],
+  "shards",
+  "shards-nats",
   ...libraries.map((name) => `semantics/${name}`),
   "tfjs",
 ];
@@ -71,6 +77,7 @@ const code = [
   ...modules("workerd", ["portable", "relaxed"]),
   ...modules("edge-light", ["portable"]),
   ...["dist/tfjs.cjs", "dist/tfjs.js", "dist/tfjs.js.map", "dist/tfjs.mjs", "dist/worker.js"],
+  ...["cjs", "js", "js.map", "mjs"].map((ending) => `dist/shards-nats.${ending}`),
   ...["dist/view.js", "dist/view.js.map"],
 ];
 
@@ -105,6 +112,8 @@ test("npm pack holds what a user needs, and nothing else", () => {
       "dist/worker.d.ts",
       "dist/tfjs/index.d.ts",
       ...declarations.map((name) => `dist/tfjs/${name}.d.cts`),
+      "dist/shards-nats/index.d.ts",
+      ...natsDeclarations.map((name) => `dist/shards-nats/${name}.d.cts`),
       ...pages.map((name) => `docs/${name}.md`),
       ...["masks", "memory", "online-softmax"].map((name) => `docs/pictures/${name}.svg`),
     ].sort(),
@@ -150,7 +159,7 @@ test("the types of every entry, by import and by require", async () => {
   for (const entry of exported) {
     for (const resolution of ["bundler", "node16-esm"] as const) {
       const types = result.entrypoints[entry].resolutions[resolution].resolution?.fileName ?? "";
-      assert.match(types, /\/dist\/((tfjs|types)\/)?\w+\.d\.ts$/, entry);
+      assert.match(types, /\/dist\/((tfjs|shards-nats|types)\/)?\w+\.d\.ts$/, entry);
     }
   }
   // The raw modules and the worker are nothing to require, and node10 knows no exports: it finds the
@@ -160,7 +169,8 @@ test("the types of every entry, by import and by require", async () => {
     const { entrypoint, resolutionKind } = problem;
     const folders = [".", ...ENTRIES.slice(1).map((name) => `./${name}`)].includes(entrypoint);
     if (resolutionKind === "node10") return folders;
-    return folders || entrypoint === "./tfjs" || resolutionKind !== "node16-cjs";
+    const apart = ["./tfjs", "./shards/nats"].includes(entrypoint);
+    return folders || apart || resolutionKind !== "node16-cjs";
   });
   assert.deepEqual(problems, []);
 });

@@ -183,7 +183,7 @@ function attendPacked(frame: AttendFrame, first: i32, stop: i32, rows: usize, pa
         packTile(frame, head, from, r.columns, panels, gatheredOf(frame, panels));
       }
       packed = true;
-      enterSpan(r, from);
+      enterSpan(frame, r, from);
       attendTile(frame, r, panels, scratch);
     }
   }
@@ -205,7 +205,7 @@ function finishItem(frame: AttendFrame, rows: usize, count: i32, block: usize): 
     const r = changetype<Rows>(rows + at);
     if (count > 1) initTotal(r);
     for (let span: usize = 0; span < <usize>count; span++) {
-      mergeSpan(r, changetype<Rows>(rows + span * bytes + at));
+      mergeSpan(frame, r, changetype<Rows>(rows + span * bytes + at));
     }
     finishRows(frame, r, block);
   }

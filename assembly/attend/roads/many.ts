@@ -147,11 +147,11 @@ function attendRows(
     r.column = from;
     r.columns = min(KEYS, to - from);
     if (skips(frame, r)) continue;
-    enterSpan(r, from);
+    enterSpan(frame, r, from);
     attendTile(frame, r, panels + <usize>(from / KEYS) * <usize>panelTileBytes(frame), scratch);
   }
   if (stop < to) return <i32>stop;
-  mergeSpan(r, r);
+  mergeSpan(frame, r, r);
   finishRows(frame, r, blockOf(frame, scratch));
   return 0;
 }

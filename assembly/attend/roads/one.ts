@@ -55,7 +55,7 @@ export function attendOne(
       r.column = from;
       r.columns = columns;
       if (!skips(frame, r)) {
-        enterSpan(r, from);
+        enterSpan(frame, r, from);
         if (!values) {
           if (!isScored) keys = keysAt(frame, head, from, columns, gathered);
           if (next.count) {

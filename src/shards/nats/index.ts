@@ -1,0 +1,21 @@
+// wasm-attention/shards/nats: shards in other processes, by NATS.
+
+export {
+  type CallData,
+  CallError,
+  type CallHandler,
+  type CallsClient,
+  connectCalls,
+  serveCalls,
+} from "./calls";
+export { ProtocolError } from "./codec";
+export {
+  type ConnectOptions,
+  connectShards,
+  NotStoredError,
+  SequenceChangedError,
+  ShardedSequence,
+  type ShardsClient,
+} from "./connect";
+export { createShards, type Deployment, type ShardsOptions } from "./plan";
+export { type ServeOptions, type ShardWorker, serveShards, type WorkerFigures } from "./serve";

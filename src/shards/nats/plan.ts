@@ -1,0 +1,130 @@
+// What a deployment is, as its stream says: sizes, how many workers there are, and which has which spans.
+
+import {
+  DiscardPolicy,
+  JetStreamApiError,
+  type JetStreamManager,
+  jetstreamManager,
+  StorageType,
+} from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/nats-core";
+import { ArgumentError } from "wasm-attention";
+import type { CacheNumbers } from "wasm-attention/cache";
+import { PROTOCOL } from "./codec";
+
+/** Keys of a span. */
+export const SPAN = 4096;
+
+/** Options of `createShards`. */
+export interface ShardsOptions {
+  /** Of the deployment: letters, digits, "-" and "_". */
+  readonly name: string;
+  /** Key and value heads Hkv. */
+  readonly keyValueHeads: number;
+  /** Numbers of a key, D. */
+  readonly headSize: number;
+  /** Numbers of a value, Dv; D by default. */
+  readonly valueSize?: number | undefined;
+  /** How workers store them; `"float32"` by default. */
+  readonly numbers?: CacheNumbers | undefined;
+  /** How many workers there are, by number from 0. */
+  readonly workers: number;
+  /** How many of them have each span; 2 by default, or 1 where there is but one worker. */
+  readonly replicas?: number | undefined;
+  /** Most bytes of the log on the server's disk; no limit by default. */
+  readonly maximumBytes?: number | undefined;
+}
+
+/** Of a deployment, as its stream says. */
+export interface Deployment extends Omit<ShardsOptions, "maximumBytes"> {
+  /** Of messages and of the log. */
+  readonly protocol: number;
+  /** Numbers of a value, Dv. */
+  readonly valueSize: number;
+  /** How workers store keys and values. */
+  readonly numbers: CacheNumbers;
+  /** How many workers have each span. */
+  readonly replicas: number;
+}
+
+/** Subjects and names of a deployment. */
+export const namesOf = (name: string) => ({
+  stream: `SHARDS_${name}`,
+  log: `shards.${name}.log`,
+  ask: (worker: number) => `shards.${name}.ask.${worker}`,
+  info: `shards.${name}.info`,
+});
+
+export function checkName(operation: string, argument: string, name: unknown): string {
+  if (typeof name === "string" && /^[\w-]{1,64}$/.test(name)) return name;
+  const expected = 'up to 64 letters, digits, "-" and "_"';
+  throw new ArgumentError(operation, argument, expected, JSON.stringify(name) ?? "undefined");
+}
+
+function checkCount(operation: string, argument: string, value: unknown, most: number): number {
+  if (Number.isInteger(value) && (value as number) > 0 && (value as number) <= most)
+    return value as number;
+  throw new ArgumentError(operation, argument, `an integer from 1 to ${most}`, `${value}`);
+}
+
+/** Makes the stream of a deployment, or finds it made with the same options. */
+export async function createShards(
+  connection: NatsConnection,
+  options: ShardsOptions,
+): Promise<Deployment> {
+  const operation = "createShards";
+  const name = checkName(operation, "name", options.name);
+  const workers = checkCount(operation, "workers", options.workers, 4096);
+  const headSize = checkCount(operation, "headSize", options.headSize, 2 ** 16);
+  const { numbers = "float32", replicas = Math.min(2, workers) } = options;
+  const deployment: Deployment = {
+    protocol: PROTOCOL,
+    name,
+    keyValueHeads: checkCount(operation, "keyValueHeads", options.keyValueHeads, 2 ** 16),
+    headSize,
+    valueSize: checkCount(operation, "valueSize", options.valueSize ?? headSize, 2 ** 16),
+    numbers,
+    workers,
+    replicas: checkCount(operation, "replicas", replicas, workers),
+  };
+  const manager = await jetstreamManager(connection);
+  const { stream, log } = namesOf(name);
+  const made = await openDeployment(operation, manager, name).catch((error) => {
+    if (!isMissing(error)) throw error;
+  });
+  if (!made) {
+    await manager.streams.add({
+      name: stream,
+      subjects: [`${log}.*`],
+      storage: StorageType.File,
+      // Full is an error of the one who appends: nothing that was acknowledged goes.
+      discard: DiscardPolicy.New,
+      max_bytes: options.maximumBytes ?? -1,
+      description: JSON.stringify(deployment),
+    });
+    return deployment;
+  }
+  if (JSON.stringify(made) === JSON.stringify(deployment)) return made;
+  const expected = `those of the deployment that is there, ${JSON.stringify(made)}`;
+  throw new ArgumentError(operation, "options", expected, JSON.stringify(deployment));
+}
+
+const isMissing = (error: unknown) => error instanceof JetStreamApiError && error.code === 10059;
+
+/** @throws ArgumentError for a deployment of another protocol. */
+export async function openDeployment(
+  operation: string,
+  manager: JetStreamManager,
+  name: string,
+): Promise<Deployment> {
+  const { config } = await manager.streams.info(namesOf(name).stream);
+  const made = JSON.parse(config.description ?? "{}") as Deployment;
+  if (made.protocol === PROTOCOL) return made;
+  const expected = `a deployment of protocol ${PROTOCOL}`;
+  throw new ArgumentError(operation, "name", expected, `one of protocol ${made.protocol}`);
+}
+
+/** The workers that have a span, the one to be asked first before the others. */
+export function workersOf({ workers, replicas }: Deployment, span: number): number[] {
+  return Array.from({ length: replicas }, (_, i) => (span + i) % workers);
+}

@@ -1,0 +1,276 @@
+// A worker process: follows the log, and answers for its spans.
+
+import { type JetStreamClient, type JsMsg, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import type { Msg, NatsConnection } from "@nats-io/nats-core";
+import { ArgumentError, type Attention, type Tensor } from "wasm-attention";
+import { localShard, type ShardOptions } from "wasm-attention/shards";
+import { LAYOUT } from "../../../build/layout";
+import { Assembler, cut, encode, type Message, type Numbers, newId } from "./codec";
+import { checkName, type Deployment, namesOf, openDeployment } from "./plan";
+import { type Entry, entryOf, Store } from "./worker";
+
+/** Options of `serveShards`. */
+export interface ServeOptions {
+  /** Of the deployment, made by `createShards`. */
+  readonly name: string;
+  /** Which of its workers this is, from 0. */
+  readonly worker: number;
+  /** Most bytes of one query; 64 MiB by default. */
+  readonly maximumQuery?: number | undefined;
+}
+
+/** What a worker says of itself. */
+export interface WorkerFigures {
+  readonly worker: number;
+  /** Its build and how it rounds. */
+  readonly build: string;
+  /** Spans of all sequences that it has. */
+  readonly spans: number;
+  /** Of their pages. */
+  readonly bytes: number;
+  /** Of the log. */
+  readonly applied: number;
+}
+
+/** A worker that serves. */
+export interface ShardWorker {
+  figures(): WorkerFigures;
+  /** Stops answering; the connection stays the caller's. */
+  close(): Promise<void>;
+}
+
+/** Of what bits follow from: the layout of frames, and whether multiply-adds round once. */
+export function buildOf(attention: Attention, { numbers }: Deployment): string {
+  const fused = numbers === "float32" && attention.fused;
+  return `${LAYOUT}${fused ? "-fused" : ""}`;
+}
+
+/** Queries that wait; those after them are told that it is busy. */
+const MOST_WAITING = 256;
+/** Longest that a query waits for the log. */
+const MOST_WAIT = 60_000;
+
+/**
+ * Holds a worker's spans of a deployment and answers for them. It replays the log first, while it answers
+ * for what it has already; a worker with the number of another is its double, and harmless.
+ *
+ * @throws ArgumentError (rejects) for a number that the deployment does not have; what NATS throws.
+ */
+export async function serveShards(
+  connection: NatsConnection,
+  attention: Attention<"cache">,
+  options: ServeOptions,
+): Promise<ShardWorker> {
+  const operation = "serveShards";
+  const name = checkName(operation, "name", options.name);
+  const deployment = await openDeployment(operation, await jetstreamManager(connection), name);
+  const { worker, maximumQuery = 2 ** 26 } = options;
+  if (!Number.isInteger(worker) || worker < 0 || worker >= deployment.workers) {
+    const expected = `a number below ${deployment.workers}`;
+    throw new ArgumentError(operation, "worker", expected, `${worker}`);
+  }
+  const names = namesOf(name);
+  const store = new Store(attention, deployment, worker);
+  const build = buildOf(attention, deployment);
+  const log = new Follower(jetstream(connection), names.stream, (subject, entry, data) =>
+    store.apply(subject.slice(names.log.length + 1), entry, data),
+  );
+  await log.start();
+  const figures = (): WorkerFigures => {
+    let spans = 0;
+    for (const held of store.sequences.values()) spans += held.spans.size;
+    return { worker, build, spans, bytes: store.cache.memory.bytes, applied: log.applied };
+  };
+  const parts = new Assembler({ messages: 64, bytes: maximumQuery });
+  let waiting = 0;
+  const answer = async (message: Message): Promise<[object, Numbers[]]> => {
+    const { header } = message;
+    if (header.build !== build && header.mixed !== true)
+      return [{ refused: `build ${build}, asked for ${header.build}` }, []];
+    if (waiting >= MOST_WAITING) return [{ refused: "busy" }, []];
+    waiting++;
+    const stop = new AbortController();
+    let late: ReturnType<typeof setTimeout> | undefined;
+    try {
+      const wait = Math.min(Number(header.wait) || 0, MOST_WAIT);
+      late = setTimeout(() => stop.abort(new Error(`not done within ${wait} ms`)), wait);
+      await log.reaches(Number(header.at), stop.signal);
+      return await attendItems(attention, store, message, stop.signal);
+    } finally {
+      clearTimeout(late);
+      waiting--;
+    }
+  };
+  const asked = connection.subscribe(names.ask(worker), {
+    callback: (error, message) => {
+      if (error) return;
+      void reply(connection, message, async () => {
+        const whole = parts.add(message.data);
+        return whole && answer(whole);
+      });
+    },
+  });
+  const info = connection.subscribe(names.info, {
+    callback: (error, message) => {
+      if (!error) message.respond(JSON.stringify(figures()));
+    },
+  });
+  return {
+    figures,
+    async close() {
+      asked.unsubscribe();
+      info.unsubscribe();
+      await log.close();
+      store.cache.dispose();
+    },
+  };
+}
+
+/** Answers in parts that the server takes. */
+async function reply(
+  connection: NatsConnection,
+  { reply: to }: Msg,
+  make: () => Promise<[object, Numbers[]] | undefined>,
+): Promise<void> {
+  let made: [object, Numbers[]] | undefined;
+  try {
+    made = await make();
+  } catch (error) {
+    made = [{ refused: error instanceof Error ? `${error.name}: ${error.message}` : "failed" }, []];
+  }
+  if (!made || !to || connection.isClosed()) return;
+  const most = (connection.info?.max_payload ?? 2 ** 20) - 1024;
+  for (const part of cut(encode(...made), most, newId())) connection.publish(to, part);
+}
+
+/** One span that is asked for. */
+export interface Item {
+  readonly span: number;
+  /** Keys of it that take part. */
+  readonly keys: number;
+  /** As of a shard, but that arrays stand behind the header, by their number. */
+  readonly options: Record<string, unknown>;
+}
+
+/** The states of the spans that are asked for. */
+async function attendItems(
+  attention: Attention,
+  store: Store,
+  { header, arrays }: Message,
+  signal: AbortSignal,
+): Promise<[object, Numbers[]]> {
+  const { sequence, epoch, dims, items } = header;
+  const held = store.sequences.get(String(sequence));
+  if (!held) return [{ refused: `no sequence ${sequence}` }, []];
+  if (held.epoch !== epoch) return [{ stale: held.epoch }, []];
+  if (!Array.isArray(items) || items.length > 2 ** 16) return [{ refused: "no items" }, []];
+  const query = { data: arrays[0], dims } as Tensor;
+  const results: object[] = [];
+  const states: Float32Array[] = [];
+  for (const { span, keys, options } of items as Item[]) {
+    const own = held.spans.get(span);
+    if (own === undefined || held.lost.has(span) || !(store.cache.length(own) >= keys)) {
+      results.push({ span, error: "a span that is not here" });
+      continue;
+    }
+    const shard = localShard(attention, { cache: store.cache, sequences: [own], keys });
+    const [state] = await shard.attend(query, unpackOptions(options, arrays), signal);
+    results.push({ span });
+    states.push(state as Float32Array);
+  }
+  return [{ items: results }, states];
+}
+
+/** Options whose arrays stand behind a header. */
+export function packOptions(options: ShardOptions, arrays: Numbers[]): Record<string, unknown> {
+  const put = (array: Numbers) => arrays.push(array) - 1;
+  const { sinks, alibi, masks, ...rest } = options;
+  return {
+    ...rest,
+    ...(sinks && { sinks: put(Float32Array.from(sinks)) }),
+    ...(alibi && { alibi: { ...alibi, slopes: put(Float32Array.from(alibi.slopes)) } }),
+    masks: masks.map(({ data, dims }) => ({ data: put(data), dims })),
+  };
+}
+
+function unpackOptions(options: Record<string, unknown>, arrays: readonly Numbers[]): ShardOptions {
+  const { sinks, alibi, masks, ...rest } = options as Record<string, never>;
+  const at = (index: unknown) => arrays[index as number];
+  const slopes = alibi !== undefined && {
+    ...(alibi as object),
+    slopes: at((alibi as { slopes: 0 }).slopes),
+  };
+  return {
+    ...(rest as object),
+    ...(sinks !== undefined && { sinks: at(sinks) }),
+    ...(slopes ? { alibi: slopes } : {}),
+    masks: (masks as { data: 0; dims: number[] }[]).map(({ data, dims }) => ({
+      data: at(data),
+      dims,
+    })),
+  } as unknown as ShardOptions;
+}
+
+/** The log from its beginning on, and whoever waits for it to be read so far. */
+class Follower {
+  applied = 0;
+  readonly #client: JetStreamClient;
+  readonly #stream: string;
+  readonly #apply: (subject: string, entry: Entry, data: Uint8Array) => void;
+  readonly #waiting = new Set<{ at: number; resolve: () => void }>();
+  #stop: (() => Promise<unknown>) | undefined;
+
+  constructor(
+    client: JetStreamClient,
+    stream: string,
+    apply: (subject: string, entry: Entry, data: Uint8Array) => void,
+  ) {
+    this.#client = client;
+    this.#stream = stream;
+    this.#apply = apply;
+  }
+
+  async start(): Promise<void> {
+    const consumer = await this.#client.consumers.get(this.#stream);
+    const messages = await consumer.consume({ callback: (message) => this.#take(message) });
+    this.#stop = () => messages.close();
+  }
+
+  #take(message: JsMsg): void {
+    // An ordered consumer that is made anew may begin before where it was.
+    if (message.seq <= this.applied) return;
+    try {
+      const entry = entryOf(message.headers?.get("Shards") ?? "");
+      this.#apply(message.subject, entry, message.data);
+    } catch {
+      // Not of this protocol: void for every worker alike.
+    }
+    this.applied = message.seq;
+    for (const one of this.#waiting) if (one.at <= this.applied) one.resolve();
+  }
+
+  /** Once the log is read up to `at`. */
+  reaches(at: number, signal: AbortSignal): Promise<void> {
+    if (!(at > this.applied)) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const late = () => {
+        this.#waiting.delete(one);
+        reject(new Error(`the log is read up to ${this.applied} of ${at}`));
+      };
+      const one = {
+        at,
+        resolve: () => {
+          this.#waiting.delete(one);
+          signal.removeEventListener("abort", late);
+          resolve();
+        },
+      };
+      this.#waiting.add(one);
+      signal.addEventListener("abort", late, { once: true });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#stop?.();
+  }
+}

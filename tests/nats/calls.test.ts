@@ -1,0 +1,49 @@
+// Jobs shared out over processes.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { CallError, connectCalls } from "wasm-attention/shards/nats";
+import { Server } from "./server";
+
+let server: Server;
+before(async () => {
+  server = await Server.start();
+});
+after(() => server.end());
+
+test("jobs go to any of the processes; errors are typed, deadlines kept", async () => {
+  const jobs = connectCalls(await server.connect(), "jobs");
+  await assert.rejects(jobs.call("sum", {}), { name: "CallError", kind: "Unavailable" });
+  const workers = [];
+  for (let i = 0; i < 2; i++) workers.push(await server.worker({ name: "jobs", calls: true }));
+  const x = { data: Float32Array.of(1, 2, 3.5), dims: [3] };
+  const who = new Set<unknown>();
+  for (let i = 0; i < 40; i++) {
+    const { values, tensors } = await jobs.call("sum", { values: { i }, tensors: { x } });
+    assert.deepEqual(tensors?.sum, { data: Float32Array.of(6.5), dims: [1] });
+    const said = values as { who: number; i: number };
+    assert.equal(said.i, i);
+    who.add(said.who);
+  }
+  assert.equal(who.size, 2);
+  await assert.rejects(jobs.call("fail", {}), (error: Error) => {
+    assert(error instanceof CallError);
+    assert.deepEqual([error.kind, error.message], ["RangeError", "as asked"]);
+    return true;
+  });
+  await assert.rejects(jobs.call("toString", {}), /no handler "toString"/);
+  const start = performance.now();
+  await assert.rejects(jobs.call("wait", {}, { timeout: 100 }), { kind: /TimeoutError/ });
+  assert(performance.now() - start < 1000);
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(reason), 20);
+  await assert.rejects(
+    jobs.call("wait", {}, { signal: controller.signal }),
+    (error) => error === reason,
+  );
+  const large = { data: new Float32Array(2 ** 20), dims: [2 ** 20] };
+  await assert.rejects(jobs.call("sum", { tensors: { x: large } }), RangeError);
+  await workers[0]?.kill();
+  await jobs.call("sum", { tensors: { x } });
+});
