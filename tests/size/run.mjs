@@ -37,6 +37,7 @@ const ENTRIES = {
   "workerd/blocks.js": 31,
   "workerd/quantized.js": 18,
   "workerd/integers.js": 16.5,
+  "workerd/variants.js": 23,
   "workerd/shards.js": 23.6,
   "tfjs.js": 8,
   "shards-nats.js": 7,
