@@ -63,6 +63,7 @@ test("numbers out of bounds, and files that are no model", () => {
   refuses("summarise", ["--chapter=136"], /^--chapter expected 1 to 135, got "136"/);
   refuses("summarise", ["--query= "], /^--query expected a question, got ""/);
   refuses("summarise", ["a.txt", "b.txt"], /^one file, got 2/);
+  refuses("summarise", ["/dev/null"], /^the text has no sentence in it/);
   refuses("summarise", ["nowhere.txt"], /^ENOENT: no such file .*'nowhere\.txt'/);
   refuses("llama", [], /^--model FILE: a GGUF or llama2\.c checkpoint/);
   refuses("llama", ["--model", "nowhere.gguf"], /^ENOENT: no such file .*'nowhere\.gguf'/);

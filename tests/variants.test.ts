@@ -31,7 +31,7 @@ for (const name of ["core", "training", "positions", "cache", "blocks", "variant
     assert.equal(sites.length === 0, name === "cache" || name === "positions");
     const doubled = portable.toString("hex").match(/21(..|..01)fde60120\1fde401/g) ?? [];
     if (sites.length) assert.equal(doubled.length, sites.length);
-    assert.equal(sites.length > 100, name === "core" || name === "blocks");
+    assert.equal(sites.length > 100, ["core", "blocks", "variants"].includes(name));
     assert.ok(differing(portable, relaxed) <= 1 + 10 * sites.length);
   });
 }

@@ -159,6 +159,8 @@ function feature(x: v128): v128 {
 }
 
 /** Its slope. */
+// @ts-ignore: decorator
+@inline
 export function featureSlope(x: v128): v128 {
   const below = exp(f32x4.pmin(x, f32x4.splat(0)));
   return v128.bitselect(f32x4.splat(1), below, f32x4.gt(x, f32x4.splat(0)));

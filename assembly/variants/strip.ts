@@ -168,10 +168,9 @@ function scoreInto(frame: VariantAttendFrame, strip: Strip, target: usize): void
   }
   finishScores(frame, r, target, spareOf(frame, strip.scratch));
   if (frame.spanned) addSpan(frame, r, target);
-  const filled = (r.columns + 7) & ~7;
   for (let i = 0; i < r.rows; i++) {
     const row = target + <usize>i * TILE_ROW;
-    for (let j = filled; j < KEYS; j++) store<f32>(row + ((<usize>j) << 2), -(<f32>Infinity));
+    for (let j = r.columns; j < KEYS; j++) store<f32>(row + ((<usize>j) << 2), -(<f32>Infinity));
   }
 }
 

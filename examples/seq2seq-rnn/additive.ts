@@ -112,9 +112,8 @@ export class Attending {
     const { state, query } = this.#steps.pop() as Step;
     const outputGradient = this.#perBatch(gradient);
     const pass = { query, key: this.#keys, value: this.#rows, outputGradient };
-    const back = additiveAttentionBackward(this.#attention, pass, this.#options);
-    add(this.#gradients.key, back.keyGradient.data);
-    add(this.#gradients.value, back.valueGradient.data);
+    const options = { ...this.#options, out: this.#gradients, accumulate: true };
+    const back = additiveAttentionBackward(this.#attention, pass, options);
     gather(this.#parts.v, back.scoreWeightGradient);
     return this.#parts.query.backward(state, back.queryGradient.data);
   }

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { commandLine, orEnd, wholeNumber } from "../arguments";
 import { CHAPTERS, readChapter } from "./files";
+import { sentencesOf } from "./text";
 
 const HELP = `npm run demo:summarise [-- file.txt] [options]
 
@@ -53,6 +54,7 @@ export function readArguments(): Arguments {
       throw new Error(`--chapter expected 1 to ${CHAPTERS}, got "${chapter}"`);
     const [file] = positionals;
     const text = file === undefined ? readChapter(chapter) : readFileSync(file, "utf8");
+    if (sentencesOf(text).length === 0) throw new Error("the text has no sentence in it");
     const title = file === undefined ? `Moby Dick, chapter ${chapter}` : basename(file);
     return { text, title, query, sentences, trained, plain, whole };
   });

@@ -30,10 +30,6 @@ const document = summariser.embed(text, (share) => {
 });
 const embedded = performance.now();
 const { sentences } = document;
-if (sentences.length === 0) {
-  console.error("the text has no sentence in it");
-  process.exit(2);
-}
 const wish = { sentences: wanted, query };
 const summary = summariser.summarise(document, wish);
 const pointer = trained ? await Pointer.read(attention, readPointer()) : undefined;

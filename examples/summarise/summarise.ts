@@ -2,8 +2,8 @@
 //
 // Sentences are embedded by the encoder of examples/semantic-search, and attend to each other (attention.ts)
 // and, by their words, to the whole text. Scores are z-scores within the text, added up with the weights
-// below. Which they are, and whether length counts, was chosen on every second text of DATA_DIR's
-// summarisation sets; README.md says how it does on the others.
+// below. They were chosen on every second text of DATA_DIR's
+// summarisation sets; README.md says how, and how it does on the others.
 
 import type { Attention } from "wasm-attention";
 import { alikeTo, attendMutually, dot, type Embedded, type Look, sharedWords } from "./attention";

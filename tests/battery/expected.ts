@@ -30,6 +30,6 @@ export const blocks = {
 
 /** The cases of variants, likewise. */
 export const variants = {
-  portable: "84ddc413851d0d4d59c34ce9a8d6fa0312732eeccfcc41367d9e0b996500af5f",
-  fused: "be4d2811a09a2a59d035b106456372eacde073d82d173cf2f3958d21b17b1076",
+  portable: "9d9c9b62e5f3865fa6f4be348cd2a1c31503e55c17094fa280f558aac2625ed1",
+  fused: "1f6bacb94ce1bdf7a46120702eb3dafba060af38a8955c31bd6b098ca16056b3",
 };
