@@ -23,7 +23,13 @@ export interface Entry {
 
 /** @throws for a text that is no entry. */
 export function entryOf(text: string): Entry {
-  const entry = JSON.parse(text) as Entry;
+  const wrong = new Error(`no entry of a log: ${text.slice(0, 100)}`);
+  let entry: Entry;
+  try {
+    entry = JSON.parse(text) as Entry;
+  } catch {
+    throw wrong;
+  }
   const counts = [entry.base, entry.length, entry.part, entry.of];
   const fits =
     ["append", "truncate", "fork", "release"].includes(entry.op) &&
@@ -31,7 +37,7 @@ export function entryOf(text: string): Entry {
     entry.part < entry.of &&
     [entry.id, entry.epoch].every((id) => typeof id === "string" && id.length <= 64);
   if (fits) return entry;
-  throw new Error(`no entry of a log: ${text.slice(0, 100)}`);
+  throw wrong;
 }
 
 export interface Held {
