@@ -16,7 +16,17 @@ import { runBattery } from "./battery/battery";
 import * as expected from "./battery/expected";
 import { engine } from "./engines";
 
-const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...integers, ...quantized, ...weights };
+const all = {
+  ...main,
+  ...blocks,
+  ...cache,
+  ...positions,
+  ...training,
+  ...variants,
+  ...integers,
+  ...quantized,
+  ...weights,
+};
 
 test("the battery's digests", async () => {
   (await engine("relaxed")).dispose(); // enables relaxed SIMD where it needs a flag

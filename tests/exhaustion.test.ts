@@ -19,7 +19,17 @@ import type { Operation } from "./battery/operations";
 import { engine, randomTensor, type Whole } from "./engines";
 
 const { MemoryError, MultiHeadAttention, prepareLinear } = main;
-const wasm = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...integers, ...quantized, ...weights };
+const wasm = {
+  ...main,
+  ...blocks,
+  ...cache,
+  ...positions,
+  ...training,
+  ...variants,
+  ...integers,
+  ...quantized,
+  ...weights,
+};
 
 const eye = { weight: randomTensor([4, 4], 3), order: "in,out" } as const;
 const eyes = { query: eye, key: eye, value: eye, output: eye };

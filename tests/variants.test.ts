@@ -8,7 +8,16 @@ import { builds } from "../src/instance/text";
 
 const built = (name: string) => readFileSync(new URL(`../build/${name}`, import.meta.url));
 
-for (const name of ["core", "training", "positions", "cache", "blocks", "variants", "quantized", "integers"]) {
+for (const name of [
+  "core",
+  "training",
+  "positions",
+  "cache",
+  "blocks",
+  "variants",
+  "quantized",
+  "integers",
+]) {
   test(`${name}: the text is read as the four builds`, () => {
     const text = builds(built(`${name}.wasm.txt`).toString());
     for (const variant of ["portable", "relaxed"] as const) {

@@ -6,7 +6,16 @@ import { build, type Plugin } from "esbuild";
 import { node, output } from "./engines";
 
 /** The wasm modules; the package names the core's after the variant alone. */
-const NAMES = ["core", "training", "positions", "cache", "blocks", "variants", "quantized", "integers"];
+const NAMES = [
+  "core",
+  "training",
+  "positions",
+  "cache",
+  "blocks",
+  "variants",
+  "quantized",
+  "integers",
+];
 
 const compiled: Plugin = {
   name: "compiled",

@@ -4,8 +4,7 @@
 //   shared   the panels of a round's heads
 //   thread   scratch of a tile, then Rows
 //
-// S is how a tile is kept and attended to, a class of five methods without fields, as Floats of step.ts: its
-// bytes, those of Rows, packing it, beginning Rows for it, and rows attending to it.
+// S is how a tile is kept and attended to, a class without fields, as Floats of step.ts.
 
 import { KEYS, ROWS, tilesOf } from "../../tiles";
 import { AttendFrame, sequenceOf } from "../frame";
@@ -14,6 +13,18 @@ import { beginRows, enterSpan, finishRows, mergeSpan, locateRows, Rows, skips } 
 import { blockOf, gatheredOf, scratchTileBytes } from "../scratch";
 import { partKeys } from "../step";
 import { firstKey, lastKey, resultRows } from "../visible/window";
+
+/** The functions of a kind of tile. It is no object: what is called is known when it is compiled. */
+export interface TileKind {
+  /** Bytes of a packed tile. */
+  tileBytes(frame: AttendFrame): u64;
+  /** Bytes of Rows with what is kept beside them. */
+  rowsBytes(frame: AttendFrame): u64;
+  pack(frame: AttendFrame, head: i32, from: i32, count: i32, tile: usize, gathered: usize): void;
+  /** Before the first tile of these rows. */
+  begin(frame: AttendFrame, r: Rows): void;
+  attend(frame: AttendFrame, r: Rows, tile: usize, scratch: usize): void;
+}
 
 /** Tiles of a head's keys. */
 // @ts-ignore: decorator
@@ -38,21 +49,21 @@ function rowTiles(frame: AttendFrame): i32 {
 
 // @ts-ignore: decorator
 @inline
-function tileBytes<S>(frame: AttendFrame): u64 {
+function tileBytes<S extends TileKind>(frame: AttendFrame): u64 {
   return changetype<S>(0).tileBytes(frame);
 }
 
 // @ts-ignore: decorator
 @inline
-function headBytes<S>(frame: AttendFrame): u64 {
+function headBytes<S extends TileKind>(frame: AttendFrame): u64 {
   return <u64>keyTiles(frame) * tileBytes<S>(frame);
 }
 
-export function manySharedBytes<S>(frame: AttendFrame): u64 {
+export function manySharedBytes<S extends TileKind>(frame: AttendFrame): u64 {
   return <u64>min(frame.packedHeads, allHeads(frame)) * headBytes<S>(frame);
 }
 
-export function manyThreadBytes<S>(frame: AttendFrame): u64 {
+export function manyThreadBytes<S extends TileKind>(frame: AttendFrame): u64 {
   return scratchTileBytes(frame) + changetype<S>(0).rowsBytes(frame);
 }
 
@@ -84,7 +95,7 @@ export function manyReady(frame: AttendFrame, item: i32): i32 {
   return item < start + packing ? start : start + packing;
 }
 
-export function runMany<S>(
+export function runMany<S extends TileKind>(
   frame: AttendFrame,
   item: i32,
   shared: usize,
@@ -108,7 +119,7 @@ export function runMany<S>(
 }
 
 /** Packs a tile of a head's keys, if any query sees it. */
-function packHead<S>(
+function packHead<S extends TileKind>(
   frame: AttendFrame,
   index: i32,
   tile: i32,
@@ -127,7 +138,7 @@ function packHead<S>(
  * A tile of the rows that read key and value head `index` of all batches. A head's last rows come first:
  * where causal they are the longest, and threads wait for whoever is last.
  */
-function attendRows<S>(
+function attendRows<S extends TileKind>(
   frame: AttendFrame,
   index: i32,
   tile: i32,
