@@ -11,7 +11,7 @@ const ci = (folder) =>
 
 const INSTALL = {
   speech() {
-    run("node", ["examples/speech/packages/install.mjs"]);
+    run("node", ["examples/install.mjs", "examples/speech/packages"]);
     ci(`${here}/peers`);
     run("npx", ["tsc", "-p", `${here}/peers`]);
   },

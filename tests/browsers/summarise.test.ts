@@ -13,14 +13,8 @@ const PATIENCE = 180_000;
 let served: Served;
 
 before(async () => {
-  const install = [
-    "ci",
-    "--prefix",
-    `${root}examples/write/book`,
-    "--ignore-scripts",
-    "--no-audit",
-  ];
-  execFileSync("npm", install, { stdio: "ignore" });
+  const install = [`${root}examples/install.mjs`, `${root}examples/write/book`];
+  execFileSync(process.execPath, install, { stdio: "ignore" });
   execFileSync(process.execPath, [`${root}examples/summarise/web/build.mjs`]);
   mkdirSync(shots, { recursive: true });
   served = await serve(`${root}build/summarise`);

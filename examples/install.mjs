@@ -1,17 +1,17 @@
-// What package.json names, installed beside it unless it is there already: 30 MB of weights once.
+// node examples/install.mjs FOLDER: what its package.json names, beside it, unless it is there already.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 
-const file = (name) => new URL(name, import.meta.url);
+const folder = process.argv[2];
+const file = (name) => join(folder, name);
 const wanted = readFileSync(file("package-lock.json"), "utf8");
 const mark = file("node_modules/.package-lock.json");
 
 if (!existsSync(mark) || !sameVersions(JSON.parse(readFileSync(mark, "utf8")))) {
-  const prefix = fileURLToPath(file("."));
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-  execFileSync("npm", ["ci", "--prefix", prefix, ...quiet], { stdio: "inherit" });
+  execFileSync("npm", ["ci", "--prefix", folder, ...quiet], { stdio: "inherit" });
 }
 
 function sameVersions({ packages }) {
