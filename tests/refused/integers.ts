@@ -22,7 +22,7 @@ export const integersRefused: Refusal[] = [
     (a) => precisionError(a, 3 as never, q, q, { precision: int16 }),
   ],
   [
-    'attend: "precision" expected the name "positions", got an option that does not exist',
+    'attend: "precision" expected no value with a cache, which has numbers of its own, got an object with {name, extension, kernel}',
     (a) => {
       using cache = createCache(a, { keyValueHeads: 2, headSize: 8 });
       cache.append(q, q);
