@@ -1,23 +1,10 @@
 // npm run test:nats, npm run bench:shards: installs the clients of NATS once and lays this package beside them as a user has it,
 // checks the types, then runs the tests with a nats-server of their own; with --bench the benchmark.
 import { spawnSync } from "node:child_process";
-import { cpSync, rmSync, statSync } from "node:fs";
+import { layBeside, run } from "../../scripts/beside.mjs";
 
 const folder = "tests/nats";
-
-function run(command, args) {
-  const { status } = spawnSync(command, args, { stdio: "inherit" });
-  if (status !== 0) process.exit(status ?? 1);
-}
-
-const written = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-const installed = written(`${folder}/node_modules/.package-lock.json`);
-if (installed < written(`${folder}/package-lock.json`)) {
-  run("npm", ["ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"]);
-}
-const beside = `${folder}/node_modules/wasm-attention`;
-rmSync(beside, { recursive: true, force: true });
-for (const part of ["package.json", "dist"]) cpSync(part, `${beside}/${part}`, { recursive: true });
+layBeside(folder);
 
 if (spawnSync("nats-server", ["--version"]).status !== 0) {
   console.error("no nats-server in PATH: apt-get install nats-server");

@@ -1,5 +1,5 @@
 // npm run demo:seq2seq:tfjs: installs TensorFlow.js once, checks the types, and trains.
-import { layBeside, run } from "../../../scripts/beside-tfjs.mjs";
+import { layBeside, run } from "../../../scripts/beside.mjs";
 
 const folder = "examples/seq2seq-rnn/tfjs";
 layBeside(folder);

@@ -1,5 +1,5 @@
-// TensorFlow.js in a folder of its own, and this package beside it as a user has it: one copy of TensorFlow.js
-// for both.
+// A folder with packages of its own, and this package among them as a user has it: one copy of TensorFlow.js,
+// or of NATS's clients, for both.
 import { spawnSync } from "node:child_process";
 import { cpSync, rmSync, statSync } from "node:fs";
 
