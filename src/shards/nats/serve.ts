@@ -47,6 +47,8 @@ export function buildOf(attention: Attention, { numbers }: Deployment): string {
 
 /** Queries that wait; those after them are told that it is busy. */
 const MOST_WAITING = 256;
+/** Milliseconds after which more of the log is asked for anew. */
+const PULL = 5000;
 /** Longest that a query waits for the log. */
 const MOST_WAIT = 60_000;
 
@@ -75,7 +77,7 @@ export async function serveShards(
   const log = new Follower(jetstream(connection), names.stream, (subject, entry, data) =>
     store.apply(subject.slice(names.log.length + 1), entry, data),
   );
-  await log.start();
+  await log.start(connection.info?.max_payload ?? 2 ** 20);
   const figures = (): WorkerFigures => {
     let spans = 0;
     for (const held of store.sequences.values()) spans += held.spans.size;
@@ -230,9 +232,15 @@ class Follower {
     this.#apply = apply;
   }
 
-  async start(): Promise<void> {
+  /** `largest` bytes are of one message. */
+  async start(largest: number): Promise<void> {
     const consumer = await this.#client.consumers.get(this.#stream);
-    const messages = await consumer.consume({ callback: (message) => this.#take(message) });
+    const messages = await consumer.consume({
+      callback: (message) => this.#take(message),
+      // Bounded, since a client for whom more than 64 MB wait is sent away as too slow.
+      max_bytes: 2 * largest + 2 ** 20,
+      expires: PULL,
+    });
     this.#stop = () => messages.close();
   }
 
