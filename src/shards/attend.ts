@@ -3,6 +3,7 @@
 import { SPAN_KEYS } from "../../assembly/kinds";
 import { kindOf, lengthOf } from "../arrays";
 import { type Attention, checkAttention } from "../attend/attention";
+import type { AttendState } from "../attend/options";
 import { mergeSpansSteps, sinkState, stateLength } from "../attend/states";
 import { checkBoolean } from "../check/values";
 import { ArgumentError, AttentionError, describe } from "../errors";
@@ -86,7 +87,7 @@ export function mergePlan(
   plan: Plan,
   states: readonly Float32Array[],
   { begun, fused }: { readonly begun: boolean; readonly fused: boolean },
-) {
+): AttendState {
   const { operation, shapes, checked, out } = plan;
   const { sinks } = checked.scoring;
   const lengths = queryLengthsOf(plan);

@@ -19,6 +19,8 @@ const ENTRIES = [
   "weights",
   "blocks",
   "variants",
+  "quantized",
+  "integers",
   "shards",
   "view",
 ];
@@ -62,6 +64,7 @@ const pages = [
     "decoding",
     "engines",
     "integers",
+    "models",
     "platforms",
     "quantized",
     "semantics",
@@ -83,7 +86,10 @@ const code = [
       `dist/${platform}/${name}.js.map`,
     ]);
   }),
-  ...["all", ...ENTRIES].flatMap((name) => [`dist/node/${name}.cjs`, `dist/browser/${name}.cjs`]),
+  ...["shared", ...ENTRIES].flatMap((name) => [
+    `dist/node/${name}.cjs`,
+    `dist/browser/${name}.cjs`,
+  ]),
   ...ENTRIES.flatMap((name) => [`dist/node/${name}.mjs`, `dist/legacy/${name}.js`]),
   ...modules("workerd", ["portable", "relaxed"]),
   ...modules("edge-light", ["portable"]),
