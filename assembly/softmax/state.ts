@@ -94,6 +94,8 @@ export function mergeState(total: States, part: States, i: usize): void {
 }
 
 /** Writes output / l of row i, `columns` of them; 0 where no key was seen, whatever the row holds. */
+// @ts-ignore: decorator
+@inline
 export function finishState(states: States, i: usize, target: usize, columns: i32): void {
   const source = states.output + i * ((<usize>states.columns) << 2);
   const l = load<f32>(states.sums + (i << 2));
