@@ -16,8 +16,13 @@ export interface ShardMask {
  * of keys count from the first key that is asked for. Plain values, to be sent anywhere.
  */
 export interface ShardOptions {
-  /** Which of its spans of 4096 keys: from `from` up to `to`. */
-  readonly spans: { readonly from: number; readonly to: number };
+  /** Which of its spans of 4096 keys. */
+  readonly spans: {
+    /** The first, counted from 0. */
+    readonly from: number;
+    /** The one after the last. */
+    readonly to: number;
+  };
   /** Factor on the scores. */
   readonly scale: number;
   /** Whether a query sees no key after its own position. */
@@ -29,7 +34,14 @@ export interface ShardOptions {
   /** Keys of each batch, of those asked for. */
   readonly keyLengths: readonly number[];
   /** As of `attend`. */
-  readonly window?: { readonly left?: number; readonly right?: number } | undefined;
+  readonly window?:
+    | {
+        /** Keys before a query's own position. */
+        readonly left?: number;
+        /** Keys after it. */
+        readonly right?: number;
+      }
+    | undefined;
   /** As of `attend`. */
   readonly softcap?: number | undefined;
   /** As of `attend`, but for `"key"`. */

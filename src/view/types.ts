@@ -105,6 +105,7 @@ export interface AttentionView extends HTMLElement {
    * @throws ArgumentError for one that the maps do not have.
    */
   get chosen(): AttentionChoice | undefined;
+  /** The same, to be shown. */
   set chosen(choice: AttentionChoice);
   /** How the chosen head is drawn. */
   picture: AttentionPicture;
