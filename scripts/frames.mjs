@@ -35,6 +35,9 @@ for (const name of structs.keys()) {
   text += `\nexport enum ${name} {\n${names.join("")}  words,\n}\n`;
 }
 
+const most = Math.max(...[...structs.keys()].map((name) => fieldsOf(name).length));
+text += `\n/** Of the largest. */\nexport const MOST_WORDS = ${most};\n`;
+
 // FNV-1a of names, types and order, in 31 bits.
 let digest = 0x811c9dc5;
 for (const letter of JSON.stringify([...structs])) {

@@ -16,6 +16,15 @@ export interface Precision {
   readonly kernel: number;
 }
 
+/** Those that there are: a kernel's number is not taken from just anybody. */
+const known = new WeakSet<object>();
+
+export function precisionOf(name: string, extension: string, kernel: number): Precision {
+  const precision = Object.freeze({ name, extension, kernel });
+  known.add(precision);
+  return precision;
+}
+
 /** Longest rows whose sums of integers are known to fit, see assembly/integers/tile.ts. */
 const MOST_NUMBERS = 4096;
 
@@ -27,11 +36,10 @@ export function kernelOf(
   headSize: number,
 ): Pick<Work, "module" | "kernel"> | undefined {
   if (precision === undefined) return undefined;
-  const { extension, kernel } = (precision ?? {}) as Partial<Precision>;
-  if (typeof extension !== "string" || typeof kernel !== "number") {
+  if (!known.has(precision)) {
     const expected = "a precision, such as `int16` of wasm-attention/integers";
     throw new ArgumentError(operation, "precision", expected, describe(precision));
   }
-  const module = moduleOf(engine, operation, extension);
-  return headSize > MOST_NUMBERS ? undefined : { module, kernel };
+  const module = moduleOf(engine, operation, precision.extension);
+  return headSize > MOST_NUMBERS ? undefined : { module, kernel: precision.kernel };
 }

@@ -2,7 +2,7 @@
 
 import { instantiateSync } from "@assemblyscript/loader";
 import { MOST_MASKS } from "../../assembly/kinds";
-import { Mask, Tile, VariantAttendFrame } from "../../build/frames";
+import { Mask, MOST_WORDS, Tile } from "../../build/frames";
 import { LAYOUT } from "../../build/layout";
 import type { ScoreTile } from "../attend/options";
 import { ArgumentError, AttentionError, MemoryError, UnsupportedError } from "../errors";
@@ -17,7 +17,7 @@ const PAGE = 65536;
 const MOST_PAGES = 65535;
 
 /** Where a frame's masks lie: behind the largest of the frames. */
-export const MASKS_AT = VariantAttendFrame.words;
+export const MASKS_AT = MOST_WORDS;
 /** Words of any frame, with its masks. */
 export const FRAME_WORDS = MASKS_AT + MOST_MASKS * Mask.words;
 

@@ -101,13 +101,7 @@ function checkKept(
     const expected = "no value for a stored weight, which keeps its own";
     throw new ArgumentError(operation, argument, expected, describe(value));
   }
-  const { format } = weight;
-  // Read anew by its own reader, which knows what else there may be.
-  const packable = checkStored(operation, weight, order);
-  if (order === undefined && !format.startsWith("Q") && format !== "MatMulNBits") {
-    checkOrder(operation, order);
-  }
-  return packable;
+  return checkStored(operation, weight, order);
 }
 
 function checkRounded(

@@ -5,6 +5,7 @@ import { QuantizedFrame } from "../../build/frames";
 import { bufferOf, byteOffsetOf, kindOf, lengthOf } from "../arrays";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
+import { checkOrder } from "../linear/linear";
 import type { Order } from "../linear/product";
 import { checkDims, elementsOf } from "../tensor/dims";
 import type { Tensor } from "../tensor/tensor";
@@ -62,15 +63,17 @@ const BLOCKS: Record<string, readonly [bytes: number, WeightFormat, four: boolea
   };
 const FORMATS = ["MatMulNBits", ...Object.keys(BLOCKS), "int8", "uint8", "F16", "BF16"];
 
-/** Where the order of a weight is not said by its format. */
+/** The order has to be given where the format does not say it. */
 export function checkStored(operation: string, given: object, order: Order | undefined): Packable {
   const { format } = given as { format: unknown };
   if (format === "MatMulNBits") return checkBits(operation, given, order);
   if (typeof format === "string" && Object.hasOwn(BLOCKS, format)) {
-    return checkBlocks(operation, given, order);
+    return checkBlocks(operation, format as BlocksOf32["format"], given, order);
   }
-  if (format === "int8" || format === "uint8") return checkIntegers(operation, given, order);
-  if (format === "F16" || format === "BF16") return checkHalf(operation, given);
+  if (format === "int8" || format === "uint8") {
+    return checkIntegers(operation, format, given, order);
+  }
+  if (format === "F16" || format === "BF16") return checkHalf(operation, format, given, order);
   const expected = `one of ${FORMATS.join(", ")}`;
   throw new ArgumentError(operation, "weight.format", expected, describe(format));
 }
@@ -119,12 +122,17 @@ function checkBits(operation: string, given: object, order: Order | undefined): 
   };
 }
 
-function checkBlocks(operation: string, given: object, order: Order | undefined): Packable {
+function checkBlocks(
+  operation: string,
+  name: BlocksOf32["format"],
+  given: object,
+  order: Order | undefined,
+): Packable {
   const weight = readBlocks(operation, given, "weight");
   const [outputs, inputs] = matrixOf(operation, weight.dims, order);
-  const [size, format, four, min] = BLOCKS[weight.format] as (typeof BLOCKS)[string];
+  const [size, format, four, min] = BLOCKS[name] as (typeof BLOCKS)[string];
   if (inputs % 32) {
-    const expected = `whole blocks of 32 inputs of ${weight.format}`;
+    const expected = `whole blocks of 32 inputs of ${name}`;
     throw new ArgumentError(operation, "weight.dims", expected, describe([outputs, inputs]));
   }
   return {
@@ -138,11 +146,16 @@ function checkBlocks(operation: string, given: object, order: Order | undefined)
   };
 }
 
-function checkIntegers(operation: string, given: object, order: Order | undefined): Packable {
+function checkIntegers(
+  operation: string,
+  format: IntegerWeight["format"],
+  given: object,
+  order: Order | undefined,
+): Packable {
   const weight = readIntegers(operation, given, "weight");
   const dims = checkDims(operation, "weight.dims", weight.dims);
   const outputs = (order === "out,in" ? dims[0] : dims[1]) ?? 0;
-  const kind = weight.format === "int8" ? "Int8Array" : "Uint8Array";
+  const kind = format === "int8" ? "Int8Array" : "Uint8Array";
   const { zeroPoints } = weight;
   const place = { argument: "weight.zeroPoints", slot: QuantizedFrame.zeros };
   const scales = floats(
@@ -154,7 +167,9 @@ function checkIntegers(operation: string, given: object, order: Order | undefine
   );
   const zeros =
     zeroPoints === undefined ? undefined : bytes(operation, place, zeroPoints, [kind], 1, outputs);
-  const unsigned = weight.format === "uint8";
+  const unsigned = format === "uint8";
+  const data = bytes(operation, DATA, weight.data, [kind], elementsOf(dims));
+  checkOrder(operation, order);
   return {
     dims,
     numbers: WeightNumbers.int8,
@@ -167,28 +182,31 @@ function checkIntegers(operation: string, given: object, order: Order | undefine
       [QuantizedFrame.zeroCount, zeros?.elements ?? 0],
       [QuantizedFrame.unsigned, +unsigned],
     ],
-    data: [
-      bytes(operation, DATA, weight.data, [kind], elementsOf(dims)),
-      scales,
-      ...(zeros ? [zeros] : []),
-    ],
+    data: [data, scales, ...(zeros ? [zeros] : [])],
   };
 }
 
-function checkHalf(operation: string, given: object): Packable {
+function checkHalf(
+  operation: string,
+  format: HalfWeight["format"],
+  given: object,
+  order: Order | undefined,
+): Packable {
   const weight = readHalf(operation, given, "weight");
   const dims = checkDims(operation, "weight.dims", weight.dims);
   const words = kindOf(weight.data) === "Uint16Array";
   const kinds = ["Uint16Array", "Uint8Array"];
   const count = elementsOf(dims) * (words ? 1 : 2);
+  const data = bytes(operation, DATA, weight.data, kinds, count);
+  checkOrder(operation, order);
   return {
     dims,
-    numbers: weight.format === "F16" ? WeightNumbers.float16 : WeightNumbers.bfloat16,
+    numbers: format === "F16" ? WeightNumbers.float16 : WeightNumbers.bfloat16,
     block: 0,
     offsets: OffsetKind.none,
     center: 0,
     words: [[QuantizedFrame.format, WeightFormat.halves]],
-    data: [bytes(operation, DATA, weight.data, kinds, count)],
+    data: [data],
   };
 }
 

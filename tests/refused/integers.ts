@@ -14,6 +14,10 @@ export const integersRefused: Refusal[] = [
     (a) => a.attend(q, q, q, { precision: null as never }),
   ],
   [
+    `attend: "precision" expected ${expected}, got an object with {name, extension, kernel}`,
+    (a) => a.attend(q, q, q, { precision: { ...int16, kernel: 7 } }),
+  ],
+  [
     `precisionError: "precision" expected ${expected}, got undefined`,
     (a) => precisionError(a, q, q, q, {}),
   ],
