@@ -19,7 +19,7 @@ export type {
   ScoreTile,
 } from "./attend/options";
 export { attendPacked, attendPackedAsync, type PackedOptions } from "./attend/packed";
-export type { Precision } from "./attend/precision";
+export type { Normalizer, Precision } from "./attend/strategy";
 export { attendQkv, attendQkvAsync, type QkvOptions } from "./attend/qkv";
 export type { Rotary } from "./check/rotary";
 export { type AttentionOptions, createAttention } from "./create";

@@ -116,8 +116,6 @@ export class VariantAttendFrame extends BackwardFrame {
   spans: usize = 0;
   /** [batch, heads] */
   spansGradient: usize = 0;
-  /** Of returned weights. */
-  weightsGradient: usize = 0;
   /** [batch, heads] */
   alphasGradient: usize = 0;
   /** Additive: v and b [D], or of each head. */

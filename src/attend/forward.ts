@@ -5,7 +5,6 @@ import { AttendFrame } from "../../build/frames";
 import { checkInputs, checkLayout, checkShapes, type Inputs, type Shapes } from "../check/shapes";
 import { checkBoolean } from "../check/values";
 import { checkVisibility, type Visibility } from "../check/visibility";
-import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import { CORE, type Module } from "../instance/modules";
 import { Staging } from "../run/staging";
@@ -14,7 +13,7 @@ import { elementsOf } from "../tensor/dims";
 import { checkOut, type Tensor } from "../tensor/tensor";
 import { checkScores, type Scores, type StagePages, stageCall, writeCall } from "./call";
 import type { AttendOptions, AttendResult, Layout, ScoreOptions } from "./options";
-import { kernelOf } from "./precision";
+import { changed } from "./strategy";
 
 /** A call that can be made. */
 export interface AttendCall {
@@ -71,17 +70,10 @@ export function checkCall(
 
 export const ATTEND = { module: CORE, kernel: CoreKernel.attend };
 
-export function* callAttend(
-  engine: Engine,
-  { operation, inputs, shapes, checked, options, out, pages, kernel: given }: AttendCall,
-): Steps<AttendResult> {
+export function* callAttend(engine: Engine, given: AttendCall): Steps<AttendResult> {
+  const call = changed(engine, given);
+  const { operation, inputs, shapes, checked, options, out, pages, kernel = ATTEND } = call;
   const { frame } = engine;
-  const { precision } = options;
-  if (pages && precision !== undefined) {
-    const expected = "no value with a cache, which has numbers of its own";
-    throw new ArgumentError(operation, "precision", expected, describe(precision));
-  }
-  const kernel = given ?? kernelOf(engine, operation, precision, shapes.headSize) ?? ATTEND;
   const module = engine.modules[kernel.module] as Module;
   const { scoring } = checked;
   const { scoreMod } = options;
@@ -112,9 +104,9 @@ export function* callAttend(
     : undefined;
   staging.reserve(AttendFrame.scratch, module.scratchBytes(kernel.kernel, frame));
   try {
-    const call = yield* staging.beginSteps();
-    const items = module.items(kernel.kernel, call);
-    const around = aroundOf(engine, scoreMod);
+    const address = yield* staging.beginSteps();
+    const items = module.items(kernel.kernel, address);
+    const around = scoreMod && aroundOf(engine, (tile) => scoreMod(tile));
     yield staging.work({ ...kernel, items, threads, around });
     const { batchDims, logSumExpDims: rows } = shapes;
     const result: { -readonly [Name in keyof AttendResult]?: AttendResult[Name] | undefined } = {
@@ -161,8 +153,7 @@ function packedHeads({ keys, headSize, valueSize }: Shapes): number {
 }
 
 /** While a part runs, the call's scoreMod is the one the module calls. */
-function aroundOf(engine: Engine, scoreMod: ScoreOptions["scoreMod"]): Work["around"] {
-  if (!scoreMod) return undefined;
+export function aroundOf(engine: Engine, scoreMod: Engine["scoreMod"]): Work["around"] {
   return (part) => {
     engine.scoreMod = scoreMod;
     try {

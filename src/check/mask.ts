@@ -20,6 +20,18 @@ export interface CheckedMask {
   readonly strides: Four;
   /** Keys it covers; those past them are left out. */
   readonly columns: number;
+  /** Element of the first query and key; 0 where it is left out. */
+  readonly origin?: number;
+}
+
+/** A mask whose elements lie otherwise than its dims say: see `relativeBias`. */
+type MakeMask = (operation: string, argument: string, shapes: Shapes) => CheckedMask;
+
+const made = /* @__PURE__ */ new WeakMap<object, MakeMask>();
+
+/** Says how a mask is made that knows it by itself. */
+export function registerMask(mask: object, make: MakeMask): void {
+  made.set(mask, make);
 }
 
 export interface CheckedBlocks {
@@ -78,6 +90,8 @@ function isObject(value: unknown): boolean {
 }
 
 function checkMask(operation: string, argument: string, shapes: Shapes, mask: Mask): CheckedMask {
+  const own = made.get(mask as object)?.(operation, argument, shapes);
+  if (own) return own;
   const bare = ArrayBuffer.isView(mask);
   const {
     data,

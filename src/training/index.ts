@@ -20,6 +20,10 @@ export type {
   AttendPass,
   BackwardOptions,
   GradientOptions,
+  Normalized,
+  NormalizedPass,
+  ResultGradients,
+  ScoreGradientTile,
 } from "./options";
 export {
   attendPackedBackward,

@@ -1,5 +1,6 @@
 // wasm-attention/variants: other kinds of attention than the softmax of scaled products.
 
+export type { Normalizer } from "../attend/strategy";
 export { type AdditiveOptions, additiveAttention, additiveAttentionAsync } from "./additive";
 export {
   type CausalConvOptions,
@@ -48,6 +49,7 @@ export {
   monotonicBackward,
   monotonicBackwardAsync,
 } from "./monotonic";
+export { alphaEntmax, entmax15, sparsemax } from "./normalizer";
 export { type SpanOptions, spanAttend, spanAttendAsync } from "./span";
 export { type SparseAttendOptions, sparseAttend, sparseAttendAsync } from "./sparse-attend";
 export type { StripOptions } from "./strip";

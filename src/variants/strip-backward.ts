@@ -17,6 +17,7 @@ import { additiveFields, checkAdditiveCall } from "./additive";
 import { checkSpan, spanFields } from "./span";
 import { checkCall, sparseFields } from "./sparse-attend";
 import { type StripCall, stageBesides } from "./strip";
+import type { GradientOptions } from "../training/options";
 import type {
   AdditiveBackwardOptions,
   AdditiveGradients,
@@ -186,7 +187,7 @@ function checkSpanPass(
 
 function checkPass(
   strip: StripCall,
-  pass: VariantPass,
+  pass: Pick<VariantPass, "outputGradient" | "weightsGradient">,
   { out, accumulate }: VariantTargets,
 ): BackwardCall {
   const { operation, shapes, inputs } = strip.call;
@@ -213,6 +214,26 @@ function checkPass(
     out: { query: target("query"), key: target("key"), value: target("value") },
     added: accumulate === true,
   };
+}
+
+/** Gradients of an attend with a normalizer. */
+export function* stripBackwardOf(
+  engine: Engine,
+  strip: StripCall,
+  pass: Pick<VariantPass, "outputGradient" | "weightsGradient">,
+  options: GradientOptions,
+): Steps<SparseGradients> {
+  const { operation, options: forward } = strip.call;
+  for (const name of ["softcap", "scoreMod"] as const) {
+    if (!forward[name]) continue;
+    const expected = "no value with a normalizer, whose gradients do not go back through it";
+    throw new ArgumentError(operation, name, expected, describe(forward[name]));
+  }
+  if (Object.values(options.gradients ?? {}).some(Boolean)) {
+    const expected = "no value with a normalizer: of query, key, value and alpha alone";
+    throw new ArgumentError(operation, "gradients", expected, describe(options.gradients));
+  }
+  return (yield* steps(engine, checkPass(strip, pass, options))) as SparseGradients;
 }
 
 function* steps(

@@ -19,9 +19,19 @@ import { checkTensor, checkVector, type Tensor } from "../tensor/tensor";
 import { checkAlpha } from "./entmax";
 
 /** Options that these calls have of `attend`'s: neither sinks nor dropout. */
-export type StripOptions = Omit<AttendOptions, "sinks" | "dropout" | "logSumExp">;
+export type StripOptions = Omit<
+  AttendOptions,
+  "sinks" | "dropout" | "logSumExp" | "precision" | "normalizer"
+>;
 
-const { sinks: _, dropout: __, logSumExp: ___, ...fields } = attendFields;
+const {
+  sinks: _,
+  dropout: __,
+  logSumExp: ___,
+  precision: ____,
+  normalizer: _____,
+  ...fields
+} = attendFields;
 export const stripFields = fields;
 
 export type { AttendResult, Exactly };
@@ -123,9 +133,12 @@ export function attendCallOf(engine: Engine, { call, besides }: StripCall): Atte
   return {
     ...call,
     kernel: { module, kernel: VariantsKernel.stripAttend },
-    pages(staging) {
-      staging.tensor(AttendFrame.key, "key", call.inputs.key);
-      staging.tensor(AttendFrame.value, "value", call.inputs.value);
+    pages(staging, query) {
+      if (call.pages) call.pages(staging, query);
+      else {
+        staging.tensor(AttendFrame.key, "key", call.inputs.key);
+        staging.tensor(AttendFrame.value, "value", call.inputs.value);
+      }
       stageBesides(engine, staging, besides);
     },
   };
