@@ -14,6 +14,7 @@ export type {
   Layout,
   Mask,
   MaskData,
+  RelativeBias,
   Returned,
   ScoreOptions,
   ScoreTile,

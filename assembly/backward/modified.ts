@@ -40,6 +40,8 @@ export function modifyGradients(w: Work): void {
     for (let j: usize = 0; j < bytes; j += 4) {
       const seen = load<f32>(w.scores + i * TILE_ROW + j) != hidden;
       store<f32>(target + j, seen ? load<f32>(w.gradients + i * TILE_ROW + j) : 0);
+      // Nothing was computed there, and 0 · NaN would be a part of a sum.
+      if (!seen) store<f32>(w.before + i * bytes + j, 0);
     }
   }
   call(w.before, changetype<usize>(w) | 1);

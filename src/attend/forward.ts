@@ -27,6 +27,8 @@ export interface AttendCall {
   readonly pages?: StagePages;
   /** Of the module that attends instead of the core. */
   readonly kernel?: Pick<Work, "module" | "kernel"> | undefined;
+  /** What is done to its tiles, where it is more than scoreMod. */
+  readonly modify?: Engine["scoreMod"];
 }
 
 /** `options` as they were read. */
@@ -77,18 +79,19 @@ export function* callAttend(engine: Engine, given: AttendCall): Steps<AttendResu
   const module = engine.modules[kernel.module] as Module;
   const { scoring } = checked;
   const { scoreMod } = options;
+  const modify = call.modify ?? (scoreMod && ((tile) => scoreMod(tile)));
   const { batch, heads, queries, keys } = shapes;
   const { scoresKind, weightsKind } = scoring;
   const words = writeCall(engine, shapes, checked);
   // JavaScript belongs to the calling thread, and a mean is added up over the heads.
-  const alone = scoreMod !== undefined || weightsKind === WeightsKind.mean;
+  const alone = modify !== undefined || weightsKind === WeightsKind.mean;
   const threads = shareCall(engine, words, shapes, alone);
   words[AttendFrame.weightsKind] = weightsKind;
   words[AttendFrame.scoresKind] = scoresKind;
   words[AttendFrame.modified] = scoreMod ? 1 : 0;
 
-  // A scoreMod may throw half-way.
-  const deferred = engine.concurrent || threads > 1 || scoreMod !== undefined;
+  // It may throw half-way.
+  const deferred = engine.concurrent || threads > 1 || modify !== undefined;
   const staging = new Staging(engine, operation, deferred);
   stageCall(staging, inputs, checked, pages);
   const output = staging.output(AttendFrame.output, shapes.outputDims, out);
@@ -106,7 +109,7 @@ export function* callAttend(engine: Engine, given: AttendCall): Steps<AttendResu
   try {
     const address = yield* staging.beginSteps();
     const items = module.items(kernel.kernel, address);
-    const around = scoreMod && aroundOf(engine, (tile) => scoreMod(tile));
+    const around = modify && aroundOf(engine, modify);
     yield staging.work({ ...kernel, items, threads, around });
     const { batchDims, logSumExpDims: rows } = shapes;
     const result: { -readonly [Name in keyof AttendResult]?: AttendResult[Name] | undefined } = {

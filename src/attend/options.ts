@@ -32,7 +32,16 @@ export type Mask =
       /** The last axis may be shorter than S, and keys past it are left out (as ONNX does). */
       readonly shorter?: boolean | undefined;
     }
-  | MaskData;
+  | MaskData
+  | RelativeBias;
+
+/** A mask of relative positions: `relativeBias` of wasm-attention/positions makes it. */
+export interface RelativeBias {
+  /** As it was given. */
+  readonly bias: Tensor;
+  /** As it was given, or 0. */
+  readonly queryOffset: number;
+}
 
 /**
  * Which blocks of `size` queries by `size` keys take part (1) or not (0), dims

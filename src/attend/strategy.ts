@@ -4,7 +4,8 @@
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { Steps } from "../run/steps";
-import type { AttendGradients, GradientOptions, NormalizedPass } from "../training/options";
+import type { Tensor } from "../tensor/tensor";
+import type { AttendGradients, GradientOptions, ResultGradients } from "../training/options";
 import type { AttendCall } from "./forward";
 
 type Option = "precision" | "normalizer";
@@ -31,7 +32,7 @@ interface Strategy {
   backward?(
     engine: Engine,
     call: AttendCall,
-    pass: Pick<NormalizedPass, "outputGradient" | "weightsGradient">,
+    pass: { readonly outputGradient: Tensor } & ResultGradients,
     options: GradientOptions,
   ): Steps<AttendGradients>;
 }

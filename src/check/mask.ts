@@ -2,7 +2,7 @@
 
 import { MaskKind, MOST_MASKS } from "../../assembly/kinds";
 import { isFloats, kindOf, lengthOf } from "../arrays";
-import type { BlockMask, Mask, MaskData } from "../attend/options";
+import type { BlockMask, Mask, MaskData, RelativeBias } from "../attend/options";
 import { ArgumentError, describe } from "../errors";
 import { checkDims, elementsOf } from "../tensor/dims";
 import { received } from "../tensor/tensor";
@@ -41,7 +41,7 @@ export interface CheckedBlocks {
   readonly strides: Four;
 }
 
-type Fields = Exclude<Mask, MaskData>;
+type Fields = Exclude<Mask, MaskData | RelativeBias>;
 const readFields = reader<Fields>({ data: 1, dims: 1, shorter: 1 }, "a mask { data, dims }");
 const bareMask = (data: MaskData) => ({ data, dims: [], shorter: false });
 
@@ -97,7 +97,7 @@ function checkMask(operation: string, argument: string, shapes: Shapes, mask: Ma
     data,
     dims: given,
     shorter,
-  } = bare ? bareMask(mask) : readMask(operation, mask, argument);
+  } = bare ? bareMask(mask) : readMask(operation, mask as Fields, argument);
   if (!isMaskData(data)) {
     throw new ArgumentError(
       operation,

@@ -17,6 +17,7 @@ import { Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
 import { elementsOf } from "../tensor/dims";
 import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
+import { checkModified, modifyOf } from "./modified";
 import {
   type AttendGradients,
   type AttendPass,
@@ -114,7 +115,9 @@ export function* callBackward(
   const { operation, inputs, shapes, checked } = call;
   const wanted = checkWanted(operation, options, checked);
   const given = checkGiven(call, passed);
-  const modify = checkModified(call, options);
+  const modifications = { ...options, scoreMod: call.options.scoreMod };
+  checkModified(operation, modifications);
+  const modify = modifyOf(modifications);
   const out = checkOuts(operation, options, inputs);
 
   const { frame } = engine;
@@ -277,28 +280,6 @@ function checkGiven(call: AttendCall, passed: PassedBack): PassedBack & Given {
     ...{ output, logSumExp, outputGradient, ...optional },
     weights: needed("weights", "weights: true", dims),
     weightsGradient: like(operation, "weightsGradient", weightsGradient, dims),
-  };
-}
-
-/** What is done to a tile on the way there and back, where scores are modified. */
-function checkModified(
-  { operation, options: { scoreMod } }: AttendCall,
-  { scoreModGradient }: GradientOptions,
-): Engine["scoreMod"] {
-  if (!scoreMod && scoreModGradient === undefined) return undefined;
-  if (typeof scoreModGradient !== "function") {
-    const expected = "a function that goes back through scoreMod";
-    throw new ArgumentError(operation, "scoreModGradient", expected, describe(scoreModGradient));
-  }
-  if (!scoreMod) {
-    const expected = "a function, with scoreModGradient";
-    throw new ArgumentError(operation, "scoreMod", expected, describe(scoreMod));
-  }
-  return (tile, step) => {
-    if (!step) return scoreMod(tile);
-    const { buffer, byteOffset, byteLength, length } = tile.scores;
-    const gradients = new Float32Array(buffer, byteOffset + byteLength, length);
-    return scoreModGradient({ ...tile, gradients });
   };
 }
 

@@ -14,6 +14,7 @@ export {
   linearBackward,
   linearBackwardAsync,
 } from "./linear";
+export type { ScoreGradientTile } from "./modified";
 export { multiHeadBackward, multiHeadBackwardAsync } from "./multihead";
 export type {
   AttendGradients,
@@ -23,7 +24,6 @@ export type {
   Normalized,
   NormalizedPass,
   ResultGradients,
-  ScoreGradientTile,
 } from "./options";
 export {
   attendPackedBackward,

@@ -6,22 +6,11 @@ import {
   type AttendState,
   attendFields,
   type ScoreOptions,
-  type ScoreTile,
 } from "../attend/options";
 import type { Normalizer } from "../attend/strategy";
 import { reader } from "../check/names";
 import type { Tensor } from "../tensor/tensor";
-
-/** A tile of scores on the way back through scoreMod. */
-export interface ScoreGradientTile extends ScoreTile {
-  /** [rows, columns], as scoreMod was given them. */
-  readonly scores: Float32Array;
-  /**
-   * [rows, columns]: gradients of the scores that scoreMod gave, 0 where a query does not see a key. To be changed in
-   * place to those of `scores`; a scoreMod that only adds leaves them as they are.
-   */
-  readonly gradients: Float32Array;
-}
+import type { Modifications } from "./modified";
 
 /** Of the backward pass, besides those that say which scores were computed. */
 export interface GradientOptions {
@@ -40,7 +29,7 @@ export interface GradientOptions {
    * Goes back through `scoreMod`, with which it is needed: it is given each tile of gradients, of which it sums what
    * scoreMod learns. Tiles come in one order, each once; it may not use this engine; what it throws, the call throws.
    */
-  scoreModGradient?: ((tile: ScoreGradientTile) => void) | undefined;
+  scoreModGradient?: Modifications["scoreModGradient"];
   /** Where to write the gradients: as many elements as the tensors have. */
   out?:
     | {

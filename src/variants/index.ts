@@ -1,6 +1,7 @@
 // wasm-attention/variants: other kinds of attention than the softmax of scaled products.
 
 export type { Normalizer } from "../attend/strategy";
+export type { ScoreGradientTile, WeightGradientTile, WeightTile } from "../training/modified";
 export { type AdditiveOptions, additiveAttention, additiveAttentionAsync } from "./additive";
 export {
   type CausalConvOptions,
@@ -17,6 +18,7 @@ export {
   entmaxBackwardAsync,
 } from "./entmax";
 export { variants } from "./extension";
+export { attendLatent, attendLatentAsync, type LatentOptions } from "./latent";
 export {
   type LinearAttentionOptions,
   type LinearAttentionResult,
@@ -49,7 +51,7 @@ export {
   monotonicBackward,
   monotonicBackwardAsync,
 } from "./monotonic";
-export { alphaEntmax, entmax15, sparsemax } from "./normalizer";
+export { alphaEntmax, entmax15, type ModifiedWeights, modifiedWeights, sparsemax } from "./normalizer";
 export { type SpanOptions, spanAttend, spanAttendAsync } from "./span";
 export { type SparseAttendOptions, sparseAttend, sparseAttendAsync } from "./sparse-attend";
 export type { StripOptions } from "./strip";

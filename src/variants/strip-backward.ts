@@ -4,6 +4,7 @@ import { VariantsKernel } from "../../assembly/kinds";
 import { VariantAttendFrame as Frame } from "../../build/frames";
 import { type Attention, checkAttention } from "../attend/attention";
 import { stageCall, writeCall } from "../attend/call";
+import { aroundOf } from "../attend/forward";
 import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { checkAccumulate } from "../check/values";
@@ -17,7 +18,8 @@ import { additiveFields, checkAdditiveCall } from "./additive";
 import { checkSpan, spanFields } from "./span";
 import { checkCall, sparseFields } from "./sparse-attend";
 import { type StripCall, stageBesides } from "./strip";
-import type { GradientOptions } from "../training/options";
+import { checkModified, type Modifications, modifyOf } from "../training/modified";
+import type { GradientOptions, ResultGradients } from "../training/options";
 import type {
   AdditiveBackwardOptions,
   AdditiveGradients,
@@ -29,24 +31,16 @@ import type {
   VariantTargets,
 } from "./strip-gradients";
 
-const targets = { out: 1, accumulate: 1 } as const;
-const { softcap: _, scoreMod: __, ...sparse } = sparseFields;
-const { softcap: ___, scoreMod: ____, ...additive } = additiveFields;
-const readSparse = reader<SparseBackwardOptions>({ ...sparse, ...targets });
-const readSparseAsync = reader<SparseBackwardOptions & Abortable>({
-  ...sparse,
-  ...targets,
-  signal: 1,
-});
-const readAdditive = reader<AdditiveBackwardOptions>({ ...additive, ...targets });
-const readAdditiveAsync = reader<AdditiveBackwardOptions & Abortable>({
-  ...additive,
-  ...targets,
-  signal: 1,
-});
-const { softcap: _____, scoreMod: ______, ...span } = spanFields;
-const readSpan = reader<SpanBackwardOptions>({ ...span, ...targets });
-const readSpanAsync = reader<SpanBackwardOptions & Abortable>({ ...span, ...targets, signal: 1 });
+const targets = { out: 1, accumulate: 1, scoreModGradient: 1, weightModGradient: 1 } as const;
+const sparse = { ...sparseFields, ...targets } as const;
+const additive = { ...additiveFields, ...targets } as const;
+const span = { ...spanFields, ...targets } as const;
+const readSparse = reader<SparseBackwardOptions>(sparse);
+const readSparseAsync = reader<SparseBackwardOptions & Abortable>({ ...sparse, signal: 1 });
+const readAdditive = reader<AdditiveBackwardOptions>(additive);
+const readAdditiveAsync = reader<AdditiveBackwardOptions & Abortable>({ ...additive, signal: 1 });
+const readSpan = reader<SpanBackwardOptions>(span);
+const readSpanAsync = reader<SpanBackwardOptions & Abortable>({ ...span, signal: 1 });
 const readOut = reader<NonNullable<VariantTargets["out"]>>({ query: 1, key: 1, value: 1 });
 const readPass = reader<VariantPass>(
   { query: 1, key: 1, value: 1, outputGradient: 1, weightsGradient: 1 },
@@ -151,46 +145,58 @@ interface BackwardCall {
   readonly weightsGradient: Tensor | undefined;
   readonly out: { readonly [Name in "query" | "key" | "value"]: Tensor | undefined };
   readonly added: boolean;
+  readonly modifications: Modifications;
 }
 
 function checkSparse(
   operation: string,
   given: VariantPass,
-  { out, accumulate, ...options }: SparseBackwardOptions,
+  options: SparseBackwardOptions,
 ): BackwardCall {
   const pass = readPass(operation, given, "pass");
-  const strip = checkCall(operation, [pass.query, pass.key, pass.value], options);
-  return checkPass(strip, pass, { out, accumulate });
+  const forward = forwardOf(options);
+  const strip = checkCall(operation, [pass.query, pass.key, pass.value], forward);
+  return checkPass(strip, pass, options);
+}
+
+/** The options of the forward pass. */
+function forwardOf<Options extends VariantTargets>(options: Options) {
+  const { out: _, accumulate: __, scoreModGradient: ___, weightModGradient: ____, ...forward } = options;
+  return forward;
 }
 
 function checkAdditivePass(
   operation: string,
   given: VariantPass,
-  { out, accumulate, ...options }: AdditiveBackwardOptions,
+  options: AdditiveBackwardOptions,
 ): BackwardCall {
   const pass = readPass(operation, given, "pass");
   // logSumExp may stand as it did, and changes nothing.
-  const forward = { ...options, logSumExp: undefined };
+  const forward = { ...forwardOf(options), logSumExp: undefined };
   const strip = checkAdditiveCall(operation, [pass.query, pass.key, pass.value], forward);
-  return checkPass(strip, pass, { out, accumulate });
+  return checkPass(strip, pass, options);
 }
 
 function checkSpanPass(
   operation: string,
   given: VariantPass,
-  { out, accumulate, ...options }: SpanBackwardOptions,
+  options: SpanBackwardOptions,
 ): BackwardCall {
   const pass = readPass(operation, given, "pass");
-  const strip = checkSpan(operation, [pass.query, pass.key, pass.value], options);
-  return checkPass(strip, pass, { out, accumulate });
+  const strip = checkSpan(operation, [pass.query, pass.key, pass.value], forwardOf(options));
+  return checkPass(strip, pass, options);
 }
 
 function checkPass(
   strip: StripCall,
   pass: Pick<VariantPass, "outputGradient" | "weightsGradient">,
-  { out, accumulate }: VariantTargets,
+  { out, accumulate, scoreModGradient, weightModGradient }: VariantTargets,
 ): BackwardCall {
   const { operation, shapes, inputs } = strip.call;
+  const { scoreMod } = strip.call.options;
+  const { weightMod } = strip.besides;
+  const modifications = { scoreMod, scoreModGradient, weightMod, weightModGradient };
+  checkModified(operation, modifications);
   const like = (name: "outputGradient" | "weightsGradient", dims: readonly number[]) => {
     const tensor = checkTensor(operation, name, pass[name]);
     checkDimsOf(operation, name, tensor, dims);
@@ -213,6 +219,7 @@ function checkPass(
         : like("weightsGradient", [...shapes.logSumExpDims, shapes.keys]),
     out: { query: target("query"), key: target("key"), value: target("value") },
     added: accumulate === true,
+    modifications,
   };
 }
 
@@ -220,18 +227,17 @@ function checkPass(
 export function* stripBackwardOf(
   engine: Engine,
   strip: StripCall,
-  pass: Pick<VariantPass, "outputGradient" | "weightsGradient">,
-  options: GradientOptions,
+  pass: Pick<VariantPass, "outputGradient"> & ResultGradients,
+  options: GradientOptions & Pick<VariantTargets, "weightModGradient">,
 ): Steps<SparseGradients> {
-  const { operation, options: forward } = strip.call;
-  for (const name of ["softcap", "scoreMod"] as const) {
-    if (!forward[name]) continue;
-    const expected = "no value with a normalizer, whose gradients do not go back through it";
-    throw new ArgumentError(operation, name, expected, describe(forward[name]));
-  }
+  const { operation } = strip.call;
   if (Object.values(options.gradients ?? {}).some(Boolean)) {
     const expected = "no value with a normalizer: of query, key, value and alpha alone";
     throw new ArgumentError(operation, "gradients", expected, describe(options.gradients));
+  }
+  if (pass.logSumExpGradient !== undefined) {
+    const expected = "no value with a normalizer, which has no logSumExp";
+    throw new ArgumentError(operation, "logSumExpGradient", expected, "one");
   }
   return (yield* steps(engine, checkPass(strip, pass, options))) as SparseGradients;
 }
@@ -248,10 +254,15 @@ function* steps(
   const module = engine.modules[number] as Module;
   const words = writeCall(engine, shapes, checked);
   const each = besides.additive ? 12 * headSize : 3 * headSize;
-  const threads = threadsFor(engine, batch * heads * queries * keys * (each + 2 * valueSize));
+  const modify = modifyOf(backward.modifications);
+  const cost = batch * heads * queries * keys * (each + 2 * valueSize);
+  // JavaScript belongs to the calling thread, and may throw half-way.
+  const threads = modify ? 1 : threadsFor(engine, cost);
   words[Frame.threads] = threads;
   words[Frame.backward] = 1;
-  const staging = new Staging(engine, operation, engine.concurrent || threads > 1);
+  words[Frame.modified] = backward.modifications.scoreMod ? 1 : 0;
+  const deferred = engine.concurrent || threads > 1 || modify !== undefined;
+  const staging = new Staging(engine, operation, deferred);
   stageCall(staging, inputs, checked);
   stageBesides(engine, staging, besides);
   staging.tensor(Frame.outputGradient, "outputGradient", backward.outputGradient);
@@ -278,7 +289,8 @@ function* steps(
   try {
     const frame = yield* staging.beginSteps();
     const items = module.items(kernel, frame);
-    yield staging.work({ module: number, kernel, items, threads });
+    const around = modify && aroundOf(engine, modify);
+    yield staging.work({ module: number, kernel, items, threads, around });
     const results = yield* staging.results(outputs);
     const [queryGradient, keyGradient, valueGradient] = results as [Tensor, Tensor, Tensor];
     const summed = (at: number, dims: readonly number[]): Tensor => sumsOf(results[at]?.data, dims);
