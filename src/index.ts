@@ -20,8 +20,8 @@ export type {
   ScoreTile,
 } from "./attend/options";
 export { attendPacked, attendPackedAsync, type PackedOptions } from "./attend/packed";
-export type { Normalizer, Precision } from "./attend/strategy";
 export { attendQkv, attendQkvAsync, type QkvOptions } from "./attend/qkv";
+export type { Normalizer, Precision } from "./attend/strategy";
 export type { Rotary } from "./check/rotary";
 export { type AttentionOptions, createAttention } from "./create";
 export {

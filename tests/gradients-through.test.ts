@@ -102,7 +102,15 @@ function pose(sizes: HeadSizes, form: Form, seed: number) {
   };
   const learnt = { table: new Float64Array(table.length), factor: new Float64Array(3) };
   const scoreModGradient = form.scoreMod
-    ? ({ scores, gradients, head, query: first, key: from, rows, columns: wide }: ScoreGradientTile) => {
+    ? ({
+        scores,
+        gradients,
+        head,
+        query: first,
+        key: from,
+        rows,
+        columns: wide,
+      }: ScoreGradientTile) => {
         for (let i = 0; i < rows; i++)
           for (let j = 0; j < wide; j++) {
             const at = i * wide + j;
@@ -166,10 +174,16 @@ for (const variant of variants) {
         const loss = () => {
           const [o, w, lse] = posed.truth(factors);
           const total = dot(o, outputGradient.data) + dot(w, weightsGradient.data);
-          return total + lse.reduce((sum, x, i) => (x === -Infinity ? sum : sum + x * logSumExpGradient.data[i]), 0);
+          return (
+            total +
+            lse.reduce(
+              (sum, x, i) => (x === -Infinity ? sum : sum + x * logSumExpGradient.data[i]),
+              0,
+            )
+          );
         };
         const whole = posed.truth(factors);
-        whole[0].forEach((x, i) => assert.ok(Math.abs(output.data[i] - x) < 2e-5));
+        for (const [i, x] of whole[0].entries()) assert.ok(Math.abs(output.data[i] - x) < 2e-5);
         const all: Record<string, ArrayLike<number> | undefined> = {
           query: got.queryGradient.data,
           key: got.keyGradient.data,
@@ -244,7 +258,8 @@ for (const variant of variants) {
         sums[Math.floor(at / (keys * queries)) * (2 * n - 1) + j - i - queryOffset + n - 1] += g;
       });
       assert.deepEqual(one.maskGradient?.dims, bias.dims);
-      one.maskGradient?.data.forEach((g, at) => assert.ok(Math.abs(g - sums[at]) < 1e-5));
+      for (const [at, sum] of sums.entries())
+        assert.ok(Math.abs((one.maskGradient as Tensor).data[at] - sum) < 1e-5);
     }
   });
 
@@ -252,7 +267,9 @@ for (const variant of variants) {
     const one = await engine(variant);
     const two = await engine(variant, { threads: 2 });
     const dims = [1, 4, 130, 24];
-    const [query, key, value, outputGradient] = [1, 2, 3, 4].map((seed) => randomTensor(dims, seed));
+    const [query, key, value, outputGradient] = [1, 2, 3, 4].map((seed) =>
+      randomTensor(dims, seed),
+    );
     const bias = randomTensor([1, 259], 5);
     const forward = { causal: true, mask: relativeBias(bias) } as const;
     const state = one.attend(query, key, value, { ...forward, weights: true, logSumExp: true });
@@ -324,7 +341,10 @@ for (const variant of variants) {
           attention,
           {
             ...{ query: x, key: keys, value: keys, ...state, outputGradient: x },
-            weightsGradient: tensor(Float32Array.from(seen, (is) => (is ? 1 : what)), [1, 1, 5, 5]),
+            weightsGradient: tensor(
+              Float32Array.from(seen, (is) => (is ? 1 : what)),
+              [1, 1, 5, 5],
+            ),
           },
           { ...forward, ...(scoreModGradient && { scoreMod: () => undefined, scoreModGradient }) },
         );
@@ -351,7 +371,9 @@ test("parts that were merged are gone back through by the merged state", async (
   const query = randomTensor([1, 2, 9, 8], 1);
   const rows = randomTensor([1, 2, 40, 8], 2);
   const cut = (from: number, to: number): Tensor => {
-    const data = [0, 1].flatMap((h) => [...rows.data.slice((h * 40 + from) * 8, (h * 40 + to) * 8)]);
+    const data = [0, 1].flatMap((h) => [
+      ...rows.data.slice((h * 40 + from) * 8, (h * 40 + to) * 8),
+    ]);
     return tensor(Float32Array.from(data), [1, 2, to - from, 8]);
   };
   const parts = [cut(0, 13), cut(13, 40)];
@@ -367,10 +389,14 @@ test("parts that were merged are gone back through by the merged state", async (
   const each = parts.map((part) =>
     attendBackward(attention, { query, key: part, value: part, ...merged, ...given }),
   );
-  const near = (a: ArrayLike<number>, b: ArrayLike<number>) =>
-    Array.from(a).forEach((x, i) => assert.ok(Math.abs(x - b[i]) < 1e-5, `${x} for ${b[i]}`));
+  const near = (a: ArrayLike<number>, b: ArrayLike<number>) => {
+    for (const [i, x] of Array.from(a).entries())
+      assert.ok(Math.abs(x - b[i]) < 1e-5, `${x} for ${b[i]}`);
+  };
   near(
-    whole.queryGradient.data.map((_, i) => each[0].queryGradient.data[i] + each[1].queryGradient.data[i]),
+    whole.queryGradient.data.map(
+      (_, i) => each[0].queryGradient.data[i] + each[1].queryGradient.data[i],
+    ),
     whole.queryGradient.data,
   );
   for (const name of ["keyGradient", "valueGradient"] as const) {
@@ -432,7 +458,8 @@ test("packed sequences: logSumExp's gradient, scoreMod's and a relative bias, as
         sums[i] += g;
       });
     }
-    got.maskGradient?.data.forEach((g, i) => assert.ok(Math.abs(g - sums[i]) < 1e-5));
+    for (const [i, sum] of sums.entries())
+      assert.ok(Math.abs((got.maskGradient as Tensor).data[i] - sum) < 1e-5);
   }
   const state = attendPacked(attention, x, x, x, { ...packed, logSumExp: true });
   assert.throws(

@@ -14,13 +14,13 @@ export interface ModifiedHead {
   key: Numbers;
   value: Numbers;
   scale: number;
-  softcap?: number;
+  softcap?: number | undefined;
   /** 0 for softmax. */
-  alpha?: number;
+  alpha?: number | undefined;
   visible(i: number, j: number): boolean;
-  scoreMod?(score: number, i: number, j: number): number;
-  bias?(i: number, j: number): number;
-  weightMod?(weight: number, i: number, j: number): number;
+  scoreMod?: ((score: number, i: number, j: number) => number) | undefined;
+  bias?: ((i: number, j: number) => number) | undefined;
+  weightMod?: ((weight: number, i: number, j: number) => number) | undefined;
 }
 
 /** [output, weights, logSumExp] */

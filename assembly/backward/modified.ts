@@ -51,7 +51,7 @@ export function modifyGradients(w: Work): void {
       const seen = load<f32>(w.scores + i * TILE_ROW + j) != hidden;
       const g: f32 = seen ? load<f32>(source + j) : 0;
       store<f32>(w.gradients + i * TILE_ROW + j, g);
-      store<f32>(w.transposed + ((j >> 4) * w.panel << 4) + (i << 4) + (j & 15), g);
+      store<f32>(w.transposed + (((j >> 4) * w.panel) << 4) + (i << 4) + (j & 15), g);
     }
   }
 }

@@ -121,7 +121,8 @@ export function beginRowTile(frame: BackwardFrame, t: Tile, tile: usize): f64 {
     store<f32>(bases(frame, tile) + ((<usize>i) << 2), base);
     const at = deltas(frame, tile) + ((<usize>i) << 2);
     let delta = load<f32>(at);
-    if (frame.logSumExpGradient) delta -= load<f32>(frame.logSumExpGradient + ((state + <usize>i) << 2));
+    if (frame.logSumExpGradient)
+      delta -= load<f32>(frame.logSumExpGradient + ((state + <usize>i) << 2));
     if (frame.weightsGradient) delta += <f32>weightDelta(frame, t, i);
     store<f32>(at, delta);
     const weight = rescaling(sink, base);

@@ -195,7 +195,13 @@ function uncap(w: Work, i: i32, count: i32, cap: f32): void {
 }
 
 /** dP + dW of row i. */
-function addWeightsGradient(frame: BackwardFrame, w: Work, i: i32, count: i32, target: usize): void {
+function addWeightsGradient(
+  frame: BackwardFrame,
+  w: Work,
+  i: i32,
+  count: i32,
+  target: usize,
+): void {
   const first = <usize>i * <usize>frame.keys + <usize>w.column;
   const given = matrixRow(frame, frame.weightsGradient, w) + (first << 2);
   for (let j: usize = 0; j < (<usize>count) << 2; j += 4) {

@@ -13,7 +13,7 @@ import { KEYS, TILE_ROW } from "../tiles";
 import { VariantAttendFrame } from "./frame";
 import { scoreProduct, Strip, stripRows, stripTile } from "./strip";
 
-const HIDDEN_ROW: usize = <usize>KEYS >> 2;
+const HIDDEN_ROW: usize = (<usize>KEYS) >> 2;
 
 // @ts-ignore: decorator
 @external("caller", "scoreMod")
@@ -33,7 +33,7 @@ function hiddenOf(frame: VariantAttendFrame, strip: Strip, index: i32, i: usize)
 // @ts-ignore: decorator
 @inline
 function isHidden(row: usize, j: usize): bool {
-  return ((load<u8>(row + (j >> 4)) >> <u8>((j >> 2) & 3)) & 1) != 0;
+  return ((load<u8>(row + (j >> 4)) >> (<u8>((j >> 2) & 3))) & 1) != 0;
 }
 
 /** Which keys each row does not see, of the scores that are stored. */

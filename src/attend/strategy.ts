@@ -56,7 +56,10 @@ export function strategyIn({ operation, options }: AttendCall, option: Option) {
   if (given === undefined) return undefined;
   const strategy = given?.option === option && known.get(given);
   if (strategy) return strategy;
-  const example = option === "precision" ? "int16` of wasm-attention/integers" : "entmax15` of wasm-attention/variants";
+  const example =
+    option === "precision"
+      ? "int16` of wasm-attention/integers"
+      : "entmax15` of wasm-attention/variants";
   throw new ArgumentError(operation, option, `a ${option}, such as \`${example}`, describe(given));
 }
 

@@ -101,7 +101,12 @@ export interface TokenRange {
 export function refuseStrategies(operation: string, options: ScoreOptions): void {
   const refuse = (name: "precision" | "normalizer", why: string) => {
     if (options[name] === undefined) return;
-    throw new ArgumentError(operation, name, `no value with a cache, ${why}`, describe(options[name]));
+    throw new ArgumentError(
+      operation,
+      name,
+      `no value with a cache, ${why}`,
+      describe(options[name]),
+    );
   };
   refuse("precision", "which has numbers of its own");
   refuse("normalizer", "whose pages are read by softmax alone");

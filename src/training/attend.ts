@@ -271,7 +271,9 @@ function checkGiven(call: AttendCall, passed: PassedBack): PassedBack & Given {
   }
   const { weights } = call.options;
   if (endToEnd || weights === "mean") {
-    const why = endToEnd ? "sequences are laid end to end" : 'it is that of each head\'s, not of their mean';
+    const why = endToEnd
+      ? "sequences are laid end to end"
+      : "it is that of each head's, not of their mean";
     const expected = `no value: ${why}`;
     throw new ArgumentError(operation, "weightsGradient", expected, describe(weightsGradient));
   }

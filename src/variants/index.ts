@@ -51,7 +51,13 @@ export {
   monotonicBackward,
   monotonicBackwardAsync,
 } from "./monotonic";
-export { alphaEntmax, entmax15, type ModifiedWeights, modifiedWeights, sparsemax } from "./normalizer";
+export {
+  alphaEntmax,
+  entmax15,
+  type ModifiedWeights,
+  modifiedWeights,
+  sparsemax,
+} from "./normalizer";
 export { type SpanOptions, spanAttend, spanAttendAsync } from "./span";
 export { type SparseAttendOptions, sparseAttend, sparseAttendAsync } from "./sparse-attend";
 export type { StripOptions } from "./strip";

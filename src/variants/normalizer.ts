@@ -9,7 +9,7 @@ import { ArgumentError, describe } from "../errors";
 import { checkFunction, type Modifications } from "../training/modified";
 import { checkAlpha } from "./entmax";
 import { attendCallOf, type StripCall } from "./strip";
-import { stripBackwardOf } from "./strip-backward";
+import { stripBackwardOf } from "./strip-pass";
 
 /** Of those that are entmax. */
 const alphas = /* @__PURE__ */ new WeakMap<object, number | Float32Array>();

@@ -21,10 +21,7 @@ import { checkAlpha } from "./entmax";
 
 /** Options that these calls have of `attend`'s: neither sinks nor dropout. */
 export interface StripOptions
-  extends Omit<
-    AttendOptions,
-    "sinks" | "dropout" | "logSumExp" | "precision" | "normalizer"
-  > {
+  extends Omit<AttendOptions, "sinks" | "dropout" | "logSumExp" | "precision" | "normalizer"> {
   /**
    * Changes each tile of weights in place before they meet the values (FlexAttention's prob_mod); those returned are
    * the changed ones. Keys that a query does not see keep a weight of 0. Tiles come in any order, of those that some

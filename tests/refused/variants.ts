@@ -16,6 +16,7 @@ import {
   weightedSum,
   weightedSumBackward,
 } from "wasm-attention/variants";
+import { normalizersRefused } from "./normalizer";
 import { type Call, q, type Refusal, zeros } from "./refusal";
 
 const [k, other] = [zeros(1, 2, 6, 8), zeros(1, 2, 4, 6)];
@@ -249,5 +250,6 @@ const otherRefused: readonly Refusal[] = [
 export const variantsRefused: readonly Refusal[] = [
   ...linearRefused,
   ...normaliserRefused,
+  ...normalizersRefused,
   ...otherRefused,
 ];
