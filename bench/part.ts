@@ -2,10 +2,12 @@
 
 import { readFileSync } from "node:fs";
 import { type Attention, createAttention } from "wasm-attention";
+import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
 import { training } from "wasm-attention/training";
 import { benchAttend } from "./attend";
 import { backwardCases, benchBackward } from "./backward";
+import { benchBlock, blockCases } from "./block";
 import { appendCases, benchAppend, benchCache, cacheCases } from "./caches";
 import { cases, decoding, halved, layers, linears, small } from "./cases";
 import { benchCopies } from "./copies";
@@ -34,9 +36,9 @@ if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 
-async function engines(): Promise<Attention<"training" | "cache">[]> {
+async function engines(): Promise<Attention<"training" | "cache" | "blocks">[]> {
   const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
-  const extensions = [training, cache] as const;
+  const extensions = [training, cache, blocks] as const;
   const made = [await createAttention({ reproducible: true, threads, extensions })];
   if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads, extensions }));
   for (const engine of made) {
@@ -88,6 +90,7 @@ for (const attention of await engines()) {
   }
   for (const c of some("linear", linears)) await benchLinear(attention, roof, peers, c, report);
   for (const c of some("layer", layers)) await benchLayer(attention, roof, peers, c, report);
+  for (const c of some("block", blockCases)) await benchBlock(attention, roof, peers, c, report);
   for (const c of threads === 1 ? some("backward", backwardCases) : []) {
     await benchBackward(attention, c, report);
   }
