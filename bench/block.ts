@@ -8,13 +8,16 @@ import type { Affine, BlockCase, BlockWeights, Peer } from "./peers/peer";
 import type { Roofline } from "./roofline/index";
 import type { Report } from "./rows";
 
-/** A small sentence encoder's layer. */
-export const blockCases: readonly BlockCase[] = [{ n: 128, heads: 6, d: 64, hidden: 1536 }];
+/** A layer of a small sentence encoder, and of BART's base. */
+export const blockCases: readonly BlockCase[] = [
+  { n: 128, heads: 6, d: 64, hidden: 1536 },
+  { n: 128, heads: 12, d: 64, hidden: 3072 },
+];
 
 export async function benchBlock(
   attention: Attention<"blocks">,
   roof: Roofline,
-  peers: readonly Peer[],
+  peers: readonly Pick<Peer, "name" | "block">[],
   c: BlockCase,
   report: Report,
 ): Promise<void> {

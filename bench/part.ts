@@ -8,6 +8,7 @@ import { training } from "wasm-attention/training";
 import { benchAttend } from "./attend";
 import { backwardCases, benchBackward } from "./backward";
 import { benchBlock, blockCases } from "./block";
+import { byHand } from "./by-hand";
 import { appendCases, benchAppend, benchCache, cacheCases } from "./caches";
 import { cases, decoding, halved, layers, linears, small } from "./cases";
 import { benchCopies } from "./copies";
@@ -67,7 +68,8 @@ async function peersOf(): Promise<Peer[]> {
   return [web, tfjs, naive, onnxruntimeNode, jax];
 }
 
-const peers = (await peersOf()).filter(({ name }) => !names || names.includes(name));
+const isAsked = ({ name }: { name: string }) => !names || names.includes(name);
+const peers = (await peersOf()).filter(isAsked);
 const some = <T>(op: string, all: readonly T[]) =>
   wants(op) ? (quick ? all.slice(0, 1) : all) : [];
 for (const attention of await engines()) {
@@ -90,7 +92,8 @@ for (const attention of await engines()) {
   }
   for (const c of some("linear", linears)) await benchLinear(attention, roof, peers, c, report);
   for (const c of some("layer", layers)) await benchLayer(attention, roof, peers, c, report);
-  for (const c of some("block", blockCases)) await benchBlock(attention, roof, peers, c, report);
+  const beside = [...peers, ...[byHand(attention)].filter(isAsked)];
+  for (const c of some("block", blockCases)) await benchBlock(attention, roof, beside, c, report);
   for (const c of threads === 1 ? some("backward", backwardCases) : []) {
     await benchBackward(attention, c, report);
   }

@@ -45,13 +45,14 @@ const megabytes = (bytes: number) =>
   bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 
 export function caseOf(row: Row): string {
-  const { heads, keyValueHeads, queries, n, d, m, k, columns: wide, causal, place } = row;
+  const { heads, keyValueHeads, queries, n, d, m, k, columns: wide, causal, place, hidden } = row;
   const where = place === "allocated" ? ", allocated" : "";
   if (m) return `${m} × ${k} × ${wide}`;
   if (!heads) return "";
   const sizes = [keyValueHeads ? `${heads}/${keyValueHeads}` : heads, n, d];
   const over = queries ? `${queries} over ` : "";
-  return `${over}${sizes.join(" × ")}${causal ? " causal" : ""}${where}`;
+  const between = hidden ? ` × ${hidden}` : "";
+  return `${over}${sizes.join(" × ")}${between}${causal ? " causal" : ""}${where}`;
 }
 
 /** Ours, by the operations that are needed: those of hidden scores are not. */
