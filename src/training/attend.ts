@@ -10,13 +10,14 @@ import { strategyIn } from "../attend/strategy";
 import { reader } from "../check/names";
 import type { Inputs, Shapes } from "../check/shapes";
 import { checkAccumulate, checkBoolean } from "../check/values";
-import { ArgumentError, describe } from "../errors";
+import { ArgumentError } from "../errors";
 import type { Engine } from "../instance/instance";
 import { type Module, moduleOf } from "../instance/modules";
 import { Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
 import { elementsOf } from "../tensor/dims";
-import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
+import { checkOut, type Tensor } from "../tensor/tensor";
+import { checkGiven, GIVEN, type PassedBack } from "./given";
 import { checkModified, modifyOf } from "./modified";
 import {
   type AttendGradients,
@@ -100,9 +101,6 @@ function checkPass(
   return { call: checkAttend(operation, given.query, given.key, given.value, forward), given };
 }
 
-/** What the forward pass gave, and the gradients of it. */
-export type PassedBack = Omit<AttendPass, "query" | "key" | "value" | "scores">;
-
 /** `call` is the forward pass that the gradients go back through. */
 export function* callBackward(
   engine: Engine,
@@ -135,9 +133,9 @@ export function* callBackward(
   const deferred = engine.concurrent || threads > 1 || modify !== undefined;
   const staging = new Staging(engine, operation, deferred);
   stageCall(staging, inputs, checked);
-  for (const name of GIVEN) {
+  for (const [name, slot] of GIVEN) {
     const tensor = given[name];
-    if (tensor) staging.tensor(BackwardFrame[name], name, tensor);
+    if (tensor) staging.tensor(slot, name, tensor);
   }
   const target = (name: keyof Inputs, slot: BackwardFrame) =>
     staging.output(slot, inputs[name].dims, out[name], `out.${name}`, options.accumulate === true);
@@ -234,62 +232,6 @@ export function checkWanted(
     }
   }
   return gradients;
-}
-
-const GIVEN = [
-  "output",
-  "logSumExp",
-  "outputGradient",
-  "weights",
-  "weightsGradient",
-  "logSumExpGradient",
-] as const;
-
-/** Tensors by their names, of those that were given. */
-type Given = { readonly [Name in (typeof GIVEN)[number]]?: Tensor | undefined };
-
-function checkGiven(call: AttendCall, passed: PassedBack): PassedBack & Given {
-  const { operation, shapes } = call;
-  const { outputDims, logSumExpDims, endToEnd, keys } = shapes;
-  const outputGradient = like(operation, "outputGradient", passed.outputGradient, outputDims);
-  // Its own check what else they need.
-  if (call.options.normalizer !== undefined) return { ...passed, outputGradient };
-  const needed = (name: keyof Given, from: string, dims: readonly number[]) => {
-    if (passed[name] !== undefined) return like(operation, name, passed[name], dims);
-    throw new ArgumentError(operation, name, `what attend returned with ${from}`, "undefined");
-  };
-  const logSumExp = needed("logSumExp", "logSumExp: true", logSumExpDims);
-  const output = like(operation, "output", passed.output, outputDims);
-  const { weightsGradient, logSumExpGradient } = passed;
-  const optional = {
-    ...(logSumExpGradient !== undefined && {
-      logSumExpGradient: like(operation, "logSumExpGradient", logSumExpGradient, logSumExpDims),
-    }),
-  };
-  if (weightsGradient === undefined) {
-    return { output, logSumExp, outputGradient, ...optional };
-  }
-  const { weights } = call.options;
-  if (endToEnd || weights === "mean") {
-    const why = endToEnd
-      ? "sequences are laid end to end"
-      : "it is that of each head's, not of their mean";
-    const expected = `no value: ${why}`;
-    throw new ArgumentError(operation, "weightsGradient", expected, describe(weightsGradient));
-  }
-  const dims = [...logSumExpDims, keys];
-  return {
-    ...{ output, logSumExp, outputGradient, ...optional },
-    weights: needed("weights", "weights: true", dims),
-    weightsGradient: like(operation, "weightsGradient", weightsGradient, dims),
-  };
-}
-
-/** A tensor of these dims. */
-function like(operation: string, argument: string, value: unknown, dims: readonly number[]) {
-  const checked = checkTensor(operation, argument, value);
-  checkDimsOf(operation, argument, checked, dims);
-  return checked;
 }
 
 const readOut = reader<NonNullable<GradientOptions["out"]>>({ query: 1, key: 1, value: 1 });

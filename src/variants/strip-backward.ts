@@ -6,7 +6,16 @@ import { reader } from "../check/names";
 import { additiveFields, checkAdditiveCall } from "./additive";
 import { checkSpan, spanFields } from "./span";
 import { checkCall, sparseFields } from "./sparse-attend";
-import type { AdditiveBackwardOptions, AdditiveGradients, SpanBackwardOptions, SpanGradients, SparseBackwardOptions, SparseGradients, VariantPass, VariantTargets } from "./strip-gradients";
+import type {
+  AdditiveBackwardOptions,
+  AdditiveGradients,
+  SpanBackwardOptions,
+  SpanGradients,
+  SparseBackwardOptions,
+  SparseGradients,
+  VariantPass,
+  VariantTargets,
+} from "./strip-gradients";
 import { type BackwardCall, backwardSteps, checkPass } from "./strip-pass";
 
 const targets = { out: 1, accumulate: 1, scoreModGradient: 1, weightModGradient: 1 } as const;

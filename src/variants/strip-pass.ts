@@ -15,7 +15,13 @@ import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tenso
 import { checkModified, type Modifications, modifyOf } from "../training/modified";
 import type { GradientOptions, ResultGradients } from "../training/options";
 import { type StripCall, stageBesides } from "./strip";
-import type { AdditiveGradients, SpanGradients, SparseGradients, VariantPass, VariantTargets } from "./strip-gradients";
+import type {
+  AdditiveGradients,
+  SpanGradients,
+  SparseGradients,
+  VariantPass,
+  VariantTargets,
+} from "./strip-gradients";
 
 const readOut = reader<NonNullable<VariantTargets["out"]>>({ query: 1, key: 1, value: 1 });
 

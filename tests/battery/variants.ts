@@ -151,7 +151,9 @@ const normalized: Operation[] = [
           normalizer: within,
         });
         const forward = {
-          ...{ normalizer, softcap: 4, causal: "lower-right" },
+          normalizer,
+          softcap: 4,
+          causal: "lower-right",
           scoreMod: ({ scores }: { readonly scores: Float32Array }) => times(scores, 1.5),
         } as const;
         const { output, weights } = attention.attend(query, key, value, {

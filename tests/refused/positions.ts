@@ -104,8 +104,8 @@ export const positionsRefused: Refusal[] = [
     (a) => a.attend(q, q, q, { mask: [relativeBias(zeros(7)), relativeBias(zeros(5))] }),
   ],
   [
-    'attend: "mask" expected a mask { data, dims }, got an object with {bias, queryOffset}',
-    (a) => a.attend(q, q, q, { mask: { ...relativeBias(zeros(7)) } }),
+    'attend: "mask.bias" expected one of data, dims, shorter, got an option that does not exist',
+    (a) => a.attend(q, q, q, { mask: { ...relativeBias(zeros(7)) } as never }),
   ],
 
   [
