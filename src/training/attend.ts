@@ -48,6 +48,7 @@ export function attendBackward(
   pass: AttendPass,
   options?: BackwardOptions,
 ): AttendGradients;
+/** Of a pass with a `normalizer`. */
 export function attendBackward(
   attention: Attention<"training">,
   pass: NormalizedPass,
@@ -72,6 +73,7 @@ export function attendBackwardAsync(
   pass: AttendPass,
   options?: BackwardOptions & Abortable,
 ): Promise<AttendGradients>;
+/** Of a pass with a `normalizer`. */
 export function attendBackwardAsync(
   attention: Attention<"training">,
   pass: NormalizedPass,

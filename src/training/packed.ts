@@ -34,6 +34,7 @@ export function attendPackedBackward(
   pass: AttendPass,
   options: PackedBackwardOptions,
 ): AttendGradients;
+/** Of a pass with a `normalizer`. */
 export function attendPackedBackward(
   attention: Attention<"training">,
   pass: NormalizedPass,
@@ -58,6 +59,7 @@ export function attendPackedBackwardAsync(
   pass: AttendPass,
   options: PackedBackwardOptions & Abortable,
 ): Promise<AttendGradients>;
+/** Of a pass with a `normalizer`. */
 export function attendPackedBackwardAsync(
   attention: Attention<"training">,
   pass: NormalizedPass,
