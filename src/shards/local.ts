@@ -6,11 +6,11 @@ import { type Attention, checkAttention } from "../attend/attention";
 import type { AttendCall } from "../attend/forward";
 import type { Layout } from "../attend/options";
 import { callStates } from "../attend/states";
+import { shardedOf } from "../cache/sharded";
 import { reader } from "../check/names";
 import { checkHeads, checkLayout, type View, viewOf } from "../check/shapes";
 import { numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";
-import { cacheOf } from "../layer/cached";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import { callOf, keysOf, readShardOptions, scoresOf, seenBy, shapesFor } from "./call";
 import type { Shard } from "./shard";
@@ -125,12 +125,11 @@ export function shardOf(attention: Attention, { key, value, keys, values }: Held
 }
 
 function ofCache(attention: Attention, given: ShardOfCache): Shard {
-  const cache = cacheOf(given.cache);
-  if (!cache) throw new ArgumentError(NAME, "cache", "a cache", describe(given.cache));
-  if (cache.attention !== attention) {
+  const shard = shardedOf(given.cache);
+  if (!shard) throw new ArgumentError(NAME, "cache", "a cache", describe(given.cache));
+  if (shard.attention !== attention) {
     throw new ArgumentError(NAME, "cache", "one of this engine", "another engine's");
   }
-  const { shard } = cache;
   const { keyValueHeads, headSize, valueSize, pageSize } = shard;
   if (shard.windowed) {
     throw new ArgumentError(NAME, "cache", "one that keeps all tokens", "one with a window");

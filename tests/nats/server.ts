@@ -60,6 +60,11 @@ export class Server {
     throw new Error("nats-server does not listen");
   }
 
+  /** Of the server's process. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
   async kill(): Promise<void> {
     const server = this.#process as ChildProcess;
     server.kill("SIGKILL");
