@@ -95,7 +95,7 @@ for (const keys of sizes) {
       "one attend": one,
       "three shards in this process": () => attendSharded(attention, query, shards),
     },
-    { client: process.pid },
+    {},
     rounds,
   );
   const base = report("one attend", local, 0);
@@ -119,7 +119,7 @@ for (const keys of sizes) {
     await text.attend(query);
     const after = connection.stats();
     const kind = `${count} worker${count > 1 ? "s" : ""} behind NATS`;
-    const pids: Record<string, number> = { client: process.pid, server: (server as Server).pid };
+    const pids: Record<string, number> = { server: (server as Server).pid };
     for (const [index, { pid }] of workers.entries()) pids[`worker ${index}`] = pid;
     const measured = await takeTurns(
       { "one attend": one, [kind]: () => text.attend(query) },

@@ -29,7 +29,7 @@ export interface Measured {
   readonly processor: Record<string, Processor>;
 }
 
-/** The kinds take turns; `pids` are of each kind's processes. */
+/** The kinds take turns; `pids` are of other processes that work for them. */
 export async function takeTurns(
   kinds: Record<string, () => unknown>,
   pids: Record<string, number>,
@@ -37,24 +37,32 @@ export async function takeTurns(
 ): Promise<Record<string, Measured>> {
   const measured: Record<string, Measured> = {};
   const sums: Record<string, Record<string, { ran: number; waited: number }>> = {};
+  const others = Object.keys(pids);
   for (const kind of Object.keys(kinds)) {
     measured[kind] = { times: [], processor: {} };
-    sums[kind] = Object.fromEntries(Object.keys(pids).map((name) => [name, { ran: 0, waited: 0 }]));
+    sums[kind] = Object.fromEntries(
+      ["client", ...others].map((name) => [name, { ran: 0, waited: 0 }]),
+    );
   }
   for (let round = -5; round < rounds; round++) {
     for (const [kind, call] of Object.entries(kinds)) {
-      const before = Object.entries(pids).map(([name, pid]) => [name, processorOf(pid)] as const);
+      // To look takes time too: this process looks at itself last, and first.
+      const before = others.map((name) => processorOf(pids[name] as number));
+      const own = processorOf(process.pid);
       const start = performance.now();
       await call();
       const time = performance.now() - start;
+      const now = processorOf(process.pid);
       if (round < 0) continue;
       measured[kind]?.times.push(time);
-      for (const [name, { ran, waited }] of before) {
-        const now = processorOf(pids[name] as number);
+      const add = (name: string, from: Processor, to: Processor) => {
         const sum = sums[kind]?.[name] as { ran: number; waited: number };
-        sum.ran += now.ran - ran;
-        sum.waited += now.waited - waited;
-      }
+        sum.ran += to.ran - from.ran;
+        sum.waited += to.waited - from.waited;
+      };
+      add("client", own, now);
+      for (const [index, name] of others.entries())
+        add(name, before[index] as Processor, processorOf(pids[name] as number));
     }
   }
   for (const [kind, of] of Object.entries(sums)) {
