@@ -41,14 +41,12 @@ function filled<T extends Tensor>(tensor: T, rows: number, which: 0 | 1): T {
   return tensor;
 }
 
-/** What is appended: a span. */
-const [key, value] = ([0, 1] as const).map((which) =>
-  filled(
-    { data: new Float32Array(HEADS * SPAN * SIZE), dims: [1, HEADS, SPAN, SIZE] },
-    SPAN,
-    which,
-  ),
-) as [Tensor, Tensor];
+/** A span, to be appended. */
+const loose = (which: 0 | 1): Tensor => {
+  const data = new Float32Array(HEADS * SPAN * SIZE);
+  return filled({ data, dims: [1, HEADS, SPAN, SIZE] }, SPAN, which);
+};
+const [key, value] = [loose(0), loose(1)];
 
 /** Three parts of whole spans. */
 const borders = (keys: number) =>
