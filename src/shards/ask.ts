@@ -65,6 +65,9 @@ export async function askShard<Answer>(
   }
 }
 
+/** The reason that shards see once their answers are no longer waited for. */
+const ENDED = "the call has ended";
+
 /** All answers, or the first error. Whoever is asked is told of an end, and need not listen to it. */
 export async function together<Answer>(
   signal: AbortSignal | undefined,
@@ -83,6 +86,7 @@ export async function together<Answer>(
     return answers;
   } finally {
     signal?.removeEventListener("abort", forward);
-    stop.abort();
+    // Of its own the signal would make an error and its stack for every call.
+    stop.abort(ENDED);
   }
 }

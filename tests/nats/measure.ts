@@ -29,6 +29,9 @@ export interface Measured {
   readonly processor: Record<string, Processor>;
 }
 
+/** Rounds until the engine has compiled what is called. */
+const WARM = 25;
+
 /** The kinds take turns; `pids` are of other processes that work for them. */
 export async function takeTurns(
   kinds: Record<string, () => unknown>,
@@ -44,7 +47,7 @@ export async function takeTurns(
       ["client", ...others].map((name) => [name, { ran: 0, waited: 0 }]),
     );
   }
-  for (let round = -5; round < rounds; round++) {
+  for (let round = -WARM; round < rounds; round++) {
     for (const [kind, call] of Object.entries(kinds)) {
       // To look takes time too: this process looks at itself last, and first.
       const before = others.map((name) => processorOf(pids[name] as number));

@@ -35,7 +35,8 @@ export async function setup(
     readonly snapshotBytes?: number;
   } = {},
 ): Promise<Setup> {
-  const { patience = 1000, snapshotBytes, ...more } = options;
+  // What is killed says nothing; what is slow, on a machine with other work, may be late.
+  const { patience = 8000, snapshotBytes, ...more } = options;
   const name = `d${made++}`;
   const connection = await server.connect();
   await createShards(connection, { name, ...sizes, workers, ...more });
