@@ -40,6 +40,7 @@ test("numbers of steps, and words too many", () => {
   for (const steps of ["0", "1.5", "1e9"]) {
     refuses("digits", [`--steps=${steps}`], /^--steps expected a whole number from 1, got "/);
   }
+  refuses("semantic-search", ["--workers=0"], /^--workers expected a whole number from 1, got "0"/);
   refuses("digits", ["--steps"], /^Option '--steps <value>' argument missing/);
   refuses("translation", ["--steps="], /^--steps expected a whole number from 1, got ""/);
   refuses("translation", ["--seed", "x"], /^--seed expected a whole number from 1, got "x"/);

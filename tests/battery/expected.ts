@@ -45,3 +45,9 @@ export const variants = {
   portable: "9d9c9b62e5f3865fa6f4be348cd2a1c31503e55c17094fa280f558aac2625ed1",
   fused: "1f6bacb94ce1bdf7a46120702eb3dafba060af38a8955c31bd6b098ca16056b3",
 };
+
+/** The cases of shards, likewise. */
+export const shards = {
+  portable: "0e1337f062c55ae863049895cc8e1cbc5125a243112499a81d808da6b4f5ed59",
+  fused: "94bcd861738c180ab965368c65476ffafc2aa5c237dd875d5a9b5fc130f87e9a",
+};
