@@ -3,11 +3,13 @@ import {
   additiveAttention,
   additiveAttentionBackward,
   causalConv,
+  causalConvBackward,
   entmax,
   entmaxBackward,
   linearAttention,
   linearAttentionBackward,
   locationSensitiveAttention,
+  locationSensitiveAttentionBackward,
   monotonicAttention,
   monotonicBackward,
   spanAttend,
@@ -35,6 +37,17 @@ const convolved =
   (options: object, x: Tensor = zeros(1, 2, 5), weight: Tensor = zeros(2, 1, 3)): Call =>
   (attention) =>
     causalConv(attention, x, weight, options as never);
+const convolvedBack =
+  (options: object, given: object = {}): Call =>
+  (attention) =>
+    causalConvBackward(
+      attention,
+      {
+        ...{ x: zeros(1, 2, 5), weight: zeros(2, 1, 3), outputGradient: zeros(1, 2, 5) },
+        ...given,
+      },
+      options as never,
+    );
 const aligned =
   (options: object, p: Tensor = zeros(2, 3, 4)): Call =>
   (attention) =>
@@ -50,6 +63,17 @@ const located =
       ...{ filters: zeros(3, 2, 5), locationWeight: zeros(3, 8) },
       ...options,
     });
+const locatedBack =
+  (options: object, given: object = {}): Call =>
+  (attention) =>
+    locationSensitiveAttentionBackward(
+      attention,
+      {
+        ...{ query: zeros(1, 8), key: zeros(1, 6, 8), value: zeros(1, 6, 5) },
+        ...{ outputGradient: zeros(1, 5), ...given },
+      },
+      { ...{ filters: zeros(3, 2, 5), locationWeight: zeros(3, 8) }, ...options },
+    );
 const pass = { query: q, key: q, value: q, outputGradient: q };
 const unknown = "got an option that does not exist";
 
@@ -110,20 +134,20 @@ const linearRefused: readonly Refusal[] = [
   ],
   [`linearAttention: "rule" expected the name "updateRule", ${unknown}`, lined({ rule: "gated" })],
   [
-    'linearAttentionBackward: "updateRule" expected "linear" or "gated": gradients of the delta rules are not computed, got "delta"',
-    (attention) =>
-      linearAttentionBackward(attention, pass, {
-        updateRule: "delta",
-        beta: zeros(1, 2, 4, 1),
-      }),
-  ],
-  [
     'linearAttentionBackward: "stateGradient.dims" expected [1, 2, 8, 8], got [1]',
     (attention) => linearAttentionBackward(attention, { ...pass, stateGradient: zeros(1) }),
   ],
   [
     'linearAttentionBackward: "out.decay" expected no value without a decay, got one',
     (attention) => linearAttentionBackward(attention, pass, { out: { decay: q } }),
+  ],
+  [
+    'linearAttentionBackward: "out.beta" expected no value without a beta, got one',
+    (attention) => linearAttentionBackward(attention, pass, { out: { beta: q } }),
+  ],
+  [
+    'linearAttentionBackward: "beta" expected a tensor { data, dims }, got undefined',
+    (attention) => linearAttentionBackward(attention, pass, { updateRule: "delta" }),
   ],
   ['causalConv: "x.dims" expected [B, C, L], got [2, 5]', convolved({}, zeros(2, 5))],
   [
@@ -137,6 +161,30 @@ const linearRefused: readonly Refusal[] = [
   [
     'causalConv: "state.dims" expected [1, 2, 2], got [1, 2, 3]',
     convolved({ state: zeros(1, 2, 3) }),
+  ],
+  [
+    'causalConvBackward: "pass" expected { x, weight, outputGradient, stateGradient? }, got undefined',
+    (attention) => causalConvBackward(attention, undefined as never),
+  ],
+  [
+    'causalConvBackward: "outputGradient.dims" expected [1, 2, 5], got [1, 2, 4]',
+    convolvedBack({}, { outputGradient: zeros(1, 2, 4) }),
+  ],
+  [
+    'causalConvBackward: "stateGradient.dims" expected [1, 2, 2], got [1, 2, 3]',
+    convolvedBack({}, { stateGradient: zeros(1, 2, 3) }),
+  ],
+  [
+    'causalConvBackward: "out.bias" expected no value without a bias, got one',
+    convolvedBack({ out: { bias: zeros(2) } }),
+  ],
+  [
+    'causalConvBackward: "out.weight.dims" expected [2, 1, 3], got [2, 3]',
+    convolvedBack({ out: { weight: zeros(2, 3) } }),
+  ],
+  [
+    'causalConvBackward: "activation" expected "silu" or no value, got "relu"',
+    convolvedBack({ activation: "relu" }),
   ],
 ];
 
@@ -217,6 +265,30 @@ const otherRefused: readonly Refusal[] = [
   [
     'locationSensitiveAttention: "state.cumulative.dims" expected [1, 6], got [6]',
     located({ state: { previous: zeros(1, 6), cumulative: zeros(6) } }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "outputGradient.dims" expected [1, 5], got [1, 1, 5]',
+    locatedBack({}, { outputGradient: zeros(1, 1, 5) }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "weightsGradient.dims" expected [1, 6], got [6]',
+    locatedBack({}, { weightsGradient: zeros(6) }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "stateGradient" expected { previous, cumulative }, got an object with {data, dims}',
+    locatedBack({}, { stateGradient: zeros(1, 6) }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "stateGradient.previous.dims" expected [1, 6], got [6]',
+    locatedBack({}, { stateGradient: { previous: zeros(6), cumulative: zeros(1, 6) } }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "out.key.dims" expected [1, 6, 8], got [6, 8]',
+    locatedBack({ out: { key: zeros(6, 8) } }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "accumulate" expected no value without out, got true',
+    locatedBack({ accumulate: true }),
   ],
   ['monotonicAttention: "probabilities.dims" expected [..., L, S], got [4]', aligned({}, zeros(4))],
   [
