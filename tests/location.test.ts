@@ -6,110 +6,43 @@ import { test } from "node:test";
 import { type Tensor, tensor } from "wasm-attention";
 import {
   type LocationGradients,
-  type LocationOptions,
   type LocationState,
   locationSensitiveAttention,
   locationSensitiveAttentionAsync,
   locationSensitiveAttentionBackward,
   locationSensitiveAttentionBackwardAsync,
 } from "wasm-attention/variants";
+import { draw, type LocationForm, type LocationSizes } from "./checks/location";
 import { bitsOf, engine, randomTensor, variants, type Whole } from "./engines";
 import { shareOfTolerance } from "./reference";
-import { locationStep, type Round } from "./reference-variants";
 
-interface Sizes {
-  batch: number;
-  keys: number;
-  depth: number;
-  columns: number;
-  filters: number;
-  width: number;
-}
-interface Form {
-  alpha?: number;
-  lengths?: readonly number[];
-}
-
-const sizesOf: readonly Sizes[] = [
+const sizesOf: readonly LocationSizes[] = [
   { batch: 1, keys: 1, depth: 1, columns: 1, filters: 1, width: 1 },
   { batch: 2, keys: 7, depth: 5, columns: 3, filters: 2, width: 3 },
   { batch: 1, keys: 13, depth: 4, columns: 6, filters: 3, width: 4 },
   { batch: 3, keys: 5, depth: 9, columns: 4, filters: 2, width: 31 },
 ];
 
-/** Steps that follow one another, drawn, and their truth. */
-function draw(sizes: Sizes, form: Form, seed: number, steps = 3) {
-  const { batch, keys, depth, columns, filters, width } = sizes;
-  const tensors = {
-    key: randomTensor([batch, keys, depth], seed),
-    value: randomTensor([batch, keys, columns], seed + 1),
-    filters: randomTensor([filters, 2, width], seed + 2),
-    location: randomTensor([filters, depth], seed + 3),
-    weight: randomTensor([depth], seed + 4, 2),
-    bias: randomTensor([depth], seed + 5),
-    query: randomTensor([steps, batch, depth], seed + 6),
-    previous: randomTensor([batch, keys], seed + 7, 0.3),
-    cumulative: randomTensor([batch, keys], seed + 8, 0.5),
-  };
-  const exactly = ({ data }: Tensor) => Float64Array.from(data);
-  const entries = Object.entries(tensors).map(([name, x]) => [name, exactly(x)]);
-  const numbers = Object.fromEntries(entries) as Record<keyof typeof tensors, Float64Array>;
-  const options: LocationOptions = {
-    filters: tensors.filters,
-    locationWeight: tensors.location,
-    scoreWeight: tensors.weight,
-    scoreBias: tensors.bias.data,
-    keyLengths: form.lengths,
-    alpha: form.alpha,
-  };
-  const first: LocationState = { previous: tensors.previous, cumulative: tensors.cumulative };
-  const queryOf = (x: Float32Array | Float64Array, step: number) =>
-    x.subarray(step * batch * depth, (step + 1) * batch * depth);
-  const truth = (round?: Round) => {
-    const results = Array.from({ length: steps }, () => ({
-      output: [] as number[],
-      weights: [] as number[],
-      cumulative: [] as number[],
-    }));
-    for (let b = 0; b < batch; b++) {
-      const part = (x: Float64Array) => x.subarray((b * x.length) / batch, ((b + 1) * x.length) / batch);
-      let [previous, cumulative]: ArrayLike<number>[] = [
-        part(numbers.previous),
-        part(numbers.cumulative),
-      ];
-      for (const [step, result] of results.entries()) {
-        const got = locationStep(
-          {
-            ...{ filters: numbers.filters, location: numbers.location, width },
-            ...{ weight: numbers.weight, bias: numbers.bias, previous, cumulative },
-            ...{ key: part(numbers.key), value: part(numbers.value) },
-            query: part(queryOf(numbers.query, step) as Float64Array),
-            length: form.lengths?.[b] ?? keys,
-            alpha: form.alpha ?? 0,
-          },
-          round,
-        );
-        [previous, cumulative] = [got.weights, got.cumulative];
-        for (const name of ["output", "weights", "cumulative"] as const)
-          result[name].push(...got[name]);
-      }
-    }
-    return results;
-  };
-  const queries = Array.from({ length: steps }, (_, step) =>
-    tensor(queryOf(tensors.query.data, step) as Float32Array, [batch, depth]),
-  );
-  return { ...tensors, queries, options, first, numbers, truth };
-}
-
-const formsOf = (batch: number, keys: number): Form[] => [
+const formsOf = (batch: number, keys: number): LocationForm[] => [
   {},
   { alpha: 1.5 },
   { lengths: Array.from({ length: batch }, (_, b) => Math.max(keys - b - 1, 1)) },
 ];
 
+/** A step's results or gradients, their state beside them. */
+const flat = <Own extends { state: LocationState } | { stateGradient: LocationState }>(
+  own: Own,
+) => {
+  const { previous, cumulative } = "state" in own ? own.state : own.stateGradient;
+  const { state, stateGradient, ...others } = own as Record<string, unknown>;
+  return bitsOf({ ...others, previous, cumulative });
+};
+
 /** All steps forward, and what each was given. */
-function forward(attention: Whole, { queries, key, value, options, first }: ReturnType<typeof draw>) {
+function forward(
+  attention: Whole,
+  { queries, key, value, options, first }: ReturnType<typeof draw>,
+) {
   let state = first;
   return queries.map((query) => {
     const given = { ...options, state };
@@ -131,7 +64,12 @@ for (const variant of variants) {
           const got = { ...result, cumulative: result.state.cumulative };
           for (const name of ["output", "weights", "cumulative"] as const) {
             const reach = form.alpha ? 1 : 0;
-            const share = shareOfTolerance(got[name].data, want[step][name], [naive[step][name]], reach);
+            const share = shareOfTolerance(
+              got[name].data,
+              want[step][name],
+              [naive[step][name]],
+              reach,
+            );
             const what = JSON.stringify({ sizes, form, step });
             assert.ok(share <= 1, `${name} of ${what}: ${share} of the tolerance`);
           }
@@ -227,16 +165,22 @@ for (const variant of variants) {
     const [query] = queries;
     const pass = {
       ...{ query, key, value, outputGradient: randomTensor([3, 40], 8) },
-      stateGradient: { previous: randomTensor([3, 301], 9), cumulative: randomTensor([3, 301], 10) },
+      stateGradient: {
+        previous: randomTensor([3, 301], 9),
+        cumulative: randomTensor([3, 301], 10),
+      },
     };
     const step = locationSensitiveAttention(one, query, key, value, given);
     const back = locationSensitiveAttentionBackward(one, pass, given);
     for (const attention of [one, two]) {
       const later = await locationSensitiveAttentionAsync(attention, query, key, value, given);
-      assert.deepEqual(bitsOf(later), bitsOf(step));
-      assert.deepEqual(bitsOf(locationSensitiveAttentionBackward(attention, pass, given)), bitsOf(back));
+      assert.deepEqual(flat(later), flat(step));
+      assert.deepEqual(
+        flat(locationSensitiveAttentionBackward(attention, pass, given)),
+        flat(back),
+      );
       const backLater = await locationSensitiveAttentionBackwardAsync(attention, pass, given);
-      assert.deepEqual(bitsOf(backLater), bitsOf(back));
+      assert.deepEqual(flat(backLater), flat(back));
     }
     // Every tensor in linear memory, and gradients written into what they are of.
     const inside = (x: Tensor) => {
@@ -267,11 +211,10 @@ for (const variant of variants) {
     const given = { ...options, state: first };
     const clean = locationSensitiveAttentionBackward(attention, pass, given);
     for (const bad of [Number.NaN, Infinity, -Infinity]) {
-      const spoilt = ({ data, dims }: Tensor) =>
-        tensor(data.slice().fill(bad, 6 * dims[2]), dims);
+      const spoilt = ({ data, dims }: Tensor) => tensor(data.slice().fill(bad, 6 * dims[2]), dims);
       const from = { ...pass, key: spoilt(key), value: spoilt(value) };
       const got: LocationGradients = locationSensitiveAttentionBackward(attention, from, given);
-      assert.deepEqual(bitsOf(got), bitsOf(clean));
+      assert.deepEqual(flat(got), flat(clean));
     }
     for (const { data } of [clean.keyGradient, clean.valueGradient])
       assert.ok(data.subarray((data.length * 6) / 9).every((x) => x === 0));

@@ -104,12 +104,7 @@ function checkCall(
 /** What the forward pass and the one back are given. */
 export type Conv = ReturnType<typeof checkConv>;
 
-export function checkConv(
-  operation: string,
-  x: unknown,
-  weight: unknown,
-  options: CausalConvForm,
-) {
+export function checkConv(operation: string, x: unknown, weight: unknown, options: CausalConvForm) {
   const input = checkTensor(operation, "x", x);
   if (input.dims.length !== 3)
     throw new ArgumentError(operation, "x.dims", "[B, C, L]", describe(input.dims));

@@ -173,7 +173,11 @@ function checkCall(
   };
   const target = (name: Name) => checkOut(operation, targets[name], dims[name], `out.${name}`);
   const reaching = checkState(operation, pass.stateGradient, [batch, keys], "stateGradient");
-  const [previous, sum, own] = [reaching.previous.data, reaching.cumulative.data, weightsGradient?.data];
+  const [previous, sum, own] = [
+    reaching.previous.data,
+    reaching.cumulative.data,
+    weightsGradient?.data,
+  ];
   // Weights are an output, what the next step has before it, and part of its sum.
   const all = previous.map((x, j) => x + (sum[j] as number) + (own?.[j] ?? 0));
   return {

@@ -205,7 +205,10 @@ const others: Operation[] = [
         state: { previous: positive([2, 45], 722), cumulative: positive([2, 45], 723) },
       };
       return [undefined, 1.5].flatMap((alpha) => {
-        const back = wasm.locationSensitiveAttentionBackward(attention, pass, { ...options, alpha });
+        const back = wasm.locationSensitiveAttentionBackward(attention, pass, {
+          ...options,
+          alpha,
+        });
         const { stateGradient, ...gradients } = back;
         return [...values(gradients), ...values(stateGradient)];
       });
