@@ -16,7 +16,7 @@ Trains three networks to say English words, which differ in how they look at the
 location-sensitive attention, and that with weights by sparsemax, which are exactly 0 where it does not look.
 
   WORD         words of up to 40 letters from a to z to say and draw, instead of ${SHOWN.join(", ")}
-  --steps N    steps of each training (default 1000)
+  --steps N    steps of each training (default 250)
   --seed N     of weights, batches and the words that are held out (default 1)
   --help       this`;
 
@@ -24,7 +24,7 @@ export function readArguments(): Arguments {
   const { values, positionals } = commandLine({
     allowPositionals: true,
     options: {
-      steps: { type: "string", default: "1000" },
+      steps: { type: "string", default: "250" },
       seed: { type: "string", default: "1" },
       help: { type: "boolean", default: false },
     },

@@ -10,7 +10,7 @@ import { type Errors, errorsOf } from "./errors";
 import { LocationAttention } from "./location";
 import { letterCount, soundCount, soundName, spelt, type Word, type Words } from "./words";
 
-const BATCH = 128;
+const BATCH = 64;
 /** Batches among which words of like length are put together. */
 const SORTED = 16;
 /** No pronunciation of a word of so many letters is longer. */
@@ -30,17 +30,18 @@ export class Course {
   readonly #attention: Engine;
   readonly #network: RecurrentTranslator;
   readonly #words: readonly Word[];
+  /** Of batches: every network sees the same. */
   readonly #random: Random;
 
   constructor(attention: Engine, kind: Kind, words: Words, seed: number) {
     this.#attention = attention;
-    this.#random = seeded(seed);
+    this.#random = seeded(seed + 1);
     this.#words = words.training;
     this.#network = new RecurrentTranslator(
       attention,
       letterCount,
       soundCount,
-      this.#random,
+      seeded(seed),
       (sizes, random) =>
         kind === "additive"
           ? new AdditiveAttention(attention, sizes, random)

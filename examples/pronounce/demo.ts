@@ -36,7 +36,7 @@ function zeros(looks: readonly Titled[]): number {
 function learnt(kind: Kind) {
   const course = new Course(attention, kind, words, seed);
   const parameters = count(course.parameterCount);
-  console.log(`  ${pc.bold(KINDS[kind])}: ${parameters} parameters`);
+  console.log(`  ${pc.bold(KINDS[kind])}`);
   const begin = process.cpuUsage();
   watch(steps, course.steps(schedule));
   // The processor's time: what else the machine does is not counted.
@@ -48,20 +48,18 @@ function learnt(kind: Kind) {
     return { ...look, from: word, to: said(look.sounds) };
   });
   course.dispose();
-  return { kind, parameters, each, errors, looks };
+  const cells = [`${parameters} parameters`, `${each} a step`];
+  const told = [
+    `${pc.bold(percent(errors.sounds))} of the sounds`,
+    `${percent(errors.words)} of ${count(words.heldOut.length)} held-out words wrong`,
+  ].join(", ");
+  const result = `${cells.join(", ")}: ${told}; ${percent(zeros(looks))} of the weights below are 0`;
+  console.log(`  ${result}\n`);
+  return { kind, result, looks };
 }
 
 const results = (Object.keys(KINDS) as Kind[]).map(learnt);
-
-for (const { kind, parameters, each, errors, looks } of results) {
-  const cells = [
-    KINDS[kind].padEnd(30),
-    `${parameters} parameters`.padStart(18),
-    `${each} a step`.padStart(16),
-  ];
-  const told = `${pc.bold(percent(errors.sounds))} of the sounds and ${percent(errors.words)} of ${count(words.heldOut.length)} held-out words wrong`;
-  console.log(`  ${cells.join("")}   ${told}, ${percent(zeros(looks))} of the weights below are 0`);
-}
+for (const { kind, result } of results) console.log(`  ${KINDS[kind].padEnd(31)}${result}`);
 
 mkdirSync(folder, { recursive: true });
 console.log("\n  Which letters were looked at for each sound, in percent");

@@ -140,7 +140,7 @@ const otherRefused: readonly Refusal[] = [
     locatedBack({}, { weightsGradient: zeros(6) }),
   ],
   [
-    'locationSensitiveAttentionBackward: "stateGradient" expected { previous, cumulative }, got an object with {data, dims}',
+    'locationSensitiveAttentionBackward: "stateGradient" expected { previous, cumulative }, got a tensor',
     locatedBack({}, { stateGradient: zeros(1, 6) }),
   ],
   [
@@ -152,7 +152,7 @@ const otherRefused: readonly Refusal[] = [
     locatedBack({ out: { key: zeros(6, 8) } }),
   ],
   [
-    'locationSensitiveAttentionBackward: "accumulate" expected no value without out, got true',
+    'locationSensitiveAttentionBackward: "out" expected { query?, key?, value?, filters?, locationWeight? }, got undefined',
     locatedBack({ accumulate: true }),
   ],
   ['monotonicAttention: "probabilities.dims" expected [..., L, S], got [4]', aligned({}, zeros(4))],
