@@ -127,37 +127,44 @@ await maps(
   { scheme: "redblue", domain: [-1, 1] },
 );
 
-const scoreWeight = new Float32Array(8).fill(3);
-const added = other.additiveAttention(attention, q, k, k, { scoreWeight, weights: true });
-await maps("additive", 2, { ...softmax, "additive, v = 3": added.weights });
+/** Where tanh bends. */
+const wide = (x) => tensor(x.data.map((value) => 4 * value), x.dims);
+const scoreWeight = new Float32Array(8).fill(2);
+const added = other.additiveAttention(attention, wide(q), wide(k), k, {
+  scoreWeight,
+  weights: true,
+});
+await maps("additive", 2, { ...softmax, "additive, v = 2": added.weights });
 
-// Keys of which each third is alike, and queries that ask for one of three sounds in turn.
-const sounds = tensor(
-  Float32Array.from({ length: n * 8 }, (_, at) => k.data[(Math.floor(at / 8) % 3) * 8 + (at % 8)]),
-  [1, n, 8],
+// A beginning, and behind it three sounds again and again: a channel of 2 for each, of −2 where it is not. Query i
+// asks for the sound of key i.
+const sounds = Float32Array.from({ length: n * 4 }, (_, at) =>
+  at % 4 === (at < 4 ? 0 : 1 + ((Math.floor(at / 4) - 1) % 3)) ? 2 : -2,
 );
-const asked = Array.from({ length: n }, (_, i) =>
-  tensor(sounds.data.slice(i * 8, i * 8 + 8).map((x) => -x), [1, 8]),
-);
-// One filter: how much of the weight lay one key before, less what has been seen already.
-const filters = tensor(Float32Array.of(3, 0, 0, 0, -3, 0), [1, 2, 3]);
-const steps = (locationWeight) => {
+// More where the key before had the weight, less where weight has been.
+const filters = tensor(Float32Array.of(1.5, 0, 0, 0, -2, 0), [1, 2, 3]);
+const steps = (location) => {
+  const [key, locationWeight] = [
+    tensor(sounds, [1, n, 4]),
+    tensor(new Float32Array(4).fill(location), [1, 4]),
+  ];
+  const score = {
+    scoreWeight: new Float32Array(4).fill(6),
+    scoreBias: new Float32Array(4).fill(-3.5),
+  };
   let state;
-  return tensor(
-    Float32Array.from(
-      asked.flatMap((query) => {
-        const given = { filters, locationWeight, scoreWeight: scoreWeight.map((w) => -w), state };
-        const step = other.locationSensitiveAttention(attention, query, sounds, sounds, given);
-        state = step.state;
-        return Array.from(step.weights.data);
-      }),
-    ),
-    [n, n],
-  );
+  const rows = Array.from({ length: n }, (_, i) => {
+    const query = tensor(sounds.slice(4 * i, 4 * i + 4), [1, 4]);
+    const options = { ...score, filters, locationWeight, state };
+    const step = other.locationSensitiveAttention(attention, query, key, key, options);
+    state = step.state;
+    return Array.from(step.weights.data);
+  });
+  return tensor(Float32Array.from(rows.flat()), [n, n]);
 };
 await maps("location", 2, {
-  "additive: where the sound is": steps(tensor(new Float32Array(8), [1, 8])),
-  "and where it has been": steps(tensor(new Float32Array(8).fill(-0.5), [1, 8])),
+  "additive: where the sound is": steps(0),
+  "and where weights have been": steps(1),
 });
 
 const logits = attention.attend(q, k, k, { scale: 4, scores: "raw" }).scores;
