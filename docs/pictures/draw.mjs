@@ -128,7 +128,11 @@ await maps(
 );
 
 /** Where tanh bends. */
-const wide = (x) => tensor(x.data.map((value) => 4 * value), x.dims);
+const wide = (x) =>
+  tensor(
+    x.data.map((value) => 4 * value),
+    x.dims,
+  );
 const scoreWeight = new Float32Array(8).fill(2);
 const added = other.additiveAttention(attention, wide(q), wide(k), k, {
   scoreWeight,
