@@ -1,4 +1,4 @@
-// The scores of one query with stored keys as they lie, four at a time:
+// The scores of queries with stored keys as they lie, four at a time:
 //
 //   int8, int4   s_j = (q̂ · k̂_j) · scale_j · scale      in integers, whose sums are exact
 //   int16        s_j = (q · k̂_j) · scale_j              in float32, k̂ made so in registers
@@ -9,122 +9,47 @@
 import { NumbersKind } from "../kinds";
 import { TILE_ROW } from "../tiles";
 import { BLOCK_BYTES, SCALE } from "./numbers";
-import { Query, QUERY_BLOCK, queryBytes, queryNumbers } from "./query";
+import { Query, QUERY_BLOCK, queryNumbers } from "./query";
+import { Strip, Work, workOf, worksOf } from "./work";
 
 /** Numbers of int8 whose products four lanes of 32 bits can add up. */
 const SUM: usize = 2048;
 
-/** Scores of `count` rows `stride` bytes apart. */
-export function scoreRun(
-  keys: usize,
-  stride: usize,
-  count: i32,
-  query: Query,
-  target: usize,
-): void {
-  const numbers = query.numbers;
-  const size = <usize>query.size;
-  const scale = f32x4.splat(query.scale);
-  const q = queryNumbers(query);
-  for (; count > 0; count -= 4) {
-    const k1 = count > 1 ? keys + stride : keys;
-    const k2 = count > 2 ? k1 + stride : keys;
-    const k3 = count > 3 ? k2 + stride : keys;
-    let s0 = f32x4.splat(0);
-    let s1 = s0;
-    let s2 = s0;
-    let s3 = s0;
-    if (numbers == NumbersKind.int8) {
-      for (let from: usize = 0; from < size; from += SUM) {
-        const to = min(from + SUM, size);
-        let i0 = i32x4.splat(0);
-        let i1 = i0;
-        let i2 = i0;
-        let i3 = i0;
-        let i = from;
-        for (; i + 64 <= to; i += 64) {
-          const at = q + (i << 1);
-          const a = keys + i;
-          const b = k1 + i;
-          const c = k2 + i;
-          const d = k3 + i;
-          let v = v128.load(at);
-          i0 = add8(i0, v128.load_ext<i8>(a, 4), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 4), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 4), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 4), v);
-          v = v128.load(at, 16);
-          i0 = add8(i0, v128.load_ext<i8>(a, 12), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 12), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 12), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 12), v);
-          v = v128.load(at, 32);
-          i0 = add8(i0, v128.load_ext<i8>(a, 20), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 20), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 20), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 20), v);
-          v = v128.load(at, 48);
-          i0 = add8(i0, v128.load_ext<i8>(a, 28), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 28), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 28), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 28), v);
-          v = v128.load(at, 64);
-          i0 = add8(i0, v128.load_ext<i8>(a, 36), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 36), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 36), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 36), v);
-          v = v128.load(at, 80);
-          i0 = add8(i0, v128.load_ext<i8>(a, 44), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 44), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 44), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 44), v);
-          v = v128.load(at, 96);
-          i0 = add8(i0, v128.load_ext<i8>(a, 52), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 52), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 52), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 52), v);
-          v = v128.load(at, 112);
-          i0 = add8(i0, v128.load_ext<i8>(a, 60), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 60), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 60), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 60), v);
-        }
-        for (; i < to; i += 8) {
-          const v = v128.load(q + (i << 1));
-          i0 = add8(i0, v128.load_ext<i8>(keys + i, 4), v);
-          i1 = add8(i1, v128.load_ext<i8>(k1 + i, 4), v);
-          i2 = add8(i2, v128.load_ext<i8>(k2 + i, 4), v);
-          i3 = add8(i3, v128.load_ext<i8>(k3 + i, 4), v);
-        }
-        s0 = f32x4.add(s0, f32x4.convert_i32x4_s(i0));
-        s1 = f32x4.add(s1, f32x4.convert_i32x4_s(i1));
-        s2 = f32x4.add(s2, f32x4.convert_i32x4_s(i2));
-        s3 = f32x4.add(s3, f32x4.convert_i32x4_s(i3));
-      }
-    } else if (numbers == NumbersKind.int16) {
-      for (let i: usize = 0; i < size; i += 8) {
-        const low = v128.load(q + (i << 2));
-        const high = v128.load(q + (i << 2), 16);
-        const at = i << 1;
-        s0 = f32x4.add(f32x4.add(s0, times4(keys + at, low)), times4Behind(keys + at, high));
-        s1 = f32x4.add(f32x4.add(s1, times4(k1 + at, low)), times4Behind(k1 + at, high));
-        s2 = f32x4.add(f32x4.add(s2, times4(k2 + at, low)), times4Behind(k2 + at, high));
-        s3 = f32x4.add(f32x4.add(s3, times4(k3 + at, low)), times4Behind(k3 + at, high));
-      }
-    } else {
-      let block = q;
-      for (let i: usize = 0; i < size; i += 32) {
-        const at = (i >> 5) * BLOCK_BYTES;
-        s0 = f32x4.add(s0, dotBlock(keys + at, block));
-        s1 = f32x4.add(s1, dotBlock(k1 + at, block));
-        s2 = f32x4.add(s2, dotBlock(k2 + at, block));
-        s3 = f32x4.add(s3, dotBlock(k3 + at, block));
-        block += QUERY_BLOCK;
-      }
+/** Keys of each row in turns. */
+const TURN: i32 = 8;
+
+/** Scores of the strip's run for each of its Works, some keys of each in turns, as gatherScales. */
+export function scoreRun(strip: Strip): void {
+  const stride = strip.stride;
+  let keys = strip.run;
+  let to = (<usize>strip.first) << 2;
+  for (let left = strip.count; left > 0; left -= TURN) {
+    let at = worksOf(strip);
+    for (const end = at + <usize>strip.works * strip.step; at < end; at += strip.step) {
+      const work = changetype<Work>(at);
+      scoreTurn(work.query, keys + work.keyHead, stride, min(left, TURN), work.scores + to);
     }
-    let sums = sumsOf(s0, s1, s2, s3);
+    keys += TURN * stride;
+    to += TURN << 2;
+  }
+}
+
+/** Of `count` keys from k0 on. */
+// @ts-ignore: decorator
+@inline
+function scoreTurn(query: Query, k0: usize, stride: usize, count: i32, target: usize): void {
+  const numbers = query.numbers;
+  const scale = f32x4.splat(query.scale);
+  for (; count > 0; count -= 4) {
+    const k1 = count > 1 ? k0 + stride : k0;
+    const k2 = count > 2 ? k1 + stride : k0;
+    const k3 = count > 3 ? k2 + stride : k0;
+    let sums: v128;
+    if (numbers == NumbersKind.int8) sums = scoreEight(k0, k1, k2, k3, query);
+    else if (numbers == NumbersKind.int16) sums = scoreSixteen(k0, k1, k2, k3, query);
+    else sums = scoreBlocks(k0, k1, k2, k3, query);
     if (numbers != NumbersKind.int4) {
-      let scales = v128.load32_zero(keys);
+      let scales = v128.load32_zero(k0);
       scales = v128.load_lane<f32>(k1, scales, 1);
       scales = v128.load_lane<f32>(k2, scales, 2);
       scales = v128.load_lane<f32>(k3, scales, 3);
@@ -137,35 +62,135 @@ export function scoreRun(
       if (count > 1) v128.store32_lane(target, scores, 1, 4);
       if (count > 2) v128.store32_lane(target, scores, 2, 8);
     }
-    keys = k3 + stride;
+    k0 = k3 + stride;
     target += 16;
   }
 }
 
-/**
- * The same of int16 and int4 for four queries that lie end to end, scores TILE_ROW apart: each key is made
- * numbers of once.
- */
-export function scoreRows(
-  keys: usize,
-  stride: usize,
-  count: i32,
-  first: Query,
-  target: usize,
-): void {
-  const numbers = first.numbers;
-  const size = <usize>first.size;
-  const step = queryBytes(first.size);
-  const q0 = queryNumbers(first);
-  const q1 = q0 + step;
-  const q2 = q1 + step;
-  const q3 = q2 + step;
-  const query = changetype<usize>(first);
-  let scales = v128.load32_zero(query);
-  scales = v128.load_lane<f32>(query + step, scales, 1);
-  scales = v128.load_lane<f32>(query + 2 * step, scales, 2);
-  scales = v128.load_lane<f32>(query + 3 * step, scales, 3);
-  for (; count > 0; count--) {
+/** Four keys of int8, 32 numbers at a time. */
+// @ts-ignore: decorator
+@inline
+function scoreEight(k0: usize, k1: usize, k2: usize, k3: usize, query: Query): v128 {
+  const size = <usize>query.size;
+  const q = queryNumbers(query);
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  for (let from: usize = 0; from < size; from += SUM) {
+    const to = min(from + SUM, size);
+    let i0 = i32x4.splat(0);
+    let i1 = i0;
+    let i2 = i0;
+    let i3 = i0;
+    let i = from;
+    for (; i + 32 <= to; i += 32) {
+      const at = q + (i << 1);
+      const a = k0 + i;
+      const b = k1 + i;
+      const c = k2 + i;
+      const d = k3 + i;
+      let v = v128.load(at);
+      i0 = add8(i0, v128.load_ext<i8>(a, 4), v);
+      i1 = add8(i1, v128.load_ext<i8>(b, 4), v);
+      i2 = add8(i2, v128.load_ext<i8>(c, 4), v);
+      i3 = add8(i3, v128.load_ext<i8>(d, 4), v);
+      v = v128.load(at, 16);
+      i0 = add8(i0, v128.load_ext<i8>(a, 12), v);
+      i1 = add8(i1, v128.load_ext<i8>(b, 12), v);
+      i2 = add8(i2, v128.load_ext<i8>(c, 12), v);
+      i3 = add8(i3, v128.load_ext<i8>(d, 12), v);
+      v = v128.load(at, 32);
+      i0 = add8(i0, v128.load_ext<i8>(a, 20), v);
+      i1 = add8(i1, v128.load_ext<i8>(b, 20), v);
+      i2 = add8(i2, v128.load_ext<i8>(c, 20), v);
+      i3 = add8(i3, v128.load_ext<i8>(d, 20), v);
+      v = v128.load(at, 48);
+      i0 = add8(i0, v128.load_ext<i8>(a, 28), v);
+      i1 = add8(i1, v128.load_ext<i8>(b, 28), v);
+      i2 = add8(i2, v128.load_ext<i8>(c, 28), v);
+      i3 = add8(i3, v128.load_ext<i8>(d, 28), v);
+    }
+    for (; i < to; i += 8) {
+      const v = v128.load(q + (i << 1));
+      i0 = add8(i0, v128.load_ext<i8>(k0 + i, 4), v);
+      i1 = add8(i1, v128.load_ext<i8>(k1 + i, 4), v);
+      i2 = add8(i2, v128.load_ext<i8>(k2 + i, 4), v);
+      i3 = add8(i3, v128.load_ext<i8>(k3 + i, 4), v);
+    }
+    s0 = f32x4.add(s0, f32x4.convert_i32x4_s(i0));
+    s1 = f32x4.add(s1, f32x4.convert_i32x4_s(i1));
+    s2 = f32x4.add(s2, f32x4.convert_i32x4_s(i2));
+    s3 = f32x4.add(s3, f32x4.convert_i32x4_s(i3));
+  }
+  return sumsOf(s0, s1, s2, s3);
+}
+
+/** Four keys of int16. */
+// @ts-ignore: decorator
+@inline
+function scoreSixteen(k0: usize, k1: usize, k2: usize, k3: usize, query: Query): v128 {
+  const size = <usize>query.size;
+  const q = queryNumbers(query);
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  for (let i: usize = 0; i < size; i += 8) {
+    const low = v128.load(q + (i << 2));
+    const high = v128.load(q + (i << 2), 16);
+    const at = i << 1;
+    s0 = f32x4.add(f32x4.add(s0, times4(k0 + at, low)), times4Behind(k0 + at, high));
+    s1 = f32x4.add(f32x4.add(s1, times4(k1 + at, low)), times4Behind(k1 + at, high));
+    s2 = f32x4.add(f32x4.add(s2, times4(k2 + at, low)), times4Behind(k2 + at, high));
+    s3 = f32x4.add(f32x4.add(s3, times4(k3 + at, low)), times4Behind(k3 + at, high));
+  }
+  return sumsOf(s0, s1, s2, s3);
+}
+
+/** Four keys of int4, a block at a time. */
+// @ts-ignore: decorator
+@inline
+function scoreBlocks(k0: usize, k1: usize, k2: usize, k3: usize, query: Query): v128 {
+  const size = <usize>query.size;
+  let block = queryNumbers(query);
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  for (let i: usize = 0; i < size; i += 32) {
+    const at = (i >> 5) * BLOCK_BYTES;
+    s0 = f32x4.add(s0, dotBlock(k0 + at, block));
+    s1 = f32x4.add(s1, dotBlock(k1 + at, block));
+    s2 = f32x4.add(s2, dotBlock(k2 + at, block));
+    s3 = f32x4.add(s3, dotBlock(k3 + at, block));
+    block += QUERY_BLOCK;
+  }
+  return sumsOf(s0, s1, s2, s3);
+}
+
+/** The same of int16 and int4 for WORKS rows of one head: each key is made numbers of once. */
+export function scoreRows(strip: Strip): void {
+  const stride = strip.stride;
+  const first = workOf(strip, 0);
+  const a = first.query;
+  const b = workOf(strip, 1).query;
+  const c = workOf(strip, 2).query;
+  const d = workOf(strip, 3).query;
+  const numbers = a.numbers;
+  const size = <usize>a.size;
+  const q0 = queryNumbers(a);
+  const q1 = queryNumbers(b);
+  const q2 = queryNumbers(c);
+  const q3 = queryNumbers(d);
+  const scales = f32x4.replace_lane(
+    f32x4.replace_lane(f32x4.replace_lane(f32x4.splat(a.scale), 1, b.scale), 2, c.scale),
+    3,
+    d.scale,
+  );
+  let keys = strip.run + first.keyHead;
+  let target = first.scores + ((<usize>strip.first) << 2);
+  for (let count = strip.count; count > 0; count--) {
     let s0 = f32x4.splat(0);
     let s1 = s0;
     let s2 = s0;
