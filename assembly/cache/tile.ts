@@ -102,7 +102,7 @@ export function score(frame: AttendFrame, strip: Strip): void {
   for (let j = 0; j < strip.seen;) {
     j = locateRun(frame, strip, false, j);
     if (together) scoreRows(strip);
-    else scoreRun(strip);
+    else scoreRun(strip, frame.numbers);
   }
 }
 

@@ -99,26 +99,26 @@ const LINE: usize = 64;
 /**
  * The scales of the strip's run for the first `works` of it, `column` bytes into a row, four of each in
  * turns: memory delivers several runs in turns faster than one (bench/NOTES.md). With the first column
- * each line of the rows is read, for what comes next.
+ * each line of longer rows is read, for what comes next.
  */
 export function gatherScales(strip: Strip, works: i32, column: usize): void {
   const stride = strip.stride;
-  const bytes: usize = column ? 0 : stride;
+  const long = column ? false : stride > 2 * LINE;
   let all = 0;
   let run = strip.run + column;
   let to = (<usize>strip.first) << 2;
   for (let count = strip.count; count > 0; count -= 4) {
-    const turn = (<usize>min(count, 4)) << 2;
+    const bytes = <usize>min(count, 4) * stride;
     let at = worksOf(strip);
     for (const end = at + <usize>works * strip.step; at < end; at += strip.step) {
       const work = changetype<Work>(at);
-      let value = run + work.valueHead;
+      const values = run + work.valueHead;
       let target = work.products + to;
-      for (const last = target + turn; target < last; target += 4) {
-        store<f32>(target, load<f32>(value));
-        for (let i = LINE; i + LINE / 2 < bytes; i += LINE) all |= load<i32>(value + i);
-        value += stride;
+      for (let i: usize = 0; i < bytes; i += stride) {
+        store<f32>(target, load<f32>(values + i));
+        target += 4;
       }
+      if (long) for (let i: usize = 0; i < bytes; i += LINE) all |= load<i32>(values + i);
     }
     to += 16;
     run += 4 * stride;
