@@ -4,11 +4,19 @@ export type { Normalizer } from "../attend/strategy";
 export type { ScoreGradientTile, WeightGradientTile, WeightTile } from "../training/modified";
 export { type AdditiveOptions, additiveAttention, additiveAttentionAsync } from "./additive";
 export {
+  type CausalConvForm,
   type CausalConvOptions,
   type CausalConvResult,
   causalConv,
   causalConvAsync,
 } from "./causal-conv";
+export {
+  type CausalConvBackwardOptions,
+  type CausalConvGradients,
+  type CausalConvPass,
+  causalConvBackward,
+  causalConvBackwardAsync,
+} from "./causal-conv-backward";
 export {
   type EntmaxGradients,
   type EntmaxOptions,
@@ -40,6 +48,13 @@ export {
   locationSensitiveAttention,
   locationSensitiveAttentionAsync,
 } from "./location";
+export {
+  type LocationBackwardOptions,
+  type LocationGradients,
+  type LocationPass,
+  locationSensitiveAttentionBackward,
+  locationSensitiveAttentionBackwardAsync,
+} from "./location-backward";
 export {
   type MonotonicBackwardOptions,
   type MonotonicForm,

@@ -16,7 +16,7 @@ import type {
   VariantPass,
   VariantTargets,
 } from "./strip-gradients";
-import { type BackwardCall, backwardSteps, checkPass } from "./strip-pass";
+import { type BackwardCall, checkPass, stripBackwardSteps } from "./strip-pass";
 
 const targets = { out: 1, accumulate: 1, scoreModGradient: 1, weightModGradient: 1 } as const;
 const sparse = { ...sparseFields, ...targets } as const;
@@ -46,7 +46,7 @@ export function sparseAttendBackward(
 ): SparseGradients {
   const name = "sparseAttendBackward";
   return checkAttention(name, attention).run(name, (engine) =>
-    backwardSteps(engine, checkSparse(name, pass, readSparse(name, options))),
+    stripBackwardSteps(engine, checkSparse(name, pass, readSparse(name, options))),
   ) as SparseGradients;
 }
 
@@ -60,7 +60,7 @@ export function sparseAttendBackwardAsync(
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...given } = readSparseAsync(name, options);
     const call = checkSparse(name, pass, given);
-    return { signal, steps: (engine) => backwardSteps(engine, call) };
+    return { signal, steps: (engine) => stripBackwardSteps(engine, call) };
   }) as Promise<SparseGradients>;
 }
 
@@ -77,7 +77,7 @@ export function additiveAttentionBackward(
 ): AdditiveGradients {
   const name = "additiveAttentionBackward";
   return checkAttention(name, attention).run(name, (engine) =>
-    backwardSteps(engine, checkAdditivePass(name, pass, readAdditive(name, options))),
+    stripBackwardSteps(engine, checkAdditivePass(name, pass, readAdditive(name, options))),
   ) as AdditiveGradients;
 }
 
@@ -91,7 +91,7 @@ export function additiveAttentionBackwardAsync(
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...given } = readAdditiveAsync(name, options);
     const call = checkAdditivePass(name, pass, given);
-    return { signal, steps: (engine) => backwardSteps(engine, call) };
+    return { signal, steps: (engine) => stripBackwardSteps(engine, call) };
   }) as Promise<AdditiveGradients>;
 }
 
@@ -107,7 +107,7 @@ export function spanAttendBackward(
 ): SpanGradients {
   const name = "spanAttendBackward";
   return checkAttention(name, attention).run(name, (engine) =>
-    backwardSteps(engine, checkSpanPass(name, pass, readSpan(name, options))),
+    stripBackwardSteps(engine, checkSpanPass(name, pass, readSpan(name, options))),
   ) as SpanGradients;
 }
 
@@ -121,7 +121,7 @@ export function spanAttendBackwardAsync(
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...given } = readSpanAsync(name, options);
     const call = checkSpanPass(name, pass, given);
-    return { signal, steps: (engine) => backwardSteps(engine, call) };
+    return { signal, steps: (engine) => stripBackwardSteps(engine, call) };
   }) as Promise<SpanGradients>;
 }
 
@@ -148,7 +148,7 @@ function forwardOf<Options extends VariantTargets>(options: Options) {
   return forward;
 }
 
-function checkAdditivePass(
+export function checkAdditivePass(
   operation: string,
   given: VariantPass,
   options: AdditiveBackwardOptions,

@@ -87,10 +87,10 @@ export function* stripBackwardOf(
     const expected = "no value with a normalizer, which has no logSumExp";
     throw new ArgumentError(operation, "logSumExpGradient", expected, "one");
   }
-  return (yield* backwardSteps(engine, checkPass(strip, pass, options))) as SparseGradients;
+  return (yield* stripBackwardSteps(engine, checkPass(strip, pass, options))) as SparseGradients;
 }
 
-export function* backwardSteps(
+export function* stripBackwardSteps(
   engine: Engine,
   backward: BackwardCall,
 ): Steps<SparseGradients | AdditiveGradients | SpanGradients> {

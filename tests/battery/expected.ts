@@ -45,3 +45,9 @@ export const variants = {
   portable: "4798f33aee063534526f52355caff4c79792bdca2a141262700146e62f129858",
   fused: "0444bedebbe41a910b593dfa542227e08a8411ce2e731d4e1082a3c430a42e57",
 };
+
+/** The cases of shards, likewise. */
+export const shards = {
+  portable: "0e1337f062c55ae863049895cc8e1cbc5125a243112499a81d808da6b4f5ed59",
+  fused: "94bcd861738c180ab965368c65476ffafc2aa5c237dd875d5a9b5fc130f87e9a",
+};

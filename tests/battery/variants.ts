@@ -1,5 +1,6 @@
 // Cases of the other kinds of attention.
 
+import { normalized } from "./normalizers";
 import { elements, filled, floats } from "./numbers";
 import type { Operation } from "./operations";
 
@@ -68,6 +69,37 @@ const linearBack: Operation[] = [
     },
   ],
   [
+    "linear attention by the delta rules, back, grouped",
+    async (attention, wasm) => {
+      const [query, key] = [filled([2, 4, 45, 12], 635), filled([2, 2, 45, 12], 636, 0.5)];
+      const pass = {
+        ...{ query, key, value: filled([2, 2, 45, 70], 637) },
+        outputGradient: filled([2, 4, 45, 70], 638),
+      };
+      const beta = positive([2, 2, 45, 1], 639);
+      const gated = { decay: decays([2, 2, 45, 12], 640), keyLengths: [45, 31] };
+      const delta = await wasm.linearAttentionBackwardAsync(attention, pass, {
+        ...{ updateRule: "delta", beta, state: filled([2, 2, 12, 70], 701) },
+      });
+      const options = { updateRule: "gated_delta", beta, ...gated } as const;
+      return [...values(delta), ...values(wasm.linearAttentionBackward(attention, pass, options))];
+    },
+  ],
+  [
+    "a causal convolution, back",
+    (attention, wasm) => {
+      const pass = {
+        ...{ x: filled([2, 5, 131], 702, 4), weight: filled([5, 4], 703) },
+        ...{ outputGradient: filled([2, 5, 131], 704), stateGradient: filled([2, 5, 3], 705) },
+      };
+      const options = { bias: floats(5, 706), activation: "silu" as const };
+      const state = filled([2, 5, 3], 707);
+      return [undefined, state].flatMap((state) =>
+        values(wasm.causalConvBackward(attention, pass, { ...options, state })),
+      );
+    },
+  ],
+  [
     "a causal convolution with its state",
     (attention, wasm) => {
       const [x, weight] = [filled([2, 5, 131], 632, 4), filled([5, 1, 4], 633)];
@@ -105,76 +137,6 @@ const sparse: Operation[] = [
         weightsGradient: filled(weights.dims, 647),
       };
       return [output, weights, ...values(wasm.sparseAttendBackward(attention, pass, options))];
-    },
-  ],
-];
-
-const normalized: Operation[] = [
-  [
-    "normalizers in attend, packed sequences and the layer, and back",
-    (attention, wasm) => {
-      const [query, key] = [filled([150, 4, 16], 691, 4), filled([150, 2, 16], 692, 4)];
-      const normalizer = wasm.alphaEntmax([1.25, 1.5, 2, 3]);
-      const options = { cumulativeQueries: [0, 70, 150], causal: true, normalizer } as const;
-      const { output } = wasm.attendPacked(attention, query, key, key, options);
-      const pass = { query, key, value: key, outputGradient: filled(output.dims, 693) };
-      const back = wasm.attendPackedBackward(attention, pass, options);
-      const projection = (seed: number) =>
-        ({ weight: filled([12, 12], seed), order: "in,out" }) as const;
-      using layer = new wasm.MultiHeadAttention(
-        attention,
-        { heads: 3 },
-        {
-          ...{ query: projection(694), key: projection(695) },
-          ...{ value: projection(696), output: projection(697) },
-        },
-      );
-      const x = filled([2, 20, 12], 698, 3);
-      const passed = layer.forward(x, { normalizer: wasm.entmax15, record: true });
-      const { weights, ...rest } = wasm.multiHeadBackward(layer, x, passed.record);
-      const matrices = values(weights).map(({ weight }) => weight);
-      return [output, ...values(back), passed.output, ...matrices, ...values(rest)];
-    },
-  ],
-  [
-    "weights and scores that functions change, and back",
-    (attention, wasm) => {
-      const [query, key] = [filled([2, 2, 20, 9], 701, 3), filled([2, 2, 140, 9], 702, 3)];
-      const value = filled([2, 2, 140, 7], 703);
-      const times = (numbers: Float32Array, by: number) => {
-        for (let i = 0; i < numbers.length; i++) numbers[i] *= by;
-      };
-      return ([undefined, wasm.sparsemax] as const).flatMap((within) => {
-        const normalizer = wasm.modifiedWeights({
-          weightMod: ({ weights }) => times(weights, 0.75),
-          weightModGradient: ({ gradients }) => times(gradients, 0.75),
-          normalizer: within,
-        });
-        const forward = {
-          normalizer,
-          softcap: 4,
-          causal: "lower-right",
-          scoreMod: ({ scores }: { readonly scores: Float32Array }) => times(scores, 1.5),
-        } as const;
-        const { output, weights } = attention.attend(query, key, value, {
-          ...forward,
-          weights: true,
-        });
-        const pass = { query, key, value, outputGradient: filled(output.dims, 704) };
-        const back = wasm.attendBackward(attention, pass, {
-          ...forward,
-          scoreModGradient: ({ gradients }) => times(gradients, 1.5),
-        });
-        return [output, weights, ...values(back)];
-      });
-    },
-  ],
-  [
-    "latents whose first numbers are values",
-    (attention, wasm) => {
-      const [query, latent] = [filled([2, 4, 5, 36], 711), filled([2, 1, 150, 36], 712)];
-      const options = { valueSize: 32, causal: "lower-right", logSumExp: true } as const;
-      return values(wasm.attendLatent(attention, query, latent, options));
     },
   ],
 ];
@@ -226,6 +188,30 @@ const others: Operation[] = [
         });
         state = step.state;
         return [step.output, step.weights, step.state.cumulative];
+      });
+    },
+  ],
+  [
+    "a step of location-sensitive attention, back",
+    (attention, wasm) => {
+      const pass = {
+        ...{ query: filled([2, 16], 711), key: filled([2, 45, 16], 712) },
+        ...{ value: filled([2, 45, 10], 713), outputGradient: filled([2, 10], 714) },
+        weightsGradient: filled([2, 45], 715),
+        stateGradient: { previous: filled([2, 45], 716), cumulative: filled([2, 45], 717) },
+      };
+      const options = {
+        ...{ filters: filled([6, 2, 9], 718), locationWeight: filled([6, 16], 719) },
+        ...{ scoreWeight: floats(16, 720), scoreBias: floats(16, 721), keyLengths: [45, 20] },
+        state: { previous: positive([2, 45], 722), cumulative: positive([2, 45], 723) },
+      };
+      return [undefined, 1.5].flatMap((alpha) => {
+        const back = wasm.locationSensitiveAttentionBackward(attention, pass, {
+          ...options,
+          alpha,
+        });
+        const { stateGradient, ...gradients } = back;
+        return [...values(gradients), ...values(stateGradient)];
       });
     },
   ],
