@@ -43,7 +43,7 @@ export const integers = "7f4e2e46a5ddd37fb4b1ebd411d30e2d1538072a6e1d57b9e5c380f
 /** The cases of variants, likewise. */
 export const variants = {
   portable: "62b8b0cf581a079b68d654733b9635b5f73d9352c2dc14ec1e9b4bb78d1ae153",
-  fused: "0444bedebbe41a910b593dfa542227e08a8411ce2e731d4e1082a3c430a42e57",
+  fused: "ea1623eb93810a9def3f33a6cdd99b41f4bd934e2699bea977b7ec3ed40c115d",
 };
 
 /** The cases of shards, likewise. */
