@@ -53,8 +53,9 @@ async function compile(module) {
     const asc = spawn("npx", command, { stdio: "inherit" });
     asc.on("close", (code) => (code ? reject(new Error(command.join(" "))) : resolve()));
   });
-  const madds = readFileSync(wat, "utf8").split("relaxed_madd").length - 1;
-  const symbols = symbolsOf(readFileSync(wasm), madds);
+  const text = readFileSync(wat, "utf8");
+  const count = (instruction) => text.split(instruction).length - 1;
+  const symbols = symbolsOf(readFileSync(wasm), [count("relaxed_madd"), count("relaxed_dot")]);
   for (const [variant, made] of Object.entries(VARIANTS))
     writeFileSync(`build/${module}.${variant}.wasm`, bytesOf(symbols, made));
   writeFileSync(`build/${module}.wasm.txt`, textOf(symbols));

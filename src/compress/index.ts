@@ -1,0 +1,6 @@
+// wasm-attention/compress: models made smaller, by few bits, fewer heads or factors of low rank.
+
+export { type Factors, type FactorizeOptions, factorize } from "./factorize";
+export { headImportance, pruneHeads } from "./heads";
+export { lowRankLinear } from "./low-rank";
+export { type QuantizeLayerOptions, quantizeLayer } from "./quantize";
