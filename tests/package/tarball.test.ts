@@ -20,6 +20,7 @@ const ENTRIES = [
   "blocks",
   "variants",
   "quantized",
+  "compress",
   "integers",
   "shards",
   "view",
@@ -61,6 +62,7 @@ const pages = [
   ...[
     "attention",
     "blocks",
+    "compress",
     "decoding",
     "engines",
     "integers",
