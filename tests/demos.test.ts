@@ -18,6 +18,7 @@ function refuses(name: string, args: readonly string[], said: RegExp): void {
 
 test("there are all of them", () => {
   assert.deepEqual(demos.toSorted(), [
+    "compress",
     "digits",
     "llama",
     "see",
@@ -40,6 +41,7 @@ test("numbers of steps, and words too many", () => {
   for (const steps of ["0", "1.5", "1e9"]) {
     refuses("digits", [`--steps=${steps}`], /^--steps expected a whole number from 1, got "/);
   }
+  refuses("compress", ["--images=x"], /^--images expected a whole number from 1, got "x"/);
   refuses("digits", ["--steps"], /^Option '--steps <value>' argument missing/);
   refuses("translation", ["--steps="], /^--steps expected a whole number from 1, got ""/);
   refuses("translation", ["--seed", "x"], /^--seed expected a whole number from 1, got "x"/);

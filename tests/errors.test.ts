@@ -20,6 +20,7 @@ import { attendRefused } from "./refused/attend";
 import { backwardRefused } from "./refused/backward";
 import { blocksRefused } from "./refused/blocks";
 import { cacheRefused } from "./refused/cache";
+import { compressRefused } from "./refused/compress";
 import { integersRefused } from "./refused/integers";
 import { linearRefused } from "./refused/linear";
 import { eyes, multiheadRefused } from "./refused/multihead";
@@ -46,6 +47,7 @@ const refused = [
   ...variantsRefused,
   ...linearRefused,
   ...quantizedRefused,
+  ...compressRefused,
   ...integersRefused,
   ...multiheadRefused,
   ...backwardRefused,

@@ -29,7 +29,7 @@ export const blocks = {
 };
 
 /** The cases of weights of few bits: of every build. */
-export const quantized = "412485f26769d337f15c506e1f7858a6eefacf828bb31caac8232462fbc1a531";
+export const quantized = "2579d404be9f33b85a99c85d3c4cf44dfd6936aee51073274f4cda9210c4d45a";
 
 /** The cases of weights of 16 bits, likewise. */
 export const halves = {
