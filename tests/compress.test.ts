@@ -15,6 +15,7 @@ import {
   factorize,
   headImportance,
   lowRankLinear,
+  lowRankLinearAsync,
   pruneHeads,
   quantizeLayer,
 } from "wasm-attention/compress";
@@ -289,6 +290,7 @@ test("a product of two factors", async () => {
   const out = new Float32Array(want.data.length);
   lowRankLinear(attention, x, first, second, { out });
   assert.deepEqual(out, got.data);
+  assert.deepEqual(await lowRankLinearAsync(attention, x, first, second), got);
   // With factors of few bits.
   using few = prepareQuantized(attention, right, { numbers: "int8", order: "out,in" });
   const between = linear(attention, x, few);

@@ -41,6 +41,7 @@ test("numbers of steps, and words too many", () => {
   for (const steps of ["0", "1.5", "1e9"]) {
     refuses("digits", [`--steps=${steps}`], /^--steps expected a whole number from 1, got "/);
   }
+  refuses("semantic-search", ["--weights=int3"], /^--weights expected int8 or int4, got "int3"/);
   refuses("compress", ["--images=x"], /^--images expected a whole number from 1, got "x"/);
   refuses("digits", ["--steps"], /^Option '--steps <value>' argument missing/);
   refuses("translation", ["--steps="], /^--steps expected a whole number from 1, got ""/);

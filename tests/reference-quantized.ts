@@ -61,10 +61,12 @@ export function decoded(weight: StoredWeight, order = "out,in"): Float64Array {
       );
       return each((o, i) => (all[o * count + (i >> 8)] as number[])[i & 255] as number);
     }
-    default:
+    default: {
+      const { format } = weight;
       return each((o, i) =>
-        blockOf32(weight.format, weight.data, o * (inputs / 32) + (i >> 5), i & 31),
+        blockOf32(format, weight.data, o * (inputs / 32) + (i >> 5), i & 31),
       );
+    }
   }
 }
 

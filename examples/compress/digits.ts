@@ -138,7 +138,7 @@ export class SmallDigits {
     const patches = patchesOf(digits, indices);
     let x = this.#withClass(this.#embed(patches));
     const normed = (of: Tensor, { weight, bias }: Norm) =>
-      layerNorm(this.#attention, of, { weight, bias });
+      layerNorm(this.#attention, of, { weight, bias }).output;
     for (const { norm1, heads, norm2, expand, contract } of this.#blocks) {
       x = sum(x, heads.forward(normed(x, norm1)).output);
       const hidden = expand(normed(x, norm2));

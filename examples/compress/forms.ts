@@ -16,8 +16,8 @@ import type { Product } from "../semantic-search/encoder";
 export interface Form {
   readonly name: string;
   /** Of every matrix; float32 without. */
-  readonly numbers?: "int8" | "int4";
-  readonly activations?: "int8";
+  readonly numbers?: "int8" | "int4" | undefined;
+  readonly activations?: "int8" | undefined;
   /** Heads without which each attention is left. */
   readonly pruned?: number;
   /** The rank of the feed-forward part's matrices, as a share of the smaller of their sizes. */

@@ -2,5 +2,5 @@
 
 export { type Factors, type FactorizeOptions, factorize } from "./factorize";
 export { headImportance, pruneHeads } from "./heads";
-export { lowRankLinear } from "./low-rank";
+export { lowRankLinear, lowRankLinearAsync } from "./low-rank";
 export { type QuantizeLayerOptions, quantizeLayer } from "./quantize";
