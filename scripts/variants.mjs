@@ -139,7 +139,8 @@ function bodyOf(section, parameters) {
     if (here || dot) at += 2;
   }
   if (written.some((symbol) => symbol.local !== undefined)) {
-    if (local >= DOTS[0]) throw new Error(`${local} locals: that number stands for a dot in the text`);
+    if (local >= DOTS[0])
+      throw new Error(`${local} locals: that number stands for a dot in the text`);
     locals.push({ count: 1, type: V128 });
   }
   // i32.const RELAXED, of two bytes.
@@ -156,7 +157,8 @@ export function bytesOf(symbols, { relaxed = false, threads = false }) {
     // Flags, initial pages and, shared, the most there may be; plain, 1 in as many bytes.
     if (symbol === LIMITS) return threads ? [3, 1, 0x80, 0x80, 4] : [0, 0x81, 0x80, 0x80, 0];
     // Portable: one drop or two.
-    if (symbol.dot) return relaxed ? [0xfd, symbol.dot, 2] : [0x1a, symbol.dot > DOTS[0] ? 0x1a : 1, 1];
+    if (symbol.dot)
+      return relaxed ? [0xfd, symbol.dot, 2] : [0x1a, symbol.dot > DOTS[0] ? 0x1a : 1, 1];
     if (relaxed) return [...MADD, ...NOPS];
     const local = leb(symbol.local);
     return [0x21, ...local, 0xfd, 0xe6, 1, 0x20, ...local, 0xfd, 0xe4, 1];

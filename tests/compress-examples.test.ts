@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { importances, leastFirst } from "../examples/compress/digits";
-import { factoredOf, FORMS, type Form, layerOf } from "../examples/compress/forms";
+import { FORMS, type Form, factoredOf, layerOf } from "../examples/compress/forms";
 import { measureDigits, measureSearch } from "../examples/compress/measure";
 import { QUESTIONS } from "../examples/compress/questions";
 import { chart, type Row, table } from "../examples/compress/table";

@@ -15,6 +15,7 @@ import { checkPacked, packedProblems } from "./checks/packed";
 import { problems } from "./checks/problems";
 import { failureOf } from "./checks/property";
 import { checkQkv, qkvProblems } from "./checks/qkv";
+import { checkQuantized, quantizedProblems } from "./checks/quantized";
 import { checkResized, resizes } from "./checks/resized";
 import { checkRotate, rotaryProblems } from "./checks/rotary";
 import { enginesAtTheEnd } from "./ends";
@@ -40,6 +41,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ failing: cacheProblems }) },
   { weight: 4, arbitrary: fc.record({ backward: backwardProblems }) },
   { weight: 1, arbitrary: fc.record({ merge: mergeProblems }) },
+  { weight: 2, arbitrary: fc.record({ quantized: quantizedProblems }) },
   { weight: 2, arbitrary: fc.record({ rotate: rotaryProblems }) },
   { weight: 2, arbitrary: fc.record({ hostile: hostileProblems }) },
   { weight: 1, arbitrary: fc.record({ resize: resizes }) },
@@ -68,6 +70,7 @@ async function perform(attention: Whole, blocks: Blocks, step: Step): Promise<vo
   else if ("packed" in step) checkPacked(attention, step.packed);
   else if ("qkv" in step) checkQkv(attention, step.qkv);
   else if ("merge" in step) checkMerge(attention, step.merge);
+  else if ("quantized" in step) checkQuantized(attention, step.quantized);
   else if ("rotate" in step) checkRotate(attention, step.rotate);
   else if ("hostile" in step) checkHostile(attention, step.hostile);
   else if ("resize" in step) await checkResized(attention, step.resize);

@@ -4,7 +4,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { linear, prepareLinear, tensor } from "wasm-attention";
-import { activate, fusedLinear, fusedLinearAsync, TransformerEncoderLayer } from "wasm-attention/blocks";
+import {
+  activate,
+  fusedLinear,
+  fusedLinearAsync,
+  TransformerEncoderLayer,
+} from "wasm-attention/blocks";
 import { dequantize, prepareQuantized } from "wasm-attention/quantized";
 import { engine, randomArray, randomTensor, variants } from "./engines";
 

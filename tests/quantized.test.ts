@@ -134,7 +134,11 @@ for (const variant of variants) {
       ["int8", 63],
     ] as const;
     for (const [activations, most] of settings) {
-      for (const size of [[1, 1], [9, 17], [11, 601]] as const) {
+      for (const size of [
+        [1, 1],
+        [9, 17],
+        [11, 601],
+      ] as const) {
         for (const [name, weight, truth, bias] of prepared(attention, size, activations)) {
           if (name.includes("F16")) continue;
           const { inputSize: inputs, outputSize: outputs } = weight;
@@ -224,7 +228,12 @@ test("integers give the same bits in both builds", async () => {
     using attention = await engine(variant);
     const each = [];
     for (const activations of ["int16", "int14", "int8"] as const) {
-      for (const size of [[1, 1], [9, 17], [33, 255], [11, 601]] as const) {
+      for (const size of [
+        [1, 1],
+        [9, 17],
+        [33, 255],
+        [11, 601],
+      ] as const) {
         for (const [name, weight] of prepared(attention, size, activations)) {
           // Halves are multiplied in float32.
           if (name.includes("F16")) continue;

@@ -82,10 +82,7 @@ export function blockOf256(format: KFormat, bytes: Uint8Array, start: number): n
       const [sc, m] =
         j < 4
           ? [s(j) & 63, s(j + 4) & 63]
-          : [
-              (s(j + 4) & 15) | ((s(j - 4) >> 6) << 4),
-              (s(j + 4) >> 4) | ((s(j) >> 6) << 4),
-            ];
+          : [(s(j + 4) & 15) | ((s(j - 4) >> 6) << 4), (s(j + 4) >> 4) | ((s(j) >> 6) << 4)];
       for (let l = 0; l < 32; l++) {
         const pair = byte(numbers + (j >> 1) * 32 + l);
         const fifth = format === "Q5_K" ? ((byte(16 + l) >> j) & 1) * 16 : 0;

@@ -63,9 +63,7 @@ export function decoded(weight: StoredWeight, order = "out,in"): Float64Array {
     }
     default: {
       const { format } = weight;
-      return each((o, i) =>
-        blockOf32(format, weight.data, o * (inputs / 32) + (i >> 5), i & 31),
-      );
+      return each((o, i) => blockOf32(format, weight.data, o * (inputs / 32) + (i >> 5), i & 31));
     }
   }
 }
@@ -86,15 +84,19 @@ function blockOf32(format: keyof typeof SIZES, data: Uint8Array, block: number, 
   return behind ? q * scale + half(2) : (q - (five ? 16 : 8)) * scale;
 }
 
-/** x with each 256 inputs of a row rounded to 16 bits, or fewer: what the products are made of, in float64. */
-export function rounded(x: Float32Array, inputs: number, most = 32767): Float64Array {
+/**
+ * x with each 256 inputs of a row rounded to 16 bits, or fewer, unless all are below `least`: what the
+ * products are made of, in float64.
+ */
+export function rounded(x: Float32Array, inputs: number, most = 32767, least = 0): Float64Array {
   const result = new Float64Array(x.length);
   for (let row = 0; row < x.length; row += inputs) {
     for (let from = 0; from < inputs; from += 256) {
       const end = row + Math.min(from + 256, inputs);
       const part = x.subarray(row + from, end);
       const largest = part.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      if (largest === 0) continue;
+      if (largest < least) result.set(part, row + from);
+      if (largest < least || largest === 0) continue;
       const factor = Math.fround(most / largest);
       for (const [i, value] of part.entries()) {
         result[row + from + i] = (halfToEven(Math.fround(value * factor)) * largest) / most;

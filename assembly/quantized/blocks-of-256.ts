@@ -63,7 +63,7 @@ function putScales(frame: QuantizedFrame, place: Place, block: usize, first: i32
 /** Scale `i` of eight or, from 4, minimum: of the last four the low bits in four bytes, the high ones in eight. */
 function sixBits(block: usize, i: i32, from: i32): i32 {
   const scales = block + 4;
-  if (i < 4) return <i32>load<u8>(scales + <usize>(i + from)) & 63;
+  if (i < 4) return (<i32>load<u8>(scales + <usize>(i + from))) & 63;
   const low = (<i32>load<u8>(scales + <usize>(i + 4))) >> from;
   const high = (<i32>load<u8>(scales + <usize>(i - 4 + from))) >> 6;
   return (low & 15) | (high << 4);
@@ -89,7 +89,8 @@ function numberAt(format: i32, block: usize, j: i32): i32 {
   }
   const part = j >> 5;
   const numbers = block + (format == WeightFormat.q5_K ? 48 : 16);
-  const four = ((<i32>load<u8>(numbers + <usize>((part >> 1) << 5) + of32)) >> ((part & 1) << 2)) & 15;
+  const four =
+    ((<i32>load<u8>(numbers + <usize>((part >> 1) << 5) + of32)) >> ((part & 1) << 2)) & 15;
   if (format == WeightFormat.q4_K) return four;
-  return four | (((<i32>(load<u8>(block + of32, 16)) >> part) & 1) << 4);
+  return four | ((((<i32>load<u8>(block + of32, 16)) >> part) & 1) << 4);
 }

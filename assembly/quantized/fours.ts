@@ -50,7 +50,7 @@ export function putStart(frame: QuantizedFrame, place: Place): void {
     const byte = <usize>(i & 3);
     if (isFour(frame.numbers)) {
       const at = place.numbers + (four << 4) + ((<usize>(lane & 3)) << 2) + byte;
-      sum += ((<i32>load<u8>(at) >> (lane & 4)) & 15) - frame.center;
+      sum += (((<i32>load<u8>(at)) >> (lane & 4)) & 15) - frame.center;
     } else sum += <i32>load<i8>(place.numbers + (four << 5) + ((<usize>lane) << 2) + byte);
   }
   store<i32>(place.numbers - 32 + ((<usize>lane) << 2), -(frame.most + 1) * sum);
@@ -162,7 +162,7 @@ export function foursBy1x8<Sum>(frame: QuantizedFrame, input: Input, at: usize, 
   let sums = sumsOf(input, 0);
   let a = numbersOf(input, 0);
   for (let left = input.count; left > 0; left -= segment) {
-    const bytes = (<usize>((min(segment, left) + 3) & ~3));
+    const bytes = <usize>((min(segment, left) + 3) & ~3);
     let s0 = i32x4.splat(0);
     let s1 = s0;
     for (let p: usize = 0; p < planes; p++) {

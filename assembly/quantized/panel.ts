@@ -84,7 +84,10 @@ export function putNumber(numbers: i32, segment: usize, lane: i32, i: i32, numbe
     const at = segment + (((<usize>(i >> 2)) << 4) + ((<usize>(lane & 3)) << 2) + <usize>(i & 3));
     store<u8>(at, load<u8>(at) | (number << (lane & 4)));
   } else if (numbers == WeightNumbers.int8Fours) {
-    store<i8>(segment + ((<usize>(i >> 2)) << 5) + ((<usize>lane) << 2) + <usize>(i & 3), <i8>number);
+    store<i8>(
+      segment + ((<usize>(i >> 2)) << 5) + ((<usize>lane) << 2) + <usize>(i & 3),
+      <i8>number,
+    );
   } else if (numbers == WeightNumbers.int8) {
     const pair = segment + ((<usize>(i >> 1)) << 4);
     store<i8>(pair + ((<usize>lane) << 1) + <usize>(i & 1), <i8>number);

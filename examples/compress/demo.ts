@@ -80,7 +80,10 @@ console.log(`  "as float32" is of the digits' guesses, and of the five sentences
   build ${attention.variant} on Node ${process.versions.node}, one thread; without the table of embeddings\n`);
 await mkdir(FOLDER, { recursive: true });
 await writeFile(`${FOLDER}/digits.svg`, chart(recognised, "The digits' transformer", "recognised"));
-await writeFile(`${FOLDER}/search.svg`, chart(found, "The sentence encoder", "found first as float32"));
+await writeFile(
+  `${FOLDER}/search.svg`,
+  chart(found, "The sentence encoder", "found first as float32"),
+);
 attention.dispose();
 
 function show(title: string, rows: readonly Row[], what: string): void {

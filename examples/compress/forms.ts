@@ -5,8 +5,8 @@ import {
   linear,
   type MultiHeadAttention,
   type PreparedLinear,
-  prepareLinear,
   type Projection,
+  prepareLinear,
   type Tensor,
 } from "wasm-attention";
 import { factorize, lowRankLinear, quantizeLayer } from "wasm-attention/compress";

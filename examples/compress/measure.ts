@@ -42,7 +42,12 @@ export function measureDigits(
     const guesses: number[] = [];
     for (let from = 0; from < images; from += BATCH) {
       const count = Math.min(BATCH, images - from);
-      guesses.push(...small.recognise(digits, Array.from({ length: count }, (_, i) => from + i)));
+      guesses.push(
+        ...small.recognise(
+          digits,
+          Array.from({ length: count }, (_, i) => from + i),
+        ),
+      );
     }
     const some = Array.from({ length: BATCH }, (_, i) => i);
     const milliseconds = time(() => small.recognise(digits, some), rounds);

@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
-import { integers, int16 } from "wasm-attention/integers";
+import { int16, integers } from "wasm-attention/integers";
 import { quantized } from "wasm-attention/quantized";
 import { commandLine, orEnd } from "../arguments";
 import { EMBEDDING_SIZE, SentenceEncoder, similarity } from "./encoder";
@@ -107,10 +107,9 @@ let difference = 0;
 const ours = await time(() => encoder.encode(texts, how));
 const peers = await time(() => reference.embed(texts));
 const milliseconds = (t: number) => `${t.toFixed(0)} ms`;
-const integer = [
-  values.int16 && "attention in int16",
-  numbers && `weights of ${numbers}`,
-].filter((part) => part);
+const integer = [values.int16 && "attention in int16", numbers && `weights of ${numbers}`].filter(
+  (part) => part,
+);
 let compared = "";
 if (integer.length) {
   const float = await SentenceEncoder.load(attention, readModelFile);
@@ -121,9 +120,7 @@ if (integer.length) {
     .slice(0, SHOWN)
     .map(({ i }) => sentences[i]);
   const shown = ranking.slice(0, SHOWN).filter(({ sentence }) => best.includes(sentence));
-  const nearest = texts.map((_, i) =>
-    similarity([same, ...others][i], [asked, ...embeddings][i]),
-  );
+  const nearest = texts.map((_, i) => similarity([same, ...others][i], [asked, ...embeddings][i]));
   const floats = await time(() => float.encode(texts));
   compared = `
   integers    ${integer.join(", ")}: float32 takes ${milliseconds(floats)}, ${pc.bold(`${(floats / ours).toFixed(2)}×`)} the time

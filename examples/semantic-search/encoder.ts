@@ -55,10 +55,7 @@ export interface Inspection {
 }
 
 /** How the heads attend: as in `attend`. */
-export type Heads = Pick<
-  AttendOptions,
-  "causal" | "precision" | "scale" | "softcap" | "window"
->;
+export type Heads = Pick<AttendOptions, "causal" | "precision" | "scale" | "softcap" | "window">;
 
 export class SentenceEncoder {
   readonly #tokenizer: Tokenizer;
@@ -105,7 +102,10 @@ export class SentenceEncoder {
     const pieces = texts.map((text) => this.#pieces(text));
     const embeddings: Float32Array[] = new Array(texts.length);
     for (const group of groupByLength(pieces.map((ids) => ids.length))) {
-      const run = this.#run(group.map((index) => pieces[index]), how);
+      const run = this.#run(
+        group.map((index) => pieces[index]),
+        how,
+      );
       group.forEach((index, b) => {
         embeddings[index] = run.embeddings[b];
       });

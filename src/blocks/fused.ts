@@ -15,7 +15,7 @@ import { AllocatedTensor } from "../tensor/allocated";
 import { elementsOf } from "../tensor/dims";
 import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
 import { type Activation, checkActivation } from "./activate";
-import { blocksOf, blockSteps } from "./module";
+import { blockSteps, blocksOf } from "./module";
 
 /** Options of `fusedLinear`. */
 export interface FusedLinearOptions {

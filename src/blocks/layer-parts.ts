@@ -66,7 +66,9 @@ export function makeParts(
       return keep(prepareMatrix(engine, operation, read.weight, read, `${name}.`));
     };
     const self = attend({ heads, keyValueHeads }, weights.selfAttention);
-    const cross = decoder ? attend({ heads }, weights.crossAttention as LayerProjections) : undefined;
+    const cross = decoder
+      ? attend({ heads }, weights.crossAttention as LayerProjections)
+      : undefined;
     const linear1 = linear("linear1", weights.linear1);
     const gate = weights.gate === undefined ? undefined : linear("gate", weights.gate);
     const linear2 = linear("linear2", weights.linear2);

@@ -17,7 +17,10 @@ export function appendedOf(
 }
 
 /** Some columns of [1, n, size]. */
-function columnsOf({ data, dims: [, count = 0, size = 0] }: Tensor, kept: readonly number[]): Tensor {
+function columnsOf(
+  { data, dims: [, count = 0, size = 0] }: Tensor,
+  kept: readonly number[],
+): Tensor {
   const part = new Float32Array(count * kept.length);
   for (let row = 0; row < count; row++) {
     for (const [i, column] of kept.entries()) {

@@ -49,7 +49,10 @@ export function headImportance(layer: MultiHeadAttention, weightGradient: Tensor
  * @throws ArgumentError for a head that there is not, one named twice, all of them, or groups of unequal
  * sizes; MemoryError, DisposedError as the layer's constructor.
  */
-export function pruneHeads(layer: MultiHeadAttention, heads: readonly number[]): MultiHeadAttention {
+export function pruneHeads(
+  layer: MultiHeadAttention,
+  heads: readonly number[],
+): MultiHeadAttention {
   const name = "pruneHeads";
   const parts = checkLayer(name, layer);
   const { attention, projections, appended } = parts;

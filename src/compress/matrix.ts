@@ -59,11 +59,7 @@ export function projectionOf({ data, bias, order, inputs, outputs }: Matrix): Pr
 }
 
 /** The matrix of some outputs, or of some inputs, in that order. */
-export function partOf(
-  whole: Matrix,
-  axis: "outputs" | "inputs",
-  kept: readonly number[],
-): Matrix {
+export function partOf(whole: Matrix, axis: "outputs" | "inputs", kept: readonly number[]): Matrix {
   const ofOutputs = axis === "outputs";
   const [outputs, inputs] = ofOutputs ? [kept.length, whole.inputs] : [whole.outputs, kept.length];
   const { order, bias } = whole;

@@ -66,7 +66,8 @@ function timesRows({ data, rows, columns }: Matrix, vectors: Vectors): Vectors {
   const results = vectors.map(() => new Float64Array(rows));
   for (let row = 0; row < rows; row++) {
     const of = data.subarray(row * columns, (row + 1) * columns);
-    for (const [k, vector] of vectors.entries()) (results[k] as Float64Array)[row] = dot(of, vector);
+    for (const [k, vector] of vectors.entries())
+      (results[k] as Float64Array)[row] = dot(of, vector);
   }
   return results;
 }

@@ -5,8 +5,8 @@ import { QuantizedFrame } from "../../build/frames";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import type { Order } from "../linear/product";
-import type { BlockWeight } from "./stored";
 import { bytes, DATA, matrixOf, type Packable } from "./packable";
+import type { BlockWeight } from "./stored";
 
 const readBlocks = reader<BlockWeight>({ format: 1, dims: 1, data: 1 });
 

@@ -38,8 +38,7 @@ export const quantized: readonly Mutant[] = [
     name: "pruneHeads: the output's projection keeps the first heads",
     file: "src/compress/heads.ts",
     find: 'output: projectionOf(partOf(output, "inputs", spread(kept, valueSize))),',
-    replace:
-      'output: projectionOf(partOf(output, "inputs", spread([...kept.keys()], valueSize))),',
+    replace: 'output: projectionOf(partOf(output, "inputs", spread([...kept.keys()], valueSize))),',
     tests: ["tests/compress.test.ts"],
     only: "pruneHeads",
   },

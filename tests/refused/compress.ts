@@ -90,10 +90,7 @@ export const compressRefused: Refusal[] = [
     'factorize: "weight" expected finite numbers, got Infinity',
     factors({ data: Float32Array.of(1, Infinity), dims: [1, 2] }, 1),
   ],
-  [
-    'factorize: "seed" expected an integer from 0, got -1',
-    factors(zeros(2, 5), 1, { seed: -1 }),
-  ],
+  ['factorize: "seed" expected an integer from 0, got -1', factors(zeros(2, 5), 1, { seed: -1 })],
   [
     'lowRankLinear: "first" expected a weight from prepareLinear, got []',
     (a) => lowRankLinear(a, zeros(1, 3), list, list),
