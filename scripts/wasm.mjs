@@ -54,8 +54,8 @@ async function compile(module) {
     asc.on("close", (code) => (code ? reject(new Error(command.join(" "))) : resolve()));
   });
   const text = readFileSync(wat, "utf8");
-  const count = (instruction) => text.split(instruction).length - 1;
-  const symbols = symbolsOf(readFileSync(wasm), [count("relaxed_madd"), count("relaxed_dot")]);
+  const counts = ["relaxed_madd", "relaxed_dot"].map((name) => text.split(name).length - 1);
+  const symbols = symbolsOf(readFileSync(wasm), ...counts);
   for (const [variant, made] of Object.entries(VARIANTS))
     writeFileSync(`build/${module}.${variant}.wasm`, bytesOf(symbols, made));
   writeFileSync(`build/${module}.wasm.txt`, textOf(symbols));

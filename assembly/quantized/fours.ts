@@ -2,12 +2,11 @@
 //
 //   Σ x̂·q = Σ (x̂ + z)·q − z · Σ q,  z = frame.most + 1
 //
-// x̂ + z has 7 bits, what simd/dot.ts multiplies by; or 14 in two planes, 128 · Σ high·q + Σ low·q. z · Σ q lies
+// x̂ + z has 7 bits, which simd/bytes.ts says more of; or 14 in two planes, 128 · Σ high·q + Σ low·q. z · Σ q lies
 // in the head of a segment. A sum may wrap on the way, its end does not: |Σ x̂·q| ≤ 256 · 8191 · 128 < 2³¹.
 //
 // Sum is the type of an instruction's sums: i32 of four products, i16 of two.
 
-import { dotAdd, dotPairs } from "../simd/dot";
 import { QuantizedFrame } from "./frame";
 import { planeBytes, planesOf } from "./fours-input";
 import { Input, numbersOf, scalesOf, sumsOf } from "./input";
@@ -21,9 +20,10 @@ const ONES = memory.data<u16>([1, 1, 1, 1, 1, 1, 1, 1]);
 // @ts-ignore: decorator
 @inline
 function add<Sum>(sum: v128, numbers: v128, x: v128, ones: v128): v128 {
-  return sizeof<Sum>() == 4
-    ? dotAdd(numbers, x, sum)
-    : i32x4.add(sum, i32x4.dot_i16x8_s(dotPairs(numbers, x), ones));
+  if (sizeof<Sum>() == 4) return i32x4.relaxed_dot_i8x16_i7x16_add_s(numbers, x, sum);
+  // @ts-ignore: declared with a third operand that the instruction has not
+  const pairs = i16x8.relaxed_dot_i8x16_i7x16_s(numbers, x);
+  return i32x4.add(sum, i32x4.dot_i16x8_s(pairs, ones));
 }
 
 /** Numbers of 4 bits as bytes: those of the first four columns, and of the last four. */

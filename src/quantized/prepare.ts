@@ -56,8 +56,11 @@ const read = reader<PrepareQuantizedOptions>({
 
 interface QuantizedModule extends Module {
   packedWeightBytes(frame: number): number;
-  dotsInOne(): number;
+  lowering(): number;
 }
+
+/** Answers of an engine that multiplies bytes by one instruction, see assembly/simd/bytes.ts. */
+const IN_ONE = [129540, -508];
 
 /** The largest integer of x. */
 const MOST = { int16: 32767, int14: 8191, int8: 63, float32: 0 } as const;
@@ -176,7 +179,7 @@ function productOf(
 ): IntegerProduct {
   const bytes = activations === "int8" || activations === "int14";
   if (!bytes || variant !== "relaxed") return IntegerProduct.words;
-  if (module.dotsInOne()) return IntegerProduct.bytes;
+  if (IN_ONE.includes(module.lowering())) return IntegerProduct.bytes;
   // Of two planes they take longer than words.
   return activations === "int8" ? IntegerProduct.bytePairs : IntegerProduct.words;
 }
