@@ -46,16 +46,15 @@ test("the digits' transformer of few bits, low rank and fewer heads", async (t) 
   assert.ok(row("int8").bytes <= 0.31 * whole.bytes && row("int8").agreed >= 0.985);
   assert.ok(row("int4").bytes <= 0.22 * whole.bytes && row("int4").agreed >= 0.9);
   assert.ok(row("int8, inputs too").agreed >= 0.93);
-  assert.ok(row("one head less").bytes < whole.bytes);
-  // The heads that matter least by their slopes are missed less than those that matter most.
-  const wrong = { ...of, order: order.map((heads) => heads.toReversed()) };
-  const two: Form[] = [{ name: "float32" }, { name: "two heads less", pruned: 2 }];
-  const [least, most] = [of, wrong].map((way) => {
-    const [, pruned] = measureDigits(attention, model, digits, way, two);
-    return pruned?.agreed ?? 0;
-  }) as [number, number];
-  t.diagnostic(`two heads less: ${least} as before, the other two ${most}`);
-  assert.ok(least > most, `${least} against ${most}`);
+  assert.ok(row("one head less").bytes <= 0.9 * whole.bytes && row("one head less").agreed >= 0.85);
+  assert.ok(row("rank 1/2").bytes <= 0.9 * whole.bytes && row("rank 1/2").agreed >= 0.9);
+  assert.ok(row("one head less, int8").bytes <= 0.27 * whole.bytes);
+  // Heads are of different weight, and the least of them went.
+  for (const [block, slope] of slopes.entries()) {
+    const sorted = Array.from(slope).sort((a, b) => a - b);
+    assert.ok((sorted[0] as number) > 0 && (sorted[0] as number) < 0.8 * (sorted[3] as number));
+    assert.equal(slope[order[block]?.[0] as number], sorted[0]);
+  }
   attention.dispose();
 });
 

@@ -94,12 +94,13 @@ function checkKept(
   { heads: count, keyValueHeads }: LayerParts,
   given: unknown,
 ): { query: number[]; groups: number[] } {
-  const fits = countOf(given) >= 0;
-  const gone = fits ? copyOf<unknown>(given as number[], countOf(given)) : [given];
+  const expected = `a list of heads, integers from 0 to ${count - 1}`;
+  const length = countOf(given);
+  if (length < 0) throw new ArgumentError(operation, "heads", expected, describe(given));
+  const gone = copyOf<unknown>(given as number[], length);
   for (const head of gone) {
     if (Number.isInteger(head) && (head as number) >= 0 && (head as number) < count) continue;
-    const expected = `a list of heads, integers from 0 to ${count - 1}`;
-    throw new ArgumentError(operation, "heads", expected, describe(fits ? head : given));
+    throw new ArgumentError(operation, "heads", expected, describe(head));
   }
   if (new Set(gone).size < gone.length) {
     throw new ArgumentError(operation, "heads", "each head once", describe(given));
