@@ -142,6 +142,8 @@ export enum VariantsKernel {
   monotonicBackward,
   weightedSum,
   weightedSumBackward,
+  causalConvBackward,
+  locateBackward,
 }
 
 /** See blocks/activation.ts. */

@@ -23,6 +23,7 @@ import { cacheRefused } from "./refused/cache";
 import { compressRefused } from "./refused/compress";
 import { integersRefused } from "./refused/integers";
 import { linearRefused } from "./refused/linear";
+import { linearAttentionRefused } from "./refused/linear-attention";
 import { eyes, multiheadRefused } from "./refused/multihead";
 import { packedRefused } from "./refused/packed";
 import { positionsRefused } from "./refused/positions";
@@ -45,6 +46,7 @@ const refused = [
   ...shardsRefused,
   ...transformerRefused,
   ...variantsRefused,
+  ...linearAttentionRefused,
   ...linearRefused,
   ...quantizedRefused,
   ...compressRefused,

@@ -1,28 +1,32 @@
 // npm run demo [-- "a question"] [--int16] [--weights int8|int4]: ranks sentences by meaning, with the
 // Universal Sentence Encoder lite on our layers, beside the same model's reference implementation; in integers
-// beside float32 too.
+// beside float32 too. With --workers 2 the embeddings are made by so many processes behind a nats-server, see
+// ../shards/search.ts.
 
+import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
 import { int16, integers } from "wasm-attention/integers";
 import { quantized } from "wasm-attention/quantized";
-import { commandLine, orEnd } from "../arguments";
+import { commandLine, orEnd, wholeNumber } from "../arguments";
 import { EMBEDDING_SIZE, SentenceEncoder, similarity } from "./encoder";
 import { fewBits } from "./few-bits";
 import { readModelFile, readSentences } from "./files";
 import { heatmap } from "./heatmap";
 
-const HELP = `npm run demo [-- "a question"] [--int16] [--weights int8|int4]
+const HELP = `npm run demo [-- "a question"] [--int16] [--weights int8|int4] [--workers N]
   ranks sentences by meaning and shows what each word of the question attends to
   --int16    attention in integers of 16 bits
-  --weights  weights of few bits`;
+  --weights  weights of few bits
+  --workers  embeddings by so many processes behind a nats-server`;
 const { values, positionals } = commandLine({
   allowPositionals: true,
   options: {
     help: { type: "boolean", default: false },
     int16: { type: "boolean", default: false },
     weights: { type: "string" },
+    workers: { type: "string" },
   },
 });
 if (values.help) {
@@ -35,6 +39,11 @@ const numbers = orEnd(() => {
   throw new Error(`--weights expected int8 or int4, got ${JSON.stringify(weights)}`);
 });
 const how = values.int16 ? { precision: int16 } : {};
+if (values.workers !== undefined) {
+  const workers = `${wholeNumber("workers", values.workers)}`;
+  const words = ["examples/shards/run.mjs", "search", "--workers", workers, ...positionals];
+  process.exit(spawnSync(process.execPath, words, { stdio: "inherit" }).status ?? 1);
+}
 const question = positionals.join(" ") || "How do I get my money back?";
 const SHOWN = 8;
 const ROUNDS = 5;
