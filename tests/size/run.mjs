@@ -48,7 +48,7 @@ const MODULES = {
   core: 9.3,
   training: 5.8,
   positions: 1.2,
-  cache: 9.1,
+  cache: 9.5,
   blocks: 6,
   variants: 15.5,
   quantized: 5.4,
