@@ -2,11 +2,19 @@
 
 export { type AdditiveOptions, additiveAttention, additiveAttentionAsync } from "./additive";
 export {
+  type CausalConvForm,
   type CausalConvOptions,
   type CausalConvResult,
   causalConv,
   causalConvAsync,
 } from "./causal-conv";
+export {
+  type CausalConvBackwardOptions,
+  type CausalConvGradients,
+  type CausalConvPass,
+  causalConvBackward,
+  causalConvBackwardAsync,
+} from "./causal-conv-backward";
 export {
   type EntmaxGradients,
   type EntmaxOptions,
@@ -37,6 +45,13 @@ export {
   locationSensitiveAttention,
   locationSensitiveAttentionAsync,
 } from "./location";
+export {
+  type LocationBackwardOptions,
+  type LocationGradients,
+  type LocationPass,
+  locationSensitiveAttentionBackward,
+  locationSensitiveAttentionBackwardAsync,
+} from "./location-backward";
 export {
   type MonotonicBackwardOptions,
   type MonotonicForm,

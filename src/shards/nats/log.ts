@@ -5,6 +5,8 @@ import { type Entry, entryOf } from "./worker";
 
 /** Milliseconds after which more of the log is asked for anew. */
 const PULL = 5000;
+/** Bytes of the log that are on their way at most. */
+const MOST_PULLED = 2 ** 25;
 
 type Apply = (subject: string, entry: Entry, data: Uint8Array, at: number) => void;
 
@@ -33,8 +35,10 @@ export class Follower {
     });
     const messages = await consumer.consume({
       callback: (message) => this.#take(message),
-      // Bounded, since a client for whom more than 64 MB wait is sent away as too slow.
-      max_bytes: 2 * largest + 2 ** 20,
+      // Bounded, since a client for whom more than 64 MB wait is sent away as too slow. Not by bytes: the
+      // server ends a request whose next message is larger than what is left of it, and a client that
+      // counts otherwise waits until it expires.
+      max_messages: Math.max(1, Math.floor(MOST_PULLED / largest)),
       expires: PULL,
     });
     this.#stop = () => messages.close();
