@@ -52,7 +52,7 @@ export interface LocationResult {
   state: LocationState;
 }
 
-const fields = {
+export const locationFields = {
   filters: 1,
   locationWeight: 1,
   scoreWeight: 1,
@@ -61,9 +61,9 @@ const fields = {
   keyLengths: 1,
   alpha: 1,
 } as const;
-const read = reader<LocationOptions>(fields, "{ filters, locationWeight, … }");
+const read = reader<LocationOptions>(locationFields, "{ filters, locationWeight, … }");
 const readAsync = reader<LocationOptions & Abortable>(
-  { ...fields, signal: 1 },
+  { ...locationFields, signal: 1 },
   "{ filters, locationWeight, … }",
 );
 const readState = reader<LocationState>({ previous: 1, cumulative: 1 }, "{ previous, cumulative }");
@@ -85,7 +85,7 @@ export function locationSensitiveAttention(
 ): LocationResult {
   const name = "locationSensitiveAttention";
   return checkAttention(name, attention).run(name, (engine) =>
-    steps(engine, checkStep(name, [query, key, value], read(name, options))),
+    locationSteps(engine, checkStep(name, [query, key, value], read(name, options))),
   );
 }
 
@@ -101,13 +101,13 @@ export function locationSensitiveAttentionAsync(
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...given } = readAsync(name, options);
     const call = checkStep(name, [query, key, value], given);
-    return { signal, steps: (engine) => steps(engine, call) };
+    return { signal, steps: (engine) => locationSteps(engine, call) };
   });
 }
 
 type Step = ReturnType<typeof checkStep>;
 
-function checkStep(
+export function checkStep(
   operation: string,
   [query, key, value]: readonly [unknown, unknown, unknown],
   options: LocationOptions,
@@ -175,7 +175,7 @@ function checkState(operation: string, given: unknown, dims: readonly number[]):
   return { previous: like("previous"), cumulative: like("cumulative") };
 }
 
-function* steps(engine: Engine, step: Step): Steps<LocationResult> {
+export function* locationSteps(engine: Engine, step: Step): Steps<LocationResult> {
   const { operation, query, key, value, state, options, weight, filters } = step;
   const [located] = yield* variantSteps(engine, {
     operation,

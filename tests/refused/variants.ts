@@ -17,6 +17,7 @@ import {
   weightedSumBackward,
 } from "wasm-attention/variants";
 import { type Call, q, type Refusal, zeros } from "./refusal";
+import { layersRefused } from "./variant-layers";
 
 const [k, other] = [zeros(1, 2, 6, 8), zeros(1, 2, 4, 6)];
 const lined =
@@ -247,6 +248,7 @@ const otherRefused: readonly Refusal[] = [
 ];
 
 export const variantsRefused: readonly Refusal[] = [
+  ...layersRefused,
   ...linearRefused,
   ...normaliserRefused,
   ...otherRefused,
