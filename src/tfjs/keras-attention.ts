@@ -91,7 +91,7 @@ abstract class SingleHead extends layers.Layer {
   ): Tensor | Tensor[] | SymbolicTensor | SymbolicTensor[] {
     const list: readonly unknown[] = Array.isArray(inputs) ? inputs : [inputs];
     const symbolic = list.some(isSymbolic);
-    if (symbolic) checkAttentionTypes(this.operation, this.#inputs(list));
+    checkAttentionTypes(this.operation, this.#inputs(list));
     // A model hands down its own keywords; its mask, one tensor, may be that of an earlier layer.
     const isKnown = (name: string, value: unknown) =>
       !symbolic && (name === "training" || (name === "mask" && !Array.isArray(value)));
