@@ -184,8 +184,9 @@ test("refused: arguments, inputs, keywords, masks of earlier layers", async () =
     refuses(() => new Class().apply([x, y], { mask: 1 }), "mask");
     refuses(() => new Class().apply([x, input({ shape: [S] })]), "value.shape");
     const masked = layers.masking({ maskValue: 0 }).apply(x) as SymbolicTensor;
+    const outputs = new Class().apply([masked, y]) as SymbolicTensor;
     refuses(
-      () => new Class().apply([masked, y]),
+      () => model({ inputs: [x, y], outputs }).predict([q, v]),
       "mask",
       /no mask from an earlier layer: .*queryMask or valueMask: true, got one of input 0/,
     );
