@@ -72,6 +72,7 @@ const timed = [
   "small",
   "linear",
   "layer",
+  "block",
   "backward",
   "threads",
 ];
