@@ -10,6 +10,7 @@ import { loader } from "./loader";
 import type { Mutant } from "./mutant";
 import { threads } from "./threads";
 import { copyOf, type Outcome, Tree } from "./tree";
+import { variants } from "./variants";
 
 const labels: Record<Outcome, string> = {
   red: "noticed",
@@ -20,7 +21,7 @@ const labels: Record<Outcome, string> = {
 const LANES = Math.min(2, availableParallelism());
 
 const { positionals } = parseArgs({ allowPositionals: true });
-const mutants = [...kernels, ...loader, ...threads, ...layers].filter(
+const mutants = [...kernels, ...loader, ...threads, ...layers, ...variants].filter(
   ({ name }) => positionals.length === 0 || positionals.some((text) => name.includes(text)),
 );
 if (mutants.length === 0) throw new Error("no mutant is called so");
