@@ -128,6 +128,8 @@ export enum VariantsKernel {
   monotonicBackward,
   weightedSum,
   weightedSumBackward,
+  causalConvBackward,
+  locateBackward,
 }
 
 /** See blocks/activation.ts. */

@@ -22,6 +22,7 @@ import { blocksRefused } from "./refused/blocks";
 import { cacheRefused } from "./refused/cache";
 import { integersRefused } from "./refused/integers";
 import { linearRefused } from "./refused/linear";
+import { linearAttentionRefused } from "./refused/linear-attention";
 import { eyes, multiheadRefused } from "./refused/multihead";
 import { packedRefused } from "./refused/packed";
 import { positionsRefused } from "./refused/positions";
@@ -44,6 +45,7 @@ const refused = [
   ...shardsRefused,
   ...transformerRefused,
   ...variantsRefused,
+  ...linearAttentionRefused,
   ...linearRefused,
   ...quantizedRefused,
   ...integersRefused,

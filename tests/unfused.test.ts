@@ -13,13 +13,14 @@ const script = `
   import * as integers from "wasm-attention/integers";
   import * as positions from "wasm-attention/positions";
   import * as quantized from "wasm-attention/quantized";
+  import * as shards from "wasm-attention/shards";
   import * as training from "wasm-attention/training";
   import * as variants from "wasm-attention/variants";
   import * as weights from "wasm-attention/weights";
   import { runBattery } from "./tests/battery/battery.ts";
   import { engine } from "./tests/engines.ts";
   main.selfTest(await engine("relaxed"));
-  const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...integers, ...quantized, ...weights };
+  const all = { ...main, ...blocks, ...cache, ...positions, ...training, ...variants, ...integers, ...quantized, ...shards, ...weights };
   console.log(JSON.stringify(await runBattery(all)));`;
 
 test("the relaxed build without fused multiply-add", (t) => {
@@ -38,6 +39,7 @@ test("the relaxed build without fused multiply-add", (t) => {
   assert.equal(blocksDigest, expected.blocks.portable);
   assert.equal(rest.quantizedDigest, expected.quantized);
   assert.equal(rest.integersDigest, expected.integers);
+  assert.equal(rest.shardsDigest, expected.shards.portable);
   assert.equal(rest.halvesDigest, expected.halves.portable);
   assert.equal(variantsDigest, expected.variants.portable);
 });

@@ -9,16 +9,19 @@
 
 import { NumbersKind } from "../kinds";
 import { SCALE } from "./numbers";
-import { Work, workBytes } from "./work";
+import { Strip, Work, workOf } from "./work";
 
-/** Adds `count` rows to the sums, from the tile's row `first` on. */
-export function addRun(work: Work, values: usize, stride: usize, first: i32, count: i32): void {
-  const weights = work.weights + ((<usize>first) << 1);
+/** Adds the strip's run to the sums of one of its Works, `column` bytes into a row. */
+export function addRun(strip: Strip, work: Work, column: usize): void {
+  const values = strip.run + work.valueHead + column;
+  const stride = strip.stride;
+  const count = strip.count;
+  const weights = work.weights + ((<usize>strip.first) << 1);
   if (work.numbers == NumbersKind.int4) {
     addBlock(weights, values + SCALE, stride, count, work.sums);
     return;
   }
-  const products = work.products + ((<usize>first) << 2);
+  const products = work.products + ((<usize>strip.first) << 2);
   for (let column: usize = 0; column < <usize>work.columns; column += 32) {
     const sums = work.sums + (column << 2);
     if (work.numbers == NumbersKind.int8)
@@ -112,12 +115,16 @@ function addSixteen(weights: usize, value: usize, stride: usize, count: i32, sum
   v128.store(sums, s7, 112);
 }
 
-/** The same for four Works that lie end to end, eight columns: each value is made numbers of once. */
-export function addRunRows(work: Work, values: usize, stride: usize, first: i32, count: i32): void {
-  const step = workBytes(work.columns);
+/** The same of int16 for WORKS rows of one head, eight columns: each value is made numbers of once. */
+export function addRunRows(strip: Strip): void {
+  const work = workOf(strip, 0);
+  const step = strip.step;
+  const stride = strip.stride;
+  const count = strip.count;
+  const values = strip.run + work.valueHead;
   for (let column: usize = 0; column < <usize>work.columns; column += 8) {
     let value = values + SCALE + (column << 1);
-    let weights = work.products + ((<usize>first) << 2);
+    let weights = work.products + ((<usize>strip.first) << 2);
     const sums = work.sums + (column << 2);
     let a0 = v128.load(sums);
     let b0 = v128.load(sums, 16);

@@ -1,15 +1,25 @@
 // npm run demo [-- "a question"]: ranks sentences by meaning, with the Universal Sentence Encoder
-// lite on our layers, beside the same model's reference implementation.
+// lite on our layers, beside the same model's reference implementation. With --workers 2 the embeddings are
+// made by so many processes behind a nats-server, see ../shards/search.ts.
 
+import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
-import { commandLine } from "../arguments";
+import { commandLine, wholeNumber } from "../arguments";
 import { EMBEDDING_SIZE, SentenceEncoder, similarity } from "./encoder";
 import { readModelFile, readSentences } from "./files";
 import { heatmap } from "./heatmap";
 
-const { positionals } = commandLine({ allowPositionals: true, options: {} });
+const { values, positionals } = commandLine({
+  allowPositionals: true,
+  options: { workers: { type: "string" } },
+});
+if (values.workers !== undefined) {
+  const workers = `${wholeNumber("workers", values.workers)}`;
+  const words = ["examples/shards/run.mjs", "search", "--workers", workers, ...positionals];
+  process.exit(spawnSync(process.execPath, words, { stdio: "inherit" }).status ?? 1);
+}
 const question = positionals.join(" ") || "How do I get my money back?";
 const SHOWN = 8;
 const ROUNDS = 5;

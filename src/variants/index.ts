@@ -15,11 +15,19 @@ export {
   type ProjectionGradient,
 } from "./additive-layer-backward";
 export {
+  type CausalConvForm,
   type CausalConvOptions,
   type CausalConvResult,
   causalConv,
   causalConvAsync,
 } from "./causal-conv";
+export {
+  type CausalConvBackwardOptions,
+  type CausalConvGradients,
+  type CausalConvPass,
+  causalConvBackward,
+  causalConvBackwardAsync,
+} from "./causal-conv-backward";
 export {
   type EntmaxGradients,
   type EntmaxOptions,
@@ -58,6 +66,13 @@ export {
   type LocationWeights,
   type Tacotron2Weights,
 } from "./location-layer";
+export {
+  type LocationBackwardOptions,
+  type LocationGradients,
+  type LocationPass,
+  locationSensitiveAttentionBackward,
+  locationSensitiveAttentionBackwardAsync,
+} from "./location-backward";
 export {
   type MonotonicBackwardOptions,
   type MonotonicForm,

@@ -144,7 +144,7 @@ export function spanAttendBackwardAsync(
   }) as Promise<SpanGradients>;
 }
 
-interface BackwardCall {
+export interface BackwardCall {
   readonly strip: StripCall;
   readonly outputGradient: Tensor;
   readonly weightsGradient: Tensor | undefined;
@@ -162,7 +162,7 @@ function checkSparse(
   return checkPass(strip, pass, { out, accumulate });
 }
 
-function checkAdditivePass(
+export function checkAdditivePass(
   operation: string,
   given: VariantPass,
   { out, accumulate, ...options }: AdditiveBackwardOptions,

@@ -11,6 +11,7 @@ import { elements, filled } from "./numbers";
 import { type Operation, operations } from "./operations";
 import type { Package } from "./package";
 import { halfWeights, quantizedWeights } from "./quantized";
+import { shards as shardCases } from "./shards";
 import { training as trainingCases } from "./training";
 import { variants as variantCases } from "./variants";
 
@@ -39,6 +40,8 @@ export interface Report {
   integersDigest: string;
   /** And over those of variants. */
   variantsDigest: string;
+  /** And over those of shards. */
+  shardsDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -67,6 +70,7 @@ export const allCases: readonly Operation[] = [
   ...halfWeights,
   ...integerCases,
   ...variantCases,
+  ...shardCases,
 ];
 
 /**
@@ -105,6 +109,7 @@ export async function runBattery(
   const halvesDigest = await digestOfAll(halfWeights);
   const integersDigest = await digestOfAll(integerCases);
   const variantsDigest = await digestOfAll(variantCases);
+  const shardsDigest = await digestOfAll(shardCases);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -122,6 +127,7 @@ export async function runBattery(
     halvesDigest,
     integersDigest,
     variantsDigest,
+    shardsDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

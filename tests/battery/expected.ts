@@ -42,6 +42,12 @@ export const integers = "7f4e2e46a5ddd37fb4b1ebd411d30e2d1538072a6e1d57b9e5c380f
 
 /** The cases of variants, likewise. */
 export const variants = {
-  portable: "9d9c9b62e5f3865fa6f4be348cd2a1c31503e55c17094fa280f558aac2625ed1",
-  fused: "1f6bacb94ce1bdf7a46120702eb3dafba060af38a8955c31bd6b098ca16056b3",
+  portable: "fcfead20790e7051a123fa34dfbacfbfce3a8c8e7f9c30646f5e7452cc7019ce",
+  fused: "3341ba875943b75cc524e7c0d716292af23ac00c5c57df4c2cd60dd5009c298c",
+};
+
+/** The cases of shards, likewise. */
+export const shards = {
+  portable: "0e1337f062c55ae863049895cc8e1cbc5125a243112499a81d808da6b4f5ed59",
+  fused: "94bcd861738c180ab965368c65476ffafc2aa5c237dd875d5a9b5fc130f87e9a",
 };

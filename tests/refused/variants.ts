@@ -5,6 +5,7 @@ import {
   entmax,
   entmaxBackward,
   locationSensitiveAttention,
+  locationSensitiveAttentionBackward,
   monotonicAttention,
   monotonicBackward,
   spanAttend,
@@ -16,7 +17,6 @@ import {
 } from "wasm-attention/variants";
 import { type Call, q, type Refusal, zeros } from "./refusal";
 import { layersRefused } from "./variant-layers";
-import { recurrentRefused } from "./variant-recurrent";
 
 const [k, other] = [zeros(1, 2, 6, 8), zeros(1, 2, 4, 6)];
 const sparse =
@@ -42,6 +42,17 @@ const located =
       ...{ filters: zeros(3, 2, 5), locationWeight: zeros(3, 8) },
       ...options,
     });
+const locatedBack =
+  (options: object, given: object = {}): Call =>
+  (attention) =>
+    locationSensitiveAttentionBackward(
+      attention,
+      {
+        ...{ query: zeros(1, 8), key: zeros(1, 6, 8), value: zeros(1, 6, 5) },
+        ...{ outputGradient: zeros(1, 5), ...given },
+      },
+      { ...{ filters: zeros(3, 2, 5), locationWeight: zeros(3, 8) }, ...options },
+    );
 const pass = { query: q, key: q, value: q, outputGradient: q };
 
 const normaliserRefused: readonly Refusal[] = [
@@ -169,6 +180,30 @@ const otherRefused: readonly Refusal[] = [
     'locationSensitiveAttention: "state.cumulative.dims" expected [1, 6], got [6]',
     located({ state: { previous: zeros(1, 6), cumulative: zeros(6) } }),
   ],
+  [
+    'locationSensitiveAttentionBackward: "outputGradient.dims" expected [1, 5], got [1, 1, 5]',
+    locatedBack({}, { outputGradient: zeros(1, 1, 5) }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "weightsGradient.dims" expected [1, 6], got [6]',
+    locatedBack({}, { weightsGradient: zeros(6) }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "stateGradient" expected { previous, cumulative }, got a tensor',
+    locatedBack({}, { stateGradient: zeros(1, 6) }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "stateGradient.previous.dims" expected [1, 6], got [6]',
+    locatedBack({}, { stateGradient: { previous: zeros(6), cumulative: zeros(1, 6) } }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "out.key.dims" expected [1, 6, 8], got [6, 8]',
+    locatedBack({ out: { key: zeros(6, 8) } }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "out" expected { query?, key?, value?, filters?, locationWeight? }, got undefined',
+    locatedBack({ accumulate: true }),
+  ],
   ['monotonicAttention: "probabilities.dims" expected [..., L, S], got [4]', aligned({}, zeros(4))],
   [
     'monotonicAttention: "mode" expected "recursive", "parallel" or "hard", got "soft"',
@@ -199,7 +234,6 @@ const otherRefused: readonly Refusal[] = [
 
 export const variantsRefused: readonly Refusal[] = [
   ...layersRefused,
-  ...recurrentRefused,
   ...normaliserRefused,
   ...otherRefused,
 ];

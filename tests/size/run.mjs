@@ -23,7 +23,7 @@ const ENTRIES = {
   "browser/blocks.js": 37,
   "browser/quantized.js": 21,
   "browser/integers.js": 20.5,
-  "browser/shards.js": 19.6,
+  "browser/shards.js": 22.1,
   "browser/variants.js": 34.5,
   "browser/view.js": 14,
   "view.js": 16,
@@ -38,9 +38,9 @@ const ENTRIES = {
   "workerd/quantized.js": 18,
   "workerd/integers.js": 16.5,
   "workerd/variants.js": 23,
-  "workerd/shards.js": 23.9,
+  "workerd/shards.js": 26.4,
   "tfjs.js": 8,
-  "shards-nats.js": 7.2,
+  "shards-nats.js": 8.1,
   "worker.js": 1,
 };
 

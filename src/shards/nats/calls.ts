@@ -1,8 +1,9 @@
 // Whole jobs shared out: any number of processes answer to one name, and a caller sees one service.
 
-import { createInbox, type NatsConnection } from "@nats-io/nats-core";
+import type { NatsConnection } from "@nats-io/nats-core";
 import type { Tensor } from "wasm-attention";
 import { Assembler, cut, encode, type Numbers, newId } from "./codec";
+import { inboxOf } from "./inbox";
 import { checkName } from "./plan";
 
 /** What a job is given and gives: plain values, and tensors of float32 by name. */
@@ -111,7 +112,7 @@ export function connectCalls(connection: NatsConnection, name: string): CallsCli
           new RangeError(`a job of more than the ${most} bytes that the server takes`),
         );
       }
-      const inbox = createInbox();
+      const inbox = inboxOf(connection);
       const answer = new Assembler({ messages: 1, bytes: MOST });
       return new Promise((resolve, reject) => {
         const done = (end: () => void) => {

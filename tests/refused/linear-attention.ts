@@ -1,5 +1,12 @@
+// What the attentions by a state and their convolution refuse.
+
 import type { Tensor } from "wasm-attention";
-import { causalConv, linearAttention, linearAttentionBackward } from "wasm-attention/variants";
+import {
+  causalConv,
+  causalConvBackward,
+  linearAttention,
+  linearAttentionBackward,
+} from "wasm-attention/variants";
 import { type Call, q, type Refusal, zeros } from "./refusal";
 
 const [k, other] = [zeros(1, 2, 6, 8), zeros(1, 2, 4, 6)];
@@ -11,10 +18,21 @@ const convolved =
   (options: object, x: Tensor = zeros(1, 2, 5), weight: Tensor = zeros(2, 1, 3)): Call =>
   (attention) =>
     causalConv(attention, x, weight, options as never);
+const convolvedBack =
+  (options: object, given: object = {}): Call =>
+  (attention) =>
+    causalConvBackward(
+      attention,
+      {
+        ...{ x: zeros(1, 2, 5), weight: zeros(2, 1, 3), outputGradient: zeros(1, 2, 5) },
+        ...given,
+      },
+      options as never,
+    );
 const pass = { query: q, key: q, value: q, outputGradient: q };
 const unknown = "got an option that does not exist";
 
-export const recurrentRefused: readonly Refusal[] = [
+export const linearAttentionRefused: readonly Refusal[] = [
   ...([Number.NaN, Infinity, -Infinity] as const).map(
     (bad): Refusal => [
       `linearAttention: "eps" expected a finite number from 0, got ${bad}`,
@@ -78,20 +96,20 @@ export const recurrentRefused: readonly Refusal[] = [
   ],
   [`linearAttention: "rule" expected the name "updateRule", ${unknown}`, lined({ rule: "gated" })],
   [
-    'linearAttentionBackward: "updateRule" expected "linear" or "gated": gradients of the delta rules are not computed, got "delta"',
-    (attention) =>
-      linearAttentionBackward(attention, pass, {
-        updateRule: "delta",
-        beta: zeros(1, 2, 4, 1),
-      }),
-  ],
-  [
     'linearAttentionBackward: "stateGradient.dims" expected [1, 2, 8, 8], got [1]',
     (attention) => linearAttentionBackward(attention, { ...pass, stateGradient: zeros(1) }),
   ],
   [
     'linearAttentionBackward: "out.decay" expected no value without a decay, got one',
     (attention) => linearAttentionBackward(attention, pass, { out: { decay: q } }),
+  ],
+  [
+    'linearAttentionBackward: "out.beta" expected no value without a beta, got one',
+    (attention) => linearAttentionBackward(attention, pass, { out: { beta: q } }),
+  ],
+  [
+    'linearAttentionBackward: "beta" expected a tensor { data, dims }, got undefined',
+    (attention) => linearAttentionBackward(attention, pass, { updateRule: "delta" }),
   ],
   ['causalConv: "x.dims" expected [B, C, L], got [2, 5]', convolved({}, zeros(2, 5))],
   [
@@ -105,5 +123,29 @@ export const recurrentRefused: readonly Refusal[] = [
   [
     'causalConv: "state.dims" expected [1, 2, 2], got [1, 2, 3]',
     convolved({ state: zeros(1, 2, 3) }),
+  ],
+  [
+    'causalConvBackward: "pass" expected { x, weight, outputGradient, stateGradient? }, got undefined',
+    (attention) => causalConvBackward(attention, undefined as never),
+  ],
+  [
+    'causalConvBackward: "outputGradient.dims" expected [1, 2, 5], got [1, 2, 4]',
+    convolvedBack({}, { outputGradient: zeros(1, 2, 4) }),
+  ],
+  [
+    'causalConvBackward: "stateGradient.dims" expected [1, 2, 2], got [1, 2, 3]',
+    convolvedBack({}, { stateGradient: zeros(1, 2, 3) }),
+  ],
+  [
+    'causalConvBackward: "out.bias" expected no value without a bias, got one',
+    convolvedBack({ out: { bias: zeros(2) } }),
+  ],
+  [
+    'causalConvBackward: "out.weight.dims" expected [2, 1, 3], got [2, 3]',
+    convolvedBack({ out: { weight: zeros(2, 3) } }),
+  ],
+  [
+    'causalConvBackward: "activation" expected "silu" or no value, got "relu"',
+    convolvedBack({ activation: "relu" }),
   ],
 ];
