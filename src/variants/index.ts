@@ -2,6 +2,19 @@
 
 export { type AdditiveOptions, additiveAttention, additiveAttentionAsync } from "./additive";
 export {
+  AdditiveAttention,
+  type AdditiveInputs,
+  type AdditiveLayerOptions,
+} from "./additive-layer";
+export {
+  type AdditiveLayerBackwardOptions,
+  type AdditiveLayerGradients,
+  type AdditiveLayerPass,
+  additiveLayerBackward,
+  additiveLayerBackwardAsync,
+  type ProjectionGradient,
+} from "./additive-layer-backward";
+export {
   type CausalConvForm,
   type CausalConvOptions,
   type CausalConvResult,
@@ -24,6 +37,7 @@ export {
   entmaxBackwardAsync,
 } from "./entmax";
 export { variants } from "./extension";
+export type { AdditiveUpdate, AdditiveWeights } from "./layer-weights";
 export {
   type LinearAttentionOptions,
   type LinearAttentionResult,
@@ -46,6 +60,13 @@ export {
   locationSensitiveAttentionAsync,
 } from "./location";
 export {
+  type LocationMemory,
+  LocationSensitiveAttention,
+  type LocationStepOptions,
+  type LocationWeights,
+  type Tacotron2Weights,
+} from "./location-layer";
+export {
   type LocationBackwardOptions,
   type LocationGradients,
   type LocationPass,
@@ -63,6 +84,12 @@ export {
   monotonicBackward,
   monotonicBackwardAsync,
 } from "./monotonic";
+export {
+  MonotonicAttention,
+  type MonotonicLayerOptions,
+  type MonotonicResult,
+  type MonotonicWeights,
+} from "./monotonic-layer";
 export { type SpanOptions, spanAttend, spanAttendAsync } from "./span";
 export { type SparseAttendOptions, sparseAttend, sparseAttendAsync } from "./sparse-attend";
 export type { StripOptions } from "./strip";

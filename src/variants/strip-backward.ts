@@ -184,9 +184,9 @@ function checkSpanPass(
   return checkPass(strip, pass, { out, accumulate });
 }
 
-function checkPass(
+export function checkPass(
   strip: StripCall,
-  pass: VariantPass,
+  pass: Pick<VariantPass, "outputGradient" | "weightsGradient">,
   { out, accumulate }: VariantTargets,
 ): BackwardCall {
   const { operation, shapes, inputs } = strip.call;
