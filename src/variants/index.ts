@@ -60,19 +60,19 @@ export {
   locationSensitiveAttentionAsync,
 } from "./location";
 export {
-  type LocationMemory,
-  LocationSensitiveAttention,
-  type LocationStepOptions,
-  type LocationWeights,
-  type Tacotron2Weights,
-} from "./location-layer";
-export {
   type LocationBackwardOptions,
   type LocationGradients,
   type LocationPass,
   locationSensitiveAttentionBackward,
   locationSensitiveAttentionBackwardAsync,
 } from "./location-backward";
+export {
+  type LocationMemory,
+  LocationSensitiveAttention,
+  type LocationStepOptions,
+  type LocationWeights,
+  type Tacotron2Weights,
+} from "./location-layer";
 export {
   type MonotonicBackwardOptions,
   type MonotonicForm,

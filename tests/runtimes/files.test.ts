@@ -29,7 +29,9 @@ before(async () => {
   const numbers = Float32Array.from({ length: 4 * 2 * 16 }, (_, i) => ((i * 7) % 31) / 16 - 1);
   const options = { causal: "lower-right", logSumExp: true } as const;
   const local = attention.attend(tensor(numbers, [1, 4, 2, 16]), key, value, options);
-  want = [local.output, local.logSumExp].flatMap(({ data }) => Array.from(new Uint32Array(data.buffer)));
+  want = [local.output, local.logSumExp].flatMap(({ data }) =>
+    Array.from(new Uint32Array(data.buffer)),
+  );
 });
 after(() => project?.remove());
 
