@@ -39,7 +39,11 @@ function drawn([H, Hkv, S, D, Dv]: readonly [number, number, number, number, num
   return { query, last, key, value, mask };
 }
 
-const asked: readonly ((mask: AttendOptions["mask"]) => AttendOptions & { causal?: true })[] = [
+interface Asked extends Pick<AttendOptions, "logSumExp" | "mask" | "window" | "softcap"> {
+  readonly causal?: true;
+}
+
+const asked: readonly ((mask: Asked["mask"]) => Asked)[] = [
   () => ({ logSumExp: true }),
   (mask) => ({ logSumExp: true, causal: true, mask }),
   () => ({ logSumExp: true, causal: true, window: { left: 200 }, softcap: 5 }),
