@@ -17,7 +17,10 @@ export const shards: Operation[] = [
     "attendSharded, tensors and a cache",
     async (attention, wasm) => {
       const query = filled([1, H, 3, D], 901);
-      const held = { key: filled([1, Hkv, FIRST, D], 902), value: filled([1, Hkv, FIRST, Dv], 903) };
+      const held = {
+        key: filled([1, Hkv, FIRST, D], 902),
+        value: filled([1, Hkv, FIRST, Dv], 903),
+      };
       using cache = wasm.createCache(attention, { keyValueHeads: Hkv, headSize: D, valueSize: Dv });
       cache.append(filled([1, Hkv, REST, D], 904), filled([1, Hkv, REST, Dv], 905));
       const all = [wasm.localShard(attention, held), wasm.localShard(attention, { cache })];
