@@ -14,13 +14,14 @@ export type {
   Layout,
   Mask,
   MaskData,
+  RelativeBias,
   Returned,
   ScoreOptions,
   ScoreTile,
 } from "./attend/options";
 export { attendPacked, attendPackedAsync, type PackedOptions } from "./attend/packed";
-export type { Precision } from "./attend/precision";
 export { attendQkv, attendQkvAsync, type QkvOptions } from "./attend/qkv";
+export type { Normalizer, Precision } from "./attend/strategy";
 export type { Rotary } from "./check/rotary";
 export { type AttentionOptions, createAttention } from "./create";
 export {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { attendPacked, MultiHeadAttention, type Tensor } from "wasm-attention";
+import { attendPacked, attendQkv, MultiHeadAttention, type Tensor } from "wasm-attention";
 import { int16 } from "wasm-attention/integers";
 import { bitsOf, engine, randomTensor } from "./engines";
 
@@ -58,6 +58,17 @@ test("in packed calls and the layer; heads that are too large are of float32", a
   ) as [Float32Array, Float32Array];
   const far = relative(whole, plain);
   assert.ok(far > 0 && far < 4e-4, `${far}`);
+
+  const qkv = randomTensor([2, 70, 3, 2, 16], 5);
+  const part = (n: number) => {
+    const rows = Array.from({ length: 140 }, (_, t) => [
+      ...qkv.data.subarray((t * 3 + n) * 32, (t * 3 + n + 1) * 32),
+    ]);
+    return { data: Float32Array.from(rows.flat()), dims: [2, 70, 2, 16] };
+  };
+  const fused = attendQkv(attention, qkv, { precision: int16, causal: true });
+  const given = { layout: "BLHD", precision: int16, causal: true } as const;
+  assert.deepEqual(fused, attention.attend(part(0), part(1), part(2), given));
 
   const large = randomTensor([3, 4097], 4);
   const [a, b] = [int16, undefined].map((precision) =>

@@ -7,6 +7,10 @@ import { AttendFrame } from "../attend/frame";
 export class BackwardFrame extends AttendFrame {
   /** As output. */
   outputGradient: usize = 0;
+  /** Of returned weights, which are then in `weights`; 0 for none, like that below. */
+  weightsGradient: usize = 0;
+  /** As logSumExp. */
+  logSumExpGradient: usize = 0;
   /** As query, and so on. */
   queryGradient: usize = 0;
   keyGradient: usize = 0;

@@ -3,7 +3,8 @@
 //   queries           [⌈rows/4⌉][D][4] and [⌈D/8⌉][rows][8], scaled
 //   output gradients  [⌈rows/4⌉][Dv][4] and [⌈Dv/8⌉][rows][8]
 //   query gradients   [rows][⌈D⌉₈], which the tiles of keys add to
-//   lse and delta     [rows], delta = Σ dO ∘ O, which is what Σ P ∘ dP comes to (Dao 2023)
+//   lse and delta     [rows], delta = Σ dO ∘ O, which is what Σ P ∘ dP comes to (Dao 2023); with gradients dW of
+//                     returned weights and those of logSumExp, Σ dO ∘ O + Σ W ∘ dW − dlse
 //
 // Panels eight wide are the right sides of products whose left sides are 0 where a key is left out:
 // NaN and Infinity in them are put as 0. Where they count, scores or delta carry them.
@@ -11,6 +12,7 @@
 import { AttendFrame, outputStrides, queryStrides } from "../attend/frame";
 import { ceil8 } from "../attend/panels";
 import { tileRows } from "../attend/rows";
+import { matrixRow } from "../attend/scores/weights";
 import { Tile } from "../attend/tile";
 import { allFinite, dropNonFinite, packColumns, packRows, scalePanels } from "../gemm/pack";
 import { madd } from "../simd/lanes";
@@ -117,11 +119,30 @@ export function beginRowTile(frame: BackwardFrame, t: Tile, tile: usize): f64 {
     // A row that saw nothing: e^(s − ∞) is 0, whatever s.
     const base = lse == -(<f32>Infinity) ? <f32>Infinity : lse;
     store<f32>(bases(frame, tile) + ((<usize>i) << 2), base);
-    const delta = load<f32>(deltas(frame, tile) + ((<usize>i) << 2));
+    const at = deltas(frame, tile) + ((<usize>i) << 2);
+    let delta = load<f32>(at);
+    if (frame.logSumExpGradient)
+      delta -= load<f32>(frame.logSumExpGradient + ((state + <usize>i) << 2));
+    if (frame.weightsGradient) delta += <f32>weightDelta(frame, t, i);
+    store<f32>(at, delta);
     const weight = rescaling(sink, base);
     if (weight != 0) added -= <f64>weight * delta;
   }
   return added;
+}
+
+/** Σ W ∘ dW of row i. */
+function weightDelta(frame: BackwardFrame, t: Tile, i: i32): f64 {
+  const first = (<usize>i * <usize>frame.keys) << 2;
+  const weights = matrixRow(frame, frame.weights, t) + first;
+  const gradients = matrixRow(frame, frame.weightsGradient, t) + first;
+  let sum: f64 = 0;
+  for (let j: usize = 0; j < (<usize>frame.keys) << 2; j += 4) {
+    const weight = load<f32>(weights + j);
+    // A key that is left out may have any gradient.
+    if (weight != 0) sum += <f64>weight * <f64>load<f32>(gradients + j);
+  }
+  return sum;
 }
 
 /** All rows, four to a panel. */

@@ -4,13 +4,15 @@
 //   dV += Pᵀ · dO       dK += dSᵀ · Q     dQ += dS · K
 //
 // s are the scores after everything, made anew as forward makes them. On the way back dS is first
-// the gradient of masks and ALiBi, then, by 1 − (s/cap)², of what went into the soft cap. With dropout
+// the gradient of masks and ALiBi, then of what went into scoreMod (modified.ts), then, by 1 − (s/cap)², of
+// what went into the soft cap. dP + dW stands for dP where weights were returned and have a gradient. With dropout
 // factors F: dV += (P ∘ F)ᵀ · dO and dS = P ∘ (F ∘ dP − delta).
 
 import { Mask } from "../attend/frame";
 import { ceil8, tileKeys } from "../attend/panels";
 import { dropoutFactors } from "../attend/scores/dropout";
 import { biasScores, capScores } from "../attend/scores/scores";
+import { matrixRow } from "../attend/scores/weights";
 import { maskAt, maskOffset } from "../attend/visible/mask";
 import { reachOf } from "../attend/visible/window";
 import { scoreTile, transposedTile, valueTile } from "../gemm/products";
@@ -28,6 +30,7 @@ import {
   queryGradients,
   queryRows,
 } from "./rows";
+import { modifyGradients, modifyScores } from "./modified";
 import { Work } from "./work";
 
 /** Adds what the tile gives to all gradients. */
@@ -52,6 +55,7 @@ export function differentiateTile(
     capScores(frame, w.scores, w.rows, ceil8(w.columns));
     memory.copy(w.capped, w.scores, <usize>w.rows * TILE_ROW);
   }
+  if (frame.modified) modifyScores(w);
   biasScores(frame, w, w.scores);
   p.depth = frame.valueSize;
   p.a = gradientRows(frame, rowTile);
@@ -66,6 +70,7 @@ export function differentiateTile(
     const base = load<f32>(bases(frame, rowTile) + ((<usize>i) << 2));
     const delta = load<f32>(deltas(frame, rowTile) + ((<usize>i) << 2));
     const g = w.gradients + <usize>i * TILE_ROW;
+    if (frame.weightsGradient) addWeightsGradient(frame, w, i, min(seen, w.columns), g);
     if (frame.dropped) {
       dropoutFactors(frame, w, i, w.column, filled, w.factors);
       differentiate(w, i, filled, base, delta, w.factors);
@@ -81,7 +86,14 @@ export function differentiateTile(
     if (frame.slopesGradient) {
       w.slopes += slopeGradient(frame.distance, g, filled, w.column, w.position + i);
     }
-    if (capped) uncap(w, i, filled, frame.softcap);
+    if (capped && !frame.modified) uncap(w, i, filled, frame.softcap);
+  }
+  if (frame.modified) {
+    modifyGradients(w);
+    for (let i = 0; i < w.rows; i++) {
+      const seen = min(reach + (i | (REGISTER_ROWS - 1)), w.columns);
+      if (capped && seen > 0) uncap(w, i, ceil8(seen), frame.softcap);
+    }
   }
   multiplyBack(frame, w, rowTile, keyTile);
 }
@@ -179,6 +191,21 @@ function uncap(w: Work, i: i32, count: i32, cap: f32): void {
     v128.store(gradients + j, changed);
     v128.store(transposed, changed);
     transposed += w.panel << 4;
+  }
+}
+
+/** dP + dW of row i. */
+function addWeightsGradient(
+  frame: BackwardFrame,
+  w: Work,
+  i: i32,
+  count: i32,
+  target: usize,
+): void {
+  const first = <usize>i * <usize>frame.keys + <usize>w.column;
+  const given = matrixRow(frame, frame.weightsGradient, w) + (first << 2);
+  for (let j: usize = 0; j < (<usize>count) << 2; j += 4) {
+    store<f32>(target + j, load<f32>(target + j) + load<f32>(given + j));
   }
 }
 

@@ -7,6 +7,7 @@
 //   transposed   [⌈KEYS/4⌉][rows][4]    dS, transposed
 //   factors      [KEYS]    of dropout
 //   capped       [rows][KEYS]    scores after the soft cap, where there is one
+//   before       [2][rows][KEYS] where scores are modified, see modified.ts
 
 import { AttendFrame } from "../attend/frame";
 import { tileRows } from "../attend/rows";
@@ -23,6 +24,7 @@ export class Work extends Tile {
   transposed: usize = 0;
   factors: usize = 0;
   capped: usize = 0;
+  before: usize = 0;
   /** Rows of a transposed panel. */
   panel: usize = 0;
   product: Product = changetype<Product>(0);
@@ -50,7 +52,7 @@ function tileBytes(frame: AttendFrame): usize {
 
 /** Bytes of a Work with its numbers, a multiple of 64. */
 export function workBytes(frame: AttendFrame): usize {
-  const tiles: usize = frame.softcap > 0 ? 5 : 4;
+  const tiles: usize = 4 + (frame.softcap > 0 ? 1 : 0) + (frame.modified ? 2 : 0);
   return (HEADER + tileBytes(frame) * tiles + TILE_ROW + 63) & ~63;
 }
 
@@ -63,4 +65,5 @@ export function layOutWork(frame: AttendFrame, w: Work): void {
   w.transposed = w.weights + tileBytes(frame);
   w.factors = w.transposed + tileBytes(frame);
   w.capped = w.factors + TILE_ROW;
+  w.before = w.capped + (frame.softcap > 0 ? tileBytes(frame) : 0);
 }

@@ -118,14 +118,14 @@ export class VariantAttendFrame extends BackwardFrame {
   /** 1: weights are α-entmax, of each head its own α [heads]. */
   sparse: i32 = 0;
   alphas: usize = 0;
+  /** 1: weights pass through JavaScript. */
+  weighed: i32 = 0;
   /** 1: each head sees keys up to its span [heads], and a ramp of so many behind. */
   spanned: i32 = 0;
   ramp: f32 = 0;
   spans: usize = 0;
   /** [batch, heads] */
   spansGradient: usize = 0;
-  /** Of returned weights. */
-  weightsGradient: usize = 0;
   /** [batch, heads] */
   alphasGradient: usize = 0;
   /** Additive: v and b [D], or of each head. */

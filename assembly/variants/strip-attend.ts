@@ -31,6 +31,7 @@ import {
   stripRows,
   stripTile,
 } from "./strip";
+import { markHidden, modifyWeights } from "./strip-modified";
 
 export function stripScratchBytes(frame: VariantAttendFrame): f64 {
   return panelBytes(frame) + <f64>frame.threads * stripBytes(frame);
@@ -57,6 +58,7 @@ export function stripRun(frame: VariantAttendFrame, item: i32, thread: i32, key:
   const next = scoreStrip(frame, strip, key);
   if (next) return next;
   weighStrip(frame, strip);
+  if (frame.weighed) modifyWeights(frame, strip);
   addValues(frame, strip);
   finishStrip(frame, strip);
   return 0;
@@ -65,6 +67,7 @@ export function stripRun(frame: VariantAttendFrame, item: i32, thread: i32, key:
 /** Weights of all rows in place of their scores. */
 export function weighStrip(frame: VariantAttendFrame, strip: Strip): void {
   const r = stripRows(strip);
+  if (frame.weighed) markHidden(frame, strip);
   const alpha = frame.sparse ? load<f32>(frame.alphas + ((<usize>r.h) << 2)) : 0;
   const row = changetype<EntmaxRow>(blockOf(frame, strip.scratch));
   for (let i = 0; i < r.rows; i++) {

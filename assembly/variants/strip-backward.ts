@@ -35,6 +35,7 @@ import {
   stripTileBytes,
 } from "./strip";
 import { weighStrip } from "./strip-attend";
+import { modifiedTransposed, modifyScoreGradients, modifyWeightGradients } from "./strip-modified";
 import {
   clearHead,
   finishHead,
@@ -113,15 +114,25 @@ function backRows(frame: VariantAttendFrame, strip: Strip, gradients: usize, s: 
   } while (key);
   weighStrip(frame, strip);
   packRowSides(frame, r, s);
+  const head = frame.scratch + <usize>panelBytes(frame);
   for (let index = 0; index < strip.count; index++) {
-    weightGradients(frame, strip, s, index, gradients + <usize>index * stripTileBytes(frame));
+    const gradient = gradients + <usize>index * stripTileBytes(frame);
+    weightGradients(frame, strip, s, index, gradient);
+    if (!frame.weighed) continue;
+    modifiedTransposed(frame, strip, index, s.transposed, <usize>tileRows(frame));
+    addValueTile(frame, strip, s, head);
+    modifyWeightGradients(frame, strip, index, gradient);
   }
   normaliserGradients(frame, strip, gradients);
-  const head = frame.scratch + <usize>panelBytes(frame);
   for (let index = 0; index < strip.count; index++) {
     const weights = stripTile(frame, strip, index);
     const gradient = gradients + <usize>index * stripTileBytes(frame);
-    addTile(frame, strip, s, weights, gradient, head);
+    if (!frame.weighed) {
+      transposeTile(weights, r, s.transposed, <usize>tileRows(frame));
+      addValueTile(frame, strip, s, head);
+    }
+    if (frame.modified || frame.softcap > 0) modifyScoreGradients(frame, strip, index, gradient);
+    addScoreTile(frame, strip, s, gradient, head);
   }
   finishQueries(frame, r, s);
 }
@@ -215,21 +226,12 @@ function softmaxBackward(weights: EntmaxRow, gradients: EntmaxRow): void {
   }
 }
 
-/** Adds what a tile of keys gives to all gradients. */
-function addTile(
-  frame: VariantAttendFrame,
-  strip: Strip,
-  s: Sides,
-  weights: usize,
-  gradient: usize,
-  head: usize,
-): void {
+/** dV += Pᵀ · dO of a tile of keys, whose weights are transposed already. */
+function addValueTile(frame: VariantAttendFrame, strip: Strip, s: Sides, head: usize): void {
   const r = stripRows(strip);
   const index = headIndex(frame, r);
   const p = productOf(strip.scratch);
-  const capacity = <usize>tileRows(frame);
   const columns = ceil8(frame.valueSize);
-  transposeTile(weights, r, s.transposed, capacity);
   p.rows = r.rows;
   p.reach = KEYS;
   p.depth = r.columns;
@@ -237,9 +239,23 @@ function addTile(
   p.b = s.gradientColumns;
   p.c = valueGradientsOf(frame, index, head) + ((<usize>(r.column * columns)) << 2);
   p.columns = frame.valueSize;
-  p.panel = capacity;
+  p.panel = <usize>tileRows(frame);
   p.cRow = (<usize>columns) << 2;
   transposedTile(p);
+}
+
+/** dQ and dK of a tile of keys, or those of additive scores. */
+function addScoreTile(
+  frame: VariantAttendFrame,
+  strip: Strip,
+  s: Sides,
+  gradient: usize,
+  head: usize,
+): void {
+  const r = stripRows(strip);
+  const index = headIndex(frame, r);
+  const p = productOf(strip.scratch);
+  const capacity = <usize>tileRows(frame);
   const keys = keyGradientsOf(frame, index, head);
   if (frame.additive) {
     additiveBackTile(frame, r, s, gradient, keys);
@@ -247,6 +263,11 @@ function addTile(
   }
   const depth = ceil8(frame.headSize);
   transposeTile(gradient, r, s.transposed, capacity);
+  p.rows = r.rows;
+  p.reach = KEYS;
+  p.depth = r.columns;
+  p.panel = capacity;
+  p.a = s.transposed;
   p.b = s.queryColumns;
   p.c = keys + ((<usize>(r.column * depth)) << 2);
   p.columns = frame.headSize;

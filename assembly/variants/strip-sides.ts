@@ -24,6 +24,7 @@ import {
   packRows8,
   scalePanels,
 } from "../gemm/pack";
+import { resultKeys } from "../attend/visible/window";
 import { rowAt, Strides } from "../strided";
 import { KEYS, REGISTER_ROWS, TILE_ROW, tilesOf } from "../tiles";
 import { VariantAttendFrame } from "./frame";
@@ -201,7 +202,7 @@ export function finishHead(frame: VariantAttendFrame, index: i32, base: usize): 
   const keys = keyGradientsOf(frame, index, base);
   const values = valueGradientsOf(frame, index, base);
   const depth = <usize>frame.headSize;
-  for (let j = 0; j < frame.keys; j++) {
+  for (let j = 0; j < resultKeys(frame, b); j++) {
     const value = rowAt(frame.valueGradient, valueStrides(frame), b, h, start + j);
     const row = <usize>j * (columns8(frame) << 2);
     memory.copy(value, values + row, (<usize>frame.valueSize) << 2);

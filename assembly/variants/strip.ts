@@ -6,6 +6,7 @@
 //     tiles     [tiles][rows][KEYS] scores, those of tiles that some row sees, one after another
 //     columns   [tiles], the first key of each
 //     list      [tiles · KEYS]
+//     hidden    where weights are modified
 
 import { sequenceOf } from "../attend/frame";
 import { allHeads, groupSize } from "../attend/heads";
@@ -21,6 +22,7 @@ import { addBias, additiveTile } from "./additive";
 import { EntmaxRow } from "./entmax";
 import { VariantAttendFrame } from "./frame";
 import { addSpan, spanOf } from "./span";
+import { hiddenBytes } from "./strip-modified";
 
 
 @unmanaged
@@ -30,6 +32,8 @@ export class Strip {
   tiles: usize = 0;
   columns: usize = 0;
   list: usize = 0;
+  /** See strip-modified.ts. */
+  hidden: usize = 0;
   /** Tiles that are there. */
   count: i32 = 0;
 }
@@ -56,7 +60,7 @@ export function panelBytes(frame: VariantAttendFrame): f64 {
 }
 
 export function stripBytes(frame: VariantAttendFrame): f64 {
-  const tile = <f64>stripTileBytes(frame) + <f64>TILE_ROW + 16;
+  const tile = <f64>(stripTileBytes(frame) + hiddenBytes(frame)) + <f64>TILE_ROW + 16;
   const fixed = HEADER + scratchTileBytes(frame) + <usize>rowsBytes(frame) + 64;
   return <f64>((fixed + 63) & ~63) + Math.ceil((<f64>keyTiles(frame) * tile) / 64) * 64;
 }
@@ -68,6 +72,7 @@ export function layOutStrip(frame: VariantAttendFrame, at: usize): Strip {
   strip.tiles = (strip.rows + <usize>rowsBytes(frame) + 15) & ~15;
   strip.columns = strip.tiles + <usize>keyTiles(frame) * stripTileBytes(frame);
   strip.list = strip.columns + ((<usize>keyTiles(frame)) << 4);
+  strip.hidden = strip.list + <usize>keyTiles(frame) * TILE_ROW;
   return strip;
 }
 
@@ -153,6 +158,18 @@ export function scoreStrip(frame: VariantAttendFrame, strip: Strip, key: i32): i
 /** Scores of the tile of keys that the rows are at, after everything; −∞ past its keys. */
 function scoreInto(frame: VariantAttendFrame, strip: Strip, target: usize): void {
   const r = stripRows(strip);
+  scoreProduct(frame, strip, target);
+  finishScores(frame, r, target, spareOf(frame, strip.scratch));
+  if (frame.spanned) addSpan(frame, r, target);
+  for (let i = 0; i < r.rows; i++) {
+    const row = target + <usize>i * TILE_ROW;
+    for (let j = r.columns; j < KEYS; j++) store<f32>(row + ((<usize>j) << 2), -(<f32>Infinity));
+  }
+}
+
+/** Scores before anything is done to them. */
+export function scoreProduct(frame: VariantAttendFrame, strip: Strip, target: usize): void {
+  const r = stripRows(strip);
   const keys = tileKeyPanels(panelsOf(frame, headIndex(frame, r), r.column));
   if (frame.additive) additiveTile(frame, r, keys, target);
   else {
@@ -165,12 +182,6 @@ function scoreInto(frame: VariantAttendFrame, strip: Strip, target: usize): void
     p.depth = frame.headSize;
     p.reach = reach(frame, r);
     scoreTile(p);
-  }
-  finishScores(frame, r, target, spareOf(frame, strip.scratch));
-  if (frame.spanned) addSpan(frame, r, target);
-  for (let i = 0; i < r.rows; i++) {
-    const row = target + <usize>i * TILE_ROW;
-    for (let j = r.columns; j < KEYS; j++) store<f32>(row + ((<usize>j) << 2), -(<f32>Infinity));
   }
 }
 

@@ -78,9 +78,10 @@ export function stageCall(
   }
   const { sequences } = visibility;
   staging.data(AttendFrame.sequences, "lengths", sequences, sequences.length);
-  masks.each.forEach(({ data, dims }, index) => {
+  masks.each.forEach(({ data, dims, origin = 0 }, index) => {
     const argument = masks.listed ? `mask[${index}]` : "mask";
-    staging.data(maskSlot(index, Mask.data), argument, data, elementsOf(dims));
+    const region = staging.data(undefined, argument, data, elementsOf(dims));
+    staging.within(maskSlot(index, Mask.data), region, origin * 4);
   });
   if (blocks) staging.data(AttendFrame.blocks, "blockMask", blocks.data, elementsOf(blocks.dims));
   if (alibi) staging.data(AttendFrame.slopes, "alibi.slopes", alibi.slopes, alibi.slopes.length);

@@ -5,7 +5,6 @@ import { AttendFrame } from "../../build/frames";
 import { checkInputs, checkLayout, checkShapes, type Inputs, type Shapes } from "../check/shapes";
 import { checkBoolean } from "../check/values";
 import { checkVisibility, type Visibility } from "../check/visibility";
-import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import { CORE, type Module } from "../instance/modules";
 import { Staging } from "../run/staging";
@@ -14,7 +13,7 @@ import { elementsOf } from "../tensor/dims";
 import { checkOut, type Tensor } from "../tensor/tensor";
 import { checkScores, type Scores, type StagePages, stageCall, writeCall } from "./call";
 import type { AttendOptions, AttendResult, Layout, ScoreOptions } from "./options";
-import { kernelOf } from "./precision";
+import { changed } from "./strategy";
 
 /** A call that can be made. */
 export interface AttendCall {
@@ -28,6 +27,8 @@ export interface AttendCall {
   readonly pages?: StagePages;
   /** Of the module that attends instead of the core. */
   readonly kernel?: Pick<Work, "module" | "kernel"> | undefined;
+  /** What is done to its tiles, where it is more than scoreMod. */
+  readonly modify?: Engine["scoreMod"];
 }
 
 /** `options` as they were read. */
@@ -71,32 +72,26 @@ export function checkCall(
 
 export const ATTEND = { module: CORE, kernel: CoreKernel.attend };
 
-export function* callAttend(
-  engine: Engine,
-  { operation, inputs, shapes, checked, options, out, pages, kernel: given }: AttendCall,
-): Steps<AttendResult> {
+export function* callAttend(engine: Engine, given: AttendCall): Steps<AttendResult> {
+  const call = changed(engine, given);
+  const { operation, inputs, shapes, checked, options, out, pages, kernel = ATTEND } = call;
   const { frame } = engine;
-  const { precision } = options;
-  if (pages && precision !== undefined) {
-    const expected = "no value with a cache, which has numbers of its own";
-    throw new ArgumentError(operation, "precision", expected, describe(precision));
-  }
-  const kernel = given ?? kernelOf(engine, operation, precision, shapes.headSize) ?? ATTEND;
   const module = engine.modules[kernel.module] as Module;
   const { scoring } = checked;
   const { scoreMod } = options;
+  const modify = call.modify ?? (scoreMod && ((tile) => scoreMod(tile)));
   const { batch, heads, queries, keys } = shapes;
   const { scoresKind, weightsKind } = scoring;
   const words = writeCall(engine, shapes, checked);
   // JavaScript belongs to the calling thread, and a mean is added up over the heads.
-  const alone = scoreMod !== undefined || weightsKind === WeightsKind.mean;
+  const alone = modify !== undefined || weightsKind === WeightsKind.mean;
   const threads = shareCall(engine, words, shapes, alone);
   words[AttendFrame.weightsKind] = weightsKind;
   words[AttendFrame.scoresKind] = scoresKind;
   words[AttendFrame.modified] = scoreMod ? 1 : 0;
 
-  // A scoreMod may throw half-way.
-  const deferred = engine.concurrent || threads > 1 || scoreMod !== undefined;
+  // It may throw half-way.
+  const deferred = engine.concurrent || threads > 1 || modify !== undefined;
   const staging = new Staging(engine, operation, deferred);
   stageCall(staging, inputs, checked, pages);
   const output = staging.output(AttendFrame.output, shapes.outputDims, out);
@@ -112,9 +107,9 @@ export function* callAttend(
     : undefined;
   staging.reserve(AttendFrame.scratch, module.scratchBytes(kernel.kernel, frame));
   try {
-    const call = yield* staging.beginSteps();
-    const items = module.items(kernel.kernel, call);
-    const around = aroundOf(engine, scoreMod);
+    const address = yield* staging.beginSteps();
+    const items = module.items(kernel.kernel, address);
+    const around = modify && aroundOf(engine, modify);
     yield staging.work({ ...kernel, items, threads, around });
     const { batchDims, logSumExpDims: rows } = shapes;
     const result: { -readonly [Name in keyof AttendResult]?: AttendResult[Name] | undefined } = {
@@ -161,8 +156,7 @@ function packedHeads({ keys, headSize, valueSize }: Shapes): number {
 }
 
 /** While a part runs, the call's scoreMod is the one the module calls. */
-function aroundOf(engine: Engine, scoreMod: ScoreOptions["scoreMod"]): Work["around"] {
-  if (!scoreMod) return undefined;
+export function aroundOf(engine: Engine, scoreMod: Engine["scoreMod"]): Work["around"] {
   return (part) => {
     engine.scoreMod = scoreMod;
     try {

@@ -2,7 +2,7 @@
 
 import { reader } from "../check/names";
 import type { Tensor } from "../tensor/tensor";
-import type { Precision } from "./precision";
+import type { Normalizer, Precision } from "./strategy";
 
 /**
  * Order of the axes of query, key, value and output. Ranks 3 and 2 leave out the batch, then
@@ -32,7 +32,16 @@ export type Mask =
       /** The last axis may be shorter than S, and keys past it are left out (as ONNX does). */
       readonly shorter?: boolean | undefined;
     }
-  | MaskData;
+  | MaskData
+  | RelativeBias;
+
+/** A mask of relative positions: `relativeBias` of wasm-attention/positions makes it. */
+export interface RelativeBias {
+  /** As it was given. */
+  readonly bias: Tensor;
+  /** As it was given, or 0. */
+  readonly queryOffset: number;
+}
 
 /**
  * Which blocks of `size` queries by `size` keys take part (1) or not (0), dims
@@ -154,6 +163,11 @@ export interface ScoreOptions {
    * results stay float32, and so do backward passes. Caches have numbers of their own.
    */
   precision?: Precision | undefined;
+  /**
+   * What makes weights of scores instead of softmax: `sparsemax`, `entmax15` or `alphaEntmax(alpha)` of
+   * wasm-attention/variants, which have neither sinks, dropout nor logSumExp, and are not for caches.
+   */
+  normalizer?: Normalizer | undefined;
   /** Where to write the output: as many elements as it has. It may overlap any input. */
   out?: Float32Array | Tensor | undefined;
 }
@@ -220,6 +234,7 @@ export const scoreFields = {
   logSumExp: 1,
   scores: 1,
   precision: 1,
+  normalizer: 1,
   out: 1,
 } as const;
 

@@ -4,6 +4,7 @@
 // residual is added by its product. Everything between x and the output stays in linear memory.
 
 import { checkDropout } from "../check/dropout";
+import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { CachedCall, LayerCache } from "../layer/cached";
 import { checkForward, type ForwardCall, forwardSteps } from "../layer/forward";
@@ -63,6 +64,11 @@ export function checkTransformer(
   { cross: crossOptions, out, record = false, dropout: asked, ...options }: DecoderForwardOptions,
 ): TransformerCall {
   checkDropout(operation, asked);
+  const scoreMod = options.scoreMod ?? crossOptions?.scoreMod;
+  if (record && scoreMod !== undefined) {
+    const expected = "no value with record: true, whose gradients do not go back through it";
+    throw new ArgumentError(operation, "scoreMod", expected, describe(scoreMod));
+  }
   const dropout = asked && { probability: asked.probability, seed: asked.seed };
   const { scale = parts.scale } = options;
   const own: LayerOptions = { ...options, scale, record, dropout };

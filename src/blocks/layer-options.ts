@@ -230,6 +230,7 @@ const crossFields = {
   sinks: 1,
   scoreMod: 1,
   precision: 1,
+  normalizer: 1,
   keyLengths: 1,
   queryLengths: 1,
   weights: 1,

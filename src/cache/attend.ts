@@ -14,7 +14,7 @@ import { moduleOf } from "../instance/modules";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import { cacheOf } from "./module";
 import { storedSizes } from "./numbers";
-import type { CacheAttendOptions } from "./options";
+import { type CacheAttendOptions, refuseStrategies } from "./options";
 import type { Page } from "./pages";
 import { positionsOf, rotated } from "./rotary";
 import type { CacheSizes, CacheState, Sequence } from "./state";
@@ -48,6 +48,7 @@ export function checkCacheAttend(
 ): CacheCall {
   const engine = attention.running(operation);
   const { sizes } = state;
+  refuseStrategies(operation, options);
   const layout = checkLayout(operation, options.layout);
   const given = checkTensor(operation, "query", query);
   const batch = batchOf(given.dims, layout);

@@ -1,9 +1,15 @@
 // The options of a cache, as a caller writes them, and their readers.
 
 import type { Layout } from "../attend/options";
-import { type Abortable, type AttendOptions, attendFields } from "../attend/options";
+import {
+  type Abortable,
+  type AttendOptions,
+  attendFields,
+  type ScoreOptions,
+} from "../attend/options";
 import { type Names, reader } from "../check/names";
 import type { Rotary } from "../check/rotary";
+import { ArgumentError, describe } from "../errors";
 
 /** How the numbers of a cache are stored. */
 export type CacheNumbers = "float32" | "int16" | "int8" | "int4";
@@ -89,6 +95,21 @@ export interface TokenRange {
   from?: number | undefined;
   /** The one after the last; the length by default. */
   to?: number | undefined;
+}
+
+/** Of options as they were read. */
+export function refuseStrategies(operation: string, options: ScoreOptions): void {
+  const refuse = (name: "precision" | "normalizer", why: string) => {
+    if (options[name] === undefined) return;
+    throw new ArgumentError(
+      operation,
+      name,
+      `no value with a cache, ${why}`,
+      describe(options[name]),
+    );
+  };
+  refuse("precision", "which has numbers of its own");
+  refuse("normalizer", "whose pages are read by softmax alone");
 }
 
 export const readCacheOptions = reader<CacheOptions>({

@@ -13,7 +13,7 @@ import { ArgumentError, describe } from "../errors";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import { batchOf, headsOf, inputsOf, pageWords, visibleOf } from "./attend";
 import { cacheOf } from "./module";
-import { type CacheAttendOptions, cacheAttendFields } from "./options";
+import { type CacheAttendOptions, cacheAttendFields, refuseStrategies } from "./options";
 
 /** Order of the axes of pages: "NHD" [pages, pageSize, Hkv, D], "HND" [pages, Hkv, pageSize, D]. */
 export type PageLayout = "NHD" | "HND";
@@ -107,6 +107,7 @@ function checkPaged(
 ): AttendCall {
   const engine = attention.running(operation);
   const module = cacheOf(engine, operation);
+  refuseStrategies(operation, options);
   const { blockTable, lengths: _, pageLayout, valueSize, ...score } = options;
   const pages = checkPages(operation, given, pageLayout, valueSize);
   const layout = checkLayout(operation, options.layout);

@@ -2,7 +2,7 @@
 
 import { MaskKind, MOST_MASKS } from "../../assembly/kinds";
 import { isFloats, kindOf, lengthOf } from "../arrays";
-import type { BlockMask, Mask, MaskData } from "../attend/options";
+import type { BlockMask, Mask, MaskData, RelativeBias } from "../attend/options";
 import { ArgumentError, describe } from "../errors";
 import { checkDims, elementsOf } from "../tensor/dims";
 import { received } from "../tensor/tensor";
@@ -20,6 +20,18 @@ export interface CheckedMask {
   readonly strides: Four;
   /** Keys it covers; those past them are left out. */
   readonly columns: number;
+  /** Element of the first query and key; 0 where it is left out. */
+  readonly origin?: number;
+}
+
+/** A mask whose elements lie otherwise than its dims say: see `relativeBias`. */
+type MakeMask = (operation: string, argument: string, shapes: Shapes) => CheckedMask;
+
+const made = /* @__PURE__ */ new WeakMap<object, MakeMask>();
+
+/** Says how a mask is made that knows it by itself. */
+export function registerMask(mask: object, make: MakeMask): void {
+  made.set(mask, make);
 }
 
 export interface CheckedBlocks {
@@ -29,7 +41,7 @@ export interface CheckedBlocks {
   readonly strides: Four;
 }
 
-type Fields = Exclude<Mask, MaskData>;
+type Fields = Exclude<Mask, MaskData | RelativeBias>;
 const readFields = reader<Fields>({ data: 1, dims: 1, shorter: 1 }, "a mask { data, dims }");
 const bareMask = (data: MaskData) => ({ data, dims: [], shorter: false });
 
@@ -78,12 +90,14 @@ function isObject(value: unknown): boolean {
 }
 
 function checkMask(operation: string, argument: string, shapes: Shapes, mask: Mask): CheckedMask {
+  const own = made.get(mask as object)?.(operation, argument, shapes);
+  if (own) return own;
   const bare = ArrayBuffer.isView(mask);
   const {
     data,
     dims: given,
     shorter,
-  } = bare ? bareMask(mask) : readMask(operation, mask, argument);
+  } = bare ? bareMask(mask) : readMask(operation, mask as Fields, argument);
   if (!isMaskData(data)) {
     throw new ArgumentError(
       operation,

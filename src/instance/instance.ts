@@ -33,8 +33,8 @@ export interface Engine {
   /** Its words as integers and as float32, see clearedFrame. */
   words: Int32Array;
   floats: Float32Array;
-  /** What the call that runs does to its scores. */
-  scoreMod: ((tile: ScoreTile) => void) | undefined;
+  /** What the call that runs does to its scores; `step` is how far the module has come with the tile. */
+  scoreMod: ((tile: ScoreTile, step: number) => void) | undefined;
   /** Whether the call that is being staged runs while others may use the engine. */
   concurrent: boolean;
   /** Workers on the same memory. */
@@ -58,11 +58,11 @@ export function load(
   const { memory, maximum } = reserve(options, threaded);
   const scoreMod = (address: number, tile: number) => {
     const { words, floats } = engine.arena;
-    const at = (tile >>> 0) / 4;
+    const at = tile >>> 2;
     const rows = words[at + Tile.rows] as number;
     const columns = words[at + Tile.columns] as number;
     const start = (address >>> 0) / 4;
-    engine.scoreMod?.({
+    const given: ScoreTile = {
       scores: floats.subarray(start, start + rows * columns),
       batch: words[at + Tile.b] as number,
       head: words[at + Tile.h] as number,
@@ -70,7 +70,8 @@ export function load(
       key: words[at + Tile.column] as number,
       rows,
       columns,
-    });
+    };
+    engine.scoreMod?.(given, tile & 3);
   };
   const imports = { env: { memory, table: stepTable() }, caller: { scoreMod } };
   const modules = builds.map((build) => instantiate(build, imports)) as unknown as Modules;

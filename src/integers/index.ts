@@ -1,6 +1,6 @@
 // wasm-attention/integers: attention past what float32 can do on SIMD of 128 bits.
 
-export type { Precision } from "../attend/precision";
+export type { Precision } from "../attend/strategy";
 export { type PrecisionError, precisionError } from "./error";
 export { integers } from "./extension";
 export { int16 } from "./precision";

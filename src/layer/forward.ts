@@ -16,7 +16,7 @@ import type { LayerInputs, LayerOptions, LayerResult } from "./options";
 import type { LayerWeights } from "./projections";
 import { LayerRecord } from "./record";
 import { checkRotation, type Rotation } from "./rotation";
-import { checkGiven, type Given, refuseRecord } from "./sizes";
+import { checkGiven, type Given } from "./sizes";
 
 /** What a layer is made of. */
 export interface LayerParts {
@@ -66,7 +66,6 @@ export function checkForward(
     const expected = "no value for a layer with keys of its own besides the inputs'";
     throw new ArgumentError(operation, "cache", expected, "a cache");
   }
-  if (record) refuseRecord(operation, options);
   const { given, asked } = checkGiven(operation, projections, inputs, cache?.cross);
   if (cache && !given.key && options.keyLengths !== undefined) {
     const expected = "no value without a key: the cache knows them";
@@ -87,7 +86,8 @@ export function checkForward(
       dims: [...dims.slice(0, -1), projections[name].outputSize],
     };
   };
-  const wanted = appended ? appended.wanted(options) : { logSumExp: record || logSumExp };
+  const recorded = record && options.normalizer === undefined;
+  const wanted = appended ? appended.wanted(options) : { logSumExp: recorded || logSumExp };
   const inside = { ...score, ...wanted, heads, keyValueHeads };
   const attend = cache
     ? undefined
@@ -138,14 +138,14 @@ export function* forwardSteps(
       ? yield* appended.attend(engine, call, inside)
       : yield* callAttend(engine, { ...call, out: mixed });
     const output = yield* projections.output.apply(engine, operation, mixed, { out });
-    if (record && logSumExp) {
+    if (record) {
       const inputs = {
         query: given.query,
         key: asked.key ? given.key : undefined,
         value: asked.value ? given.value : undefined,
       };
       // The caller may write into what is returned.
-      const copy = wanted ? { ...logSumExp, data: logSumExp.data.slice() } : logSumExp;
+      const copy = wanted && logSumExp ? { ...logSumExp, data: logSumExp.data.slice() } : logSumExp;
       const passed = { ...call, inputs: projected };
       const all = { given: inputs, call: passed, mixed, logSumExp: copy, rotation, appended };
       recorded = new LayerRecord(owner, all);

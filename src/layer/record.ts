@@ -21,7 +21,8 @@ export interface Recorded {
     readonly inputs: Record<"query" | "key" | "value", AllocatedTensor>;
   };
   readonly mixed: AllocatedTensor;
-  readonly logSumExp: Tensor;
+  /** Of softmax. */
+  readonly logSumExp: Tensor | undefined;
   /** Of projected queries and keys. */
   readonly rotation: Rotation | undefined;
   /** Keys and values that every query saw besides. */

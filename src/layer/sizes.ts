@@ -6,7 +6,7 @@ import { ArgumentError, describe } from "../errors";
 import type { PreparedLinear } from "../linear/prepared";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import type { BiasKeyValue } from "./appended";
-import type { LayerConfig, LayerInputs, LayerOptions } from "./options";
+import type { LayerConfig, LayerInputs } from "./options";
 import type { LayerWeights, Projection } from "./projections";
 
 /** A matrix, in the order it was prepared in, and its bias. */
@@ -134,16 +134,4 @@ function readInputs(operation: string, inputs: Tensor | LayerInputs): LayerInput
   const object = typeof inputs === "object" && inputs !== null;
   if (object && ("data" in inputs || "dims" in inputs)) return { query: inputs as Tensor };
   return readTensors(operation, inputs, "inputs");
-}
-
-/** What has no gradient. */
-export function refuseRecord(operation: string, { scoreMod }: LayerOptions): void {
-  if (scoreMod !== undefined) {
-    throw new ArgumentError(
-      operation,
-      "scoreMod",
-      "no value with record: true",
-      describe(scoreMod),
-    );
-  }
 }

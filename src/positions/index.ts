@@ -7,6 +7,7 @@ export {
   type RopeScaling,
   ropeFrequencies,
 } from "./frequencies";
+export { type RelativeOptions, relativeBias } from "./relative";
 export { type RotateOptions, rotate } from "./rotary";
 export {
   alibiSlopes,

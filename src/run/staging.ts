@@ -85,12 +85,12 @@ export class Staging {
   }
 
   /** Plain data to read, of as many elements as were checked. */
-  data(slot: number, argument: string, data: Data, elements: number): void {
-    this.#read(slot, argument, data, elements * (kindOf(data) === "Uint8Array" ? 1 : 4));
+  data(slot: number | undefined, argument: string, data: Data, elements: number): Region {
+    return this.#read(slot, argument, data, elements * (kindOf(data) === "Uint8Array" ? 1 : 4));
   }
 
   /** A region that the kernel writes; `copy` gives its content. */
-  reserve(slot: number, bytes: number): Region {
+  reserve(slot: number | undefined, bytes: number): Region {
     return this.#region(slot, bytes, 0);
   }
 

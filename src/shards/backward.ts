@@ -241,7 +241,7 @@ function sinksGradient(
   return attention
     .runAsync(operation, () => ({
       signal,
-      steps: (engine) => callBackward(engine, call, pass.outputGradient, pass, wanted),
+      steps: (engine) => callBackward(engine, call, pass, wanted),
     }))
     .then(({ sinksGradient }) => sinksGradient as Tensor);
 }

@@ -66,6 +66,8 @@ const WHY: Record<string, string> = {
   scores: "they are of all keys, which stay where they are",
   scoreMod: "a function cannot be sent; `mask`, `alibi` and `softcap` can",
   dropout: "which weights it drops follows from the number of a key in one call",
+  precision: "a shard's numbers are its own",
+  normalizer: "only states of softmax can be merged",
   blockMask: "its blocks need not end where shards do; `mask` is cut for each of them",
 };
 

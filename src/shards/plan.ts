@@ -58,6 +58,10 @@ export function planOf(
     keyLengths: lengthsOf(operation, shapes.batch, sizes, options),
   });
   const checked = checkScores(operation, shapes, visibility, options);
+  if (checked.masks.each.some(({ origin }) => origin !== undefined)) {
+    const expected = "masks { data, dims }: a relative bias is not cut for shards";
+    throw new ArgumentError(operation, "mask", expected, "one of relativeBias");
+  }
   const { from, to } = seenOf(shapes, checked);
   return {
     operation,

@@ -104,10 +104,9 @@ async function spansBackward(
       const { batch, heads: keyValueHeads, size: headSize } = keys;
       const sizes = { batch, keyValueHeads, keys: count, headSize, valueSize: values.size };
       const call = callOf(operation, inputs, shapesFor(operation, query, sizes), inside);
-      const { outputGradient } = given;
       return {
         signal,
-        steps: (engine) => callBackward(engine, call, outputGradient, given, {}),
+        steps: (engine) => callBackward(engine, call, given, {}),
       };
     });
     sums.push(gradients.queryGradient.data);

@@ -1,12 +1,12 @@
 // Gradients of attendAppended: those of its two parts, from the output and logSumExp of both together.
 
 import type { AttendCall } from "../attend/forward";
-import type { AttendState } from "../attend/options";
 import type { Engine } from "../instance/instance";
 import type { AppendedRows, BiasKeyValue } from "../layer/appended";
 import type { Steps } from "../run/steps";
 import type { Tensor } from "../tensor/tensor";
 import { callBackward, checkWanted } from "./attend";
+import type { PassedBack } from "./given";
 import type { AttendGradients, GradientOptions } from "./options";
 
 /** Of the inputs as attendBackward's, and of the bias. */
@@ -18,7 +18,7 @@ export interface AppendedGradients extends AttendGradients {
 export interface AppendedPass {
   readonly call: AttendCall;
   readonly rows: AppendedRows;
-  readonly state: AttendState;
+  readonly passed: PassedBack;
 }
 
 /**
@@ -27,22 +27,20 @@ export interface AppendedPass {
  */
 export function* attendAppendedBackward(
   engine: Engine,
-  { call, rows, state }: AppendedPass,
-  outputGradient: Tensor,
+  { call, rows, passed }: AppendedPass,
   options: GradientOptions,
 ): Steps<AppendedGradients> {
   const wanted = checkWanted(call.operation, options, call.checked);
   // The sinks' gradient comes with the appended keys: a sequence may have no others.
   const withoutSinks = { ...options, gradients: { ...wanted, sinks: false } };
-  const ofInputs = yield* callBackward(engine, call, outputGradient, state, withoutSinks);
+  const ofInputs = yield* callBackward(engine, call, passed, withoutSinks);
   const other = rows.call(call);
   const { sinks } = call.checked.scoring;
   const scoring = { ...other.checked.scoring, sinks: wanted.sinks ? sinks : undefined };
   const { keyGradient, valueGradient, sinksGradient } = yield* callBackward(
     engine,
     { ...other, checked: { ...other.checked, scoring } },
-    outputGradient,
-    state,
+    passed,
     {
       gradients: { sinks: wanted.sinks },
       out: { query: ofInputs.queryGradient },

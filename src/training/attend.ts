@@ -4,23 +4,28 @@ import { MaskKind, TrainingKernel } from "../../assembly/kinds";
 import { BackwardFrame, Mask as MaskRecord } from "../../build/frames";
 import { type Attention, checkAttention } from "../attend/attention";
 import { maskSlot, type Scores, stageCall, writeCall } from "../attend/call";
-import { type AttendCall, checkAttend } from "../attend/forward";
-import type { Abortable, AttendState } from "../attend/options";
+import { type AttendCall, aroundOf, checkAttend } from "../attend/forward";
+import type { Abortable } from "../attend/options";
+import { strategyIn } from "../attend/strategy";
 import { reader } from "../check/names";
 import type { Inputs, Shapes } from "../check/shapes";
 import { checkAccumulate, checkBoolean } from "../check/values";
-import { ArgumentError, describe } from "../errors";
+import { ArgumentError } from "../errors";
 import type { Engine } from "../instance/instance";
 import { type Module, moduleOf } from "../instance/modules";
 import { Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
 import { elementsOf } from "../tensor/dims";
-import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
+import { checkOut, type Tensor } from "../tensor/tensor";
+import { checkGiven, GIVEN, type PassedBack } from "./given";
+import { checkModified, modifyOf } from "./modified";
 import {
   type AttendGradients,
   type AttendPass,
   type BackwardOptions,
   type GradientOptions,
+  type Normalized,
+  type NormalizedPass,
   readBackward,
   readBackwardAsync,
   readPass,
@@ -33,20 +38,32 @@ import {
  *
  * Gradients have the dims of their tensors; heads that share a key and value head are summed. On
  * request (`gradients`) those of additive masks, of ALiBi's slopes and of the sinks come too. A
- * row that saw no key has gradient 0.
+ * row that saw no key has gradient 0. A `normalizer` has gradients of its own, for which neither output nor logSumExp
+ * are needed. Of parts that were merged, each pass takes the merged output and logSumExp.
  *
- * @throws ArgumentError, MemoryError, DisposedError as `attend`; `scoreMod` is refused.
+ * @throws ArgumentError, MemoryError, DisposedError as `attend`; for a `scoreMod` without `scoreModGradient`.
  */
 export function attendBackward(
   attention: Attention<"training">,
   pass: AttendPass,
+  options?: BackwardOptions,
+): AttendGradients;
+/** Of a pass with a `normalizer`. */
+export function attendBackward(
+  attention: Attention<"training">,
+  pass: NormalizedPass,
+  options: BackwardOptions & Normalized,
+): AttendGradients;
+export function attendBackward(
+  attention: Attention<"training">,
+  pass: AttendPass | NormalizedPass,
   options: BackwardOptions = {},
 ): AttendGradients {
   const name = "attendBackward";
   return checkAttention(name, attention).run(name, (engine) => {
     const read = readBackward(name, options);
     const { call, given } = checkPass(name, pass, read);
-    return callBackward(engine, call, given.outputGradient, given, read);
+    return callBackward(engine, call, given, read);
   });
 }
 
@@ -54,52 +71,53 @@ export function attendBackward(
 export function attendBackwardAsync(
   attention: Attention<"training">,
   pass: AttendPass,
+  options?: BackwardOptions & Abortable,
+): Promise<AttendGradients>;
+/** Of a pass with a `normalizer`. */
+export function attendBackwardAsync(
+  attention: Attention<"training">,
+  pass: NormalizedPass,
+  options: BackwardOptions & Normalized & Abortable,
+): Promise<AttendGradients>;
+export function attendBackwardAsync(
+  attention: Attention<"training">,
+  pass: AttendPass | NormalizedPass,
   options: BackwardOptions & Abortable = {},
 ): Promise<AttendGradients> {
   const name = "attendBackwardAsync";
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...read } = readBackwardAsync(name, options);
     const { call, given } = checkPass(name, pass, read);
-    const state = checkState(name, given, call.shapes);
-    const gradient = like(name, "outputGradient", given.outputGradient, call.shapes.outputDims);
-    return { signal, steps: (engine) => callBackward(engine, call, gradient, state, read) };
+    const checked = checkGiven(call, given);
+    return { signal, steps: (engine) => callBackward(engine, call, checked, read) };
   });
 }
 
 function checkPass(
   operation: string,
-  pass: AttendPass,
+  pass: AttendPass | NormalizedPass,
   options: BackwardOptions,
 ): { call: AttendCall; given: AttendPass } {
-  const given = readPass(operation, pass, "pass");
-  const forward = forwardOptions(operation, options);
+  const given = readPass(operation, pass as AttendPass, "pass");
+  const forward = { ...options, out: undefined };
   return { call: checkAttend(operation, given.query, given.key, given.value, forward), given };
-}
-
-/** Those of the forward pass; what it returned besides changes nothing. */
-export function forwardOptions<T extends object>(
-  operation: string,
-  options: T,
-): Omit<T, "out" | "scoreMod"> {
-  const { scoreMod } = options as { readonly scoreMod?: unknown };
-  if (scoreMod !== undefined) {
-    const expected = "no value: a function's gradient is not known";
-    throw new ArgumentError(operation, "scoreMod", expected, describe(scoreMod));
-  }
-  return { ...options, out: undefined };
 }
 
 /** `call` is the forward pass that the gradients go back through. */
 export function* callBackward(
   engine: Engine,
-  { operation, inputs, shapes, checked }: AttendCall,
-  outputGradient: Tensor,
-  state: AttendState,
+  call: AttendCall,
+  passed: PassedBack,
   options: GradientOptions,
 ): Steps<AttendGradients> {
+  const own = strategyIn(call, "normalizer")?.backward;
+  if (own) return yield* own(engine, call, passed, options);
+  const { operation, inputs, shapes, checked } = call;
   const wanted = checkWanted(operation, options, checked);
-  const { output, logSumExp } = checkState(operation, state, shapes);
-  const gradient = like(operation, "outputGradient", outputGradient, shapes.outputDims);
+  const given = checkGiven(call, passed);
+  const modifications = { ...options, scoreMod: call.options.scoreMod };
+  checkModified(operation, modifications);
+  const modify = modifyOf(modifications);
   const out = checkOuts(operation, options, inputs);
 
   const { frame } = engine;
@@ -109,41 +127,46 @@ export function* callBackward(
   const words = writeCall(engine, shapes, checked);
   const multiplyAdds = batch * heads * queries * keys * (3 * headSize + 2 * valueSize);
   const serial = wanted.mask && inSeries(shapes, checked);
-  const threads = serial ? 1 : threadsFor(engine, multiplyAdds);
+  // JavaScript belongs to the calling thread.
+  const threads = serial || modify ? 1 : threadsFor(engine, multiplyAdds);
   words[BackwardFrame.threads] = threads;
-  const staging = new Staging(engine, operation, engine.concurrent || threads > 1);
+  words[BackwardFrame.modified] = modify ? 1 : 0;
+  // A function may throw half-way.
+  const deferred = engine.concurrent || threads > 1 || modify !== undefined;
+  const staging = new Staging(engine, operation, deferred);
   stageCall(staging, inputs, checked);
-  staging.tensor(BackwardFrame.output, "output", output);
-  staging.tensor(BackwardFrame.logSumExp, "logSumExp", logSumExp);
-  staging.tensor(BackwardFrame.outputGradient, "outputGradient", gradient);
+  for (const [name, slot] of GIVEN) {
+    const tensor = given[name];
+    if (tensor) staging.tensor(slot, name, tensor);
+  }
   const target = (name: keyof Inputs, slot: BackwardFrame) =>
     staging.output(slot, inputs[name].dims, out[name], `out.${name}`, options.accumulate === true);
   const queryOutput = target("query", BackwardFrame.queryGradient);
   const keyOutput = target("key", BackwardFrame.keyGradient);
   const valueOutput = target("value", BackwardFrame.valueGradient);
   const { masks, scoring } = checked;
-  const maskRegions = (wanted.mask ? masks.each : []).map(({ kind, dims }, index) =>
-    kind === MaskKind.additive
-      ? {
-          dims,
-          region: staging.reserve(maskSlot(index, MaskRecord.gradient), elementsOf(dims) * 4),
-        }
-      : undefined,
-  );
+  const maskRegions = (wanted.mask ? masks.each : []).map(({ kind, dims, origin = 0 }, index) => {
+    if (kind !== MaskKind.additive) return undefined;
+    const region = staging.reserve(undefined, elementsOf(dims) * 4);
+    staging.within(maskSlot(index, MaskRecord.gradient), region, origin * 4);
+    return { dims, region };
+  });
   const slopesRegion =
     wanted.alibi && staging.reserve(BackwardFrame.slopesGradient, batch * heads * 4);
   const sinksRegion =
     wanted.sinks && staging.reserve(BackwardFrame.sinksGradient, batch * heads * 4);
   staging.reserve(BackwardFrame.scratch, module.scratchBytes(TrainingKernel.backward, frame));
   try {
-    const call = yield* staging.beginSteps();
+    const address = yield* staging.beginSteps();
     for (const mask of maskRegions) {
       if (!mask) continue;
       const { address, bytes } = mask.region;
       engine.arena.bytes.fill(0, address, address + bytes);
     }
-    const items = module.items(TrainingKernel.backward, call);
-    yield staging.work({ module: number, kernel: TrainingKernel.backward, items, threads });
+    const kernel = TrainingKernel.backward;
+    const items = module.items(kernel, address);
+    const around = modify && aroundOf(engine, modify);
+    yield staging.work({ module: number, kernel, items, threads, around });
     const asked: Partial<AttendGradients> = {};
     const sums: (Tensor | undefined)[] = [];
     for (const mask of maskRegions) {
@@ -211,27 +234,6 @@ export function checkWanted(
     }
   }
   return gradients;
-}
-
-function checkState(operation: string, state: AttendState, shapes: Shapes): AttendState {
-  if (typeof state !== "object" || state === null) {
-    throw new ArgumentError(operation, "state", "{ output, logSumExp }", describe(state));
-  }
-  if (state.logSumExp === undefined) {
-    const expected = "what attend returned with logSumExp: true";
-    throw new ArgumentError(operation, "logSumExp", expected, "undefined");
-  }
-  return {
-    output: like(operation, "output", state.output, shapes.outputDims),
-    logSumExp: like(operation, "logSumExp", state.logSumExp, shapes.logSumExpDims),
-  };
-}
-
-/** A tensor of these dims. */
-function like(operation: string, argument: string, value: unknown, dims: readonly number[]) {
-  const checked = checkTensor(operation, argument, value);
-  checkDimsOf(operation, argument, checked, dims);
-  return checked;
 }
 
 const readOut = reader<NonNullable<GradientOptions["out"]>>({ query: 1, key: 1, value: 1 });

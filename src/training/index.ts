@@ -14,12 +14,16 @@ export {
   linearBackward,
   linearBackwardAsync,
 } from "./linear";
+export type { ScoreGradientTile } from "./modified";
 export { multiHeadBackward, multiHeadBackwardAsync } from "./multihead";
 export type {
   AttendGradients,
   AttendPass,
   BackwardOptions,
   GradientOptions,
+  Normalized,
+  NormalizedPass,
+  ResultGradients,
 } from "./options";
 export {
   attendPackedBackward,

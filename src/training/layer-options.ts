@@ -19,6 +19,8 @@ export type Targets<T> = { readonly [Name in keyof T]?: T[Name] | Float32Array |
 export interface LayerBackwardOptions {
   /** Gradients wanted besides: of additive masks, of ALiBi's slopes and of the sinks. */
   gradients?: GradientOptions["gradients"];
+  /** As that of `attendBackward`, where the forward pass had a `scoreMod`. */
+  scoreModGradient?: GradientOptions["scoreModGradient"];
   /** Where to write the gradients: as many elements as they have. */
   out?:
     | {
@@ -63,4 +65,6 @@ export interface LayerGradients {
   slopesGradient?: Tensor;
   /** [H] */
   sinksGradient?: Tensor;
+  /** [H], of each head's α, where the normalizer has one. */
+  alphaGradient?: Tensor;
 }

@@ -158,6 +158,7 @@ function* layerBackward(
     const { queryGradient, keyGradient, valueGradient, biasKeyValue, ...asked } =
       yield* attendedBackward(engine, operation, output.inputGradient as Tensor, recorded, {
         gradients: options.gradients,
+        scoreModGradient: options.scoreModGradient,
         out,
       });
     for (const x of [out.query, out.key]) recorded.rotation?.(operation, x, true);
@@ -206,10 +207,9 @@ function* attendedBackward(
   options: GradientOptions,
 ): Steps<AppendedGradients> {
   const call = { ...made, operation };
-  const state = { output: mixed, logSumExp };
-  if (!appended) return yield* callBackward(engine, call, gradient, state, options);
-  const pass = { call, rows: appended, state };
-  return yield* attendAppendedBackward(engine, pass, gradient, options);
+  const passed = { output: mixed, logSumExp: logSumExp as Tensor, outputGradient: gradient };
+  if (!appended) return yield* callBackward(engine, call, passed, options);
+  return yield* attendAppendedBackward(engine, { call, rows: appended, passed }, options);
 }
 
 /** Puts a gradient where it was asked to be, by its name. */

@@ -7,8 +7,10 @@ import {
   attendFields,
   type ScoreOptions,
 } from "../attend/options";
+import type { Normalizer } from "../attend/strategy";
 import { reader } from "../check/names";
 import type { Tensor } from "../tensor/tensor";
+import type { Modifications } from "./modified";
 
 /** Of the backward pass, besides those that say which scores were computed. */
 export interface GradientOptions {
@@ -23,6 +25,11 @@ export interface GradientOptions {
         readonly sinks?: boolean | undefined;
       }
     | undefined;
+  /**
+   * Goes back through `scoreMod`, with which it is needed: it is given each tile of gradients, of which it sums what
+   * scoreMod learns. Tiles come in one order, each once; it may not use this engine; what it throws, the call throws.
+   */
+  scoreModGradient?: Modifications["scoreModGradient"];
   /** Where to write the gradients: as many elements as the tensors have. */
   out?:
     | {
@@ -39,10 +46,10 @@ export interface GradientOptions {
 }
 
 /** `weights`, `scores` and `logSumExp` may stand as they did in `attend`, and change nothing. */
-export type BackwardScoreOptions = Omit<ScoreOptions, "out" | "scoreMod"> & GradientOptions;
+export type BackwardScoreOptions = Omit<ScoreOptions, "out"> & GradientOptions;
 
 /** Options of `attendBackward`: those of the `attend` it goes back through, and which gradients. */
-export type BackwardOptions = Omit<AttendOptions, "out" | "scoreMod"> & GradientOptions;
+export type BackwardOptions = Omit<AttendOptions, "out"> & GradientOptions;
 
 /** What `attendBackward` returns; what was not asked for is missing. */
 export interface AttendGradients {
@@ -60,21 +67,37 @@ export interface AttendGradients {
   slopesGradient?: Tensor;
   /** [H] */
   sinksGradient?: Tensor;
+  /** [H], of each head's α, where the normalizer has one. It has few digits near α = 1. */
+  alphaGradient?: Tensor;
 }
 
-export const gradientFields = { gradients: 1, out: 1, accumulate: 1 } as const;
+export const gradientFields = {
+  gradients: 1,
+  scoreModGradient: 1,
+  out: 1,
+  accumulate: 1,
+} as const;
 
-/** A scoreMod is read too, to be refused. */
-type BackwardFields = BackwardOptions & Pick<ScoreOptions, "scoreMod">;
 const backwardFields = { ...attendFields, ...gradientFields } as const;
-export const readBackward = reader<BackwardFields>(backwardFields);
-export const readBackwardAsync = reader<BackwardFields & Abortable>({
+export const readBackward = reader<BackwardOptions>(backwardFields);
+export const readBackwardAsync = reader<BackwardOptions & Abortable>({
   ...backwardFields,
   signal: 1,
 });
 
-/** What the forward pass was given and gave, and the gradient of its output. */
-export interface AttendPass extends AttendState {
+/** Of the results of `attend` besides its output, where they went into a loss. */
+export interface ResultGradients {
+  /**
+   * Of `weights` [B, H, L, S], as they were returned by `weights: true` and are handed over too: pointer networks,
+   * losses on an alignment, coverage.
+   */
+  readonly weightsGradient?: Tensor | undefined;
+  /** Of logSumExp, in its dims: the z-loss, or the weight of a part that was merged with others. */
+  readonly logSumExpGradient?: Tensor | undefined;
+}
+
+/** What the forward pass was given and gave, and the gradients of what it gave. */
+export interface AttendPass extends Omit<AttendState, "weights">, ResultGradients {
   /** As `attend` was given it. */
   readonly query: Tensor;
   /** As `attend` was given it. */
@@ -83,6 +106,21 @@ export interface AttendPass extends AttendState {
   readonly value: Tensor;
   /** In the dims of the output. */
   readonly outputGradient: Tensor;
+  /** As `attend` returned them; without `weightsGradient` they change nothing. */
+  readonly weights?: Tensor | undefined;
+}
+
+/** A forward pass with a normalizer, whose output and logSumExp are not needed. */
+export interface NormalizedPass
+  extends Omit<AttendPass, "output" | "logSumExp" | "logSumExpGradient"> {
+  /** May stand as it came, and changes nothing. */
+  readonly output?: Tensor | undefined;
+}
+
+/** Options with which a pass is one. */
+export interface Normalized {
+  /** As `attend` was given it. */
+  normalizer: Normalizer;
 }
 
 export const readPass = reader<AttendPass>(
@@ -95,6 +133,8 @@ export const readPass = reader<AttendPass>(
     weights: 1,
     scores: 1,
     outputGradient: 1,
+    weightsGradient: 1,
+    logSumExpGradient: 1,
   },
   "{ query, key, value, output, logSumExp, outputGradient }",
 );

@@ -19,8 +19,8 @@ import {
   layerFields,
 } from "./additive-layer";
 import { type AdditiveParts, normOf } from "./layer-weights";
-import { checkPass, stripBackwardSteps } from "./strip-backward";
 import type { AdditiveGradients } from "./strip-gradients";
+import { checkPass, stripBackwardSteps } from "./strip-pass";
 
 /** What `forward` was given, and the gradients of what it gave. */
 export interface AdditiveLayerPass extends AdditiveInputs {

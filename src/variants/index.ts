@@ -1,5 +1,7 @@
 // wasm-attention/variants: other kinds of attention than the softmax of scaled products.
 
+export type { Normalizer } from "../attend/strategy";
+export type { ScoreGradientTile, WeightGradientTile, WeightTile } from "../training/modified";
 export { type AdditiveOptions, additiveAttention, additiveAttentionAsync } from "./additive";
 export {
   AdditiveAttention,
@@ -37,6 +39,7 @@ export {
   entmaxBackwardAsync,
 } from "./entmax";
 export { variants } from "./extension";
+export { attendLatent, attendLatentAsync, type LatentOptions } from "./latent";
 export type { AdditiveUpdate, AdditiveWeights } from "./layer-weights";
 export {
   type LinearAttentionOptions,
@@ -90,6 +93,13 @@ export {
   type MonotonicResult,
   type MonotonicWeights,
 } from "./monotonic-layer";
+export {
+  alphaEntmax,
+  entmax15,
+  type ModifiedWeights,
+  modifiedWeights,
+  sparsemax,
+} from "./normalizer";
 export { type SpanOptions, spanAttend, spanAttendAsync } from "./span";
 export { type SparseAttendOptions, sparseAttend, sparseAttendAsync } from "./sparse-attend";
 export type { StripOptions } from "./strip";

@@ -24,8 +24,9 @@ import {
   stageFeatures,
 } from "./location";
 import { variantSteps } from "./module";
-import { checkAdditivePass, stripBackwardSteps } from "./strip-backward";
+import { checkAdditivePass } from "./strip-backward";
 import type { AdditiveGradients } from "./strip-gradients";
+import { stripBackwardSteps } from "./strip-pass";
 
 /** What a step of `locationSensitiveAttention` was given, and the gradients of what it gave. */
 export interface LocationPass {

@@ -1,22 +1,11 @@
 // Gradients of sparseAttend, additiveAttention and spanAttend: see assembly/variants/strip-backward.ts.
 
-import { VariantsKernel } from "../../assembly/kinds";
-import { VariantAttendFrame as Frame } from "../../build/frames";
 import { type Attention, checkAttention } from "../attend/attention";
-import { stageCall, writeCall } from "../attend/call";
 import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
-import { checkAccumulate } from "../check/values";
-import { ArgumentError, describe } from "../errors";
-import type { Engine } from "../instance/instance";
-import { type Module, moduleOf } from "../instance/modules";
-import { type Output, Staging } from "../run/staging";
-import { type Steps, threadsFor } from "../run/steps";
-import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
 import { additiveFields, checkAdditiveCall } from "./additive";
 import { checkSpan, spanFields } from "./span";
 import { checkCall, sparseFields } from "./sparse-attend";
-import { type StripCall, stageBesides } from "./strip";
 import type {
   AdditiveBackwardOptions,
   AdditiveGradients,
@@ -27,26 +16,18 @@ import type {
   VariantPass,
   VariantTargets,
 } from "./strip-gradients";
+import { type BackwardCall, checkPass, stripBackwardSteps } from "./strip-pass";
 
-const targets = { out: 1, accumulate: 1 } as const;
-const { softcap: _, scoreMod: __, ...sparse } = sparseFields;
-const { softcap: ___, scoreMod: ____, ...additive } = additiveFields;
-const readSparse = reader<SparseBackwardOptions>({ ...sparse, ...targets });
-const readSparseAsync = reader<SparseBackwardOptions & Abortable>({
-  ...sparse,
-  ...targets,
-  signal: 1,
-});
-const readAdditive = reader<AdditiveBackwardOptions>({ ...additive, ...targets });
-const readAdditiveAsync = reader<AdditiveBackwardOptions & Abortable>({
-  ...additive,
-  ...targets,
-  signal: 1,
-});
-const { softcap: _____, scoreMod: ______, ...span } = spanFields;
-const readSpan = reader<SpanBackwardOptions>({ ...span, ...targets });
-const readSpanAsync = reader<SpanBackwardOptions & Abortable>({ ...span, ...targets, signal: 1 });
-const readOut = reader<NonNullable<VariantTargets["out"]>>({ query: 1, key: 1, value: 1 });
+const targets = { out: 1, accumulate: 1, scoreModGradient: 1, weightModGradient: 1 } as const;
+const sparse = { ...sparseFields, ...targets } as const;
+const additive = { ...additiveFields, ...targets } as const;
+const span = { ...spanFields, ...targets } as const;
+const readSparse = reader<SparseBackwardOptions>(sparse);
+const readSparseAsync = reader<SparseBackwardOptions & Abortable>({ ...sparse, signal: 1 });
+const readAdditive = reader<AdditiveBackwardOptions>(additive);
+const readAdditiveAsync = reader<AdditiveBackwardOptions & Abortable>({ ...additive, signal: 1 });
+const readSpan = reader<SpanBackwardOptions>(span);
+const readSpanAsync = reader<SpanBackwardOptions & Abortable>({ ...span, signal: 1 });
 const readPass = reader<VariantPass>(
   { query: 1, key: 1, value: 1, outputGradient: 1, weightsGradient: 1 },
   "{ query, key, value, outputGradient, weightsGradient? }",
@@ -144,139 +125,47 @@ export function spanAttendBackwardAsync(
   }) as Promise<SpanGradients>;
 }
 
-export interface BackwardCall {
-  readonly strip: StripCall;
-  readonly outputGradient: Tensor;
-  readonly weightsGradient: Tensor | undefined;
-  readonly out: { readonly [Name in "query" | "key" | "value"]: Tensor | undefined };
-  readonly added: boolean;
-}
-
 function checkSparse(
   operation: string,
   given: VariantPass,
-  { out, accumulate, ...options }: SparseBackwardOptions,
+  options: SparseBackwardOptions,
 ): BackwardCall {
   const pass = readPass(operation, given, "pass");
-  const strip = checkCall(operation, [pass.query, pass.key, pass.value], options);
-  return checkPass(strip, pass, { out, accumulate });
+  const forward = forwardOf(options);
+  const strip = checkCall(operation, [pass.query, pass.key, pass.value], forward);
+  return checkPass(strip, pass, options);
+}
+
+/** The options of the forward pass. */
+function forwardOf<Options extends VariantTargets>(options: Options) {
+  const {
+    out: _,
+    accumulate: __,
+    scoreModGradient: ___,
+    weightModGradient: ____,
+    ...forward
+  } = options;
+  return forward;
 }
 
 export function checkAdditivePass(
   operation: string,
   given: VariantPass,
-  { out, accumulate, ...options }: AdditiveBackwardOptions,
+  options: AdditiveBackwardOptions,
 ): BackwardCall {
   const pass = readPass(operation, given, "pass");
   // logSumExp may stand as it did, and changes nothing.
-  const forward = { ...options, logSumExp: undefined };
+  const forward = { ...forwardOf(options), logSumExp: undefined };
   const strip = checkAdditiveCall(operation, [pass.query, pass.key, pass.value], forward);
-  return checkPass(strip, pass, { out, accumulate });
+  return checkPass(strip, pass, options);
 }
 
 function checkSpanPass(
   operation: string,
   given: VariantPass,
-  { out, accumulate, ...options }: SpanBackwardOptions,
+  options: SpanBackwardOptions,
 ): BackwardCall {
   const pass = readPass(operation, given, "pass");
-  const strip = checkSpan(operation, [pass.query, pass.key, pass.value], options);
-  return checkPass(strip, pass, { out, accumulate });
-}
-
-export function checkPass(
-  strip: StripCall,
-  pass: Pick<VariantPass, "outputGradient" | "weightsGradient">,
-  { out, accumulate }: VariantTargets,
-): BackwardCall {
-  const { operation, shapes, inputs } = strip.call;
-  const like = (name: "outputGradient" | "weightsGradient", dims: readonly number[]) => {
-    const tensor = checkTensor(operation, name, pass[name]);
-    checkDimsOf(operation, name, tensor, dims);
-    return tensor;
-  };
-  const { weights } = strip.call.options;
-  if (weights === "mean" && pass.weightsGradient !== undefined) {
-    const expected = "true: the gradient is that of each head's";
-    throw new ArgumentError(operation, "weights", expected, describe(weights));
-  }
-  const given = checkAccumulate(operation, out, accumulate, "{ query?, key?, value? }", readOut);
-  const target = (name: "query" | "key" | "value") =>
-    checkOut(operation, given[name], inputs[name].dims, `out.${name}`);
-  return {
-    strip,
-    outputGradient: like("outputGradient", shapes.outputDims),
-    weightsGradient:
-      pass.weightsGradient === undefined
-        ? undefined
-        : like("weightsGradient", [...shapes.logSumExpDims, shapes.keys]),
-    out: { query: target("query"), key: target("key"), value: target("value") },
-    added: accumulate === true,
-  };
-}
-
-export function* stripBackwardSteps(
-  engine: Engine,
-  backward: BackwardCall,
-): Steps<SparseGradients | AdditiveGradients | SpanGradients> {
-  const { strip, added } = backward;
-  const { call, besides } = strip;
-  const { operation, inputs, shapes, checked } = call;
-  const { batch, heads, queries, keys, headSize, valueSize } = shapes;
-  const number = moduleOf(engine, operation, "variants");
-  const module = engine.modules[number] as Module;
-  const words = writeCall(engine, shapes, checked);
-  const each = besides.additive ? 12 * headSize : 3 * headSize;
-  const threads = threadsFor(engine, batch * heads * queries * keys * (each + 2 * valueSize));
-  words[Frame.threads] = threads;
-  words[Frame.backward] = 1;
-  const staging = new Staging(engine, operation, engine.concurrent || threads > 1);
-  stageCall(staging, inputs, checked);
-  stageBesides(engine, staging, besides);
-  staging.tensor(Frame.outputGradient, "outputGradient", backward.outputGradient);
-  if (backward.weightsGradient)
-    staging.tensor(Frame.weightsGradient, "weightsGradient", backward.weightsGradient);
-  const target = (name: keyof typeof inputs, slot: Frame) =>
-    staging.output(slot, inputs[name].dims, backward.out[name], `out.${name}`, added);
-  const outputs: Output[] = [
-    target("query", Frame.queryGradient),
-    target("key", Frame.keyGradient),
-    target("value", Frame.valueGradient),
-  ];
-  const perHead = (slot: Frame, dims: readonly number[]) => {
-    outputs.push(staging.output(slot, dims, undefined));
-    return outputs.length - 1;
-  };
-  const { additive, alphas, spans } = besides;
-  const weightAt = additive && perHead(Frame.scoreWeightGradient, [batch, heads, headSize]);
-  const biasAt = additive && perHead(Frame.scoreBiasGradient, [batch, heads, headSize]);
-  const alphaAt = alphas && perHead(Frame.alphasGradient, [batch, heads]);
-  const spanAt = spans && perHead(Frame.spansGradient, [batch, heads]);
-  const kernel = VariantsKernel.stripBackward;
-  staging.reserve(Frame.scratch, module.scratchBytes(kernel, engine.frame));
-  try {
-    const frame = yield* staging.beginSteps();
-    const items = module.items(kernel, frame);
-    yield staging.work({ module: number, kernel, items, threads });
-    const results = yield* staging.results(outputs);
-    const [queryGradient, keyGradient, valueGradient] = results as [Tensor, Tensor, Tensor];
-    const summed = (at: number, dims: readonly number[]): Tensor => sumsOf(results[at]?.data, dims);
-    const own = additive?.perHead ? [heads, headSize] : [headSize];
-    return {
-      ...{ queryGradient, keyGradient, valueGradient },
-      ...(weightAt && { scoreWeightGradient: summed(weightAt, own) }),
-      ...(biasAt && { scoreBiasGradient: summed(biasAt, own) }),
-      ...(alphaAt && { alphaGradient: summed(alphaAt, [heads]) }),
-      ...(spanAt && { spansGradient: summed(spanAt, [heads]) }),
-    } as SparseGradients | AdditiveGradients | SpanGradients;
-  } finally {
-    staging.release();
-  }
-}
-
-/** Summed over what comes before these dims. */
-function sumsOf(data: Float32Array | undefined, dims: readonly number[]): Tensor {
-  const totals = new Float64Array(dims.reduce((a, b) => a * b, 1));
-  for (const [index, x] of (data ?? []).entries()) totals[index % totals.length] += x;
-  return { data: Float32Array.from(totals), dims: dims.slice() };
+  const strip = checkSpan(operation, [pass.query, pass.key, pass.value], forwardOf(options));
+  return checkPass(strip, pass, options);
 }

@@ -1,6 +1,7 @@
 // The options of sparseAttendBackward, additiveAttentionBackward and spanAttendBackward, and what comes back by them.
 
 import type { Tensor } from "../tensor/tensor";
+import type { Modifications } from "../training/modified";
 import type { AdditiveOptions } from "./additive";
 import type { SpanOptions } from "./span";
 import type { SparseAttendOptions } from "./sparse-attend";
@@ -34,19 +35,20 @@ export interface VariantTargets {
     | undefined;
   /** Whether to add the gradients to what is in `out`. */
   accumulate?: boolean | undefined;
+  /** Goes back through `scoreMod`, with which it is needed: see `attendBackward`. */
+  scoreModGradient?: Modifications["scoreModGradient"];
+  /** Goes back through `weightMod`, with which it is needed, likewise. */
+  weightModGradient?: Modifications["weightModGradient"];
 }
 
-/** Options of `sparseAttendBackward`: those of the forward pass but softcap and scoreMod, and where gradients go. */
-export type SparseBackwardOptions = Omit<SparseAttendOptions, "out" | "softcap" | "scoreMod"> &
-  VariantTargets;
+/** Options of `sparseAttendBackward`: those of the forward pass, and where gradients go. */
+export type SparseBackwardOptions = Omit<SparseAttendOptions, "out"> & VariantTargets;
 
 /** Options of `additiveAttentionBackward`, likewise. */
-export type AdditiveBackwardOptions = Omit<AdditiveOptions, "out" | "softcap" | "scoreMod"> &
-  VariantTargets;
+export type AdditiveBackwardOptions = Omit<AdditiveOptions, "out"> & VariantTargets;
 
 /** Options of `spanAttendBackward`, likewise. */
-export type SpanBackwardOptions = Omit<SpanOptions, "out" | "softcap" | "scoreMod"> &
-  VariantTargets;
+export type SpanBackwardOptions = Omit<SpanOptions, "out"> & VariantTargets;
 
 /** What `spanAttendBackward` returns. */
 export interface SpanGradients {

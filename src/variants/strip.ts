@@ -18,13 +18,29 @@ import type { Engine } from "../instance/instance";
 import { moduleOf } from "../instance/modules";
 import type { Staging } from "../run/staging";
 import { checkTensor, checkVector, type Tensor } from "../tensor/tensor";
+import { checkFunction, type Modifications, modifyOf } from "../training/modified";
 import { checkAlpha } from "./entmax";
 
 /** Options that these calls have of `attend`'s: neither sinks nor dropout. */
-export type StripOptions = Omit<AttendOptions, "sinks" | "dropout" | "logSumExp">;
+export interface StripOptions
+  extends Omit<AttendOptions, "sinks" | "dropout" | "logSumExp" | "precision" | "normalizer"> {
+  /**
+   * Changes each tile of weights in place before they meet the values (FlexAttention's prob_mod); those returned are
+   * the changed ones. Keys that a query does not see keep a weight of 0. Tiles come in any order, of those that some
+   * query sees; it may not use this engine; what it throws, the call throws.
+   */
+  weightMod?: Modifications["weightMod"];
+}
 
-const { sinks: _, dropout: __, logSumExp: ___, ...fields } = attendFields;
-export const stripFields = fields;
+const {
+  sinks: _,
+  dropout: __,
+  logSumExp: ___,
+  precision: ____,
+  normalizer: _____,
+  ...fields
+} = attendFields;
+export const stripFields = { ...fields, weightMod: 1 } as const;
 
 export type { AttendResult, Exactly };
 
@@ -46,6 +62,7 @@ export interface Besides {
   readonly alphas?: Float32Array | undefined;
   readonly additive?: Additive | undefined;
   readonly spans?: Spans | undefined;
+  readonly weightMod?: Modifications["weightMod"];
 }
 
 /** Of each head, and the ramp behind. */
@@ -84,10 +101,11 @@ function elementsGiven(operation: string, vector: unknown): number {
 export function stageBesides(
   engine: Engine,
   staging: Staging,
-  { alphas, additive, spans }: Besides,
+  { alphas, additive, spans, weightMod }: Besides,
 ) {
   const { words } = engine;
   words[Frame.sparse] = alphas ? 1 : 0;
+  words[Frame.weighed] = weightMod ? 1 : 0;
   words[Frame.additive] = additive ? 1 : 0;
   if (alphas) staging.data(Frame.alphas, "alpha", alphas, alphas.length);
   words[Frame.spanned] = spans ? 1 : 0;
@@ -112,11 +130,12 @@ export interface StripCall {
 export function checkStrip(
   operation: string,
   inputs: readonly [query: Tensor, key: Tensor, value: Tensor],
-  options: AttendOptions,
+  { weightMod, ...options }: AttendOptions & Pick<StripOptions, "weightMod">,
   besides: (sizes: readonly [heads: number, size: number]) => Besides,
 ): StripCall {
+  checkFunction(operation, "weightMod", weightMod);
   const call = checkAttend(operation, ...inputs, options);
-  return { call, besides: besides([call.shapes.heads, call.shapes.headSize]) };
+  return { call, besides: { ...besides([call.shapes.heads, call.shapes.headSize]), weightMod } };
 }
 
 /** The same with inputs of which only the dims are looked at. */
@@ -136,9 +155,13 @@ export function attendCallOf(engine: Engine, { call, besides }: StripCall): Atte
   return {
     ...call,
     kernel: { module, kernel: VariantsKernel.stripAttend },
-    pages(staging) {
-      staging.tensor(AttendFrame.key, "key", call.inputs.key);
-      staging.tensor(AttendFrame.value, "value", call.inputs.value);
+    modify: modifyOf({ scoreMod: call.options.scoreMod, weightMod: besides.weightMod }),
+    pages(staging, query) {
+      if (call.pages) call.pages(staging, query);
+      else {
+        staging.tensor(AttendFrame.key, "key", call.inputs.key);
+        staging.tensor(AttendFrame.value, "value", call.inputs.value);
+      }
       stageBesides(engine, staging, besides);
     },
   };

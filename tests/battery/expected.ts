@@ -9,8 +9,8 @@ export const fused = "9cfc51bdb6bf05f4a64eddfca00269849e67ebaada93593c140c28b0e0
 
 /** The cases of training, likewise. */
 export const training = {
-  portable: "5d3170094e2c8459d024e56d941245bdc53eb0d33b8071f31a5e18873fbf71d1",
-  fused: "f1a95df1d7a79f93ddd9b4e2eefd1c7beb4de6a826e51558e87bb3eb43a9559f",
+  portable: "ca97e8e3dfa971686e928de0ec0dff299d136d5edc2633952ff8751cf110b348",
+  fused: "c6b19d47655bd8b68928873950b3bf125425f8b83854cca9fa836ebcd84d3cb2",
 };
 
 /** The cases of caches, likewise. */
@@ -42,8 +42,8 @@ export const integers = "7f4e2e46a5ddd37fb4b1ebd411d30e2d1538072a6e1d57b9e5c380f
 
 /** The cases of variants, likewise. */
 export const variants = {
-  portable: "fcfead20790e7051a123fa34dfbacfbfce3a8c8e7f9c30646f5e7452cc7019ce",
-  fused: "3341ba875943b75cc524e7c0d716292af23ac00c5c57df4c2cd60dd5009c298c",
+  portable: "4798f33aee063534526f52355caff4c79792bdca2a141262700146e62f129858",
+  fused: "0444bedebbe41a910b593dfa542227e08a8411ce2e731d4e1082a3c430a42e57",
 };
 
 /** The cases of shards, likewise. */

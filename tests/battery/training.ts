@@ -4,6 +4,7 @@ import type { AttendOptions, AttendResult, LayerRecord } from "wasm-attention";
 import type { AttendState, BackwardOptions } from "wasm-attention/training";
 import { elements, filled, flags, floats } from "./numbers";
 import type { Operation } from "./operations";
+import { through } from "./through";
 
 const { values } = Object;
 
@@ -255,6 +256,7 @@ const rotary: Operation[] = [
 
 export const training: readonly Operation[] = [
   ...dropped,
+  ...through,
   ...backward.map(asOperation),
   ...layouts,
   packed,

@@ -1,5 +1,6 @@
 // Cases of the other kinds of attention.
 
+import { normalized } from "./normalizers";
 import { elements, filled, floats } from "./numbers";
 import type { Operation } from "./operations";
 
@@ -244,4 +245,10 @@ const others: Operation[] = [
   ],
 ];
 
-export const variants: readonly Operation[] = [...linear, ...linearBack, ...sparse, ...others];
+export const variants: readonly Operation[] = [
+  ...linear,
+  ...linearBack,
+  ...sparse,
+  ...normalized,
+  ...others,
+];

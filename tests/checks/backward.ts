@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Mask, type MaskData, type Tensor, tensor } from "wasm-attention";
+import { type Mask, type MaskData, type RelativeBias, type Tensor, tensor } from "wasm-attention";
 import { attendBackward, type BackwardOptions } from "wasm-attention/training";
 import { randomArray, type Whole } from "../engines";
 import { naiveDraws, type Round, shareOfDraws } from "../reference";
@@ -64,10 +64,12 @@ export function checkBackward(attention: Whole, { drawn, ...how }: BackwardDrawn
   const gradient = laid(problem.outputGradient, heads, queries, valueSize);
   const state = attention.attend(query, key, value, options);
 
-  const masks = ([options.mask ?? []].flat() as Exclude<Mask, MaskData>[]).map((mask) => ({
-    ...mask,
-    additive: mask.data instanceof Float32Array,
-  }));
+  const masks = ([options.mask ?? []].flat() as Exclude<Mask, MaskData | RelativeBias>[]).map(
+    (mask) => ({
+      ...mask,
+      additive: mask.data instanceof Float32Array,
+    }),
+  );
   const gradients = how.asked
     ? {
         mask: masks.some(({ additive }) => additive),

@@ -1,6 +1,7 @@
-// ai.onnx.preview FlexAttention: its score_mod, a graph over [B, H, L, S], as our scoreMod.
+// ai.onnx.preview FlexAttention: its score_mod and prob_mod, graphs over [B, H, L, S], as our scoreMod and weightMod.
 
 import type { ScoreTile, Tensor } from "wasm-attention";
+import { modifiedWeights } from "wasm-attention/variants";
 import type { Whole } from "../engines";
 import { type Case, floats, input, type Value } from "./case";
 
@@ -24,10 +25,16 @@ interface Dense {
 
 export function flexAttention(engine: Whole, c: Case): Tensor[] {
   const [query, key, value] = ["Q", "K", "V"].map((name) => floats(input(c, name) as never));
-  const { scale, score_mod } = c.attributes;
+  const { scale, score_mod, prob_mod } = c.attributes;
   const shape = [...query.dims.slice(0, 3), key.dims[2]];
   const scoreMod = score_mod && ((tile: ScoreTile) => applyToTile(score_mod, shape, tile));
-  return [engine.attend(query, key, value, { scale, scoreMod }).output];
+  const normalizer =
+    prob_mod &&
+    modifiedWeights({
+      weightMod: ({ weights, ...place }) =>
+        applyToTile(prob_mod, shape, { ...place, scores: weights }),
+    });
+  return [engine.attend(query, key, value, { scale, scoreMod, normalizer }).output];
 }
 
 /** The graph knows places only within all scores: the tile is laid into them and taken out again. */

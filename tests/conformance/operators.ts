@@ -84,7 +84,6 @@ export function leftOut(c: Case): string | undefined {
   if (op in LEFT_OUT) return LEFT_OUT[op];
   if (attributes.state_window !== undefined)
     return "the states after each of the last tokens (state_window) are to come";
-  if (attributes.prob_mod) return "FlexAttention's prob_mod would need the whole score matrix";
   if (c.expect === "failure" && /\(CUDA\)/.test(c.message ?? "")) {
     return "a refusal about another library's hardware";
   }

@@ -1,5 +1,6 @@
 import type { Tensor } from "wasm-attention";
 import { attendBackward, attendPackedBackward } from "wasm-attention/training";
+import { modifiedWeights, sparsemax } from "wasm-attention/variants";
 import { layerBackwardRefused } from "./layer-backward";
 import { linearBackwardRefused } from "./linear-backward";
 import { type Call, q, type Refusal, zeros } from "./refusal";
@@ -61,8 +62,53 @@ const attendBackwardRefused: Refusal[] = [
   ['attendBackward: "options" expected an object, got null', backward(null as never)],
   ['attendBackward: "scale" expected a finite number, got NaN', backward({ scale: NaN })],
   [
-    'attendBackward: "scoreMod" expected no value: a function\'s gradient is not known, got a function',
+    'attendBackward: "scoreModGradient" expected a function, with scoreMod, got undefined',
     backward({ scoreMod: () => undefined }),
+  ],
+  [
+    'attendBackward: "scoreMod" expected a function, with scoreModGradient, got undefined',
+    backward({ scoreModGradient: () => undefined }),
+  ],
+  [
+    'attendBackward: "scoreModGradient" expected a function, got 1',
+    backward({ scoreMod: () => undefined, scoreModGradient: 1 }),
+  ],
+  [
+    'attendBackward: "weights" expected what attend returned with weights: true, got undefined',
+    backward({}, q, { output: q, logSumExp: lse, weightsGradient: zeros(1, 2, 4, 4) }),
+  ],
+  [
+    'attendBackward: "weights.dims" expected [1, 2, 4, 4], got [4, 4]',
+    backward({}, q, {
+      ...{ output: q, logSumExp: lse },
+      ...{ weights: zeros(4, 4), weightsGradient: zeros(1, 2, 4, 4) },
+    }),
+  ],
+  [
+    'attendBackward: "weightsGradient" expected no value: it is that of each head\'s, not of their mean, got an object with {data, dims}',
+    backward({ weights: "mean" }, q, {
+      ...{ output: q, logSumExp: lse },
+      ...{ weights: zeros(1, 4, 4), weightsGradient: zeros(1, 4, 4) },
+    }),
+  ],
+  [
+    'attendBackward: "logSumExpGradient.dims" expected [1, 2, 4], got [2, 4]',
+    backward({}, q, { output: q, logSumExp: lse, logSumExpGradient: zeros(2, 4) }),
+  ],
+  [
+    'attendBackward: "gradients" expected no value with a normalizer: of query, key, value and alpha alone, got an object with {alibi}',
+    backward({
+      ...{ normalizer: sparsemax, alibi: { slopes: [1, 2] } },
+      gradients: { alibi: true },
+    }),
+  ],
+  [
+    'attendBackward: "logSumExpGradient" expected no value with a normalizer, which has no logSumExp, got one',
+    backward({ normalizer: sparsemax }, q, { logSumExpGradient: lse }),
+  ],
+  [
+    'attendBackward: "weightModGradient" expected a function, with weightMod, got undefined',
+    backward({ normalizer: modifiedWeights({ weightMod: () => undefined }) }),
   ],
   [
     'attendBackward: "gradients" expected { mask?, alibi?, sinks? }, got true',

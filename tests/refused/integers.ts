@@ -1,5 +1,6 @@
 import { createCache } from "wasm-attention/cache";
 import { int16, precisionError } from "wasm-attention/integers";
+import { sparsemax } from "wasm-attention/variants";
 import { q, type Refusal } from "./refusal";
 
 const expected = "a precision, such as `int16` of wasm-attention/integers";
@@ -14,8 +15,12 @@ export const integersRefused: Refusal[] = [
     (a) => a.attend(q, q, q, { precision: null as never }),
   ],
   [
-    `attend: "precision" expected ${expected}, got an object with {name, extension, kernel}`,
-    (a) => a.attend(q, q, q, { precision: { ...int16, kernel: 7 } }),
+    `attend: "precision" expected ${expected}, got an object with {name, option}`,
+    (a) => a.attend(q, q, q, { precision: { ...int16 } }),
+  ],
+  [
+    `attend: "precision" expected ${expected}, got an object with {name, option}`,
+    (a) => a.attend(q, q, q, { precision: sparsemax as never }),
   ],
   [
     `precisionError: "precision" expected ${expected}, got undefined`,
@@ -26,7 +31,7 @@ export const integersRefused: Refusal[] = [
     (a) => precisionError(a, 3 as never, q, q, { precision: int16 }),
   ],
   [
-    'attend: "precision" expected no value with a cache, which has numbers of its own, got an object with {name, extension, kernel}',
+    'attend: "precision" expected no value with a cache, which has numbers of its own, got an object with {name, option}',
     (a) => {
       using cache = createCache(a, { keyValueHeads: 2, headSize: 8 });
       cache.append(q, q);

@@ -40,10 +40,12 @@ export const layerBackwardRefused: Refusal[] = [
     ),
   ],
   [
-    'forward: "scoreMod" expected no value with record: true, got a function',
+    'multiHeadBackward: "scoreModGradient" expected a function, with scoreMod, got undefined',
     layer((made) => {
       const scoreMod = () => undefined;
-      return made.forward(zeros(4, 8), { ...record, scoreMod });
+      const result = made.forward(zeros(4, 8), { ...record, scoreMod });
+      using pass = result.record as NonNullable<typeof result.record>;
+      return multiHeadBackward(made, zeros(4, 8), pass);
     }),
   ],
   [

@@ -1,6 +1,11 @@
 import { fromBfloat16, fromFloat16, toFloat16 } from "wasm-attention";
-import { alibiSlopes, relativePositionBias, sinusoidalPositions } from "wasm-attention/positions";
-import { type Call, none, type Refusal, zeros } from "./refusal";
+import {
+  alibiSlopes,
+  relativeBias,
+  relativePositionBias,
+  sinusoidalPositions,
+} from "wasm-attention/positions";
+import { type Call, none, q, type Refusal, zeros } from "./refusal";
 
 const sinusoidal =
   (options: object): Call =>
@@ -80,6 +85,28 @@ export const positionsRefused: Refusal[] = [
     bias({ maxDistance: 8 }),
   ],
   ['relativePositionBias: "bidirectional" expected a boolean, got 1', bias({ bidirectional: 1 })],
+
+  ['relativeBias: "bias" expected a tensor { data, dims }, got 3', () => relativeBias(3 as never)],
+  [
+    'relativeBias: "bias.dims" expected [2n − 1], [H, 2n − 1] or [B, H, 2n − 1], got [2, 4]',
+    () => relativeBias(zeros(2, 4)),
+  ],
+  [
+    'relativeBias: "queryOffset" expected an integer from −2³⁰ to 2³⁰, got 0.5',
+    () => relativeBias(zeros(5), { queryOffset: 0.5 }),
+  ],
+  [
+    'attend: "mask.bias.dims" expected [1 or 1, 2 or 1, 2n − 1], got [3, 7]',
+    (a) => a.attend(q, q, q, { mask: relativeBias(zeros(3, 7)) }),
+  ],
+  [
+    'attend: "mask[1].bias.dims" expected distances -3 to 3 in 2n − 1, got 5',
+    (a) => a.attend(q, q, q, { mask: [relativeBias(zeros(7)), relativeBias(zeros(5))] }),
+  ],
+  [
+    'attend: "mask.bias" expected one of data, dims, shorter, got an option that does not exist',
+    (a) => a.attend(q, q, q, { mask: { ...relativeBias(zeros(7)) } as never }),
+  ],
 
   [
     'fromFloat16: "bits" expected a Uint16Array, got Int16Array of 1',

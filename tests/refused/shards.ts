@@ -1,4 +1,6 @@
 import { createCache } from "wasm-attention/cache";
+import { int16 } from "wasm-attention/integers";
+import { relativeBias } from "wasm-attention/positions";
 import {
   attendSharded,
   fileShard,
@@ -8,6 +10,7 @@ import {
   type ShardedOptions,
   type ShardOptions,
 } from "wasm-attention/shards";
+import { sparsemax } from "wasm-attention/variants";
 import type { Whole } from "../engines";
 import { type Call, none, type Refusal, zeros } from "./refusal";
 
@@ -140,6 +143,18 @@ export const shardsRefusedLater: readonly Later[] = [
   [
     'attendSharded: "scoreMod" expected no value: a function cannot be sent; `mask`, `alibi` and `softcap` can, got a function',
     sharded({ scoreMod: () => undefined }),
+  ],
+  [
+    'attendSharded: "precision" expected no value: a shard\'s numbers are its own, got an object with {name, option}',
+    sharded({ precision: int16 }),
+  ],
+  [
+    'attendSharded: "normalizer" expected no value: only states of softmax can be merged, got an object with {name, option}',
+    sharded({ normalizer: sparsemax }),
+  ],
+  [
+    'attendSharded: "mask" expected masks { data, dims }: a relative bias is not cut for shards, got one of relativeBias',
+    sharded({ mask: relativeBias(zeros(99)) }),
   ],
   [
     'attendSharded: "dropout" expected no value: which weights it drops follows from the number of a key in one call, got an object with {probability, seed}',

@@ -126,7 +126,7 @@ export const transformerRefused: Refusal[] = [
     decoded({}, {} as never),
   ],
   [
-    `forward: "cross.dropout" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, scoreMod, precision, keyLengths, queryLengths, weights, cache, sequences, ${unknown}`,
+    `forward: "cross.dropout" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, scoreMod, precision, normalizer, keyLengths, queryLengths, weights, cache, sequences, ${unknown}`,
     decoded({ cross: { dropout: 1 } }),
   ],
   [

@@ -15,6 +15,7 @@ import {
   weightedSum,
   weightedSumBackward,
 } from "wasm-attention/variants";
+import { normalizersRefused } from "./normalizer";
 import { type Call, q, type Refusal, zeros } from "./refusal";
 import { layersRefused } from "./variant-layers";
 
@@ -235,5 +236,6 @@ const otherRefused: readonly Refusal[] = [
 export const variantsRefused: readonly Refusal[] = [
   ...layersRefused,
   ...normaliserRefused,
+  ...normalizersRefused,
   ...otherRefused,
 ];

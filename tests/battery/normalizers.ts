@@ -1,0 +1,76 @@
+// Cases of attend with a normalizer, of functions on its weights, and of latents.
+
+import { filled } from "./numbers";
+import type { Operation } from "./operations";
+
+const { values } = Object;
+
+export const normalized: readonly Operation[] = [
+  [
+    "normalizers in attend, packed sequences and the layer, and back",
+    (attention, wasm) => {
+      const [query, key] = [filled([150, 4, 16], 691, 4), filled([150, 2, 16], 692, 4)];
+      const normalizer = wasm.alphaEntmax([1.25, 1.5, 2, 3]);
+      const options = { cumulativeQueries: [0, 70, 150], causal: true, normalizer } as const;
+      const { output } = wasm.attendPacked(attention, query, key, key, options);
+      const pass = { query, key, value: key, outputGradient: filled(output.dims, 693) };
+      const back = wasm.attendPackedBackward(attention, pass, options);
+      const projection = (seed: number) =>
+        ({ weight: filled([12, 12], seed), order: "in,out" }) as const;
+      using layer = new wasm.MultiHeadAttention(
+        attention,
+        { heads: 3 },
+        {
+          ...{ query: projection(694), key: projection(695) },
+          ...{ value: projection(696), output: projection(697) },
+        },
+      );
+      const x = filled([2, 20, 12], 698, 3);
+      const passed = layer.forward(x, { normalizer: wasm.entmax15, record: true });
+      const { weights, ...rest } = wasm.multiHeadBackward(layer, x, passed.record);
+      const matrices = values(weights).map(({ weight }) => weight);
+      return [output, ...values(back), passed.output, ...matrices, ...values(rest)];
+    },
+  ],
+  [
+    "weights and scores that functions change, and back",
+    (attention, wasm) => {
+      const [query, key] = [filled([2, 2, 20, 9], 701, 3), filled([2, 2, 140, 9], 702, 3)];
+      const value = filled([2, 2, 140, 7], 703);
+      const times = (numbers: Float32Array, by: number) => {
+        for (let i = 0; i < numbers.length; i++) numbers[i] *= by;
+      };
+      return ([undefined, wasm.sparsemax] as const).flatMap((within) => {
+        const normalizer = wasm.modifiedWeights({
+          weightMod: ({ weights }) => times(weights, 0.75),
+          weightModGradient: ({ gradients }) => times(gradients, 0.75),
+          normalizer: within,
+        });
+        const forward = {
+          normalizer,
+          softcap: 4,
+          causal: "lower-right",
+          scoreMod: ({ scores }: { readonly scores: Float32Array }) => times(scores, 1.5),
+        } as const;
+        const { output, weights } = attention.attend(query, key, value, {
+          ...forward,
+          weights: true,
+        });
+        const pass = { query, key, value, outputGradient: filled(output.dims, 704) };
+        const back = wasm.attendBackward(attention, pass, {
+          ...forward,
+          scoreModGradient: ({ gradients }) => times(gradients, 1.5),
+        });
+        return [output, weights, ...values(back)];
+      });
+    },
+  ],
+  [
+    "latents whose first numbers are values",
+    (attention, wasm) => {
+      const [query, latent] = [filled([2, 4, 5, 36], 711), filled([2, 1, 150, 36], 712)];
+      const options = { valueSize: 32, causal: "lower-right", logSumExp: true } as const;
+      return values(wasm.attendLatent(attention, query, latent, options));
+    },
+  ],
+];
