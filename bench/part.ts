@@ -3,12 +3,14 @@
 import { readFileSync } from "node:fs";
 import { type Attention, createAttention } from "wasm-attention";
 import { cache } from "wasm-attention/cache";
+import { integers } from "wasm-attention/integers";
 import { training } from "wasm-attention/training";
 import { benchAttend } from "./attend";
 import { backwardCases, benchBackward } from "./backward";
 import { appendCases, benchAppend, benchCache, cacheCases } from "./caches";
 import { cases, decoding, halved, layers, linears, small } from "./cases";
 import { benchCopies } from "./copies";
+import { benchIntegers, integerCases } from "./integers";
 import { benchLayer, benchLinear } from "./linear";
 import { hurry } from "./paired";
 import { onnxruntime } from "./peers/onnxruntime";
@@ -34,9 +36,9 @@ if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 
-async function engines(): Promise<Attention<"training" | "cache">[]> {
+async function engines(): Promise<Attention<"training" | "cache" | "integers">[]> {
   const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
-  const extensions = [training, cache] as const;
+  const extensions = [training, cache, integers] as const;
   const made = [await createAttention({ reproducible: true, threads, extensions })];
   if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads, extensions }));
   for (const engine of made) {
@@ -74,6 +76,7 @@ for (const attention of await engines()) {
   for (const c of some("attend", cases)) {
     await benchAttend(attention, roof, peers, c, "Float32Arrays", report);
   }
+  for (const c of some("integers", integerCases)) await benchIntegers(attention, c, report);
   for (const c of some("decode", decoding)) {
     await benchAttend(attention, roof, peers, c, "allocated", report);
   }

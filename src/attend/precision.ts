@@ -6,9 +6,9 @@ import type { Engine } from "../instance/instance";
 import { moduleOf } from "../instance/modules";
 import type { Work } from "../run/steps";
 
-/** Numbers that `attend` computes with: `int16` of wasm-attention/integers. */
+/** Numbers that `attend` computes with: `int16` and `int8` of wasm-attention/integers. */
 export interface Precision {
-  /** "int16" */
+  /** "int16" or "int8" */
   readonly name: string;
   /** @internal Whose module it is. */
   readonly extension: string;

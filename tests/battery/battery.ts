@@ -35,8 +35,10 @@ export interface Report {
   quantizedDigest: string;
   /** And over those of weights of 16 bits, multiplied in float32. */
   halvesDigest: string;
-  /** And over those of attend in integers. */
+  /** And over those of attend in integers of 16 bits. */
   integersDigest: string;
+  /** And of 8 bits. */
+  int8Digest: string;
   /** And over those of variants. */
   variantsDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
@@ -53,8 +55,10 @@ const cases: readonly Operation[] = [
   ...operations,
 ];
 
-/** All of attend in integers of 16 bits. */
-const integerCases = attendCases.map((one, index) => attendOperation(one, index, true));
+/** All of attend in integers of 16 and of 8 bits. */
+const [integerCases, int8Cases] = (["int16", "int8"] as const).map((precision) =>
+  attendCases.map((one, index) => attendOperation(one, index, precision)),
+) as [Operation[], Operation[]];
 
 /** One list of all operations, in every kind of call: memory that runs out is tried on it too. */
 export const allCases: readonly Operation[] = [
@@ -66,6 +70,7 @@ export const allCases: readonly Operation[] = [
   ...quantizedWeights,
   ...halfWeights,
   ...integerCases,
+  ...int8Cases,
   ...variantCases,
 ];
 
@@ -104,6 +109,7 @@ export async function runBattery(
   const quantizedDigest = await digestOfAll(quantizedWeights);
   const halvesDigest = await digestOfAll(halfWeights);
   const integersDigest = await digestOfAll(integerCases);
+  const int8Digest = await digestOfAll(int8Cases);
   const variantsDigest = await digestOfAll(variantCases);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
@@ -121,6 +127,7 @@ export async function runBattery(
     quantizedDigest,
     halvesDigest,
     integersDigest,
+    int8Digest,
     variantsDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
@@ -131,7 +138,7 @@ export async function runBattery(
 export function attendOperation(
   [name, shape, options = {}]: AttendCase,
   index: number,
-  integers = false,
+  precision?: "int16" | "int8",
 ): Operation {
   const { batch = 2, heads = 2, queries, keys = queries, size = 16, layout = "BHLD" } = shape;
   const { keyValueHeads = heads, valueSize = size, rank = 4, amplitude = 1, poisonedFrom } = shape;
@@ -152,7 +159,7 @@ export function attendOperation(
   };
   const split = layout === "BLE" ? { layout, heads, keyValueHeads } : { layout };
   return [
-    integers ? `${name}, int16` : name,
+    precision ? `${name}, ${precision}` : name,
     (attention, wasm) => {
       const [q, k, v] = [
         place(heads, queries, size, 1),
@@ -164,7 +171,7 @@ export function attendOperation(
       const { output, weights, scores, logSumExp } = attention.attend(q, k, v, {
         ...split,
         ...options,
-        ...(integers && { precision: wasm.int16 }),
+        ...(precision && { precision: wasm[precision] }),
       });
       return [output, weights, scores, logSumExp];
     },

@@ -1,5 +1,5 @@
 import { createCache } from "wasm-attention/cache";
-import { int16, precisionError } from "wasm-attention/integers";
+import { int8, int8Lowering, int16, precisionError } from "wasm-attention/integers";
 import { q, type Refusal } from "./refusal";
 
 const expected = "a precision, such as `int16` of wasm-attention/integers";
@@ -16,6 +16,14 @@ export const integersRefused: Refusal[] = [
   [
     `attend: "precision" expected ${expected}, got an object with {name, extension, kernel}`,
     (a) => a.attend(q, q, q, { precision: { ...int16, kernel: 7 } }),
+  ],
+  [
+    `attend: "precision" expected ${expected}, got an object with {name, extension, kernel}`,
+    (a) => a.attend(q, q, q, { precision: { ...int8 } }),
+  ],
+  [
+    'int8Lowering: "attention" expected an engine, await createAttention(), as the first argument, got undefined',
+    () => int8Lowering(undefined as never),
   ],
   [
     `precisionError: "precision" expected ${expected}, got undefined`,
