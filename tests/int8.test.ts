@@ -3,11 +3,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import * as main from "wasm-attention";
 import { type Tensor, tensor } from "wasm-attention";
 import * as integers from "wasm-attention/integers";
 import { attendCases } from "./battery/attend";
 import { attendOperation } from "./battery/battery";
+import { checkIntegers, integerProblems } from "./checks/integers";
+import { failureOf } from "./checks/property";
 import { bitsOf, engine, randomTensor, variants, type Whole } from "./engines";
 import { exact, hardInputs, relative, rootOf, type Three } from "./hard-inputs";
 import { attendedInBytes } from "./reference-int8";
@@ -36,8 +39,8 @@ for (const variant of variants) {
       const k = randomTensor([keys, size], 2, 2);
       const v = randomTensor([keys, columns], 3);
       // Means, and channels of other sizes, so that each part of the formulas matters.
-      k.data.forEach((x, n) => (k.data[n] = (n % 5 ? x : 9 * x) + (n % 3)));
-      v.data.forEach((x, n) => (v.data[n] = (n % columns ? x : 7 * x) + 0.5));
+      k.data.set(k.data.map((x, n) => (n % 5 ? x : 9 * x) + (n % 3)));
+      v.data.set(v.data.map((x, n) => (n % columns ? x : 7 * x) + 0.5));
       const scale = Math.fround(size ** -0.5);
       const queries = rowsOf(q).map((row) => row.map((x) => Math.fround(x * scale)));
       const want = attendedInBytes(queries, rowsOf(k), rowsOf(v)).flatMap((row) => [...row]);
@@ -86,6 +89,15 @@ for (const variant of variants) {
     }
   });
 }
+
+test("drawn problems are as near as their scores let them be, in both precisions", async () => {
+  for (const variant of variants) {
+    using attention = await engine(variant);
+    const seed = Number(process.env.SEED ?? 20261127);
+    const property = fc.asyncProperty(integerProblems, (drawn) => checkIntegers(attention, drawn));
+    assert.equal(await failureOf(property, seed, Number(process.env.RUNS ?? 60)), undefined);
+  }
+});
 
 test("the same bits in both builds, on threads and in slices; rows cut stay as near", async () => {
   const [q, k, v] = [

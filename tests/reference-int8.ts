@@ -25,7 +25,9 @@ function shapeOf(rows: Rows): Float64Array {
   const shape = new Float64Array((rows[0] as Float64Array).length);
   for (const row of rows) {
     const largest = most(row);
-    if (largest) row.forEach((x, d) => (shape[d] = (shape[d] as number) + (x / largest) ** 2));
+    for (const [d, x] of row.entries()) {
+      if (largest) shape[d] = (shape[d] as number) + (x / largest) ** 2;
+    }
   }
   const floor = sum(shape) / shape.length / 1024;
   return shape.map((x) => x + floor);

@@ -18,6 +18,7 @@ const NONE: i32 = 0x7f7f7f7f;
  * saturated. NONE in the portable build, where scripts/variants.mjs puts nothing in the product's place.
  */
 export function lowering(): i32 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return NONE;
   // Read from memory, so that no optimiser has an answer of its own.
   const operands = memory.data<u8>([127, 127, 127, 127, 255, 255, 255, 255]);
   const a = v128.load32_splat(operands);
@@ -46,7 +47,8 @@ export function numberBytes(form: ByteForm): usize {
 // @ts-ignore: decorator
 @inline
 export function addProducts(sum: v128, signed: v128, unsigned: v128, form: ByteForm): v128 {
-  if (form == ByteForm.words) return i32x4.add(sum, i32x4.dot_i16x8_s(signed, unsigned));
+  if (!ASC_FEATURE_RELAXED_SIMD || form == ByteForm.words)
+    return i32x4.add(sum, i32x4.dot_i16x8_s(signed, unsigned));
   if (form == ByteForm.one) return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, unsigned, sum);
   const pairs = i16x8.relaxed_dot_i8x16_i7x16_s(signed, unsigned);
   return i32x4.add(sum, i32x4.dot_i16x8_s(pairs, i16x8.splat(1)));
