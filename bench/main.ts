@@ -73,6 +73,7 @@ const timed = [
   "small",
   "linear",
   "layer",
+  "block",
   "backward",
   "threads",
 ];

@@ -2,11 +2,14 @@
 
 import { readFileSync } from "node:fs";
 import { type Attention, createAttention } from "wasm-attention";
+import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
 import { integers } from "wasm-attention/integers";
 import { training } from "wasm-attention/training";
 import { benchAttend } from "./attend";
 import { backwardCases, benchBackward } from "./backward";
+import { benchBlock, blockCases } from "./block";
+import { byHand } from "./by-hand";
 import { appendCases, benchAppend, benchCache, cacheCases } from "./caches";
 import { cases, decoding, halved, layers, linears, small } from "./cases";
 import { benchCopies } from "./copies";
@@ -36,9 +39,9 @@ if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 
-async function engines(): Promise<Attention<"training" | "cache" | "integers">[]> {
+async function engines(): Promise<Attention<"training" | "cache" | "blocks" | "integers">[]> {
   const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
-  const extensions = [training, cache, integers] as const;
+  const extensions = [training, cache, blocks, integers] as const;
   const made = [await createAttention({ reproducible: true, threads, extensions })];
   if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads, extensions }));
   for (const engine of made) {
@@ -67,7 +70,8 @@ async function peersOf(): Promise<Peer[]> {
   return [web, tfjs, naive, onnxruntimeNode, jax];
 }
 
-const peers = (await peersOf()).filter(({ name }) => !names || names.includes(name));
+const isAsked = ({ name }: { name: string }) => !names || names.includes(name);
+const peers = (await peersOf()).filter(isAsked);
 const some = <T>(op: string, all: readonly T[]) =>
   wants(op) ? (quick ? all.slice(0, 1) : all) : [];
 for (const attention of await engines()) {
@@ -91,6 +95,8 @@ for (const attention of await engines()) {
   }
   for (const c of some("linear", linears)) await benchLinear(attention, roof, peers, c, report);
   for (const c of some("layer", layers)) await benchLayer(attention, roof, peers, c, report);
+  const beside = [...peers, ...[byHand(attention)].filter(isAsked)];
+  for (const c of some("block", blockCases)) await benchBlock(attention, roof, beside, c, report);
   for (const c of threads === 1 ? some("backward", backwardCases) : []) {
     await benchBackward(attention, c, report);
   }

@@ -1,9 +1,9 @@
 // What is reported: a row of the terminal's table, of --json and of --markdown.
 
 import type { Pair } from "./paired";
-import type { Case, LinearCase } from "./peers/peer";
+import type { BlockCase, Case, LinearCase } from "./peers/peer";
 
-export interface Facts extends Partial<Case>, Partial<LinearCase> {
+export interface Facts extends Partial<Case>, Partial<LinearCase>, Partial<BlockCase> {
   readonly op: string;
   /** Ours: "portable" or "relaxed". */
   readonly build: string;
@@ -45,13 +45,14 @@ const megabytes = (bytes: number) =>
   bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 
 export function caseOf(row: Row): string {
-  const { heads, keyValueHeads, queries, n, d, m, k, columns: wide, causal, place } = row;
+  const { heads, keyValueHeads, queries, n, d, m, k, columns: wide, causal, place, hidden } = row;
   const where = place === "allocated" ? ", allocated" : "";
   if (m) return `${m} × ${k} × ${wide}`;
   if (!heads) return "";
   const sizes = [keyValueHeads ? `${heads}/${keyValueHeads}` : heads, n, d];
   const over = queries ? `${queries} over ` : "";
-  return `${over}${sizes.join(" × ")}${causal ? " causal" : ""}${where}`;
+  const between = hidden ? ` × ${hidden}` : "";
+  return `${over}${sizes.join(" × ")}${between}${causal ? " causal" : ""}${where}`;
 }
 
 /** Ours, by the operations that are needed: those of hidden scores are not. */
@@ -65,12 +66,15 @@ export function operationsOf({
   k,
   columns: wide,
   causal,
+  hidden = 0,
 }: Row): number {
   if (m && k && wide) return 2 * m * k * wide;
   if (!(heads && n && d) || op === "memory" || op.startsWith("append")) return 0;
   const products =
     (op === "backward" ? 10 : 4) * heads * (causal ? (n + 1) / 2 : (queries ?? n)) * n * d;
-  return products + (op === "layer" ? 8 * n * (heads * d) ** 2 : 0);
+  const size = heads * d;
+  const projections = op === "layer" || op === "block" ? 8 * n * size ** 2 : 0;
+  return products + projections + 4 * n * size * hidden;
 }
 
 /** A row as cells. */

@@ -28,26 +28,33 @@ export interface Problem {
 
 type Graph = Parameters<typeof onnx.GraphProto.create>[0] & object;
 
-const value = (name: string, elemType = FLOAT) => ({ name, type: { tensorType: { elemType } } });
-const integer = (name: string, i: number) => ({
+export const value = (name: string, elemType = FLOAT) => ({
+  name,
+  type: { tensorType: { elemType } },
+});
+export const integer = (name: string, i: number) => ({
   name,
   i,
   type: onnx.AttributeProto.AttributeType.INT,
 });
-const float = (data: Float32Array, dims: number[]): Feed => ({ type: "float32", data, dims });
-const constant = (name: string, data: Float32Array, dims: number[]) => ({
+export const float = (data: Float32Array, dims: number[]): Feed => ({
+  type: "float32",
+  data,
+  dims,
+});
+export const constant = (name: string, data: Float32Array, dims: number[]) => ({
   name,
   dims,
   dataType: FLOAT,
   rawData: new Uint8Array(data.slice().buffer),
 });
-const product = (x: string, weight: string, output: string) => ({
+export const product = (x: string, weight: string, output: string) => ({
   opType: "MatMul",
   input: [x, weight],
   output: [output],
 });
 
-function encode(graph: Graph): Uint8Array {
+export function encode(graph: Graph): Uint8Array {
   const model = onnx.ModelProto.create({
     irVersion: 8,
     opsetImport: [

@@ -1,6 +1,7 @@
 // What onnxruntime-web and onnxruntime-node have in common: a session of a model, run on its feeds.
 
 import type { InferenceSession, Tensor } from "onnxruntime-common";
+import { blockProblem } from "./block-model";
 import { attentionProblem, layerProblem, linearProblem, type Problem } from "./model";
 import { interleave, type Peer, queriesOf, type Run } from "./peer";
 
@@ -40,5 +41,6 @@ export function onnxPeer(
     },
     linear: (c, x, weight) => start(linearProblem(c, x, weight)),
     layer: (c, x, weights) => start(layerProblem(c, x, weights)),
+    block: (c, x, weights) => start(blockProblem(c, x, weights)),
   };
 }

@@ -25,6 +25,21 @@ export interface LayerCase {
   readonly d: number;
 }
 
+/** A transformer's encoder layer, post-norm with exact GELU: the layer, and rows of `hidden` between. */
+export interface BlockCase extends LayerCase {
+  readonly hidden: number;
+}
+
+/** What an encoder layer has: matrices [in, out], each with its bias, and the norms' gains and shifts. */
+export type BlockWeights = Readonly<
+  Record<"query" | "key" | "value" | "dense" | "up" | "down" | "norm1" | "norm2", Affine>
+>;
+
+export interface Affine {
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+}
+
 export const queriesOf = ({ queries, n }: Case): number => queries ?? n;
 export const keyValueHeadsOf = ({ keyValueHeads, heads }: Case): number => keyValueHeads ?? heads;
 
@@ -48,6 +63,8 @@ export interface Peer {
   linear?(c: LinearCase, x: Float32Array, weight: Float32Array): Promise<Run>;
   /** Weights [in, out] of query, key, value and output. */
   layer?(c: LayerCase, x: Float32Array, weights: readonly Float32Array[]): Promise<Run>;
+  /** An encoder layer. */
+  block?(c: BlockCase, x: Float32Array, weights: BlockWeights): Promise<Run>;
 }
 
 /** [heads, n, d] → [n, heads·d]; with heads and n exchanged, the way back. */

@@ -1,4 +1,4 @@
-import { ByteProduct, scoreBytes, valueBytes } from "../../assembly/integers/bytes/products";
+import { ByteProduct, multiplyBytes } from "../../assembly/integers/bytes/products";
 import { byteForm, ByteForm, lowering, numberBytes } from "../../assembly/simd/bytes";
 import { KEYS, TILE_ROW } from "../../assembly/tiles";
 
@@ -86,8 +86,7 @@ function wrongOf(form: ByteForm): i32 {
         p.columnOffsets = p.columnScales + (wide << 2);
         p.columnSums = values ? 0 : changetype<usize>(sums);
         for (let i = 0; i < padded * KEYS; i++) result[i] = 5;
-        if (values) valueBytes(p);
-        else scoreBytes(p);
+        multiplyBytes(p);
         for (let i = 0; i < rows; i++)
           for (let j = 0; j < columns; j++) {
             if (j >= reach + i) continue;

@@ -66,6 +66,25 @@ test("SIGKILL of a worker while tokens are appended: it reads them when it is ba
   await alike(sequence, model);
 });
 
+test("a worker that is back reads messages of all sizes without a pause, and answers alone", async () => {
+  const made = await setup(server, 2, { patience: 3000 });
+  const { sequence, model } = await text(made, 10);
+  const [first, second] = made.workers as [Worker, Worker];
+  for (let i = 0; i < 120; i++) {
+    const [key, value] = tokens(1 + ((i * 97) % 390), i);
+    await sequence.append(key, value);
+    model.append(key, value);
+  }
+  for (let round = 0; round < 3; round++) {
+    await first.kill();
+    await first.start();
+    await second.kill();
+    await alike(sequence, model, 0, {}, round);
+    await second.start();
+    await alike(sequence, model, 0, {}, round);
+  }
+});
+
 test("SIGSTOP: the other answers, and what the slow one says later changes nothing", async () => {
   const made = await setup(server, 2, { patience: 300 });
   const { sequence, model } = await text(made);

@@ -76,7 +76,7 @@ test("random operations against a model", async () => {
       }
       counts[did] = (counts[did] ?? 0) + 1;
     } catch (error) {
-      throw new Error(`SEED=${seed} RUNS=${run + 1}, ${did}`, { cause: error });
+      throw new Error(`SEED=${seed} RUNS=${run + 1}, ${did}: ${error}`, { cause: error });
     }
   }
   for (const { sequence, number } of texts) await alike(sequence, model, number);

@@ -1,8 +1,8 @@
 // The products of a tile in bytes, four rows by eight columns at a time, or six where a product is one
 // instruction and its loads are what takes long; sums exact:
 //
-//   scoreBytes   s_ij = (q̂_i · k̂_j) · s_j · s_i + o_i
-//   valueBytes   y_ic += (Σ_j ŵ_ij · v̂_jc) · u_i · g_c + (Σ_j w_ij) · ν_c
+//   scores   s_ij = (q̂_i · k̂_j) · s_j · s_i + o_i
+//   values   y_ic += (Σ_j ŵ_ij · v̂_jc) · u_i · g_c + (Σ_j w_ij) · ν_c
 //
 // A rows lie `aRow` bytes apart, of 0 to 127; B is [units][8][u], u numbers in the four bytes of a unit. Which
 // rows see which keys as in gemm/products.ts.
@@ -36,17 +36,28 @@ export class ByteProduct {
   columnSums: usize = 0;
 }
 
-/** In a product's form: one loop for each, with its instructions. */
-export function scoreBytes(p: ByteProduct): void {
-  if (p.form == ByteForm.one) scores(p, ByteForm.one);
-  else if (p.form == ByteForm.two) scores(p, ByteForm.two);
-  else scores(p, ByteForm.words);
+/**
+ * In a product's form: a function for each, whose instructions are known when it is compiled. Inlined twice, or
+ * the optimiser would put the three together again.
+ */
+// @ts-ignore: decorator
+@inline
+export function multiplyBytes(p: ByteProduct): void {
+  if (p.form == ByteForm.one) multiplyByOne(p);
+  else if (p.form == ByteForm.two) multiplyByTwo(p);
+  else multiplyWords(p);
 }
 
-export function valueBytes(p: ByteProduct): void {
-  if (p.form == ByteForm.one) values(p, ByteForm.one);
-  else if (p.form == ByteForm.two) values(p, ByteForm.two);
-  else values(p, ByteForm.words);
+function multiplyByOne(p: ByteProduct): void {
+  multiply(p, ByteForm.one);
+}
+
+function multiplyByTwo(p: ByteProduct): void {
+  multiply(p, ByteForm.two);
+}
+
+function multiplyWords(p: ByteProduct): void {
+  multiply(p, ByteForm.words);
 }
 
 /** Units of four bytes that `count` numbers take. */
@@ -56,36 +67,24 @@ function unitsOf(count: i32, form: ByteForm): i32 {
   return form == ByteForm.words ? (count + 1) >> 1 : (count + 3) >> 2;
 }
 
+/** Units that are summed over for rows up to `last`: weights of keys that they do not see are 0. */
 // @ts-ignore: decorator
 @inline
-function scores(p: ByteProduct, form: ByteForm): void {
-  const units = unitsOf(p.depth, form);
-  let b = p.b;
-  for (let j = 0; j < p.columns; j += REGISTER_COLUMNS) {
-    let i = max(j + 1 - p.reach, 0) & ~(REGISTER_ROWS - 1);
-    if (form == ByteForm.one) {
-      for (; sixOf(i, p.rows); i += 6) multiply6x8(p, i, j, b, units);
-    }
-    for (; i < p.rows; i += REGISTER_ROWS) multiply4x8(p, i, j, b, units, form);
-    b += p.panel;
-  }
+function unitsTo(p: ByteProduct, last: i32, form: ByteForm): i32 {
+  return unitsOf(p.columnSums ? p.depth : max(min(p.reach + last, p.depth), 0), form);
 }
 
 // @ts-ignore: decorator
 @inline
-function values(p: ByteProduct, form: ByteForm): void {
+function multiply(p: ByteProduct, form: ByteForm): void {
   let b = p.b;
   for (let j = 0; j < p.columns; j += REGISTER_COLUMNS) {
-    let i = 0;
+    let i = p.columnSums ? max(j + 1 - p.reach, 0) & ~(REGISTER_ROWS - 1) : 0;
     if (form == ByteForm.one) {
-      for (; sixOf(i, p.rows); i += 6) {
-        const seen = max(min(p.reach + i + 5, p.depth), 0);
-        multiply6x8(p, i, j, b, unitsOf(seen, form));
-      }
+      for (; sixOf(i, p.rows); i += 6) multiply6x8(p, i, j, b, unitsTo(p, i + 5, form));
     }
     for (; i < p.rows; i += REGISTER_ROWS) {
-      const seen = max(min(p.reach + i + REGISTER_ROWS - 1, p.depth), 0);
-      multiply4x8(p, i, j, b, unitsOf(seen, form), form);
+      multiply4x8(p, i, j, b, unitsTo(p, i + REGISTER_ROWS - 1, form), form);
     }
     b += p.panel;
   }

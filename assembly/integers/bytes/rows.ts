@@ -41,7 +41,7 @@ import {
   valueScales,
   valueSpreads,
 } from "./layout";
-import { scoreBytes, valueBytes } from "./products";
+import { multiplyBytes } from "./products";
 import { offsetRows, roundQueries, scoreSpecial } from "./queries";
 import { moveState, roundWeights, scaleWeights, sumOf } from "./softmax";
 import { isOfBytes, packBytes } from "./tile";
@@ -110,7 +110,7 @@ function attendBytes(frame: AttendFrame, r: Rows, tile: usize, scratch: usize): 
   p.rowOffsets = offsets(frame, r);
   p.columnScales = keyScales(tile);
   p.columnSums = keySums(frame, tile);
-  scoreBytes(p);
+  multiplyBytes(p);
   for (let left = load<u64>(specialOf(frame, r)); left; left &= left - 1) {
     const i = <i32>ctz(left);
     if (i < r.rows) scoreSpecial(frame, r, tile, i, scores + <usize>i * TILE_ROW);
@@ -132,7 +132,7 @@ function attendBytes(frame: AttendFrame, r: Rows, tile: usize, scratch: usize): 
   p.columnScales = valueSpreads(frame, tile);
   p.columnOffsets = valueMeans(frame, tile);
   p.columnSums = 0;
-  valueBytes(p);
+  multiplyBytes(p);
 }
 
 /** Scores become weights of the rows' states, and these bytes. */

@@ -154,7 +154,8 @@ export class Asker {
       keys,
       options: packOptions(options, arrays),
     }));
-    const header = { ...about, build, wait: patience, dims: query.dims, items };
+    // A worker gives up before it is given up, so that its reason arrives.
+    const header = { ...about, build, wait: 0.9 * patience, dims: query.dims, items };
     const connection = this.#connection;
     const most = (connection.info?.max_payload ?? 2 ** 20) - 1024;
     const sent = cut(encode(header, arrays), most, newId());

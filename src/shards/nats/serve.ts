@@ -49,6 +49,8 @@ export function buildOf(attention: Attention, { numbers }: Deployment): string {
 const MOST_WAITING = 256;
 /** Milliseconds after which more of the log is asked for anew. */
 const PULL = 5000;
+/** Bytes of the log that are on their way at most. */
+const MOST_PULLED = 2 ** 25;
 /** Longest that a query waits for the log. */
 const MOST_WAIT = 60_000;
 
@@ -237,8 +239,10 @@ class Follower {
     const consumer = await this.#client.consumers.get(this.#stream);
     const messages = await consumer.consume({
       callback: (message) => this.#take(message),
-      // Bounded, since a client for whom more than 64 MB wait is sent away as too slow.
-      max_bytes: 2 * largest + 2 ** 20,
+      // Bounded, since a client for whom more than 64 MB wait is sent away as too slow. Not by bytes: the
+      // server ends a request whose next message is larger than what is left of it, and a client that
+      // counts otherwise waits until it expires.
+      max_messages: Math.max(1, Math.floor(MOST_PULLED / largest)),
       expires: PULL,
     });
     this.#stop = () => messages.close();
