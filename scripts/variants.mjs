@@ -142,7 +142,7 @@ function bodyOf(section, parameters) {
     const starts = (bytes) => bytes.every((byte, offset) => code[at + offset] === byte);
     const dot = DOTS.findIndex(starts);
     if (starts(MADD)) written.push(madd(local));
-    else if (dot >= 0) DOTS[dot].forEach((byte, i) => written.push(either(byte, DROPS[dot][i])));
+    else if (dot >= 0) written.push(...DOTS[dot].map((byte, i) => either(byte, DROPS[dot][i])));
     else {
       written.push(code[at]);
       continue;

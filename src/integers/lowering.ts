@@ -1,8 +1,7 @@
 // What an engine makes of a product of bytes, which decides how fast int8 is and none of its bits.
 
 import { type Attention, checkAttention } from "../attend/attention";
-import type { Module } from "../instance/modules";
-import { moduleOf } from "../instance/modules";
+import { type Module, moduleOf } from "../instance/modules";
 
 /**
  * - `"vnni"`, `"sdot"`: one instruction for sixteen products, of unsigned by signed bytes or of signed ones
@@ -11,11 +10,11 @@ import { moduleOf } from "../instance/modules";
  */
 export type Int8Lowering = "vnni" | "sdot" | "pairs" | "int16";
 
-/** By its answer, see assembly/simd/bytes.ts. */
+/** By its answer, see assembly/simd/bytes.ts: the portable build's is 0x7f7f7f7f. */
 const ANSWERS: Record<number, Int8Lowering> = {
   129540: "vnni",
   [-508]: "sdot",
-  [0x7f7f7f7f]: "int16",
+  2139062143: "int16",
 };
 
 /**
@@ -29,6 +28,7 @@ export function int8Lowering(attention: Attention<"integers">): Int8Lowering {
     const module = engine.modules[moduleOf(engine, name, "integers")] as Module & {
       lowering(): number;
     };
+    yield undefined;
     return ANSWERS[module.lowering()] ?? "pairs";
   });
 }
