@@ -2,6 +2,11 @@
 
 import { VariantsKernel } from "./kinds";
 import { causalConvItems, causalConvRun, causalConvScratchBytes } from "./variants/causal-conv";
+import {
+  causalConvBackwardItems,
+  causalConvBackwardRun,
+  causalConvBackwardScratchBytes,
+} from "./variants/causal-conv-backward";
 import { entmaxItems, entmaxRun, entmaxScratchBytes } from "./variants/entmax-rows";
 import {
   CausalConvFrame,
@@ -24,6 +29,12 @@ import {
   linearBackwardRun,
 } from "./variants/linear-backward";
 import { locateItems, locateRun, locateScratchBytes } from "./variants/locate";
+import {
+  locateBackwardItems,
+  locateBackwardReady,
+  locateBackwardRun,
+  locateBackwardScratchBytes,
+} from "./variants/locate-backward";
 import { monotonicBackwardRun, monotonicRun, monotonicScratchBytes } from "./variants/monotonic";
 import {
   backwardItems,
@@ -53,6 +64,10 @@ export function scratchBytes(kernel: i32, frame: usize): f64 {
       return entmaxScratchBytes(changetype<EntmaxFrame>(frame));
     case VariantsKernel.locate:
       return locateScratchBytes(changetype<LocateFrame>(frame));
+    case VariantsKernel.locateBackward:
+      return locateBackwardScratchBytes(changetype<LocateFrame>(frame));
+    case VariantsKernel.causalConvBackward:
+      return causalConvBackwardScratchBytes(changetype<CausalConvFrame>(frame));
     case VariantsKernel.monotonicBackward:
       return monotonicScratchBytes(changetype<MonotonicFrame>(frame), true);
     default:
@@ -77,6 +92,10 @@ export function items(kernel: i32, frame: usize): f64 {
       return entmaxItems(changetype<EntmaxFrame>(frame));
     case VariantsKernel.locate:
       return locateItems(changetype<LocateFrame>(frame));
+    case VariantsKernel.locateBackward:
+      return locateBackwardItems(changetype<LocateFrame>(frame));
+    case VariantsKernel.causalConvBackward:
+      return causalConvBackwardItems(changetype<CausalConvFrame>(frame));
     case VariantsKernel.weightedSum:
       return weightedSumItems(changetype<WeightedSumFrame>(frame), false);
     case VariantsKernel.weightedSumBackward:
@@ -96,6 +115,8 @@ export function ready(kernel: i32, frame: usize, item: i32): i32 {
       return stripReady(changetype<VariantAttendFrame>(frame), item);
     case VariantsKernel.stripBackward:
       return backwardReady(changetype<VariantAttendFrame>(frame), item);
+    case VariantsKernel.locateBackward:
+      return locateBackwardReady(changetype<LocateFrame>(frame), item);
     default:
       return 0;
   }
@@ -122,6 +143,12 @@ export function run(kernel: i32, frame: usize, item: i32, thread: i32, from: i32
       break;
     case VariantsKernel.locate:
       locateRun(changetype<LocateFrame>(frame), item, thread);
+      break;
+    case VariantsKernel.locateBackward:
+      locateBackwardRun(changetype<LocateFrame>(frame), item);
+      break;
+    case VariantsKernel.causalConvBackward:
+      causalConvBackwardRun(changetype<CausalConvFrame>(frame), item, thread);
       break;
     case VariantsKernel.monotonic:
       monotonicRun(changetype<MonotonicFrame>(frame), item);

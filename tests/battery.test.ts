@@ -9,6 +9,7 @@ import * as cache from "wasm-attention/cache";
 import * as integers from "wasm-attention/integers";
 import * as positions from "wasm-attention/positions";
 import * as quantized from "wasm-attention/quantized";
+import * as shards from "wasm-attention/shards";
 import * as training from "wasm-attention/training";
 import * as variants from "wasm-attention/variants";
 import * as weights from "wasm-attention/weights";
@@ -25,6 +26,7 @@ const all = {
   ...variants,
   ...integers,
   ...quantized,
+  ...shards,
   ...weights,
 };
 
@@ -43,6 +45,7 @@ test("the battery's digests", async () => {
     assert.equal(reproducible.integersDigest, expected.integers);
     assert.equal(reproducible.int8Digest, expected.int8);
     assert.equal(reproducible.variantsDigest, expected.variants.portable);
+    assert.equal(reproducible.shardsDigest, expected.shards.portable);
     const usual = await runBattery(all, { threads });
     assert.equal(usual.variant, "relaxed");
     const { fused, portable } = expected;
@@ -59,5 +62,6 @@ test("the battery's digests", async () => {
     assert.equal(usual.int8Digest, expected.int8);
     assert.equal(usual.halvesDigest, expected.halves[usual.fused ? "fused" : "portable"]);
     assert.equal(usual.variantsDigest, expected.variants[usual.fused ? "fused" : "portable"]);
+    assert.equal(usual.shardsDigest, expected.shards[usual.fused ? "fused" : "portable"]);
   }
 });

@@ -18,8 +18,10 @@ function refuses(name: string, args: readonly string[], said: RegExp): void {
 
 test("there are all of them", () => {
   assert.deepEqual(demos.toSorted(), [
+    "compress",
     "digits",
     "llama",
+    "pronounce",
     "see",
     "semantic-search",
     "seq2seq-rnn",
@@ -40,12 +42,16 @@ test("numbers of steps, and words too many", () => {
   for (const steps of ["0", "1.5", "1e9"]) {
     refuses("digits", [`--steps=${steps}`], /^--steps expected a whole number from 1, got "/);
   }
+  refuses("semantic-search", ["--weights=int3"], /^--weights expected int8 or int4, got "int3"/);
+  refuses("compress", ["--images=x"], /^--images expected a whole number from 1, got "x"/);
+  refuses("semantic-search", ["--workers=0"], /^--workers expected a whole number from 1, got "0"/);
   refuses("digits", ["--steps"], /^Option '--steps <value>' argument missing/);
   refuses("translation", ["--steps="], /^--steps expected a whole number from 1, got ""/);
   refuses("translation", ["--seed", "x"], /^--seed expected a whole number from 1, got "x"/);
   refuses("translation", ["more"], /^Unexpected argument 'more'/);
   refuses("seq2seq-rnn", ["--steps", "x"], /^--steps expected a whole number from 1, got "x"/);
   refuses("seq2seq-rnn", ["--pairs", "LICENSE"], /^line 1 is not source, tab, target: MIT License/);
+  refuses("pronounce", ["--steps=0"], /^--steps expected a whole number from 1, got "0"/);
   refuses("write", ["--beams=0"], /^--beams expected a whole number from 1, got "0"/);
 });
 
@@ -59,6 +65,7 @@ test("numbers out of bounds, and files that are no model", () => {
   refuses("see", ["--scene=0"], /^--scene expected a whole number from 1, got "0"/);
   refuses("see", ["what is a whale?"], /^“whale” is no word that it knows; it knows a, above, /);
   refuses("see", ["--easy-vqa", "--data", "nowhere"], /^no questions\.jsonl in nowhere: --data/);
+  refuses("pronounce", ["naïve"], /^a word expected 1 to 40 letters from a to z, got "naïve"/);
   refuses("summarise", ["--sentences=0"], /^--sentences expected a whole number from 1, got "0"/);
   refuses("summarise", ["--chapter=136"], /^--chapter expected 1 to 135, got "136"/);
   refuses("summarise", ["--query= "], /^--query expected a question, got ""/);

@@ -20,8 +20,10 @@ import { attendRefused } from "./refused/attend";
 import { backwardRefused } from "./refused/backward";
 import { blocksRefused } from "./refused/blocks";
 import { cacheRefused } from "./refused/cache";
+import { compressRefused } from "./refused/compress";
 import { integersRefused } from "./refused/integers";
 import { linearRefused } from "./refused/linear";
+import { linearAttentionRefused } from "./refused/linear-attention";
 import { eyes, multiheadRefused } from "./refused/multihead";
 import { packedRefused } from "./refused/packed";
 import { positionsRefused } from "./refused/positions";
@@ -44,8 +46,10 @@ const refused = [
   ...shardsRefused,
   ...transformerRefused,
   ...variantsRefused,
+  ...linearAttentionRefused,
   ...linearRefused,
   ...quantizedRefused,
+  ...compressRefused,
   ...integersRefused,
   ...multiheadRefused,
   ...backwardRefused,

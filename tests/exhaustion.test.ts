@@ -10,6 +10,7 @@ import * as cache from "wasm-attention/cache";
 import * as integers from "wasm-attention/integers";
 import * as positions from "wasm-attention/positions";
 import * as quantized from "wasm-attention/quantized";
+import * as shards from "wasm-attention/shards";
 import * as training from "wasm-attention/training";
 import * as variants from "wasm-attention/variants";
 import * as weights from "wasm-attention/weights";
@@ -28,6 +29,7 @@ const wasm = {
   ...variants,
   ...integers,
   ...quantized,
+  ...shards,
   ...weights,
 };
 

@@ -9,7 +9,7 @@ import {
   linearAttentionBackward,
   linearAttentionBackwardAsync,
 } from "wasm-attention/variants";
-import { draw, type Form, type Sizes } from "./checks/linear";
+import { draw, type Form, laidOut, type Sizes } from "./checks/linear";
 import { bitsOf, engine, randomTensor, variants } from "./engines";
 
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => {
@@ -33,6 +33,11 @@ const formsOf = (keys: number): Form[] => [
   { rule: "gated", wide: true, started: true },
   { rule: "gated", started: true, lengths: [keys - (keys >> 2), keys] },
   { rule: "gated", wide: true, normalised: true, started: true },
+  { rule: "delta", started: true },
+  { rule: "delta", lengths: [keys - (keys >> 2), keys] },
+  { rule: "gated_delta", wide: true, started: true, lengths: [keys, keys >> 1] },
+  { rule: "gated_delta", started: true },
+  { rule: "gated_delta", normalised: true, started: true },
 ];
 
 for (const variant of variants) {
@@ -60,9 +65,10 @@ for (const variant of variants) {
           const { output, state } = truth();
           return dot(output, outputGradient.data) + dot(state, stateGradient.data);
         };
-        for (const name of ["query", "key", "value", "decay", "state"] as const) {
+        for (const name of ["query", "key", "value", "decay", "beta", "state"] as const) {
           const gradient = got[`${name}Gradient` as keyof LinearAttentionGradients];
-          const wanted = name === "decay" ? options.decay : name === "state" ? options.state : true;
+          const optional = name === "decay" || name === "beta" || name === "state";
+          const wanted = optional ? options[name] : true;
           assert.equal(gradient !== undefined, wanted !== undefined, name);
           if (!gradient) continue;
           const want = Float64Array.from(numbers[name], (x, i, step = 1e-5) => {
@@ -135,6 +141,54 @@ for (const variant of variants) {
     const near = rows(whole.decayGradient as Tensor, 0, at).data;
     before.decayGradient?.data.forEach((x, i) => {
       assert.ok(Math.abs(x - near[i]) < 2e-4, `decay: ${x} for ${near[i]}`);
+    });
+  });
+
+  test(`by a delta rule: threads, async, long rows, shared and strided betas, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const two = await engine(variant, { threads: 2 });
+    const sizes: Sizes = { batch: 2, heads: [4, 1, 2], keys: 130, depth: 70, columns: 75 };
+    const form: Form = { rule: "gated_delta", lengths: [130, 77], started: true };
+    const { query, key, value, options } = draw(sizes, form, 9);
+    const outputGradient = randomTensor([2, 4, 130, 75], 6);
+    const pass = { query, key, value, outputGradient };
+    const whole = linearAttentionBackward(attention, pass, options);
+    assert.deepEqual(bitsOf(linearAttentionBackward(two, pass, options)), bitsOf(whole));
+    for (const on of [attention, two]) {
+      const later = await linearAttentionBackwardAsync(on, pass, options);
+      assert.deepEqual(bitsOf(later), bitsOf(whole));
+    }
+    two.dispose();
+    // Tokens past a length have no gradient.
+    const { data, dims } = whole.betaGradient as Tensor;
+    assert.deepEqual(dims, [2, 2, 130, 1]);
+    data.forEach((x, i) => {
+      assert.equal(x === 0, i >= 260 && i % 130 >= 77, `${i}`);
+    });
+    const to = (x: Tensor) => laidOut(x, "BLE");
+    const rows = { ...options, decay: to(options.decay as Tensor) };
+    const back = (beta: Tensor) =>
+      linearAttentionBackward(
+        attention,
+        {
+          ...{ query: to(query), key: to(key), value: to(value) },
+          outputGradient: to(outputGradient),
+        },
+        { ...rows, beta, layout: "BLE", heads: 4, keyValueHeads: 2 },
+      );
+    const strided = back(to(options.beta as Tensor));
+    assert.deepEqual(strided.betaGradient?.data, to({ data, dims }).data);
+    assert.deepEqual(strided.keyGradient.data, to(whole.keyGradient).data);
+    // One for both heads: the sum of theirs.
+    const shared = tensor(randomTensor([2, 130, 1], 8).data.map(Math.abs), [2, 130, 1]);
+    const doubled = Float32Array.from({ length: 520 }, (_, i) => shared.data[i >> 1]);
+    const each = back(tensor(doubled, [2, 130, 2])).betaGradient as Tensor;
+    const got = back(shared).betaGradient as Tensor;
+    assert.deepEqual(got.dims, [2, 130, 1]);
+    const largest = each.data.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
+    got.data.forEach((x, i) => {
+      const want = each.data[2 * i] + each.data[2 * i + 1];
+      assert.ok(Math.abs(x - want) < 1e-6 * largest, `${i}: ${x} for ${want}`);
     });
   });
 

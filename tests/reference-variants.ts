@@ -207,3 +207,64 @@ export function monotonicRow(
     return before as number[];
   });
 }
+
+/** One step of location-sensitive attention for one batch. */
+export interface LocationGiven {
+  /** [D] */
+  query: Numbers;
+  /** Rows of keys [S, D] and values [S, columns]. */
+  key: Numbers;
+  value: Numbers;
+  /** [filters, 2, width] and [filters, D] */
+  filters: Numbers;
+  location: Numbers;
+  /** v and b, [D] */
+  weight: Numbers;
+  bias: Numbers;
+  /** Weights of the step before and the sum of all before, [S]. */
+  previous: Numbers;
+  cumulative: Numbers;
+  /** Keys that are there. */
+  length: number;
+  width: number;
+  /** 0 for softmax. */
+  alpha: number;
+}
+
+/** By the formula: e = v·tanh(q + k + U f + b), f = F ∗ (previous, cumulative) with zeros past the ends. */
+export function locationStep(given: LocationGiven, round: Round = exact) {
+  const { query, key, value, filters, location, width, previous, cumulative, alpha } = given;
+  const [depth, keys] = [query.length, previous.length];
+  const count = location.length / depth;
+  const scores = Array.from({ length: keys }, (_, j) => {
+    if (j >= given.length) return -Infinity;
+    const features = Array.from({ length: count }, (_, f) => {
+      let sum = 0;
+      for (const [c, x] of [previous, cumulative].entries())
+        for (let t = 0; t < width; t++) {
+          const i = j + t - Math.floor((width - 1) / 2);
+          if (i < 0 || i >= keys) continue;
+          sum = round(sum + round(filters[(f * 2 + c) * width + t] * x[i]));
+        }
+      return sum;
+    });
+    let score = 0;
+    for (let d = 0; d < depth; d++) {
+      let located = key[j * depth + d];
+      for (const [f, feature] of features.entries())
+        located = round(located + round(feature * location[f * depth + d]));
+      const t = round(Math.tanh(round(round(query[d] + given.bias[d]) + located)));
+      score = round(score + round(given.weight[d] * t));
+    }
+    return score;
+  });
+  const weights = alpha ? entmaxRow(scores, alpha) : softmaxOf(scores, round);
+  const columns = value.length / keys;
+  const output = Array.from({ length: columns }, (_, c) => {
+    let sum = 0;
+    for (let j = 0; j < keys; j++)
+      if (weights[j] !== 0) sum = round(sum + round(weights[j] * value[j * columns + c]));
+    return sum;
+  });
+  return { output, weights, cumulative: weights.map((w, j) => round(w + cumulative[j])) };
+}

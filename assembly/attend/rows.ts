@@ -37,6 +37,9 @@ export class Rows extends Tile {
   queries: usize = 0;
   /** Rows of scores stored for the weights. */
   weights: usize = 0;
+  /** Of one query, where its tile's keys and values lie. */
+  keys: usize = 0;
+  values: usize = 0;
   /** Keys so far are of this span. */
   span: i32 = 0;
   /** Of this span, and of the spans before; the same where there is but one. */

@@ -1,12 +1,12 @@
 // attend over pages of few bits: the steps of attend/items.ts on tiles as they are stored. This module has
 // no fused multiply-add, so that both builds give the same bits.
 //
-// An item is a tile of one head's query rows or, of one query, a group of heads or, where pages are no larger
-// than tiles, all groups: pages are read in the order they lie in. Threads share the heads of one query or,
+// An item is a tile of one head's query rows or, of one query, some groups of heads or, where pages are no
+// larger than tiles, all groups: pages are read in the order they lie in. Threads share the heads of one query or,
 // where they are many, a sequence's spans of keys, which the last items merge.
 //
 //   shared   where threads share spans: Rows of every span and head
-//   thread   four Works, scratch of a tile, else the item's Rows; behind each Rows its queries
+//   thread   a Strip, scratch of a tile, else the item's Rows; behind each Rows its queries
 
 import { AttendFrame } from "../attend/frame";
 import { groupSize } from "../attend/heads";
@@ -24,13 +24,13 @@ import {
   tileRows,
 } from "../attend/rows";
 import { blockOf, scratchTileBytes } from "../attend/scratch";
-import { partKeys } from "../attend/step";
+import { partKeys, softmaxTile } from "../attend/step";
 import { firstKey, lastKey } from "../attend/visible/window";
 import { WeightsKind } from "../kinds";
-import { KEYS, ROWS, SPAN, tilesOf } from "../tiles";
+import { KEYS, ROWS, SPAN, TILE_ROW, tilesOf } from "../tiles";
 import { Query, queryBytes, roundQuery } from "./query";
-import { attendStored } from "./tile";
-import { layOutWork, Work, workBytes, workOf, WORKS } from "./work";
+import { addValues, attendRows, score, takeRow } from "./tile";
+import { layOutStrip, Strip, stripBytes, workOf, WORKS } from "./work";
 
 /** Whether all heads' rows are begun at once. Their mean would be stored for each. */
 // @ts-ignore: decorator
@@ -46,12 +46,12 @@ function splits(frame: AttendFrame): bool {
   return one(frame) && frame.threads > 1 && spans(frame) > 1;
 }
 
-/** Heads of an item. */
+/** Heads of an item: of large pages as many groups as a strip may read in turns. */
 function itemHeads(frame: AttendFrame): i32 {
   if (!one(frame)) return 1;
-  if (frame.pageSize > KEYS) return groupSize(frame);
-  if (splits(frame)) return frame.heads;
-  return tilesOf(frame.keyValueHeads, frame.threads) * groupSize(frame);
+  const most = splits(frame) ? frame.keyValueHeads : tilesOf(frame.keyValueHeads, frame.threads);
+  const groups = frame.pageSize > KEYS ? tilesOf(most, tilesOf(most, WORKS)) : most;
+  return groups * groupSize(frame);
 }
 
 /** Items of a sequence, but for spans. */
@@ -86,17 +86,18 @@ function sharedBytes(frame: AttendFrame): u64 {
   return splits(frame) ? <u64>(frame.batch * sequenceItems(frame)) * itemBytes(frame) : 0;
 }
 
+/** Of a tile; each row of a strip has its own scores, copy and block. */
 // @ts-ignore: decorator
 @inline
-function worksBytes(frame: AttendFrame): usize {
-  return <usize>WORKS * workBytes(frame.valueSize);
+function tileBytes(frame: AttendFrame): usize {
+  return scratchTileBytes(frame) + <usize>WORKS * TILE_ROW;
 }
 
 // @ts-ignore: decorator
 @inline
 function threadBytes(frame: AttendFrame): u64 {
-  const tile = worksBytes(frame) + scratchTileBytes(frame);
-  return ((tile + 63) & ~63) + (splits(frame) ? 0 : itemBytes(frame));
+  const tile = stripBytes(frame.valueSize) + tileBytes(frame);
+  return tile + (splits(frame) ? 0 : itemBytes(frame));
 }
 
 export function storedScratchBytes(frame: AttendFrame): f64 {
@@ -118,7 +119,7 @@ export function storedReady(frame: AttendFrame, item: i32): i32 {
 export function storedRun(frame: AttendFrame, item: i32, thread: i32, key: i32): i32 {
   const shared = frame.scratch;
   const mine = shared + <usize>(sharedBytes(frame) + <u64>thread * threadBytes(frame));
-  const scratch = mine + worksBytes(frame);
+  const scratch = mine + stripBytes(frame.valueSize);
   const bytes = <usize>itemBytes(frame);
   if (!splits(frame)) {
     const rows = mine + <usize>threadBytes(frame) - bytes;
@@ -192,27 +193,57 @@ function headsOf(frame: AttendFrame, rows: usize): i32 {
 
 /** Some keys of a span, from `key` on, for an item's heads; gives the key to go on from. */
 function attendSpan(frame: AttendFrame, span: i32, key: i32, rows: usize, mine: usize): i32 {
-  const work = changetype<Work>(mine);
-  for (let i = 0; i < WORKS; i++) {
-    layOutWork(workOf(work, frame.valueSize, i), frame.numbers, frame.valueSize);
-  }
-  const scratch = mine + worksBytes(frame);
+  const strip = changetype<Strip>(mine);
+  layOutStrip(strip, frame.numbers, frame.valueSize);
+  const scratch = mine + stripBytes(frame.valueSize);
   const count = headsOf(frame, rows);
   const head = changetype<Rows>(rows);
   const to = min(lastKey(frame, head.b, head.rows ? head.row + head.rows : 0), endOf(frame, span));
   const first = max(max(firstKey(frame, head.b, head.row), firstOf(span)), key);
   const stop = <i32>min(<i64>first + partKeys(frame, count * head.rows), to);
   for (let from = first; from < stop; from += KEYS) {
-    for (let i = 0; i < count; i++) {
-      const r = rowsOf(frame, rows, i);
-      r.column = from;
-      r.columns = min(KEYS, to - from);
-      if (skips(frame, r)) continue;
-      enterSpan(frame, r, from);
-      attendStored(frame, r, queriesOf(frame, r), work, scratch);
+    for (let i = 0; i < count; i += WORKS) {
+      attendHeads(
+        frame,
+        rowsOf(frame, rows, i),
+        min(WORKS, count - i),
+        from,
+        min(KEYS, to - from),
+        mine,
+      );
     }
   }
   return stop < to ? stop : 0;
+}
+
+/** Keys [from, from + columns) for `count` heads, of one query side by side. */
+function attendHeads(
+  frame: AttendFrame,
+  rows: Rows,
+  count: i32,
+  from: i32,
+  columns: i32,
+  mine: usize,
+): void {
+  const strip = changetype<Strip>(mine);
+  const scratch = mine + stripBytes(frame.valueSize);
+  strip.works = 0;
+  for (let i = 0; i < count; i++) {
+    const r = rowsOf(frame, changetype<usize>(rows), i);
+    r.column = from;
+    r.columns = columns;
+    if (skips(frame, r)) continue;
+    enterSpan(frame, r, from);
+    if (one(frame))
+      takeRow(frame, strip, r, 0, queriesOf(frame, r), scratch + <usize>strip.works * TILE_ROW);
+    else attendRows(frame, r, queriesOf(frame, r), strip, scratch);
+  }
+  if (!one(frame) || !strip.works) return;
+  score(frame, strip);
+  for (let i = 0; i < strip.works; i++) {
+    softmaxTile(frame, workOf(strip, i).rows, scratch + <usize>i * TILE_ROW, true);
+  }
+  addValues(frame, strip);
 }
 
 /** The results of an item's heads, from `count` sets of their rows, each of its own span. */

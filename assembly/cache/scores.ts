@@ -1,4 +1,4 @@
-// The scores of one query with stored keys as they lie, four at a time:
+// The scores of queries with stored keys as they lie, four at a time:
 //
 //   int8, int4   s_j = (q̂ · k̂_j) · scale_j · scale      in integers, whose sums are exact
 //   int16        s_j = (q · k̂_j) · scale_j              in float32, k̂ made so in registers
@@ -7,91 +7,61 @@
 // key is multiplied by 0.
 
 import { NumbersKind } from "../kinds";
-import { TILE_ROW } from "../tiles";
 import { BLOCK_BYTES, SCALE } from "./numbers";
-import { Query, QUERY_BLOCK, queryBytes, queryNumbers } from "./query";
+import { Query, QUERY_BLOCK, queryNumbers } from "./query";
+import { Strip, Work, worksOf } from "./work";
 
 /** Numbers of int8 whose products four lanes of 32 bits can add up. */
 const SUM: usize = 2048;
 
-/** Scores of `count` rows `stride` bytes apart. */
-export function scoreRun(
-  keys: usize,
-  stride: usize,
-  count: i32,
-  query: Query,
-  target: usize,
-): void {
-  const numbers = query.numbers;
-  const size = <usize>query.size;
-  const scale = f32x4.splat(query.scale);
-  const q = queryNumbers(query);
-  for (; count > 0; count -= 4) {
-    const k1 = count > 1 ? keys + stride : keys;
-    const k2 = count > 2 ? k1 + stride : keys;
-    const k3 = count > 3 ? k2 + stride : keys;
-    let s0 = f32x4.splat(0);
-    let s1 = s0;
-    let s2 = s0;
-    let s3 = s0;
-    if (numbers == NumbersKind.int8) {
-      for (let from: usize = 0; from < size; from += SUM) {
-        const to = min(from + SUM, size);
+/** Scores of the strip's run for each of its Works, four keys of each in turns, as gatherScales. */
+export function scoreRun(strip: Strip, numbers: i32): void {
+  if (numbers == NumbersKind.int8) scoreEight(strip);
+  else if (numbers == NumbersKind.int16) scoreSixteen(strip);
+  else scoreBlocks(strip);
+}
+
+/** Rows of int8, 16 numbers at a time. */
+function scoreEight(strip: Strip): void {
+  const stride = strip.stride;
+  let keys = strip.run;
+  let to = (<usize>strip.first) << 2;
+  for (let count = strip.count; count > 0; count -= 4) {
+    let at = worksOf(strip);
+    for (const last = at + <usize>strip.works * strip.step; at < last; at += strip.step) {
+      const work = changetype<Work>(at);
+      const query = work.query;
+      const size = <usize>query.size;
+      const q = queryNumbers(query);
+      const k0 = keys + work.keyHead;
+      const k1 = count > 1 ? k0 + stride : k0;
+      const k2 = count > 2 ? k1 + stride : k0;
+      const k3 = count > 3 ? k2 + stride : k0;
+      let s0 = f32x4.splat(0);
+      let s1 = s0;
+      let s2 = s0;
+      let s3 = s0;
+      for (let i: usize = 0; i < size;) {
+        const end = min(i + SUM, size);
         let i0 = i32x4.splat(0);
         let i1 = i0;
         let i2 = i0;
         let i3 = i0;
-        let i = from;
-        for (; i + 64 <= to; i += 64) {
-          const at = q + (i << 1);
-          const a = keys + i;
-          const b = k1 + i;
-          const c = k2 + i;
-          const d = k3 + i;
-          let v = v128.load(at);
-          i0 = add8(i0, v128.load_ext<i8>(a, 4), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 4), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 4), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 4), v);
-          v = v128.load(at, 16);
-          i0 = add8(i0, v128.load_ext<i8>(a, 12), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 12), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 12), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 12), v);
-          v = v128.load(at, 32);
-          i0 = add8(i0, v128.load_ext<i8>(a, 20), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 20), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 20), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 20), v);
-          v = v128.load(at, 48);
-          i0 = add8(i0, v128.load_ext<i8>(a, 28), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 28), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 28), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 28), v);
-          v = v128.load(at, 64);
-          i0 = add8(i0, v128.load_ext<i8>(a, 36), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 36), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 36), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 36), v);
-          v = v128.load(at, 80);
-          i0 = add8(i0, v128.load_ext<i8>(a, 44), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 44), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 44), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 44), v);
-          v = v128.load(at, 96);
-          i0 = add8(i0, v128.load_ext<i8>(a, 52), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 52), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 52), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 52), v);
-          v = v128.load(at, 112);
-          i0 = add8(i0, v128.load_ext<i8>(a, 60), v);
-          i1 = add8(i1, v128.load_ext<i8>(b, 60), v);
-          i2 = add8(i2, v128.load_ext<i8>(c, 60), v);
-          i3 = add8(i3, v128.load_ext<i8>(d, 60), v);
+        for (; i + 16 <= end; i += 16) {
+          let v = v128.load(q + (i << 1));
+          i0 = add8(i0, v128.load_ext<i8>(k0 + i, 4), v);
+          i1 = add8(i1, v128.load_ext<i8>(k1 + i, 4), v);
+          i2 = add8(i2, v128.load_ext<i8>(k2 + i, 4), v);
+          i3 = add8(i3, v128.load_ext<i8>(k3 + i, 4), v);
+          v = v128.load(q + (i << 1), 16);
+          i0 = add8(i0, v128.load_ext<i8>(k0 + i, 12), v);
+          i1 = add8(i1, v128.load_ext<i8>(k1 + i, 12), v);
+          i2 = add8(i2, v128.load_ext<i8>(k2 + i, 12), v);
+          i3 = add8(i3, v128.load_ext<i8>(k3 + i, 12), v);
         }
-        for (; i < to; i += 8) {
+        for (; i < end; i += 8) {
           const v = v128.load(q + (i << 1));
-          i0 = add8(i0, v128.load_ext<i8>(keys + i, 4), v);
+          i0 = add8(i0, v128.load_ext<i8>(k0 + i, 4), v);
           i1 = add8(i1, v128.load_ext<i8>(k1 + i, 4), v);
           i2 = add8(i2, v128.load_ext<i8>(k2 + i, 4), v);
           i3 = add8(i3, v128.load_ext<i8>(k3 + i, 4), v);
@@ -101,121 +71,115 @@ export function scoreRun(
         s2 = f32x4.add(s2, f32x4.convert_i32x4_s(i2));
         s3 = f32x4.add(s3, f32x4.convert_i32x4_s(i3));
       }
-    } else if (numbers == NumbersKind.int16) {
-      for (let i: usize = 0; i < size; i += 8) {
-        const low = v128.load(q + (i << 2));
-        const high = v128.load(q + (i << 2), 16);
-        const at = i << 1;
-        s0 = f32x4.add(f32x4.add(s0, times4(keys + at, low)), times4Behind(keys + at, high));
-        s1 = f32x4.add(f32x4.add(s1, times4(k1 + at, low)), times4Behind(k1 + at, high));
-        s2 = f32x4.add(f32x4.add(s2, times4(k2 + at, low)), times4Behind(k2 + at, high));
-        s3 = f32x4.add(f32x4.add(s3, times4(k3 + at, low)), times4Behind(k3 + at, high));
-      }
-    } else {
-      let block = q;
-      for (let i: usize = 0; i < size; i += 32) {
-        const at = (i >> 5) * BLOCK_BYTES;
-        s0 = f32x4.add(s0, dotBlock(keys + at, block));
-        s1 = f32x4.add(s1, dotBlock(k1 + at, block));
-        s2 = f32x4.add(s2, dotBlock(k2 + at, block));
-        s3 = f32x4.add(s3, dotBlock(k3 + at, block));
-        block += QUERY_BLOCK;
-      }
+      const sums = f32x4.mul(sumsOf(s0, s1, s2, s3), scalesOf(k0, k1, k2, k3));
+      storeScores(work.scores + to, f32x4.mul(sums, f32x4.splat(query.scale)), count);
     }
-    let sums = sumsOf(s0, s1, s2, s3);
-    if (numbers != NumbersKind.int4) {
-      let scales = v128.load32_zero(keys);
-      scales = v128.load_lane<f32>(k1, scales, 1);
-      scales = v128.load_lane<f32>(k2, scales, 2);
-      scales = v128.load_lane<f32>(k3, scales, 3);
-      sums = f32x4.mul(sums, scales);
-    }
-    const scores = f32x4.mul(sums, scale);
-    if (count >= 4) v128.store(target, scores);
-    else {
-      v128.store32_lane(target, scores, 0);
-      if (count > 1) v128.store32_lane(target, scores, 1, 4);
-      if (count > 2) v128.store32_lane(target, scores, 2, 8);
-    }
-    keys = k3 + stride;
-    target += 16;
+    keys += 4 * stride;
+    to += 16;
   }
 }
 
-/**
- * The same of int16 and int4 for four queries that lie end to end, scores TILE_ROW apart: each key is made
- * numbers of once.
- */
-export function scoreRows(
-  keys: usize,
-  stride: usize,
-  count: i32,
-  first: Query,
-  target: usize,
-): void {
-  const numbers = first.numbers;
-  const size = <usize>first.size;
-  const step = queryBytes(first.size);
-  const q0 = queryNumbers(first);
-  const q1 = q0 + step;
-  const q2 = q1 + step;
-  const q3 = q2 + step;
-  const query = changetype<usize>(first);
-  let scales = v128.load32_zero(query);
-  scales = v128.load_lane<f32>(query + step, scales, 1);
-  scales = v128.load_lane<f32>(query + 2 * step, scales, 2);
-  scales = v128.load_lane<f32>(query + 3 * step, scales, 3);
-  for (; count > 0; count--) {
-    let s0 = f32x4.splat(0);
-    let s1 = s0;
-    let s2 = s0;
-    let s3 = s0;
-    if (numbers == NumbersKind.int16) {
-      for (let i: usize = 0; i < size; i += 8) {
-        const key = keys + (i << 1);
-        const a = f32x4.convert_i32x4_s(v128.load_ext<i16>(key, SCALE));
-        const b = f32x4.convert_i32x4_s(v128.load_ext<i16>(key, SCALE + 8));
-        const at = i << 2;
-        s0 = addEight(s0, a, b, q0 + at);
-        s1 = addEight(s1, a, b, q1 + at);
-        s2 = addEight(s2, a, b, q2 + at);
-        s3 = addEight(s3, a, b, q3 + at);
+/** Rows of int16. */
+function scoreSixteen(strip: Strip): void {
+  const stride = strip.stride;
+  let keys = strip.run;
+  let to = (<usize>strip.first) << 2;
+  for (let count = strip.count; count > 0; count -= 4) {
+    let at = worksOf(strip);
+    for (const last = at + <usize>strip.works * strip.step; at < last; at += strip.step) {
+      const work = changetype<Work>(at);
+      const query = work.query;
+      const size = (<usize>query.size) << 1;
+      const q = queryNumbers(query);
+      const k0 = keys + work.keyHead;
+      const k1 = count > 1 ? k0 + stride : k0;
+      const k2 = count > 2 ? k1 + stride : k0;
+      const k3 = count > 3 ? k2 + stride : k0;
+      let s0 = f32x4.splat(0);
+      let s1 = s0;
+      let s2 = s0;
+      let s3 = s0;
+      for (let i: usize = 0; i < size; i += 16) {
+        const low = v128.load(q + (i << 1));
+        const high = v128.load(q + (i << 1), 16);
+        s0 = f32x4.add(f32x4.add(s0, times4(k0 + i, low)), times4Behind(k0 + i, high));
+        s1 = f32x4.add(f32x4.add(s1, times4(k1 + i, low)), times4Behind(k1 + i, high));
+        s2 = f32x4.add(f32x4.add(s2, times4(k2 + i, low)), times4Behind(k2 + i, high));
+        s3 = f32x4.add(f32x4.add(s3, times4(k3 + i, low)), times4Behind(k3 + i, high));
       }
-    } else {
-      let at: usize = 0;
-      let key = keys;
-      for (let i: usize = 0; i < size; i += 32) {
-        const scale = v128.load32_splat(key);
-        const mask = i16x8.splat(15);
-        const x = v128.load(key, SCALE);
-        const n0 = v128.and(x, mask);
-        const n1 = v128.and(i16x8.shr_u(x, 4), mask);
-        const n2 = v128.and(i16x8.shr_u(x, 8), mask);
-        const n3 = i16x8.shr_u(x, 12);
-        s0 = f32x4.add(s0, f32x4.mul(dotNumbers(n0, n1, n2, n3, q0 + at), scale));
-        s1 = f32x4.add(s1, f32x4.mul(dotNumbers(n0, n1, n2, n3, q1 + at), scale));
-        s2 = f32x4.add(s2, f32x4.mul(dotNumbers(n0, n1, n2, n3, q2 + at), scale));
-        s3 = f32x4.add(s3, f32x4.mul(dotNumbers(n0, n1, n2, n3, q3 + at), scale));
-        key += BLOCK_BYTES;
-        at += QUERY_BLOCK;
-      }
+      const sums = f32x4.mul(sumsOf(s0, s1, s2, s3), scalesOf(k0, k1, k2, k3));
+      storeScores(work.scores + to, f32x4.mul(sums, f32x4.splat(query.scale)), count);
     }
-    let sums = sumsOf(s0, s1, s2, s3);
-    if (numbers == NumbersKind.int16) sums = f32x4.mul(sums, v128.load32_splat(keys));
-    const scores = f32x4.mul(sums, scales);
-    v128.store32_lane(target, scores, 0);
-    v128.store32_lane(target, scores, 1, TILE_ROW);
-    v128.store32_lane(target, scores, 2, 2 * TILE_ROW);
-    v128.store32_lane(target, scores, 3, 3 * TILE_ROW);
-    keys += stride;
-    target += 4;
+    keys += 4 * stride;
+    to += 16;
   }
+}
+
+/** Rows of int4, a block at a time. */
+function scoreBlocks(strip: Strip): void {
+  const stride = strip.stride;
+  let keys = strip.run;
+  let to = (<usize>strip.first) << 2;
+  for (let count = strip.count; count > 0; count -= 4) {
+    let at = worksOf(strip);
+    for (const last = at + <usize>strip.works * strip.step; at < last; at += strip.step) {
+      const work = changetype<Work>(at);
+      const query = work.query;
+      let k0 = keys + work.keyHead;
+      let k1 = count > 1 ? k0 + stride : k0;
+      let k2 = count > 2 ? k1 + stride : k0;
+      let k3 = count > 3 ? k2 + stride : k0;
+      let s0 = f32x4.splat(0);
+      let s1 = s0;
+      let s2 = s0;
+      let s3 = s0;
+      let block = queryNumbers(query);
+      for (let i = query.size; i > 0; i -= 32) {
+        s0 = f32x4.add(s0, dotBlock(k0, block));
+        s1 = f32x4.add(s1, dotBlock(k1, block));
+        s2 = f32x4.add(s2, dotBlock(k2, block));
+        s3 = f32x4.add(s3, dotBlock(k3, block));
+        k0 += BLOCK_BYTES;
+        k1 += BLOCK_BYTES;
+        k2 += BLOCK_BYTES;
+        k3 += BLOCK_BYTES;
+        block += QUERY_BLOCK;
+      }
+      const sums = sumsOf(s0, s1, s2, s3);
+      storeScores(work.scores + to, f32x4.mul(sums, f32x4.splat(query.scale)), count);
+    }
+    keys += 4 * stride;
+    to += 16;
+  }
+}
+
+/** The scales of four rows. */
+// @ts-ignore: decorator
+@inline
+function scalesOf(k0: usize, k1: usize, k2: usize, k3: usize): v128 {
+  let scales = v128.load32_zero(k0);
+  scales = v128.load_lane<f32>(k1, scales, 1);
+  scales = v128.load_lane<f32>(k2, scales, 2);
+  return v128.load_lane<f32>(k3, scales, 3);
+}
+
+/** The first `count` of four scores. */
+// @ts-ignore: decorator
+@inline
+function storeScores(target: usize, scores: v128, count: i32): void {
+  if (count >= 4) {
+    v128.store(target, scores);
+    return;
+  }
+  v128.store32_lane(target, scores, 0);
+  if (count > 1) v128.store32_lane(target, scores, 1, 4);
+  if (count > 2) v128.store32_lane(target, scores, 2, 8);
 }
 
 /** (v₀ + v₂) + (v₁ + v₃) of each. */
 // @ts-ignore: decorator
 @inline
-function sumsOf(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
+export function sumsOf(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
   const low01 = v128.shuffle<f32>(s0, s1, 0, 4, 1, 5);
   const high01 = v128.shuffle<f32>(s0, s1, 2, 6, 3, 7);
   const low23 = v128.shuffle<f32>(s2, s3, 0, 4, 1, 5);
@@ -228,18 +192,10 @@ function sumsOf(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
   );
 }
 
-/** sum + eight numbers by eight of the query. */
-// @ts-ignore: decorator
-@inline
-function addEight(sum: v128, low: v128, high: v128, query: usize): v128 {
-  const half = f32x4.add(sum, f32x4.mul(low, v128.load(query)));
-  return f32x4.add(half, f32x4.mul(high, v128.load(query, 16)));
-}
-
 /** The numbers of a block of int4 by one of the query, in four sums. */
 // @ts-ignore: decorator
 @inline
-function dotNumbers(n0: v128, n1: v128, n2: v128, n3: v128, query: usize): v128 {
+export function dotNumbers(n0: v128, n1: v128, n2: v128, n3: v128, query: usize): v128 {
   let sum = v128.load32_zero(query);
   sum = i32x4.add(sum, i32x4.dot_i16x8_s(n0, v128.load(query, 16)));
   sum = i32x4.add(sum, i32x4.dot_i16x8_s(n1, v128.load(query, 32)));

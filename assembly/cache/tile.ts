@@ -1,5 +1,5 @@
-// One tile of stored keys and values of few bits for some rows, each by itself, so that no result depends
-// on which rows are asked for together.
+// One tile of stored keys and values of few bits for a strip: rows of one head or, of one query, several
+// heads. No result depends on which rows are asked for together.
 
 import { AttendFrame, keyStrides, valueStrides } from "../attend/frame";
 import { keyValueHead } from "../attend/heads";
@@ -12,138 +12,136 @@ import { REGISTER_ROWS, TILE_ROW } from "../tiles";
 import { storedRow } from "./locate";
 import { BLOCK_BYTES } from "./numbers";
 import { Query, queryBytes } from "./query";
-import { scoreRows, scoreRun } from "./scores";
-import { addRun, addRunRows } from "./values";
-import { addSums, gatherScales, weigh, Work, workOf, WORKS } from "./work";
+import { scoreRun } from "./scores";
+import { addRunRows, scoreRows } from "./together";
+import { addRun } from "./values";
+import { addSums, gatherScales, Strip, weigh, workOf, WORKS } from "./work";
 
-/** Keys of the tile for row i, as many for all rows of a register block. */
-// @ts-ignore: decorator
-@inline
-function seenBy(frame: AttendFrame, r: Rows, i: i32): i32 {
-  return min(reach(frame, r) + (i | (REGISTER_ROWS - 1)), r.columns);
-}
-
-/** Rows of a page from key `from` on, fewer than `count` where it ends. */
-// @ts-ignore: decorator
-@inline
-function runOf(frame: AttendFrame, from: i32, count: i32): i32 {
-  return min(count, frame.pageSize - (from % frame.pageSize));
-}
-
-/** The rows attend to their tile; `queries` are theirs, see query.ts. */
-export function attendStored(
+/** The rows of one head attend to their tile; `queries` are theirs, see query.ts. */
+export function attendRows(
   frame: AttendFrame,
   r: Rows,
   queries: usize,
-  work: Work,
+  strip: Strip,
   scratch: usize,
 ): void {
-  const bytes = queryBytes(frame.headSize);
-  const many = frame.numbers != NumbersKind.int8;
-  for (let i = 0; i < r.rows;) {
-    const rows = many && i + WORKS <= r.rows ? WORKS : 1;
-    const query = changetype<Query>(queries + <usize>i * bytes);
-    score(frame, r, i, query, scoresOf(scratch) + <usize>i * TILE_ROW, rows);
-    i += rows;
+  for (let i = 0; i < r.rows; i += WORKS) {
+    takeRows(frame, strip, r, i, queries, scratch);
+    score(frame, strip);
   }
   softmaxTile(frame, r, scratch, true);
-  for (let i = 0; i < r.rows;) {
-    const four = frame.numbers == NumbersKind.int16 && i + WORKS <= r.rows;
-    if (four) addFour(frame, r, i, work, scratch);
-    else addValues(frame, r, i, work, scratch);
-    i += four ? WORKS : 1;
+  for (let i = 0; i < r.rows; i += WORKS) {
+    takeRows(frame, strip, r, i, queries, scratch);
+    addValues(frame, strip);
   }
 }
 
-/** Of row i, or of WORKS from it on. */
-function score(frame: AttendFrame, r: Rows, i: i32, query: Query, target: usize, rows: i32): void {
-  const seen = seenBy(frame, r, i);
-  const strides = keyStrides(frame);
-  const origin = frame.key + ((<usize>keyValueHead(frame, r.h) * strides.head) << 2);
-  const stride = frame.keyPageRow << 2;
-  for (let j = 0; j < seen;) {
-    const run = runOf(frame, r.column + j, seen - j);
-    const keys = storedRow(frame, r.b, origin, strides.batch, frame.keyPageRow, r.column + j);
-    const at = target + ((<usize>j) << 2);
-    if (rows == 1) scoreRun(keys, stride, run, query, at);
-    else scoreRows(keys, stride, run, query, at);
-    j += run;
+/** Up to WORKS rows from i on. */
+function takeRows(
+  frame: AttendFrame,
+  strip: Strip,
+  r: Rows,
+  i: i32,
+  queries: usize,
+  scratch: usize,
+): void {
+  strip.works = 0;
+  const end = min(i + WORKS, r.rows);
+  for (; i < end; i++) {
+    const query = queries + <usize>i * queryBytes(frame.headSize);
+    takeRow(frame, strip, r, i, query, scratch + <usize>i * TILE_ROW);
   }
 }
 
-/** The row of values at key j, of the head that the rows read. */
+/** Row i of `r` joins the strip; its scores are the first row of `scratch`. */
+export function takeRow(
+  frame: AttendFrame,
+  strip: Strip,
+  r: Rows,
+  i: i32,
+  query: usize,
+  scratch: usize,
+): void {
+  if (!strip.works) {
+    strip.rows = r;
+    // As many for all rows of a register block.
+    strip.seen = min(reach(frame, r) + (i | (REGISTER_ROWS - 1)), r.columns);
+  }
+  const work = workOf(strip, strip.works++);
+  const head = <usize>keyValueHead(frame, r.h);
+  work.rows = r;
+  work.scores = scoresOf(scratch);
+  work.copy = spareOf(frame, scratch);
+  work.query = changetype<Query>(query);
+  work.output = r.states.output + ((<usize>i * <usize>r.states.columns) << 2);
+  work.keyHead = (head * keyStrides(frame).head) << 2;
+  work.valueHead = (head * valueStrides(frame).head) << 2;
+}
+
+/** Whether all rows read one head. */
 // @ts-ignore: decorator
 @inline
-function valuesAt(frame: AttendFrame, r: Rows, j: i32): usize {
-  const strides = valueStrides(frame);
-  const head = <usize>keyValueHead(frame, r.h) * strides.head;
-  const origin = frame.value + (head << 2);
-  return storedRow(frame, r.b, origin, strides.batch, frame.valuePageRow, r.column + j);
+function ofOneHead(strip: Strip): bool {
+  return workOf(strip, 0).keyHead == workOf(strip, strip.works - 1).keyHead;
 }
 
-// @ts-ignore: decorator
-@inline
-function outputOf(r: Rows, i: i32): usize {
-  return r.states.output + ((<usize>i * <usize>r.states.columns) << 2);
+/** The run of stored keys or values from key j of the tile on, as far as a page goes; the key after it. */
+function locateRun(frame: AttendFrame, strip: Strip, values: bool, j: i32): i32 {
+  const r = strip.rows;
+  const from = r.column + j;
+  const strides = values ? valueStrides(frame) : keyStrides(frame);
+  const row = values ? frame.valuePageRow : frame.keyPageRow;
+  strip.run = storedRow(frame, r.b, values ? frame.value : frame.key, strides.batch, row, from);
+  strip.stride = row << 2;
+  strip.first = j;
+  strip.count = min(strip.seen - j, frame.pageSize - (from % frame.pageSize));
+  return j + strip.count;
 }
 
-/** addValues for WORKS rows of int16. */
-function addFour(frame: AttendFrame, r: Rows, i: i32, first: Work, scratch: usize): void {
-  const seen = seenBy(frame, r, i);
+export function score(frame: AttendFrame, strip: Strip): void {
+  const together = frame.numbers != NumbersKind.int8 && strip.works == WORKS && ofOneHead(strip);
+  for (let j = 0; j < strip.seen;) {
+    j = locateRun(frame, strip, false, j);
+    if (together) scoreRows(strip);
+    else scoreRun(strip, frame.numbers);
+  }
+}
+
+/** The rows' outputs += their weights, which their scores have become, times the values. */
+export function addValues(frame: AttendFrame, strip: Strip): void {
+  const seen = strip.seen;
   if (seen <= 0) return;
-  const stride = frame.valuePageRow << 2;
-  for (let j = 0; j < seen;) {
-    const run = runOf(frame, r.column + j, seen - j);
-    gatherScales(valuesAt(frame, r, j), stride, run, first.products + ((<usize>j) << 2));
-    j += run;
-  }
-  let weighed = 0;
-  for (let row = WORKS - 1; row >= 0; row--) {
-    const work = workOf(first, frame.valueSize, row);
-    // The first's scales are the last to be multiplied.
-    if (row) memory.copy(work.products, first.products, TILE_ROW);
-    const at = <usize>(i + row) * TILE_ROW;
-    const counts = weigh(work, scoresOf(scratch) + at, spareOf(frame, scratch) + at, seen);
-    if (counts) weighed |= 1 << row;
-  }
-  if (!weighed) return;
-  for (let j = 0; j < seen;) {
-    const run = runOf(frame, r.column + j, seen - j);
-    addRunRows(first, valuesAt(frame, r, j), stride, j, run);
-    j += run;
-  }
-  for (let row = 0; row < WORKS; row++) {
-    const work = workOf(first, frame.valueSize, row);
-    if ((weighed >> row) & 1) addSums(work, outputOf(r, i + row), ceil8(frame.valueSize));
-  }
-}
-
-/** Row i's output += its weights, which its scores have become, times the values. */
-function addValues(frame: AttendFrame, r: Rows, i: i32, work: Work, scratch: usize): void {
-  const seen = seenBy(frame, r, i);
-  if (seen <= 0) return;
-  const row = <usize>i * TILE_ROW;
-  const weights = scoresOf(scratch) + row;
-  const scores = spareOf(frame, scratch) + row;
-  const stride = frame.valuePageRow << 2;
+  const same = ofOneHead(strip);
+  const together = frame.numbers == NumbersKind.int16 && strip.works == WORKS && same;
+  const columns = workOf(strip, 0).columns;
   const all = ceil8(frame.valueSize);
-  const output = outputOf(r, i);
-  for (let column = 0; column < frame.valueSize; column += work.columns) {
+  for (let column = 0; column < frame.valueSize; column += columns) {
     // Of int4 the next block.
-    const at = <usize>(column / work.columns) * BLOCK_BYTES;
+    const at = <usize>(column / columns) * BLOCK_BYTES;
     for (let j = 0; j < seen;) {
-      const run = runOf(frame, r.column + j, seen - j);
-      const values = valuesAt(frame, r, j) + at;
-      gatherScales(values, stride, run, work.products + ((<usize>j) << 2));
-      j += run;
+      j = locateRun(frame, strip, true, j);
+      gatherScales(strip, same ? 1 : strip.works, at);
     }
-    if (!weigh(work, weights, scores, seen)) continue;
+    let weighed = 0;
+    // The first's scales are those of all, and the last to be multiplied.
+    const scales = workOf(strip, 0).products;
+    for (let i = strip.works - 1; i >= 0; i--) {
+      const work = workOf(strip, i);
+      if (same && i) memory.copy(work.products, scales, TILE_ROW);
+      if (weigh(work, seen)) weighed |= 1 << i;
+    }
+    if (!weighed) continue;
     for (let j = 0; j < seen;) {
-      const run = runOf(frame, r.column + j, seen - j);
-      const values = valuesAt(frame, r, j) + at;
-      addRun(work, values, stride, j, run);
-      j += run;
+      j = locateRun(frame, strip, true, j);
+      if (together) addRunRows(strip);
+      else {
+        for (let i = 0; i < strip.works; i++) {
+          if ((weighed >> i) & 1) addRun(strip, workOf(strip, i), at);
+        }
+      }
     }
-    addSums(work, output + ((<usize>column) << 2), min(ceil8(work.columns), all - column));
+    for (let i = 0; i < strip.works; i++) {
+      if ((weighed >> i) & 1) addSums(workOf(strip, i), column, min(ceil8(columns), all - column));
+    }
   }
 }

@@ -1,8 +1,9 @@
-// What is added up for a row of weights and a tile of stored values, see values.ts.
+// Rows that attend to a tile side by side, and what is added up for each, see values.ts.
 
+import { Rows } from "../attend/rows";
 import { NumbersKind } from "../kinds";
 import { KEYS } from "../tiles";
-import { MOST } from "./query";
+import { MOST, Query } from "./query";
 
 /** Columns of a block of int4. */
 const BLOCK: i32 = 32;
@@ -13,6 +14,16 @@ const BLOCK: i32 = 32;
  */
 @unmanaged
 export class Work {
+  /** Whose row it is. */
+  rows: Rows = changetype<Rows>(0);
+  /** The row's scores, which become weights, and their copy; its query and its output. */
+  scores: usize = 0;
+  copy: usize = 0;
+  query: Query = changetype<Query>(0);
+  output: usize = 0;
+  /** Bytes from the first head's keys and values to its own. */
+  keyHead: usize = 0;
+  valueHead: usize = 0;
   /** ŵ · scale = w · scale_j; NaN where one is. */
   scale: f32 = 0;
   /** NumbersKind */
@@ -26,45 +37,103 @@ export class Work {
 
 const HEADER: usize = 64;
 
+/** Works that a strip has room for. */
+export const WORKS: i32 = 4;
+
+/** Up to WORKS rows of one sequence, and a run of stored keys or values that they read. Its Works follow. */
+@unmanaged
+export class Strip {
+  /** Of the first, whose tile is that of all. */
+  rows: Rows = changetype<Rows>(0);
+  works: i32 = 0;
+  /** Keys of the tile that are seen. */
+  seen: i32 = 0;
+  /** Bytes of a Work. */
+  step: usize = 0;
+  /** The run: its first row of the first head, the bytes between rows, its place in the tile, its rows. */
+  run: usize = 0;
+  stride: usize = 0;
+  first: i32 = 0;
+  count: i32 = 0;
+  lines: i32 = 0;
+}
+
 /** Bytes of a Work, a multiple of 64. */
-export function workBytes(size: i32): usize {
+// @ts-ignore: decorator
+@inline
+function workBytes(size: i32): usize {
   return HEADER + <usize>KEYS * 6 + (((<usize>size + 31) & ~31) << 2);
 }
 
-/** Works of a thread. */
-export const WORKS: i32 = 4;
-
-/** The i-th of a thread's, from the first on. */
-// @ts-ignore: decorator
-@inline
-export function workOf(first: Work, size: i32, i: i32): Work {
-  return changetype<Work>(changetype<usize>(first) + <usize>i * workBytes(size));
+/** Bytes of a Strip with its Works, a multiple of 64. */
+export function stripBytes(size: i32): usize {
+  return HEADER + <usize>WORKS * workBytes(size);
 }
 
-export function layOutWork(work: Work, numbers: i32, size: i32): void {
-  work.numbers = numbers;
-  work.columns = numbers == NumbersKind.int4 ? BLOCK : size;
-  work.products = changetype<usize>(work) + HEADER;
-  work.weights = work.products + ((<usize>KEYS) << 2);
-  work.sums = work.weights + ((<usize>KEYS) << 1);
-}
-
-/** The scales of `count` rows. */
 // @ts-ignore: decorator
 @inline
-export function gatherScales(values: usize, stride: usize, count: i32, target: usize): void {
-  const end = target + ((<usize>count) << 2);
-  for (; target < end; target += 4) {
-    store<f32>(target, load<f32>(values));
-    values += stride;
+export function worksOf(strip: Strip): usize {
+  return changetype<usize>(strip) + HEADER;
+}
+
+// @ts-ignore: decorator
+@inline
+export function workOf(strip: Strip, i: i32): Work {
+  return changetype<Work>(worksOf(strip) + <usize>i * strip.step);
+}
+
+export function layOutStrip(strip: Strip, numbers: i32, size: i32): void {
+  strip.step = workBytes(size);
+  for (let i = 0; i < WORKS; i++) {
+    const work = workOf(strip, i);
+    work.numbers = numbers;
+    work.columns = numbers == NumbersKind.int4 ? BLOCK : size;
+    work.products = changetype<usize>(work) + HEADER;
+    work.weights = work.products + ((<usize>KEYS) << 2);
+    work.sums = work.weights + ((<usize>KEYS) << 1);
   }
+}
+
+const LINE: usize = 64;
+
+/**
+ * The scales of the strip's run for the first `works` of it, `column` bytes into a row, four of each in
+ * turns: memory delivers several runs in turns faster than one (bench/NOTES.md). With the first column
+ * each line of longer rows is read, for what comes next.
+ */
+export function gatherScales(strip: Strip, works: i32, column: usize): void {
+  const stride = strip.stride;
+  const long = column ? false : stride > 2 * LINE;
+  let all = 0;
+  let run = strip.run + column;
+  let to = (<usize>strip.first) << 2;
+  for (let count = strip.count; count > 0; count -= 4) {
+    const bytes = <usize>min(count, 4) * stride;
+    let at = worksOf(strip);
+    for (const end = at + <usize>works * strip.step; at < end; at += strip.step) {
+      const work = changetype<Work>(at);
+      const values = run + work.valueHead;
+      let target = work.products + to;
+      for (let i: usize = 0; i < bytes; i += stride) {
+        store<f32>(target, load<f32>(values + i));
+        target += 4;
+      }
+      if (long) for (let i: usize = 0; i < bytes; i += LINE) all |= load<i32>(values + i);
+    }
+    to += 16;
+    run += 4 * stride;
+  }
+  // So that no engine leaves the loads out.
+  strip.lines = all;
 }
 
 /**
  * Multiplies `count` scales, the work's products, by the weights, rounds them, and clears the sums.
  * False if nothing is to be added. What is left out has a score of −∞.
  */
-export function weigh(work: Work, weights: usize, scores: usize, count: i32): bool {
+export function weigh(work: Work, count: i32): bool {
+  const weights = work.scores;
+  const scores = work.copy;
   const hidden = f32x4.splat(-(<f32>Infinity));
   const end = (<usize>((count + 7) & ~7)) << 2;
   const products = work.products;
@@ -112,8 +181,9 @@ function nearest(products: v128, inverse: f32): v128 {
   return i32x4.sub(f32x4.add(f32x4.mul(products, f32x4.splat(inverse)), shift), shift);
 }
 
-/** output += sums · scale, `columns` of them, a multiple of 8. */
-export function addSums(work: Work, output: usize, columns: i32): void {
+/** output += sums · scale from column `first` on, `columns` of them, a multiple of 8. */
+export function addSums(work: Work, first: i32, columns: i32): void {
+  const output = work.output + ((<usize>first) << 2);
   const scale = f32x4.splat(work.scale);
   const sums = work.sums;
   const bytes = (<usize>columns) << 2;

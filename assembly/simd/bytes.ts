@@ -43,28 +43,13 @@ export function numberBytes(form: ByteForm): usize {
   return form == ByteForm.words ? 2 : 1;
 }
 
-const ONES = memory.data<i16>([1]);
-
-/** What addProducts adds pairs by: read once before a loop, where the constant itself would be built at each use. */
-// @ts-ignore: decorator
-@inline
-export function pairOnes(): v128 {
-  return v128.load16_splat(ONES);
-}
-
 /** sum + the products of each four bytes, or two words; `form` is a constant where this is inlined. */
 // @ts-ignore: decorator
 @inline
-export function addProducts(
-  sum: v128,
-  signed: v128,
-  unsigned: v128,
-  ones: v128,
-  form: ByteForm,
-): v128 {
+export function addProducts(sum: v128, signed: v128, unsigned: v128, form: ByteForm): v128 {
   if (!ASC_FEATURE_RELAXED_SIMD || form == ByteForm.words)
     return i32x4.add(sum, i32x4.dot_i16x8_s(signed, unsigned));
   if (form == ByteForm.one) return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, unsigned, sum);
   const pairs = i16x8.relaxed_dot_i8x16_i7x16_s(signed, unsigned);
-  return i32x4.add(sum, i32x4.dot_i16x8_s(pairs, ones));
+  return i32x4.add(sum, i32x4.dot_i16x8_s(pairs, i16x8.splat(1)));
 }

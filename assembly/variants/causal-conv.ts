@@ -14,7 +14,7 @@ import { CausalConvFrame } from "./frame";
 
 // @ts-ignore: decorator
 @inline
-function rowLength(frame: CausalConvFrame): i32 {
+export function rowLength(frame: CausalConvFrame): i32 {
   return frame.length + frame.kernelSize - 1;
 }
 
@@ -35,23 +35,37 @@ export function causalConvRun(frame: CausalConvFrame, item: i32, thread: i32): v
   const past = (<usize>(frame.kernelSize - 1)) << 2;
   const bytes = (<usize>frame.length) << 2;
   for (let i: usize = item * size; i < <usize>end; i++) {
-    if (frame.state) memory.copy(row, frame.state + i * past, past);
-    else memory.fill(row, 0, past);
-    memory.copy(row + past, frame.input + i * bytes, bytes);
+    copyRow(frame, i, row);
     convolve(frame, row, <i32>(i % <usize>frame.channels), frame.output + i * bytes);
     memory.copy(frame.finalState + i * past, row + bytes, past);
   }
 }
 
-function convolve(frame: CausalConvFrame, row: usize, channel: i32, target: usize): void {
+/** The state of row i, and its input behind it. */
+export function copyRow(frame: CausalConvFrame, i: usize, row: usize): void {
+  const past = (<usize>(frame.kernelSize - 1)) << 2;
+  const bytes = (<usize>frame.length) << 2;
+  if (frame.state) memory.copy(row, frame.state + i * past, past);
+  else memory.fill(row, 0, past);
+  memory.copy(row + past, frame.input + i * bytes, bytes);
+}
+
+/** Four numbers before the activation, of which `left` are there. */
+// @ts-ignore: decorator
+@inline
+export function convolved(frame: CausalConvFrame, row: usize, channel: i32, left: i32): v128 {
   const weight = frame.weight + ((<usize>(channel * frame.kernelSize)) << 2);
-  const bias = frame.bias ? load<f32>(frame.bias + ((<usize>channel) << 2)) : <f32>0;
+  let y = f32x4.splat(frame.bias ? load<f32>(frame.bias + ((<usize>channel) << 2)) : <f32>0);
+  for (let k: usize = 0; k < <usize>frame.kernelSize; k++) {
+    y = madd(v128.load32_splat(weight + (k << 2)), loadLanes(row + (k << 2), left), y);
+  }
+  return y;
+}
+
+function convolve(frame: CausalConvFrame, row: usize, channel: i32, target: usize): void {
   let at: usize = 0;
   for (let left = frame.length; left > 0; left -= 4) {
-    let y = f32x4.splat(bias);
-    for (let k: usize = 0; k < <usize>frame.kernelSize; k++) {
-      y = madd(v128.load32_splat(weight + (k << 2)), loadLanes(row + at + (k << 2), left), y);
-    }
+    const y = convolved(frame, row + at, channel, left);
     storeLanes(target + at, frame.silu ? silu(y) : y, left);
     at += 16;
   }

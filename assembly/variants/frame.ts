@@ -74,6 +74,7 @@ export class LinearAttentionFrame {
   keyGradient: usize = 0;
   valueGradient: usize = 0;
   decayGradient: usize = 0;
+  betaGradient: usize = 0;
   stateGradient: usize = 0;
 }
 
@@ -98,6 +99,13 @@ export class CausalConvFrame {
   state: usize = 0;
   output: usize = 0;
   finalState: usize = 0;
+
+  outputGradient: usize = 0;
+  finalStateGradient: usize = 0;
+  inputGradient: usize = 0;
+  weightGradient: usize = 0;
+  biasGradient: usize = 0;
+  stateGradient: usize = 0;
 }
 
 /** attend with other scores or another normaliser, and its gradients. */
@@ -168,6 +176,12 @@ export class LocateFrame {
   previous: usize = 0;
   cumulative: usize = 0;
   result: usize = 0;
+
+  resultGradient: usize = 0;
+  filtersGradient: usize = 0;
+  weightGradient: usize = 0;
+  previousGradient: usize = 0;
+  cumulativeGradient: usize = 0;
 }
 
 /** Monotonic alignments of rows [steps, keys], one step after another. */

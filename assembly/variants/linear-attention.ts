@@ -13,6 +13,7 @@
 
 import { storeLanes } from "../blocks/lanes";
 import { PART, tilesOf } from "../tiles";
+import { passDelta, Rule } from "./delta";
 import { LinearAttentionFrame } from "./frame";
 import { outputRow, prepareItems, prepareRun } from "./prepare";
 import {
@@ -22,10 +23,16 @@ import {
   Recurrence,
   takeAll,
   takeAndRead,
-  takeDeltaAndRead,
   unpackState,
 } from "./recurrence";
-import { keySize, layOutSequences, Sequences, stateColumns, valueSize } from "./sequences";
+import {
+  isDeltaBackward,
+  keySize,
+  layOutSequences,
+  Sequences,
+  stateColumns,
+  valueSize,
+} from "./sequences";
 
 /** Columns of the state that an item goes through all tokens with. */
 export const PART_COLUMNS: i32 = 64;
@@ -172,15 +179,19 @@ function describe(
   r.outputReader = <usize>frame.queries * value;
   r.beta = s.betas + ((<usize>(head * frame.keys)) << 2);
   r.betaStep = 4;
+  const errors = s.errors + <usize>(head * frame.keys) * value + column;
+  r.beside = isDeltaBackward(frame) ? errors : 0;
+  r.besideStep = value;
 }
 
 /** From step `from`: tokens that are taken in and read or, not causal, all taken in and then all read. */
 export function pass(frame: LinearAttentionFrame, r: Recurrence, from: i32): i32 {
-  return passOf(r, from, frame.keys, frame.causal ? -1 : frame.queries, frame.delta != 0);
+  const rule = frame.delta ? Rule.delta : Rule.plain;
+  return passOf(r, from, frame.keys, frame.causal ? -1 : frame.queries, rule);
 }
 
 /** Takes in `taken` tokens and reads as many or, where `after` is not negative, so many after that. */
-export function passOf(r: Recurrence, from: i32, taken: i32, after: i32, delta: bool): i32 {
+export function passOf(r: Recurrence, from: i32, taken: i32, after: i32, rule: i32): i32 {
   const cost = <i64>r.depth * r.panels * 8 * (r.readers + r.writers);
   const count = (<i32>min(max(PART / max(cost, 1), <i64>TOKENS), <i64>(1 << 30))) & ~(TOKENS - 1);
   const end = taken + max(after, 0);
@@ -190,7 +201,7 @@ export function passOf(r: Recurrence, from: i32, taken: i32, after: i32, delta: 
     const to = t < taken ? min(min(t + TOKENS, stop), taken) : min(t + TOKENS, stop);
     if (t >= taken) readAll(r, t - taken, to - taken);
     else if (after >= 0) takeAll(r, t, to);
-    else if (delta) takeDeltaAndRead(r, t, to);
+    else if (rule != Rule.plain) passDelta(r, t, to, rule);
     else takeAndRead(r, t, to);
     t = to;
   }

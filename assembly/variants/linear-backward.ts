@@ -1,18 +1,21 @@
-// Gradients of linear attention by the linear and gated rules. With R the gradient of the state S after a token,
+// Gradients of linear attention. With R the gradient of the state S after a token, by the linear and gated rules
 //
 //   R ← e(next) · R + q doᵀ       backwards from the gradient of the last state
 //   dq = S do     dk = R v     dv = Rᵀk     dS(first) = e · R
 //   dg[t] = Σ over t′ ≥ t of q · dq − k · dk, and S · dS of the last state (Yang et al. 2024)
 //
 // which are recurrences like the forward one: dq reads Sᵀ by do, dv reads R by k, dk reads Rᵀ by v. Normalised,
-// o = n/d: dn = do/d, and the column of the normaliser has dd = −(do · o)/d. Not causal, all is taken in first.
+// o = n/d: dn = do/d, and the column of the normaliser has dd = −(do · o)/d. Not causal, all is taken in first. By
+// the delta rules v and R are what delta.ts makes of them, and dg[t] sums q · dq − β k · (R w + (e S) δ).
 //
-// Items: rows made ready; where it is normalised the forward pass and rows of dn and dd; the three recurrences, a
-// part of a head's columns each; rows of the gradients.
+// Items: rows made ready; where it is normalised or by a delta rule the forward pass; normalised, rows of dn and dd;
+// by a delta rule R through all tokens; the other recurrences, a part of a head's columns each; rows of the
+// gradients.
 
 import { loadLanes, storeLanes } from "../blocks/lanes";
 import { madd, sumLanes } from "../simd/lanes";
 import { tilesOf } from "../tiles";
+import { Rule } from "./delta";
 import { finishGradientItems, finishGradients } from "./linear-gradients";
 import { LinearAttentionFrame } from "./frame";
 import {
@@ -56,25 +59,26 @@ function valueParts(frame: LinearAttentionFrame): i32 {
 // @ts-ignore: decorator
 @inline
 function headParts(frame: LinearAttentionFrame): i32 {
-  return 2 * keyParts(frame) + valueParts(frame);
+  return 2 * keyParts(frame) + (frame.delta ? 0 : valueParts(frame));
 }
 
 /** The first item after each kind, the kinds in order. */
 function endOf(frame: LinearAttentionFrame, kind: i32): i32 {
   let end = prepareItems(frame);
-  if (kind > 0 && frame.normalised) end += forwardItems(frame);
+  if (kind > 0 && (frame.normalised || frame.delta)) end += forwardItems(frame);
   if (kind > 1 && frame.normalised) end += tilesOf(outputRows(frame), FINISH_ROWS);
-  if (kind > 2) end += frame.batch * frame.valueHeads * headParts(frame);
-  return kind > 3 ? end + finishGradientItems(frame) : end;
+  if (kind > 2 && frame.delta) end += frame.batch * frame.valueHeads * valueParts(frame);
+  if (kind > 3) end += frame.batch * frame.valueHeads * headParts(frame);
+  return kind > 4 ? end + finishGradientItems(frame) : end;
 }
 
 export function linearBackwardItems(frame: LinearAttentionFrame): f64 {
-  return <f64>endOf(frame, 4);
+  return <f64>endOf(frame, 5);
 }
 
 export function linearBackwardReady(frame: LinearAttentionFrame, item: i32): i32 {
   let before = 0;
-  for (let kind = 0; kind < 4; kind++) {
+  for (let kind = 0; kind < 5; kind++) {
     const end = endOf(frame, kind);
     if (item < end) return before;
     before = end;
@@ -98,8 +102,13 @@ export function linearBackwardRun(
     normalisedGradients(frame, s, item - endOf(frame, 1));
     return 0;
   }
-  if (item < endOf(frame, 3)) return passRun(frame, s, item - endOf(frame, 2), from);
-  finishGradients(frame, s, recurrenceOf(s).state, item - endOf(frame, 3));
+  if (item < endOf(frame, 3)) {
+    item -= endOf(frame, 2);
+    const parts = valueParts(frame);
+    return passRun(frame, s, item / parts, Pass.value, (item % parts) * PART_COLUMNS, from);
+  }
+  if (item < endOf(frame, 4)) return partRun(frame, s, item - endOf(frame, 3), from);
+  finishGradients(frame, s, recurrenceOf(s).state, item - endOf(frame, 4));
   return 0;
 }
 
@@ -129,8 +138,7 @@ function normalisedGradients(frame: LinearAttentionFrame, s: Sequences, item: i3
   }
 }
 
-/** Some tokens of one recurrence, from `from` on. */
-function passRun(frame: LinearAttentionFrame, s: Sequences, item: i32, from: i32): i32 {
+function partRun(frame: LinearAttentionFrame, s: Sequences, item: i32, from: i32): i32 {
   const head = item / headParts(frame);
   let part = item % headParts(frame);
   let pass = Pass.query;
@@ -142,7 +150,18 @@ function passRun(frame: LinearAttentionFrame, s: Sequences, item: i32, from: i32
       pass = Pass.value;
     }
   }
-  const first = part * PART_COLUMNS;
+  return passRun(frame, s, head, pass, part * PART_COLUMNS, from);
+}
+
+/** Some tokens of one recurrence's columns from `first` on, from token `from` on. */
+function passRun(
+  frame: LinearAttentionFrame,
+  s: Sequences,
+  head: i32,
+  pass: i32,
+  first: i32,
+  from: i32,
+): i32 {
   const r = recurrenceOf(s);
   const count = stateColumns(frame);
   const columns = pass == Pass.value ? count : frame.headSize;
@@ -157,7 +176,7 @@ function passRun(frame: LinearAttentionFrame, s: Sequences, item: i32, from: i32
   if (!from) packState(r, given ? given + matrix : 0, row, column, first, columns);
   const all = pass == Pass.query ? frame.keys : frame.queries;
   const rest = pass == Pass.query ? frame.queries : frame.keys;
-  const next = passOf(r, from, all, frame.causal ? -1 : rest, false);
+  const next = passOf(r, from, all, frame.causal ? -1 : rest, ruleOf(frame, pass));
   if (next) return next;
   if (pass == Pass.query && frame.decaySize) {
     const along = s.along + ((<usize>(head * keySize(frame) + first)) << 2);
@@ -168,6 +187,14 @@ function passRun(frame: LinearAttentionFrame, s: Sequences, item: i32, from: i32
     unpackState(r, frame.stateGradient + matrix, row, column, first, columns);
   }
   return 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function ruleOf(frame: LinearAttentionFrame, pass: i32): i32 {
+  if (!frame.delta) return Rule.plain;
+  if (pass == Pass.value) return Rule.errors;
+  return pass == Pass.query ? Rule.queries : Rule.keys;
 }
 
 /** Where the numbers of head `head` of all batches lie; backwards the last token comes first. */
@@ -194,7 +221,10 @@ function describe(
   const valueStep = backwards ? <usize>0 - value : value;
   const queries = s.queries + (<usize>(queryHead * frame.queries) + last) * key;
   const keys = s.keys + (<usize>(keyHead * frame.keys) + last) * key;
-  const values = s.values + (<usize>(head * frame.keys) + last) * value;
+  const token = <usize>(head * frame.keys) + last;
+  // By a delta rule the state takes in errors by steps, where it takes in values by keys.
+  const values = (frame.delta ? s.errors : s.values) + token * value;
+  const steps = frame.delta ? s.steps + token * key : keys;
   const gradients = s.outputGradients + (<usize>(outputHead * frame.queries) + last) * value;
   const afterwards = backwards ? last + 1 : 0;
   r.decay = s.decays + (<usize>(head * (frame.keys + 1)) + afterwards) * key;
@@ -205,8 +235,12 @@ function describe(
   if (pass == Pass.query) {
     r.key = values;
     r.keyStep = valueStep;
-    r.value = keys + column;
+    r.value = steps + column;
     r.valueStep = keyStep;
+    r.second = s.valueGradients + token * value;
+    r.secondStep = valueStep;
+    r.beside = s.retrieved + token * key + column;
+    r.besideStep = keyStep;
     r.query = gradients;
     r.queryStep = valueStep;
     r.queryReader = <usize>frame.queries * value;
@@ -224,9 +258,13 @@ function describe(
   r.valueWriter = <usize>frame.queries * (wide ? value : key);
   r.query = wide ? keys : values;
   r.queryStep = wide ? keyStep : valueStep;
-  const target = (<usize>(head * frame.keys) + last) * (wide ? value : key) + column;
+  const target = token * (wide ? value : key) + column;
   r.output = (wide ? s.valueGradients : s.keyGradients) + target;
   r.outputStep = wide ? valueStep : keyStep;
+  r.second = wide ? steps : s.valueGradients + token * value;
+  r.secondStep = wide ? keyStep : valueStep;
+  r.beside = steps + column;
+  r.besideStep = keyStep;
 }
 
 /** Σ over values of the last state, which r holds, and its gradient, for each of r's columns. */

@@ -1,7 +1,9 @@
 // The last step of linear attention's gradients: rows of heads that share a query or a key are added up, φ′ is
-// multiplied in, and the gradients of the decays are summed from the last token to the first, in float64.
+// multiplied in, and the gradients of the decays are summed from the last token to the first, in float64. Of the
+// delta rules the gradients of keys and values come without their β (delta.ts).
 
 import { loadLanes, storeLanes } from "../blocks/lanes";
+import { madd, sumLanes } from "../simd/lanes";
 import { rowAt } from "../strided";
 import { tilesOf } from "../tiles";
 import { LinearAttentionFrame } from "./frame";
@@ -13,16 +15,20 @@ enum Kind {
   queries,
   keys,
   values,
+  betas,
+  count,
 }
 
 function headsOf(frame: LinearAttentionFrame, kind: i32): i32 {
   if (kind == Kind.queries) return frame.queryHeads;
+  if (kind == Kind.betas) return frame.betaHead ? frame.valueHeads : 1;
   return kind == Kind.keys ? frame.keyHeads : frame.valueHeads;
 }
 
 // @ts-ignore: decorator
 @inline
 function rowsOf(frame: LinearAttentionFrame, kind: i32): i32 {
+  if (kind == Kind.betas && !frame.delta) return 0;
   return kind == Kind.queries ? frame.queries : frame.keys;
 }
 
@@ -34,7 +40,9 @@ function countOf(frame: LinearAttentionFrame, kind: i32): i32 {
 
 export function finishGradientItems(frame: LinearAttentionFrame): i32 {
   let items = frame.decaySize ? frame.batch * frame.valueHeads : 0;
-  for (let kind = 0; kind < 3; kind++) items += tilesOf(countOf(frame, kind), FINISH_ROWS);
+  for (let kind = 0; kind < Kind.count; kind++) {
+    items += tilesOf(countOf(frame, kind), FINISH_ROWS);
+  }
   return items;
 }
 
@@ -45,7 +53,7 @@ export function finishGradients(
   sums: usize,
   item: i32,
 ): void {
-  for (let kind = 0; kind < 3; kind++) {
+  for (let kind = 0; kind < Kind.count; kind++) {
     const items = tilesOf(countOf(frame, kind), FINISH_ROWS);
     if (item < items) return finishRows(frame, s, kind, item);
     item -= items;
@@ -63,7 +71,8 @@ function finishRows(frame: LinearAttentionFrame, s: Sequences, kind: i32, item: 
     const b = i / rows / heads;
     if (kind == Kind.queries) queryRow(frame, s, b, h, t);
     else if (kind == Kind.keys) keyRow(frame, s, b, h, t);
-    else valueRow(frame, s, b, h, t);
+    else if (kind == Kind.values) valueRow(frame, s, b, h, t);
+    else betaRow(frame, s, b, h, t);
   }
 }
 
@@ -96,7 +105,9 @@ function keyRow(frame: LinearAttentionFrame, s: Sequences, b: i32, h: i32, t: i3
   const x = rowAt(frame.key, strides, b, h, t);
   let at: usize = 0;
   for (let left = frame.headSize; left > 0; left -= 4) {
-    let sum = sumHeads(s.keyGradients + from + at, step, group);
+    let sum = frame.delta
+      ? sumSteps(frame, s, (b * frame.valueHeads + h * group) * frame.keys + t, group, at)
+      : sumHeads(s.keyGradients + from + at, step, group);
     if (frame.featureMap) sum = f32x4.mul(sum, featureSlope(loadLanes(x + at, left)));
     storeLanes(target + at, sum, left);
     at += 16;
@@ -109,7 +120,42 @@ function valueRow(frame: LinearAttentionFrame, s: Sequences, b: i32, h: i32, t: 
   const bytes = (<usize>frame.valueSize) << 2;
   if (t >= lengthOf(frame, b)) return memory.fill(target, 0, bytes);
   const row = <usize>((b * frame.valueHeads + h) * frame.keys + t);
-  memory.copy(target, s.valueGradients + row * ((<usize>valueSize(frame)) << 2), bytes);
+  const source = s.valueGradients + row * ((<usize>valueSize(frame)) << 2);
+  if (!frame.delta) return memory.copy(target, source, bytes);
+  const beta = v128.load32_splat(s.betas + (row << 2));
+  let at: usize = 0;
+  for (let left = frame.valueSize; left > 0; left -= 4) {
+    storeLanes(target + at, f32x4.mul(v128.load(source + at), beta), left);
+    at += 16;
+  }
+}
+
+/** δ · w, of all heads where they share a β. */
+function betaRow(frame: LinearAttentionFrame, s: Sequences, b: i32, h: i32, t: i32): void {
+  const strides = stridesAt(frame, offsetof<LinearAttentionFrame>("betaBatch"));
+  const size = (<usize>valueSize(frame)) << 2;
+  let sum = f32x4.splat(0);
+  const heads = t >= lengthOf(frame, b) ? 0 : frame.betaHead ? 1 : frame.valueHeads;
+  for (let i = h; i < h + heads; i++) {
+    const row = <usize>((b * frame.valueHeads + i) * frame.keys + t) * size;
+    for (let at = row; at < row + size; at += 16) {
+      sum = madd(v128.load(s.valueGradients + at), v128.load(s.errors + at), sum);
+    }
+  }
+  store<f32>(rowAt(frame.betaGradient, strides, b, h, t), sumLanes(sum));
+}
+
+/** β (R w − (e S) δ) of four columns, of as many heads from row `row` of values on. */
+function sumSteps(frame: LinearAttentionFrame, s: Sequences, row: i32, count: i32, at: usize): v128 {
+  const size = (<usize>keySize(frame)) << 2;
+  let sum = f32x4.splat(0);
+  for (let i = 0; i < count; i++) {
+    const from = <usize>row * size + at;
+    const own = f32x4.sub(v128.load(s.keyGradients + from), v128.load(s.retrieved + from));
+    sum = madd(v128.load32_splat(s.betas + ((<usize>row) << 2)), own, sum);
+    row += frame.keys;
+  }
+  return sum;
 }
 
 /** Four columns of as many heads. */
@@ -142,12 +188,15 @@ function sumDecays(frame: LinearAttentionFrame, s: Sequences, sums: usize, head:
       memory.fill(target, 0, (<usize>frame.decaySize) << 2);
       continue;
     }
-    const key = s.keys + <usize>(keyHead * frame.keys + t) * size;
-    const gradient = s.keyGradients + <usize>(head * frame.keys + t) * size;
+    const row = <usize>(head * frame.keys + t) * size;
+    const key = frame.delta ? s.steps + row : s.keys + <usize>(keyHead * frame.keys + t) * size;
+    const gradient = s.keyGradients + row;
     let all: f64 = 0;
     for (let d: usize = 0; d < depth; d++) {
       const at = d << 2;
-      const taken = <f64>load<f32>(key + at) * <f64>load<f32>(gradient + at);
+      let own = <f64>load<f32>(gradient + at);
+      if (frame.delta) own += <f64>load<f32>(s.retrieved + row + at);
+      const taken = <f64>load<f32>(key + at) * own;
       const sum = load<f64>(sums + (d << 3)) - taken;
       store<f64>(sums + (d << 3), sum);
       if (frame.decaySize == 1) all += sum;

@@ -26,14 +26,9 @@ export function locateRun(frame: LocateFrame, item: i32, thread: i32): void {
   const first = (item % tiles) * ITEM_KEYS;
   const features = frame.scratch + ((<usize>(thread * frame.filterCount)) << 2);
   const size = (<usize>frame.size) << 2;
-  const weights = (b * <usize>frame.keys) << 2;
   for (let j = first; j < min(first + ITEM_KEYS, frame.keys); j++) {
     for (let f = 0; f < frame.filterCount; f++) {
-      const filter = frame.filters + ((<usize>(f * 2 * frame.filterSize)) << 2);
-      const own = convolve(frame, filter, frame.previous + weights, j, 0);
-      const next = filter + ((<usize>frame.filterSize) << 2);
-      const both = convolve(frame, next, frame.cumulative + weights, j, own);
-      store<f32>(features + ((<usize>f) << 2), both);
+      store<f32>(features + ((<usize>f) << 2), featureAt(frame, <i32>b, f, j));
     }
     const row = (b * <usize>frame.keys + <usize>j) * size;
     let at: usize = 0;
@@ -49,6 +44,15 @@ export function locateRun(frame: LocateFrame, item: i32, thread: i32): void {
       at += 16;
     }
   }
+}
+
+/** feature[f] of key j. */
+export function featureAt(frame: LocateFrame, b: i32, f: i32, j: i32): f32 {
+  const weights = (<usize>(b * frame.keys)) << 2;
+  const filter = frame.filters + ((<usize>(f * 2 * frame.filterSize)) << 2);
+  const own = convolve(frame, filter, frame.previous + weights, j, 0);
+  const next = filter + ((<usize>frame.filterSize) << 2);
+  return convolve(frame, next, frame.cumulative + weights, j, own);
 }
 
 /** sum + Σ_t filter[t] · x[j + t − ⌊(K − 1)/2⌋] */

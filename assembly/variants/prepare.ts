@@ -6,7 +6,14 @@ import { exp } from "../simd/exp";
 import { rowAt, Strides } from "../strided";
 import { tilesOf } from "../tiles";
 import { LinearAttentionFrame } from "./frame";
-import { isBackward, keySize, lengthOf, Sequences, valueSize } from "./sequences";
+import {
+  isBackward,
+  isDeltaBackward,
+  keySize,
+  lengthOf,
+  Sequences,
+  valueSize,
+} from "./sequences";
 
 const ITEM_ROWS: i32 = 128;
 
@@ -16,6 +23,8 @@ enum Kind {
   values,
   decays,
   betas,
+  /** β φ(k), of the delta rule's gradients. */
+  steps,
   outputGradients,
   count,
 }
@@ -29,6 +38,7 @@ function headsOf(frame: LinearAttentionFrame, kind: i32): i32 {
 function rowsOf(frame: LinearAttentionFrame, kind: i32): i32 {
   if (kind == Kind.decays) return frame.decaySize ? frame.keys + 1 : 0;
   if (kind == Kind.betas && !frame.delta) return 0;
+  if (kind == Kind.steps && !isDeltaBackward(frame)) return 0;
   // Normalised, they follow from the outputs: see normalisedGradients.
   if (kind == Kind.outputGradients && (!isBackward(frame) || frame.normalised)) return 0;
   return kind == Kind.queries || kind == Kind.outputGradients ? frame.queries : frame.keys;
@@ -110,6 +120,18 @@ function prepareRow(frame: LinearAttentionFrame, s: Sequences, kind: i32, i: i32
       t,
     );
     store<f32>(s.betas + (at << 2), seen ? load<f32>(source) : 0);
+  } else if (kind == Kind.steps) {
+    const target = s.steps + at * key;
+    if (!seen) return memory.fill(target, 0, key);
+    const beta = stridesAt(frame, offsetof<LinearAttentionFrame>("betaBatch"));
+    const source = rowAt(
+      frame.key,
+      stridesAt(frame, offsetof<LinearAttentionFrame>("keyBatch")),
+      b,
+      (h * frame.keyHeads) / frame.valueHeads,
+      t,
+    );
+    mapRow(frame, source, target, load<f32>(rowAt(frame.beta, beta, b, h, t)));
   } else {
     copyRow(
       outputRow(frame, frame.outputGradient, b, h, t),

@@ -4,7 +4,7 @@
 //   S ← S + k vᵀ         for each of the writers
 //   o ← Sᵀ q             for each of the readers
 //
-// or by the delta rule S ← S + β k (v − Sᵀk)ᵀ (Schlag et al. 2021). S is packed [columns/8][depth][8]: a panel
+// or by the delta rule, see delta.ts. S is packed [columns/8][depth][8]: a panel
 // of eight columns stays in the level-1 cache while some tokens pass. An element of S and of o is summed in
 // one order, token after token and row after row: how a sequence is cut changes no bit. Two tokens at a time
 // share each load and store of S, which is why this needs fewer instructions than products of whole chunks.
@@ -43,6 +43,12 @@ export class Recurrence {
   outputReader: usize = 0;
   beta: usize = 0;
   betaStep: usize = 0;
+  /** Of the delta rule, see delta.ts: what a token is taken in or read by besides, [depth]. */
+  second: usize = 0;
+  secondStep: usize = 0;
+  /** And columns that come of it, or 0. */
+  beside: usize = 0;
+  besideStep: usize = 0;
 }
 
 /** Tokens [from, to) are taken in and read. */
@@ -68,16 +74,6 @@ export function takeAndRead(r: Recurrence, from: i32, to: i32): void {
   }
 }
 
-/** The same by the delta rule. */
-export function takeDeltaAndRead(r: Recurrence, from: i32, to: i32): void {
-  for (let p = 0; p < r.panels; p++) {
-    for (let t = from; t < to; t++) {
-      takeDelta(r, p, t);
-      read(r, p, t);
-    }
-  }
-}
-
 /** Taken in only. */
 export function takeAll(r: Recurrence, from: i32, to: i32): void {
   for (let p = 0; p < r.panels; p++) for (let t = from; t < to; t++) take(r, p, t);
@@ -90,14 +86,14 @@ export function readAll(r: Recurrence, from: i32, to: i32): void {
 
 // @ts-ignore: decorator
 @inline
-function panelOf(r: Recurrence, p: i32): usize {
+export function panelOf(r: Recurrence, p: i32): usize {
   return r.state + ((<usize>p * <usize>r.depth) << 5);
 }
 
 /** The address of a token's numbers, of panel p where they are columns. */
 // @ts-ignore: decorator
 @inline
-function tokenAt(base: usize, step: usize, t: i32, p: i32): usize {
+export function tokenAt(base: usize, step: usize, t: i32, p: i32): usize {
   return base + <usize>t * step + ((<usize>p) << 5);
 }
 
@@ -170,9 +166,14 @@ function two(r: Recurrence, p: i32, t: i32, gate: i32): void {
   v128.store(output + r.outputStep, o11, 16);
 }
 
-function take(r: Recurrence, p: i32, t: i32): void {
-  const panel = panelOf(r, p);
+export function take(r: Recurrence, p: i32, t: i32): void {
   if (r.gate != Gate.none) gatePanel(r, p, t);
+  write(r, p, t);
+}
+
+/** S + k vᵀ of token t. */
+export function write(r: Recurrence, p: i32, t: i32): void {
+  const panel = panelOf(r, p);
   const bytes = (<usize>r.depth) << 2;
   for (let w = 0; w < r.writers; w++) {
     const value = tokenAt(r.value, r.valueStep, t, p) + <usize>w * r.valueWriter;
@@ -193,7 +194,7 @@ export function gateAll(r: Recurrence, t: i32): void {
   for (let p = 0; p < r.panels; p++) gatePanel(r, p, t);
 }
 
-function gatePanel(r: Recurrence, p: i32, t: i32): void {
+export function gatePanel(r: Recurrence, p: i32, t: i32): void {
   const panel = panelOf(r, p);
   const rows = r.gate == Gate.rows;
   let decay = tokenAt(r.decay, r.decayStep, t, rows ? 0 : p);
@@ -207,7 +208,7 @@ function gatePanel(r: Recurrence, p: i32, t: i32): void {
   }
 }
 
-function read(r: Recurrence, p: i32, t: i32): void {
+export function read(r: Recurrence, p: i32, t: i32): void {
   const panel = panelOf(r, p);
   const bytes = (<usize>r.depth) << 2;
   for (let i = 0; i < r.readers; i++) {
@@ -223,31 +224,6 @@ function read(r: Recurrence, p: i32, t: i32): void {
     const output = tokenAt(r.output, r.outputStep, t, p) + <usize>i * r.outputReader;
     v128.store(output, o0);
     v128.store(output, o1, 16);
-  }
-}
-
-function takeDelta(r: Recurrence, p: i32, t: i32): void {
-  if (r.gate != Gate.none) gatePanel(r, p, t);
-  const panel = panelOf(r, p);
-  const bytes = (<usize>r.depth) << 2;
-  const key = tokenAt(r.key, r.keyStep, t, 0);
-  let u0 = f32x4.splat(0);
-  let u1 = u0;
-  for (let at: usize = 0; at < bytes; at += 4) {
-    const k = v128.load32_splat(key + at);
-    const s = panel + (at << 3);
-    u0 = madd(k, v128.load(s), u0);
-    u1 = madd(k, v128.load(s, 16), u1);
-  }
-  const value = tokenAt(r.value, r.valueStep, t, p);
-  const beta = v128.load32_splat(tokenAt(r.beta, r.betaStep, t, 0));
-  u0 = f32x4.mul(f32x4.sub(v128.load(value), u0), beta);
-  u1 = f32x4.mul(f32x4.sub(v128.load(value, 16), u1), beta);
-  for (let at: usize = 0; at < bytes; at += 4) {
-    const k = v128.load32_splat(key + at);
-    const s = panel + (at << 3);
-    v128.store(s, madd(k, u0, v128.load(s)));
-    v128.store(s, madd(k, u1, v128.load(s, 16)), 16);
   }
 }
 

@@ -9,7 +9,9 @@
 //   outputs   [batch·heads·L][V]          Sᵀq
 //
 // and for gradients, of the state's heads, outputGradients like outputs, queryGradients [batch·heads·L][D],
-// keyGradients, valueGradients, and along [batch·valueHeads][D], Σ S · dS over values of the last state.
+// keyGradients, valueGradients, and along [batch·valueHeads][D], Σ S · dS over values of the last state. By the
+// delta rule (delta.ts) steps, β φ(k), and retrieved, (e S) δ, are like keyGradients; errors, w, like valueGradients,
+// which are δ.
 
 import { ceil8 } from "../attend/panels";
 import { LinearAttentionFrame } from "./frame";
@@ -28,6 +30,9 @@ export class Sequences {
   keyGradients: usize = 0;
   valueGradients: usize = 0;
   along: usize = 0;
+  steps: usize = 0;
+  retrieved: usize = 0;
+  errors: usize = 0;
 }
 
 // @ts-ignore: decorator
@@ -53,6 +58,12 @@ export function valueSize(frame: LinearAttentionFrame): i32 {
 @inline
 export function isBackward(frame: LinearAttentionFrame): bool {
   return frame.backward != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function isDeltaBackward(frame: LinearAttentionFrame): bool {
+  return frame.backward != 0 && frame.delta != 0;
 }
 
 /** Bytes of `count` rows of heads, a multiple of 64. */
@@ -92,6 +103,13 @@ export function layOutSequences(frame: LinearAttentionFrame, base: usize, at: Se
   bytes += bytesOf(frame, frame.valueHeads, frame.keys, value);
   if (laid) at.along = base + <usize>bytes;
   bytes += bytesOf(frame, frame.valueHeads, 1, key);
+  if (!frame.delta) return bytes;
+  if (laid) at.steps = base + <usize>bytes;
+  bytes += bytesOf(frame, frame.valueHeads, frame.keys, key);
+  if (laid) at.retrieved = base + <usize>bytes;
+  bytes += bytesOf(frame, frame.valueHeads, frame.keys, key);
+  if (laid) at.errors = base + <usize>bytes;
+  bytes += bytesOf(frame, frame.valueHeads, frame.keys, value);
   return bytes;
 }
 

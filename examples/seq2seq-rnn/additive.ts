@@ -20,10 +20,32 @@ export interface Memory {
   readonly longest: number;
 }
 
-interface Sizes {
+export interface Sizes {
   readonly state: number;
   readonly memory: number;
   readonly hidden: number;
+}
+
+/** An attention of one query a step, to learn. */
+export interface Looks {
+  readonly parameters: readonly Parameter[];
+  /** A memory that queries attend to, one after the other. */
+  begin(memory: Memory): Attending;
+  /** After the parameters have moved. */
+  update(): void;
+  dispose(): void;
+}
+
+export interface Attending {
+  /** s [B, state] → c [B, size] and α [B, S]; with `record` for `backward`. */
+  step(
+    state: Float32Array,
+    record?: boolean,
+  ): { readonly context: Float32Array; readonly weights: Float32Array };
+  /** Of the last step that is left: from the gradient of c that of s. */
+  backward(gradient: Float32Array): Float32Array;
+  /** Once all steps have gone back: the gradient of the memory. */
+  end(): Float32Array;
 }
 
 interface Parts {
@@ -32,7 +54,7 @@ interface Parts {
   readonly v: Parameter;
 }
 
-export class AdditiveAttention {
+export class AdditiveAttention implements Looks {
   readonly parameters: readonly Parameter[];
   readonly #attention: Attention<"variants">;
   readonly #parts: Parts;
@@ -46,9 +68,8 @@ export class AdditiveAttention {
     this.parameters = [...query.parameters, ...key.parameters, v];
   }
 
-  /** A memory that queries attend to, one after the other. */
   begin(memory: Memory): Attending {
-    return new Attending(this.#attention, this.#parts, memory);
+    return new Added(this.#attention, this.#parts, memory);
   }
 
   update(): void {
@@ -68,7 +89,7 @@ interface Step {
   readonly query: Tensor;
 }
 
-export class Attending {
+class Added implements Attending {
   readonly #attention: Attention<"variants">;
   readonly #parts: Parts;
   readonly #rows: Tensor;
@@ -92,7 +113,6 @@ export class Attending {
     };
   }
 
-  /** s [B, state] → c [B, size] and α [B, S]; with `record` for `backward`. */
   step(state: Float32Array, record = false): { context: Float32Array; weights: Float32Array } {
     const query = this.#perBatch(this.#parts.query.forward(state));
     const options = { ...this.#options, weights: true } as const;
@@ -107,7 +127,6 @@ export class Attending {
     return { context: output.data, weights: weights.data };
   }
 
-  /** Of the last step that is left: from the gradient of c that of s. */
   backward(gradient: Float32Array): Float32Array {
     const { state, query } = this.#steps.pop() as Step;
     const outputGradient = this.#perBatch(gradient);
@@ -118,7 +137,6 @@ export class Attending {
     return this.#parts.query.backward(state, back.queryGradient.data);
   }
 
-  /** Once all steps have gone back: the gradient of the memory. */
   end(): Float32Array {
     const { query, key } = this.#parts;
     const ofKeys = key.backward(this.#rows.data, this.#gradients.key);

@@ -7,7 +7,7 @@ import type { Random } from "../training/random";
 import { BEGIN, END, PADDING } from "../translation/pieces";
 import type { Model } from "../translation/train";
 import { greedy } from "../write/sampling";
-import { AdditiveAttention, type Attending } from "./additive";
+import { AdditiveAttention, type Attending, type Looks, type Sizes } from "./additive";
 import { Encoder } from "./encoder";
 import { Gru } from "./gru";
 import { add, apart, beside, joined, Product, tanh } from "./product";
@@ -33,7 +33,7 @@ export class RecurrentTranslator implements Model {
   readonly #word: Product;
   readonly #context: Product;
   readonly #gru: Gru;
-  readonly #additive: AdditiveAttention;
+  readonly #looks: Looks;
   readonly #output: Product;
 
   constructor(
@@ -41,6 +41,8 @@ export class RecurrentTranslator implements Model {
     sources: number,
     targets: number,
     random: Random,
+    looks = (sizes: Sizes, random: Random): Looks =>
+      new AdditiveAttention(attention, sizes, random),
   ) {
     this.#attention = attention;
     this.#encoder = new Encoder(attention, { vocabulary: sources, size: SIZE }, random);
@@ -51,7 +53,7 @@ export class RecurrentTranslator implements Model {
     this.#context = new Product(attention, memory, 3 * STATE, random);
     this.#gru = new Gru(attention, STATE, random);
     const sizes = { state: STATE, memory, hidden: HIDDEN };
-    this.#additive = new AdditiveAttention(attention, sizes, random);
+    this.#looks = looks(sizes, random);
     this.#output = new Product(attention, STATE + memory, targets, random);
     this.parameters = [this.#encoder, this.#embed, ...this.#parts()].flatMap(
       ({ parameters }) => parameters,
@@ -63,7 +65,7 @@ export class RecurrentTranslator implements Model {
     const [batch, length] = [targets.length, Math.max(...targets.map(({ length }) => length)) + 1];
     const read = this.#encoder.read(sources, true);
     const first = this.#first(read.last);
-    const attending = this.#additive.begin(read.memory);
+    const attending = this.#looks.begin(read.memory);
     const ids = steps(length, batch, (t, b) => (t ? (targets[b][t - 1] ?? PADDING) : BEGIN));
     const wanted = steps(length, batch, (t, b) =>
       t === targets[b].length ? END : (targets[b][t] ?? -1),
@@ -127,7 +129,7 @@ export class RecurrentTranslator implements Model {
   /** Takes the next word of each text, and says what may follow. */
   #writer(sources: readonly number[][]) {
     const { memory, last } = this.#encoder.read(sources, false);
-    const attending = this.#additive.begin(memory);
+    const attending = this.#looks.begin(memory);
     let state = this.#first(last);
     return (ids: readonly number[]) => {
       const word = this.#word.forward(this.#embed.forward(Int32Array.from(ids), 1).data);
@@ -186,7 +188,7 @@ export class RecurrentTranslator implements Model {
   }
 
   #parts() {
-    return [this.#begin, this.#word, this.#context, this.#gru, this.#additive, this.#output];
+    return [this.#begin, this.#word, this.#context, this.#gru, this.#looks, this.#output];
   }
 
   #embedCount(): number {

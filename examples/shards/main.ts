@@ -18,6 +18,7 @@ import { commandLine, wholeNumber } from "../arguments";
 import { EMBEDDING_SIZE } from "../semantic-search/encoder";
 import { bar } from "../translation/progress";
 import { chapters, readSentences } from "./book";
+import { embedAll } from "./embeddings";
 import { endAll, kill, startServer, startWorker } from "./processes";
 
 const { values, positionals } = commandLine({
@@ -37,28 +38,18 @@ const SHOWN = 4;
 
 const counted = (n: number) => n.toLocaleString("en");
 
-async function embed(jobs: CallsClient, texts: readonly string[]): Promise<Tensor> {
-  const { tensors } = await jobs.call("embed", { values: texts }, { timeout: 60_000 });
-  return tensors?.rows as Tensor;
-}
-
 /** Jobs of a few sentences, for whichever process is free. */
-async function embedAll(jobs: CallsClient): Promise<Float32Array> {
-  const rows = new Float32Array(sentences.length * EMBEDDING_SIZE);
-  let [next, done] = [0, 0];
-  const take = async () => {
-    while (next < sentences.length) {
-      const from = next;
-      next += EMBEDDED;
-      const texts = sentences.slice(from, from + EMBEDDED).map(({ text }) => text);
-      rows.set((await embed(jobs, texts)).data, from * EMBEDDING_SIZE);
-      done += texts.length;
-      if (process.stderr.isTTY)
-        process.stderr.write(`\r\u001b[K  ${pc.cyan(bar(done / sentences.length, 30))} read`);
-    }
-  };
-  await Promise.all(Array.from({ length: 2 * WORKERS }, take));
-  if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+async function readAll(jobs: CallsClient): Promise<Float32Array> {
+  const texts = [...sentences.map(({ text }) => text), question];
+  const shown = process.stderr.isTTY;
+  const rows = await embedAll(jobs, texts, {
+    texts: EMBEDDED,
+    jobs: 2 * WORKERS,
+    done(count) {
+      if (shown) process.stderr.write(`\r\u001b[K  ${pc.cyan(bar(count / texts.length, 30))} read`);
+    },
+  });
+  if (shown) process.stderr.write("\r\u001b[K");
   return rows;
 }
 
@@ -98,8 +89,9 @@ try {
 
   const jobs = connectCalls(connection, NAME);
   const read = performance.now();
-  const keys = await embedAll(jobs);
-  const [{ data: asked }] = [await embed(jobs, [question])];
+  const rows = await readAll(jobs);
+  const keys = rows.subarray(0, sentences.length * EMBEDDING_SIZE);
+  const asked = rows.slice(keys.length);
   console.log(
     `  read in ${((performance.now() - read) / 1000).toFixed(0)} s, a job of ${EMBEDDED} sentences for whoever is free`,
   );
@@ -110,8 +102,8 @@ try {
   const append = performance.now();
   for (let from = 0; from < sentences.length; from += APPENDED) {
     const to = Math.min(from + APPENDED, sentences.length);
-    const rows = keys.subarray(from * EMBEDDING_SIZE, to * EMBEDDING_SIZE);
-    await text.append(tensor(rows.slice(), [1, 1, to - from, EMBEDDING_SIZE]), valuesOf(from, to));
+    const some = keys.slice(from * EMBEDDING_SIZE, to * EMBEDDING_SIZE);
+    await text.append(tensor(some, [1, 1, to - from, EMBEDDING_SIZE]), valuesOf(from, to));
   }
   const spans = Math.ceil(sentences.length / 4096);
   console.log(

@@ -41,17 +41,17 @@ export async function startServer(): Promise<{ port: number; connection: NatsCon
   }
 }
 
-/** Once it is ready. */
+/** Once it is ready; without a number it does jobs alone. */
 export async function startWorker(
   port: number,
   name: string,
-  worker: number,
+  worker?: number,
 ): Promise<ChildProcess> {
   const file = new URL("worker.ts", import.meta.url).pathname;
   const words = ["--import", "tsx", file, JSON.stringify({ port, name, worker })];
   const started = start(process.execPath, words);
   const ended = once(started, "exit").then(() => {
-    throw new Error(`worker ${worker} ended at its start`);
+    throw new Error(`a process of ${name} ended at its start`);
   });
   await Promise.race([once(started.stdout as NodeJS.ReadableStream, "data"), ended]);
   return started;

@@ -1,5 +1,5 @@
-// npm run demo:shards [-- "a question"]: sees that a nats-server is there, installs its clients once and lays
-// this package beside them as a user has it, then runs the demo.
+// npm run demo:shards [-- "a question"], npm run demo -- --workers 2: sees that a nats-server is there, installs
+// its clients once and lays this package beside them as a user has it, then runs the demo.
 import { spawnSync } from "node:child_process";
 import { layBeside, run } from "../../scripts/beside.mjs";
 
@@ -9,6 +9,9 @@ if (spawnSync("nats-server", ["--version"]).status !== 0) {
   console.error(`no nats-server in PATH: ${where}`);
   process.exit(2);
 }
-run(process.execPath, ["examples/install.mjs", "examples/write/book"]);
+const [first, ...words] = process.argv.slice(2);
+const search = first === "search";
+if (!search) run(process.execPath, ["examples/install.mjs", "examples/write/book"]);
 layBeside(folder);
-run(process.execPath, ["--import", "tsx", `${folder}/main.ts`, ...process.argv.slice(2)]);
+const [program, given] = search ? ["search.ts", words] : ["main.ts", process.argv.slice(2)];
+run(process.execPath, ["--import", "tsx", `${folder}/${program}`, ...given]);

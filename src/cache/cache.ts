@@ -23,6 +23,7 @@ import {
 } from "./options";
 import type { CachedRows } from "./read";
 import { shardOf } from "./shard";
+import { registerSharded } from "./sharded";
 import { readShift, type ShiftOptions, shiftSteps } from "./shift";
 import type { CacheState } from "./state";
 import {
@@ -61,8 +62,8 @@ export class AttentionCache {
       attention,
       cross,
       add: (...call) => addLayer(attention, state, ...call),
-      shard: shardOf(attention, state),
     });
+    registerSharded(this, shardOf(attention, state));
   }
 
   /** @internal The value itself if it is one. */

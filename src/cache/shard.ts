@@ -1,14 +1,15 @@
-// What a shard asks of a cache, see layer/cached.ts: the call of attend over some of its tokens.
+// What a shard asks of a cache, see sharded.ts: the call of attend over some of its tokens.
 
 import type { Attention } from "../attend/attention";
-import type { ShardCache } from "../layer/cached";
 import { checkCacheAttend } from "./attend";
 import type { CacheAttendOptions } from "./options";
+import type { ShardCache } from "./sharded";
 import type { CacheState } from "./state";
 
 export function shardOf(attention: Attention, state: CacheState): ShardCache {
   const { keyValueHeads, headSize, valueSize, pageSize, window, numbers } = state.sizes;
   return {
+    attention,
     keyValueHeads,
     headSize,
     valueSize,

@@ -5,7 +5,6 @@ import type { Attention } from "../attend/attention";
 import type { AttendCall } from "../attend/forward";
 import { ArgumentError, describe } from "../errors";
 import type { AllocatedTensor } from "../tensor/allocated";
-import type { Tensor } from "../tensor/tensor";
 import type { LayerOptions } from "./options";
 
 /** Projected inputs, heads side by side; no keys where none are appended. */
@@ -21,32 +20,6 @@ export interface LayerCache {
   readonly cross: boolean;
   /** Appends keys and values; the call of attend over all there are then. */
   add(operation: string, projected: Projected, options: LayerOptions): CachedCall;
-  /** What a shard of its tokens is asked. */
-  readonly shard: ShardCache;
-}
-
-type Looked = { readonly from: number; readonly to: number };
-
-/** A cache's tokens as a shard; see shards/local.ts. */
-export interface ShardCache {
-  readonly keyValueHeads: number;
-  readonly headSize: number;
-  readonly valueSize: number;
-  readonly pageSize: number;
-  /** Whether tokens may have been evicted. */
-  readonly windowed: boolean;
-  /** Tokens of each sequence, all in order where none are named. */
-  lengths(operation: string, sequences: readonly number[] | undefined): readonly number[];
-  /** Whether its multiply-adds round once: not of few bits. */
-  readonly fused: boolean;
-  /** The call of attend over tokens [from, to), `from` the first of a page. */
-  call(operation: string, query: Tensor, options: object, looked: Looked): SharedCall;
-}
-
-export interface SharedCall {
-  readonly call: AttendCall;
-  /** What the call reads is no longer needed. */
-  done(): void;
 }
 
 export interface CachedCall {

@@ -7,7 +7,7 @@ import { reader } from "../check/names";
 import { checkShapes, type Inputs, type Shapes } from "../check/shapes";
 import { checkVisibility, type Visibility } from "../check/visibility";
 import { ArgumentError, describe } from "../errors";
-import { checkTensor, type Tensor } from "../tensor/tensor";
+import type { Tensor } from "../tensor/tensor";
 import type { ShardOptions } from "./shard";
 
 export const readShardOptions = reader<ShardOptions>({
@@ -47,12 +47,12 @@ export interface AskedSizes {
 
 const NO_DATA = new Float32Array(0);
 
-/** Shapes of a query [B, H, L, D] on keys [B, Hkv, S, D]. */
+/** Shapes of a query [B, H, L, D], a checked tensor, on keys [B, Hkv, S, D]. */
 export function shapesFor(operation: string, query: Tensor, sizes: AskedSizes): Shapes {
   const { batch, keyValueHeads, keys, headSize, valueSize } = sizes;
   const of = (size: number) => ({ data: NO_DATA, dims: [batch, keyValueHeads, keys, size] });
-  const inputs = { query: checkTensor(operation, "query", query), key: of(headSize) };
-  return checkShapes(operation, { ...inputs, value: of(valueSize) }, "BHLD", {});
+  const inputs = { query, key: of(headSize), value: of(valueSize) };
+  return checkShapes(operation, inputs, "BHLD", {});
 }
 
 /** Options of attend that say what is done to the scores. */
@@ -78,7 +78,6 @@ export function callOf(
   shapes: Shapes,
   options: ShardOptions,
 ): AttendCall {
-  const query = checkTensor(operation, "query", inputs.query);
   const visibility = seenBy(operation, shapes, options);
-  return checkCall(operation, { ...inputs, query }, shapes, visibility, scoresOf(options));
+  return checkCall(operation, inputs, shapes, visibility, scoresOf(options));
 }

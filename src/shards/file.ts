@@ -8,11 +8,13 @@ import { reader } from "../check/names";
 import { viewOf } from "../check/shapes";
 import { ArgumentError } from "../errors";
 import { throwIfAborted } from "../run/steps";
+import { checkTensor } from "../tensor/tensor";
 import type { WeightFile } from "../weights/file";
 import { readSafetensors } from "../weights/safetensors";
 import type { WeightSource } from "../weights/source";
 import { callOf, keysOf, readShardOptions, shapesFor } from "./call";
 import type { Shard, ShardOptions } from "./shard";
+import { withinSpan } from "./within";
 
 const NAME = "fileShard";
 
@@ -137,33 +139,12 @@ async function attendSpans(
     const inside = withinSpan(read, first - from, count);
     states.push(
       ...(await attention.runAsync("attend", () => {
-        const shapes = shapesFor("attend", query, { ...sizes, keys: count });
-        const call = callOf("attend", { query, key, value }, shapes, inside);
+        const asked = checkTensor("attend", "query", query);
+        const shapes = shapesFor("attend", asked, { ...sizes, keys: count });
+        const call = callOf("attend", { query: asked, key, value }, shapes, inside);
         return { signal, steps: (engine) => callStates(engine, call) };
       })),
     );
   }
   return states;
-}
-
-/** What is asked of keys [first, first + count) alone. */
-function withinSpan(options: ShardOptions, first: number, count: number): ShardOptions {
-  const { queryOffset, keyLengths, masks, sinks, ...rest } = options;
-  return {
-    ...rest,
-    queryOffset: Array.from(queryOffset, (position) => position - first),
-    keyLengths: Array.from(keyLengths, (keys) => Math.min(Math.max(keys - first, 0), count)),
-    ...(first === 0 && { sinks }),
-    masks: masks.map(({ data, dims }) => {
-      const width = dims.at(-1) ?? 1;
-      if (width === 1) return { data, dims };
-      const cut = [];
-      const end = Math.min(first + count, width);
-      for (let at = 0; at < data.length; at += width) cut.push(data.subarray(at + first, at + end));
-      const length = cut.length * (end - first);
-      const joined = data instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length);
-      for (const [row, part] of cut.entries()) joined.set(part, row * (end - first));
-      return { data: joined, dims: [...dims.slice(0, -1), end - first] };
-    }),
-  };
 }

@@ -6,11 +6,11 @@ import { type Attention, checkAttention } from "../attend/attention";
 import type { AttendCall } from "../attend/forward";
 import type { Layout } from "../attend/options";
 import { callStates } from "../attend/states";
+import { shardedOf } from "../cache/sharded";
 import { reader } from "../check/names";
 import { checkHeads, checkLayout, type View, viewOf } from "../check/shapes";
 import { numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";
-import { cacheOf } from "../layer/cached";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import { callOf, keysOf, readShardOptions, scoresOf, seenBy, shapesFor } from "./call";
 import type { Shard } from "./shard";
@@ -59,24 +59,39 @@ const readTensors = reader<ShardTensors & ShardOfCache>({
 export function localShard(attention: Attention, from: ShardTensors | ShardOfCache): Shard {
   const engine = checkAttention(NAME, attention);
   const given = readTensors(NAME, from, "from");
-  return given.cache === undefined ? ofTensors(engine, given) : ofCache(engine, given);
+  return given.cache === undefined
+    ? shardOf(engine, tensorsOf(NAME, given))
+    : ofCache(engine, given);
 }
 
-function ofTensors(attention: Attention, given: ShardTensors): Shard {
-  const layout = checkLayout(NAME, given.layout);
+/** Tensors that are checked, and how they are seen. */
+export interface HeldTensors {
+  readonly key: Tensor;
+  readonly value: Tensor;
+  readonly keys: View;
+  readonly values: View;
+}
+
+/** @throws ArgumentError for tensors that do not fit together. */
+export function tensorsOf(operation: string, given: ShardTensors): HeldTensors {
+  const layout = checkLayout(operation, given.layout);
   const ble = layout === "BLE";
   const heads = ble ? given.keyValueHeads : undefined;
-  const [split] = checkHeads(NAME, layout, ble ? { heads } : given);
+  const [split] = checkHeads(operation, layout, ble ? { heads } : given);
   const view = (argument: "key" | "value"): [Tensor, View] => {
-    const tensor = checkTensor(NAME, argument, given[argument]);
-    return [tensor, viewOf(NAME, argument, layout, tensor.dims, split)];
+    const tensor = checkTensor(operation, argument, given[argument]);
+    return [tensor, viewOf(operation, argument, layout, tensor.dims, split)];
   };
   const [[key, keys], [value, values]] = [view("key"), view("value")];
   for (const axis of ["batch", "heads", "rows"] as const) {
     if (keys[axis] === values[axis]) continue;
     const expected = `the key's ${axis}, ${keys[axis]}`;
-    throw new ArgumentError(NAME, "value.dims", expected, describe(value.dims));
+    throw new ArgumentError(operation, "value.dims", expected, describe(value.dims));
   }
+  return { key, value, keys, values };
+}
+
+export function shardOf(attention: Attention, { key, value, keys, values }: HeldTensors): Shard {
   const { batch, heads: keyValueHeads, rows, size: headSize } = keys;
   return {
     keys: rows,
@@ -90,12 +105,13 @@ function ofTensors(attention: Attention, given: ShardTensors): Shard {
         const read = readShardOptions(operation, options);
         const { from, to } = keysOf(operation, rows, read);
         const sizes = { batch, keyValueHeads, keys: to - from, headSize, valueSize: values.size };
+        const asked = checkTensor(operation, "query", query);
         const shapes = {
-          ...shapesFor(operation, query, sizes),
+          ...shapesFor(operation, asked, sizes),
           keyStrides: keys.strides,
           valueStrides: values.strides,
         };
-        const call = callOf(operation, { query, key, value }, shapes, read);
+        const call = callOf(operation, { query: asked, key, value }, shapes, read);
         const pages: AttendCall["pages"] = (staging) => {
           const all = staging.tensor(AttendFrame.key, "key", key);
           staging.within(AttendFrame.key, all, from * keys.strides.row * 4);
@@ -109,12 +125,11 @@ function ofTensors(attention: Attention, given: ShardTensors): Shard {
 }
 
 function ofCache(attention: Attention, given: ShardOfCache): Shard {
-  const cache = cacheOf(given.cache);
-  if (!cache) throw new ArgumentError(NAME, "cache", "a cache", describe(given.cache));
-  if (cache.attention !== attention) {
+  const shard = shardedOf(given.cache);
+  if (!shard) throw new ArgumentError(NAME, "cache", "a cache", describe(given.cache));
+  if (shard.attention !== attention) {
     throw new ArgumentError(NAME, "cache", "one of this engine", "another engine's");
   }
-  const { shard } = cache;
   const { keyValueHeads, headSize, valueSize, pageSize } = shard;
   if (shard.windowed) {
     throw new ArgumentError(NAME, "cache", "one that keeps all tokens", "one with a window");

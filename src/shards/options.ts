@@ -52,12 +52,14 @@ export interface MissingShard {
   readonly error: unknown;
 }
 
-const read = reader<ShardedOptions>({
+export const shardedFields = {
   ...attendFields,
   signal: 1,
   allowMissing: 1,
   allowMixed: 1,
-});
+} as const;
+
+const read = reader<ShardedOptions>(shardedFields);
 
 const WHY: Record<string, string> = {
   weights: "they are of all keys, which stay where they are; `logSumExp` makes any of them anew",

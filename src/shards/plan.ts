@@ -10,6 +10,7 @@ import { checkVisibility } from "../check/visibility";
 import { ArgumentError, describe } from "../errors";
 import { elementsOf } from "../tensor/dims";
 import { checkOut, checkTensor, type Tensor } from "../tensor/tensor";
+import { byHeads } from "./heads";
 import type { ShardedOptions } from "./options";
 import type { Shard, ShardMask, ShardOptions } from "./shard";
 
@@ -155,24 +156,6 @@ function seenOf({ batch }: Shapes, { visibility, masks }: Scores): { from: numbe
   }
   to = Math.min(to, ...masks.each.map(({ columns }) => columns));
   return from < to ? { from, to } : { from: 0, to: 0 };
-}
-
-/** The query as [B, H, L, D], copied only where its rows lie otherwise. */
-function byHeads({ data, dims }: Tensor, view: View): Tensor {
-  const { batch, heads, rows, size, strides } = view;
-  const whole = [batch, heads, rows, size];
-  if (rows <= 1 || heads === 1 || strides.row === size) return { data, dims: whole };
-  const copy = new Float32Array(elementsOf(dims));
-  let to = 0;
-  for (let b = 0; b < batch; b++) {
-    for (let h = 0; h < heads; h++) {
-      for (let row = 0; row < rows; row++, to += size) {
-        const at = b * strides.batch + h * strides.head + row * strides.row;
-        copy.set(data.subarray(at, at + size), to);
-      }
-    }
-  }
-  return { data: copy, dims: whole };
 }
 
 /** What is asked of keys [first, first + keys), whose spans are `spans` of a shard's. */

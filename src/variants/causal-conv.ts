@@ -8,18 +8,23 @@ import { reader } from "../check/names";
 import { checkAccumulate } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
+import type { Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
 import { checkDimsOf, checkOut, checkTensor, checkVector, type Tensor } from "../tensor/tensor";
 import { variantSteps } from "./module";
 
-/** Options of `causalConv`. */
-export interface CausalConvOptions {
+/** Options that say what is computed, of `causalConv` and its gradients. */
+export interface CausalConvForm {
   /** Added to each channel, [C]. */
   bias?: Float32Array | Tensor | undefined;
   /** `"silu"`: y·σ(y); none by default. */
   activation?: "silu" | undefined;
   /** The K − 1 tokens before the first, [B, C, K − 1]; 0 by default. */
   state?: Tensor | undefined;
+}
+
+/** Options of `causalConv`. */
+export interface CausalConvOptions extends CausalConvForm {
   /** Where to write the results: as many elements as they have. `state` may be the one that was given. */
   out?:
     | {
@@ -39,7 +44,8 @@ export interface CausalConvResult {
   state: Tensor;
 }
 
-const fields = { bias: 1, activation: 1, state: 1, out: 1 } as const;
+export const convFields = { bias: 1, activation: 1, state: 1 } as const;
+const fields = { ...convFields, out: 1 } as const;
 const read = reader<CausalConvOptions>(fields);
 const readAsync = reader<CausalConvOptions & Abortable>({ ...fields, signal: 1 });
 const readOut = reader<NonNullable<CausalConvOptions["out"]>>({ output: 1, state: 1 });
@@ -80,7 +86,25 @@ export function causalConvAsync(
 
 type ConvCall = ReturnType<typeof checkCall>;
 
-function checkCall(operation: string, x: unknown, weight: unknown, options: CausalConvOptions) {
+function checkCall(
+  operation: string,
+  x: unknown,
+  weight: unknown,
+  { out, ...options }: CausalConvOptions,
+) {
+  const conv = checkConv(operation, x, weight, options);
+  const targets = checkAccumulate(operation, out, undefined, "{ output?, state? }", readOut);
+  return {
+    ...conv,
+    output: checkOut(operation, targets.output, conv.input.dims, "out.output"),
+    state: checkOut(operation, targets.state, conv.stateDims, "out.state"),
+  };
+}
+
+/** What the forward pass and the one back are given. */
+export type Conv = ReturnType<typeof checkConv>;
+
+export function checkConv(operation: string, x: unknown, weight: unknown, options: CausalConvForm) {
   const input = checkTensor(operation, "x", x);
   if (input.dims.length !== 3)
     throw new ArgumentError(operation, "x.dims", "[B, C, L]", describe(input.dims));
@@ -99,7 +123,6 @@ function checkCall(operation: string, x: unknown, weight: unknown, options: Caus
   const stateDims = [batch, channels, size - 1];
   const past = state === undefined ? undefined : checkTensor(operation, "state", state);
   if (past) checkDimsOf(operation, "state", past, stateDims);
-  const out = checkAccumulate(operation, options.out, undefined, "{ output?, state? }", readOut);
   return {
     operation,
     input,
@@ -107,8 +130,6 @@ function checkCall(operation: string, x: unknown, weight: unknown, options: Caus
     past,
     stateDims,
     bias: bias === undefined ? undefined : checkVector(operation, "bias", bias, channels),
-    output: checkOut(operation, out.output, input.dims, "out.output"),
-    state: checkOut(operation, out.state, stateDims, "out.state"),
     cost: batch * channels * length * size,
     words: [
       [Frame.batch, batch],
@@ -118,6 +139,14 @@ function checkCall(operation: string, x: unknown, weight: unknown, options: Caus
       [Frame.silu, activation ? 1 : 0],
     ] as const,
   };
+}
+
+/** Notes what the call reads. */
+export function stageConv(staging: Staging, { input, kernel, bias, past }: Conv): void {
+  staging.tensor(Frame.input, "x", input);
+  staging.tensor(Frame.weight, "weight", kernel);
+  if (bias) staging.tensor(Frame.bias, "bias", bias);
+  if (past) staging.tensor(Frame.state, "state", past);
 }
 
 function* steps(engine: Engine, call: ConvCall): Steps<CausalConvResult> {
@@ -130,10 +159,7 @@ function* steps(engine: Engine, call: ConvCall): Steps<CausalConvResult> {
     scratchSlot: Frame.scratch,
     words,
     stage(staging) {
-      staging.tensor(Frame.input, "x", input);
-      staging.tensor(Frame.weight, "weight", call.kernel);
-      if (call.bias) staging.tensor(Frame.bias, "bias", call.bias);
-      if (call.past) staging.tensor(Frame.state, "state", call.past);
+      stageConv(staging, call);
       return [
         staging.output(Frame.output, input.dims, call.output, "out.output"),
         staging.output(Frame.finalState, stateDims, call.state, "out.state"),

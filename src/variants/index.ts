@@ -2,11 +2,32 @@
 
 export { type AdditiveOptions, additiveAttention, additiveAttentionAsync } from "./additive";
 export {
+  AdditiveAttention,
+  type AdditiveInputs,
+  type AdditiveLayerOptions,
+} from "./additive-layer";
+export {
+  type AdditiveLayerBackwardOptions,
+  type AdditiveLayerGradients,
+  type AdditiveLayerPass,
+  additiveLayerBackward,
+  additiveLayerBackwardAsync,
+  type ProjectionGradient,
+} from "./additive-layer-backward";
+export {
+  type CausalConvForm,
   type CausalConvOptions,
   type CausalConvResult,
   causalConv,
   causalConvAsync,
 } from "./causal-conv";
+export {
+  type CausalConvBackwardOptions,
+  type CausalConvGradients,
+  type CausalConvPass,
+  causalConvBackward,
+  causalConvBackwardAsync,
+} from "./causal-conv-backward";
 export {
   type EntmaxGradients,
   type EntmaxOptions,
@@ -16,6 +37,7 @@ export {
   entmaxBackwardAsync,
 } from "./entmax";
 export { variants } from "./extension";
+export type { AdditiveUpdate, AdditiveWeights } from "./layer-weights";
 export {
   type LinearAttentionOptions,
   type LinearAttentionResult,
@@ -38,6 +60,20 @@ export {
   locationSensitiveAttentionAsync,
 } from "./location";
 export {
+  type LocationMemory,
+  LocationSensitiveAttention,
+  type LocationStepOptions,
+  type LocationWeights,
+  type Tacotron2Weights,
+} from "./location-layer";
+export {
+  type LocationBackwardOptions,
+  type LocationGradients,
+  type LocationPass,
+  locationSensitiveAttentionBackward,
+  locationSensitiveAttentionBackwardAsync,
+} from "./location-backward";
+export {
   type MonotonicBackwardOptions,
   type MonotonicForm,
   type MonotonicGradients,
@@ -48,6 +84,12 @@ export {
   monotonicBackward,
   monotonicBackwardAsync,
 } from "./monotonic";
+export {
+  MonotonicAttention,
+  type MonotonicLayerOptions,
+  type MonotonicResult,
+  type MonotonicWeights,
+} from "./monotonic-layer";
 export { type SpanOptions, spanAttend, spanAttendAsync } from "./span";
 export { type SparseAttendOptions, sparseAttend, sparseAttendAsync } from "./sparse-attend";
 export type { StripOptions } from "./strip";

@@ -1,4 +1,4 @@
-// Gradients of linearAttention by the linear and the gated rule.
+// Gradients of linearAttention.
 
 import { VariantsKernel } from "../../assembly/kinds";
 import { LinearAttentionFrame as Frame } from "../../build/frames";
@@ -46,6 +46,8 @@ export interface LinearBackwardOptions extends LinearRuleOptions {
         readonly value?: Float32Array | Tensor | undefined;
         /** Of the decays. */
         readonly decay?: Float32Array | Tensor | undefined;
+        /** Of the betas. */
+        readonly beta?: Float32Array | Tensor | undefined;
         /** Of the state before the first token. */
         readonly state?: Float32Array | Tensor | undefined;
       }
@@ -64,6 +66,8 @@ export interface LinearAttentionGradients {
   valueGradient: Tensor;
   /** In the dims of the decays, where there are any. */
   decayGradient?: Tensor;
+  /** In the dims of the betas, where there are any. */
+  betaGradient?: Tensor;
   /** In the dims of the state, where one was given. */
   stateGradient?: Tensor;
 }
@@ -71,13 +75,14 @@ export interface LinearAttentionGradients {
 const fields = { ...ruleFields, out: 1, accumulate: 1 } as const;
 const read = reader<LinearBackwardOptions>(fields);
 const readAsync = reader<LinearBackwardOptions & Abortable>({ ...fields, signal: 1 });
-const names = ["query", "key", "value", "decay", "state"] as const;
+const names = ["query", "key", "value", "decay", "beta", "state"] as const;
 type Name = (typeof names)[number];
 const readOut = reader<NonNullable<LinearBackwardOptions["out"]>>({
   query: 1,
   key: 1,
   value: 1,
   decay: 1,
+  beta: 1,
   state: 1,
 });
 const readPass = reader<LinearAttentionPass>(
@@ -90,14 +95,15 @@ const SLOTS: Readonly<Record<Name, Frame>> = {
   key: Frame.keyGradient,
   value: Frame.valueGradient,
   decay: Frame.decayGradient,
+  beta: Frame.betaGradient,
   state: Frame.stateGradient,
 };
 
 /**
- * Gradients of `linearAttention` with `updateRule` `"linear"` or `"gated"`: of query, key, value, of the decays
- * and, where one was given, of the state. The states are gone through once more, so that memory grows with the
- * length alone. A sequence that was cut goes back piece by piece: `stateGradient` of a later one is the gradient
- * of the state that the one before gave.
+ * Gradients of `linearAttention`: of query, key, value, of the decays and betas and, where one was given, of the
+ * state. The states are gone through once more, so that memory grows with the length alone. A sequence that was
+ * cut goes back piece by piece: `stateGradient` of a later one is the gradient of the state that the one before
+ * gave.
  *
  * @throws ArgumentError, MemoryError, DisposedError as `attend`.
  */
@@ -140,20 +146,15 @@ function checkCall(
   { out, accumulate, ...options }: LinearBackwardOptions,
 ): BackwardCall {
   const pass = readPass(operation, given, "pass");
-  const { updateRule } = options;
-  if (updateRule === "delta" || updateRule === "gated_delta") {
-    const expected = '"linear" or "gated": gradients of the delta rules are not computed';
-    throw new ArgumentError(operation, "updateRule", expected, `"${updateRule}"`);
-  }
   const call = checkLinear(operation, pass.query, pass.key, pass.value, options);
   const outputGradient = checkTensor(operation, "outputGradient", pass.outputGradient);
   checkDimsOf(operation, "outputGradient", outputGradient, call.outputDims);
   const { stateGradient: reaching } = pass;
   const stateGradient = reaching && checkTensor(operation, "stateGradient", reaching);
   if (stateGradient) checkDimsOf(operation, "stateGradient", stateGradient, call.stateDims);
-  const shape = "{ query?, key?, value?, decay?, state? }";
+  const shape = "{ query?, key?, value?, decay?, beta?, state? }";
   const targets = checkAccumulate(operation, out, accumulate, shape, readOut);
-  const tensors = { ...call.inputs, decay: call.decay, state: call.state };
+  const tensors = { ...call.inputs, decay: call.decay, beta: call.beta, state: call.state };
   const wanted = names.flatMap((name) => {
     const of = tensors[name];
     const argument = `out.${name}`;
@@ -172,7 +173,8 @@ function* steps(engine: Engine, given: BackwardCall): Steps<LinearAttentionGradi
   const results = yield* variantSteps(engine, {
     operation: call.operation,
     kernel: VariantsKernel.linearBackward,
-    cost: 3 * call.cost,
+    // Forward, R and two recurrences of two readers each.
+    cost: (call.beta ? 6 : 3) * call.cost,
     threadsSlot: Frame.threads,
     scratchSlot: Frame.scratch,
     words: [...call.words, [Frame.backward, 1]],

@@ -8,6 +8,7 @@ import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
+import type { Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
 import { elementsOf } from "../tensor/dims";
@@ -52,7 +53,7 @@ export interface LocationResult {
   state: LocationState;
 }
 
-const fields = {
+export const locationFields = {
   filters: 1,
   locationWeight: 1,
   scoreWeight: 1,
@@ -61,9 +62,9 @@ const fields = {
   keyLengths: 1,
   alpha: 1,
 } as const;
-const read = reader<LocationOptions>(fields, "{ filters, locationWeight, … }");
+const read = reader<LocationOptions>(locationFields, "{ filters, locationWeight, … }");
 const readAsync = reader<LocationOptions & Abortable>(
-  { ...fields, signal: 1 },
+  { ...locationFields, signal: 1 },
   "{ filters, locationWeight, … }",
 );
 const readState = reader<LocationState>({ previous: 1, cumulative: 1 }, "{ previous, cumulative }");
@@ -85,7 +86,7 @@ export function locationSensitiveAttention(
 ): LocationResult {
   const name = "locationSensitiveAttention";
   return checkAttention(name, attention).run(name, (engine) =>
-    steps(engine, checkStep(name, [query, key, value], read(name, options))),
+    locationSteps(engine, checkStep(name, [query, key, value], read(name, options))),
   );
 }
 
@@ -101,13 +102,14 @@ export function locationSensitiveAttentionAsync(
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...given } = readAsync(name, options);
     const call = checkStep(name, [query, key, value], given);
-    return { signal, steps: (engine) => steps(engine, call) };
+    return { signal, steps: (engine) => locationSteps(engine, call) };
   });
 }
 
-type Step = ReturnType<typeof checkStep>;
+/** A step, checked, for the way there and back. */
+export type LocationStep = ReturnType<typeof checkStep>;
 
-function checkStep(
+export function checkStep(
   operation: string,
   [query, key, value]: readonly [unknown, unknown, unknown],
   options: LocationOptions,
@@ -149,7 +151,7 @@ function checkStep(
     value: v,
     filters,
     weight,
-    state: checkState(operation, options.state, [batch, keys]),
+    state: checkState(operation, options.state, [batch, keys], "state"),
     options: additive,
     cost: elementsOf([batch, keys, count]) * (2 * width + size),
     words: [
@@ -162,38 +164,54 @@ function checkStep(
   };
 }
 
-function checkState(operation: string, given: unknown, dims: readonly number[]): LocationState {
+/** Zeros where none is given. */
+export function checkState(
+  operation: string,
+  given: unknown,
+  dims: readonly number[],
+  argument: string,
+): LocationState {
   const zeros = () => ({ data: new Float32Array(elementsOf(dims)), dims });
   if (given === undefined) return { previous: zeros(), cumulative: zeros() };
-  const state = readState(operation, given, "state");
+  const state = readState(operation, given as LocationState, argument);
   const like = (name: keyof LocationState) => {
-    const argument = `state.${name}`;
-    const tensor = checkTensor(operation, argument, state[name]);
-    checkDimsOf(operation, argument, tensor, dims);
+    const each = `${argument}.${name}`;
+    const tensor = checkTensor(operation, each, state[name]);
+    checkDimsOf(operation, each, tensor, dims);
     return tensor;
   };
   return { previous: like("previous"), cumulative: like("cumulative") };
 }
 
-function* steps(engine: Engine, step: Step): Steps<LocationResult> {
-  const { operation, query, key, value, state, options, weight, filters } = step;
+/** Notes what the features come of. */
+export function stageFeatures(staging: Staging, { filters, weight, state }: LocationStep): void {
+  staging.tensor(Frame.filters, "filters", filters);
+  staging.tensor(Frame.weight, "locationWeight", weight);
+  staging.tensor(Frame.previous, "state.previous", state.previous);
+  staging.tensor(Frame.cumulative, "state.cumulative", state.cumulative);
+}
+
+export const LOCATE_SLOTS = { threadsSlot: Frame.threads, scratchSlot: Frame.scratch } as const;
+
+/** The keys, and at each the features of the weights before. */
+export function* locatedKeys(engine: Engine, step: LocationStep): Steps<Tensor> {
+  const { operation, key } = step;
   const [located] = yield* variantSteps(engine, {
-    operation,
-    kernel: VariantsKernel.locate,
-    cost: step.cost,
-    threadsSlot: Frame.threads,
-    scratchSlot: Frame.scratch,
-    words: step.words,
+    ...{ ...LOCATE_SLOTS, operation, kernel: VariantsKernel.locate },
+    ...{ cost: step.cost, words: step.words },
     stage(staging) {
       staging.tensor(Frame.key, "key", key);
-      staging.tensor(Frame.filters, "filters", filters);
-      staging.tensor(Frame.weight, "locationWeight", weight);
-      staging.tensor(Frame.previous, "state.previous", state.previous);
-      staging.tensor(Frame.cumulative, "state.cumulative", state.cumulative);
+      stageFeatures(staging, step);
       return [staging.output(Frame.result, key.dims, undefined)];
     },
   });
-  const call = checkAdditiveCall(operation, [query, located as Tensor, value], options);
+  return located as Tensor;
+}
+
+export function* locationSteps(engine: Engine, step: LocationStep): Steps<LocationResult> {
+  const { operation, query, value, state, options } = step;
+  const located = yield* locatedKeys(engine, step);
+  const call = checkAdditiveCall(operation, [query, located, value], options);
   const { output, weights } = yield* callAttend(engine, attendCallOf(engine, call));
   const dims = state.previous.dims;
   const previous = { data: (weights as Tensor).data, dims };

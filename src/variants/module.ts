@@ -23,6 +23,8 @@ export interface VariantCall {
   readonly floats?: readonly Word[];
   /** Notes the tensors that the call reads and writes. */
   stage(staging: Staging): readonly Output[];
+  /** Once there is memory for them, before the kernel: fills what it does not. */
+  fill?(engine: Engine): void;
 }
 
 /** The results that `stage` named. */
@@ -40,6 +42,7 @@ export function* variantSteps(engine: Engine, call: VariantCall): Steps<Tensor[]
   staging.reserve(call.scratchSlot, module.scratchBytes(kernel, engine.frame));
   try {
     const frame = yield* staging.beginSteps();
+    call.fill?.(engine);
     const items = module.items(kernel, frame);
     yield staging.work({ module: number, kernel, items, threads });
     return yield* staging.results(outputs);

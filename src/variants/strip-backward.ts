@@ -65,7 +65,7 @@ export function sparseAttendBackward(
 ): SparseGradients {
   const name = "sparseAttendBackward";
   return checkAttention(name, attention).run(name, (engine) =>
-    steps(engine, checkSparse(name, pass, readSparse(name, options))),
+    stripBackwardSteps(engine, checkSparse(name, pass, readSparse(name, options))),
   ) as SparseGradients;
 }
 
@@ -79,7 +79,7 @@ export function sparseAttendBackwardAsync(
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...given } = readSparseAsync(name, options);
     const call = checkSparse(name, pass, given);
-    return { signal, steps: (engine) => steps(engine, call) };
+    return { signal, steps: (engine) => stripBackwardSteps(engine, call) };
   }) as Promise<SparseGradients>;
 }
 
@@ -96,7 +96,7 @@ export function additiveAttentionBackward(
 ): AdditiveGradients {
   const name = "additiveAttentionBackward";
   return checkAttention(name, attention).run(name, (engine) =>
-    steps(engine, checkAdditivePass(name, pass, readAdditive(name, options))),
+    stripBackwardSteps(engine, checkAdditivePass(name, pass, readAdditive(name, options))),
   ) as AdditiveGradients;
 }
 
@@ -110,7 +110,7 @@ export function additiveAttentionBackwardAsync(
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...given } = readAdditiveAsync(name, options);
     const call = checkAdditivePass(name, pass, given);
-    return { signal, steps: (engine) => steps(engine, call) };
+    return { signal, steps: (engine) => stripBackwardSteps(engine, call) };
   }) as Promise<AdditiveGradients>;
 }
 
@@ -126,7 +126,7 @@ export function spanAttendBackward(
 ): SpanGradients {
   const name = "spanAttendBackward";
   return checkAttention(name, attention).run(name, (engine) =>
-    steps(engine, checkSpanPass(name, pass, readSpan(name, options))),
+    stripBackwardSteps(engine, checkSpanPass(name, pass, readSpan(name, options))),
   ) as SpanGradients;
 }
 
@@ -140,11 +140,11 @@ export function spanAttendBackwardAsync(
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...given } = readSpanAsync(name, options);
     const call = checkSpanPass(name, pass, given);
-    return { signal, steps: (engine) => steps(engine, call) };
+    return { signal, steps: (engine) => stripBackwardSteps(engine, call) };
   }) as Promise<SpanGradients>;
 }
 
-interface BackwardCall {
+export interface BackwardCall {
   readonly strip: StripCall;
   readonly outputGradient: Tensor;
   readonly weightsGradient: Tensor | undefined;
@@ -162,7 +162,7 @@ function checkSparse(
   return checkPass(strip, pass, { out, accumulate });
 }
 
-function checkAdditivePass(
+export function checkAdditivePass(
   operation: string,
   given: VariantPass,
   { out, accumulate, ...options }: AdditiveBackwardOptions,
@@ -184,9 +184,9 @@ function checkSpanPass(
   return checkPass(strip, pass, { out, accumulate });
 }
 
-function checkPass(
+export function checkPass(
   strip: StripCall,
-  pass: VariantPass,
+  pass: Pick<VariantPass, "outputGradient" | "weightsGradient">,
   { out, accumulate }: VariantTargets,
 ): BackwardCall {
   const { operation, shapes, inputs } = strip.call;
@@ -215,7 +215,7 @@ function checkPass(
   };
 }
 
-function* steps(
+export function* stripBackwardSteps(
   engine: Engine,
   backward: BackwardCall,
 ): Steps<SparseGradients | AdditiveGradients | SpanGradients> {

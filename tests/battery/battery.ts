@@ -11,6 +11,7 @@ import { elements, filled } from "./numbers";
 import { type Operation, operations } from "./operations";
 import type { Package } from "./package";
 import { halfWeights, quantizedWeights } from "./quantized";
+import { shards as shardCases } from "./shards";
 import { training as trainingCases } from "./training";
 import { variants as variantCases } from "./variants";
 
@@ -41,6 +42,8 @@ export interface Report {
   int8Digest: string;
   /** And over those of variants. */
   variantsDigest: string;
+  /** And over those of shards. */
+  shardsDigest: string;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
   /**
@@ -72,6 +75,7 @@ export const allCases: readonly Operation[] = [
   ...integerCases,
   ...int8Cases,
   ...variantCases,
+  ...shardCases,
 ];
 
 /**
@@ -111,6 +115,7 @@ export async function runBattery(
   const integersDigest = await digestOfAll(integerCases);
   const int8Digest = await digestOfAll(int8Cases);
   const variantsDigest = await digestOfAll(variantCases);
+  const shardsDigest = await digestOfAll(shardCases);
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -129,6 +134,7 @@ export async function runBattery(
     integersDigest,
     int8Digest,
     variantsDigest,
+    shardsDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

@@ -29,7 +29,7 @@ export const blocks = {
 };
 
 /** The cases of weights of few bits: of every build. */
-export const quantized = "412485f26769d337f15c506e1f7858a6eefacf828bb31caac8232462fbc1a531";
+export const quantized = "2579d404be9f33b85a99c85d3c4cf44dfd6936aee51073274f4cda9210c4d45a";
 
 /** The cases of weights of 16 bits, likewise. */
 export const halves = {
@@ -45,6 +45,12 @@ export const int8 = "f22b64c97e064e2cf71430c2e972b8ad4e37401f03095b7bf2917bd7825
 
 /** The cases of variants, likewise. */
 export const variants = {
-  portable: "9d9c9b62e5f3865fa6f4be348cd2a1c31503e55c17094fa280f558aac2625ed1",
-  fused: "1f6bacb94ce1bdf7a46120702eb3dafba060af38a8955c31bd6b098ca16056b3",
+  portable: "fcfead20790e7051a123fa34dfbacfbfce3a8c8e7f9c30646f5e7452cc7019ce",
+  fused: "3341ba875943b75cc524e7c0d716292af23ac00c5c57df4c2cd60dd5009c298c",
+};
+
+/** The cases of shards, likewise. */
+export const shards = {
+  portable: "0e1337f062c55ae863049895cc8e1cbc5125a243112499a81d808da6b4f5ed59",
+  fused: "94bcd861738c180ab965368c65476ffafc2aa5c237dd875d5a9b5fc130f87e9a",
 };

@@ -6,6 +6,7 @@ import type * as cache from "wasm-attention/cache";
 import type * as integers from "wasm-attention/integers";
 import type * as positions from "wasm-attention/positions";
 import type * as quantized from "wasm-attention/quantized";
+import type * as shards from "wasm-attention/shards";
 import type * as training from "wasm-attention/training";
 import type * as variants from "wasm-attention/variants";
 import type * as weights from "wasm-attention/weights";
@@ -16,6 +17,7 @@ export type Package = typeof main &
   typeof integers &
   typeof positions &
   typeof quantized &
+  typeof shards &
   typeof training &
   typeof variants &
   typeof weights;

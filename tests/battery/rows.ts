@@ -55,7 +55,7 @@ function check(name: string, report: Report): void {
   const digests = [
     ...[digest, trainingDigest, cacheDigest, storedDigest, blocksDigest],
     ...[report.variantsDigest, report.quantizedDigest, report.halvesDigest],
-    ...[report.integersDigest, report.int8Digest],
+    ...[report.integersDigest, report.int8Digest, report.shardsDigest],
   ];
   const wanted = fused
     ? [expected.fused, training.fused, caches.fused, stored, blocks.fused, variants.fused]
@@ -63,7 +63,8 @@ function check(name: string, report: Report): void {
         ...[expected.portable, training.portable, caches.portable, stored, blocks.portable],
         variants.portable,
       ];
-  wanted.push(quantized, halves[fused ? "fused" : "portable"], expected.integers, expected.int8);
+  const kind = fused ? "fused" : "portable";
+  wanted.push(quantized, halves[kind], expected.integers, expected.int8, expected.shards[kind]);
   assert.deepEqual(digests, wanted, `${name}, ${build}: ${JSON.stringify(each)}`);
 }
 

@@ -68,6 +68,37 @@ const linearBack: Operation[] = [
     },
   ],
   [
+    "linear attention by the delta rules, back, grouped",
+    async (attention, wasm) => {
+      const [query, key] = [filled([2, 4, 45, 12], 635), filled([2, 2, 45, 12], 636, 0.5)];
+      const pass = {
+        ...{ query, key, value: filled([2, 2, 45, 70], 637) },
+        outputGradient: filled([2, 4, 45, 70], 638),
+      };
+      const beta = positive([2, 2, 45, 1], 639);
+      const gated = { decay: decays([2, 2, 45, 12], 640), keyLengths: [45, 31] };
+      const delta = await wasm.linearAttentionBackwardAsync(attention, pass, {
+        ...{ updateRule: "delta", beta, state: filled([2, 2, 12, 70], 701) },
+      });
+      const options = { updateRule: "gated_delta", beta, ...gated } as const;
+      return [...values(delta), ...values(wasm.linearAttentionBackward(attention, pass, options))];
+    },
+  ],
+  [
+    "a causal convolution, back",
+    (attention, wasm) => {
+      const pass = {
+        ...{ x: filled([2, 5, 131], 702, 4), weight: filled([5, 4], 703) },
+        ...{ outputGradient: filled([2, 5, 131], 704), stateGradient: filled([2, 5, 3], 705) },
+      };
+      const options = { bias: floats(5, 706), activation: "silu" as const };
+      const state = filled([2, 5, 3], 707);
+      return [undefined, state].flatMap((state) =>
+        values(wasm.causalConvBackward(attention, pass, { ...options, state })),
+      );
+    },
+  ],
+  [
     "a causal convolution with its state",
     (attention, wasm) => {
       const [x, weight] = [filled([2, 5, 131], 632, 4), filled([5, 1, 4], 633)];
@@ -156,6 +187,30 @@ const others: Operation[] = [
         });
         state = step.state;
         return [step.output, step.weights, step.state.cumulative];
+      });
+    },
+  ],
+  [
+    "a step of location-sensitive attention, back",
+    (attention, wasm) => {
+      const pass = {
+        ...{ query: filled([2, 16], 711), key: filled([2, 45, 16], 712) },
+        ...{ value: filled([2, 45, 10], 713), outputGradient: filled([2, 10], 714) },
+        weightsGradient: filled([2, 45], 715),
+        stateGradient: { previous: filled([2, 45], 716), cumulative: filled([2, 45], 717) },
+      };
+      const options = {
+        ...{ filters: filled([6, 2, 9], 718), locationWeight: filled([6, 16], 719) },
+        ...{ scoreWeight: floats(16, 720), scoreBias: floats(16, 721), keyLengths: [45, 20] },
+        state: { previous: positive([2, 45], 722), cumulative: positive([2, 45], 723) },
+      };
+      return [undefined, 1.5].flatMap((alpha) => {
+        const back = wasm.locationSensitiveAttentionBackward(attention, pass, {
+          ...options,
+          alpha,
+        });
+        const { stateGradient, ...gradients } = back;
+        return [...values(gradients), ...values(stateGradient)];
       });
     },
   ],

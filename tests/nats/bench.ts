@@ -1,108 +1,140 @@
 // npm run bench:shards: what attention over shards costs beside one attend, in one run: shards in this process
 // and, where there is a nats-server, workers behind it, all on this machine. 12 heads of 64, one query; calls
-// of the kinds take turns.
+// of the kinds take turns. MOST_KEYS and ROUNDS make it shorter.
 
+import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { type Attention, createAttention, type Tensor } from "wasm-attention";
 import { cache } from "wasm-attention/cache";
 import { attendSharded, localShard } from "wasm-attention/shards";
 import { connectShards, createShards } from "wasm-attention/shards/nats";
-import { randomTensor } from "../engines";
+import { bitsOf, randomArray, randomTensor } from "../engines";
+import { ms, quantile, takeTurns } from "./measure";
+import { recovery } from "./recovery";
 import { Server } from "./server";
 
 const [HEADS, SIZE, SPAN] = [12, 64, 4096];
 const sizes = [4096, 16384, 65536, 131072, 262144].filter(
   (keys) => keys <= Number(process.env.MOST_KEYS ?? 262144),
 );
-const rounds = Number(process.env.ROUNDS ?? 60);
+const rounds = Number(process.env.ROUNDS ?? 40);
+const query = randomTensor([1, HEADS, 1, SIZE], 1);
 
-const quantile = (times: number[], q: number) =>
-  [...times].sort((a, b) => a - b)[Math.min(times.length - 1, Math.floor(q * times.length))] ?? NaN;
-const ms = (value: number) => `${value.toFixed(2)} ms`;
+/** Numbers for one span, of which every span has the same. */
+const some = [2, 3].map((seed) => randomArray(SPAN * SIZE, seed));
 
-function part({ data, dims }: Tensor, from: number, to: number): Tensor {
-  const [, heads, rows, size] = dims as [number, number, number, number];
-  const some = new Float32Array(heads * (to - from) * size);
-  for (let h = 0; h < heads; h++) {
-    const start = h * rows * size;
-    some.set(data.subarray(start + from * size, start + to * size), h * (to - from) * size);
+/** [1, H, rows, D] in memory that calls read in place. */
+function placed(attention: Attention, rows: number, which: 0 | 1): Tensor {
+  return filled(attention.allocate([1, HEADS, rows, SIZE]), rows, which);
+}
+
+function filled<T extends Tensor>(tensor: T, rows: number, which: 0 | 1): T {
+  const { data } = tensor;
+  const source = some[which] as Float32Array;
+  for (let h = 0; h < HEADS; h++) {
+    for (let row = 0; row < rows; row += SPAN) {
+      const count = Math.min(SPAN, rows - row);
+      data.set(source.subarray(0, count * SIZE), (h * rows + row) * SIZE);
+    }
   }
-  return { data: some, dims: [1, heads, to - from, size] };
+  return tensor;
 }
 
-/** In memory that calls read in place. */
-function placed(attention: Attention, tensor: Tensor): Tensor {
-  const allocated = attention.allocate(tensor.dims);
-  allocated.data.set(tensor.data);
-  return allocated;
-}
+/** A span, to be appended. */
+const loose = (which: 0 | 1): Tensor => {
+  const data = new Float32Array(HEADS * SPAN * SIZE);
+  return filled({ data, dims: [1, HEADS, SPAN, SIZE] }, SPAN, which);
+};
+const [key, value] = [loose(0), loose(1)];
 
 /** Three parts of whole spans. */
 const borders = (keys: number) =>
   [0, 1, 2, 3].map((i) => (i < 3 ? Math.floor(((i / 3) * keys) / SPAN) * SPAN : keys));
 
+function report(name: string, measured: Awaited<ReturnType<typeof takeTurns>>, base: number) {
+  const { times, processor } = measured[name] as (typeof measured)[string];
+  const [p50, p99] = [quantile(times, 0.5), quantile(times, 0.99)];
+  const over = name === "one attend" ? "" : `, ${ms(p50 - base)} over one attend`;
+  console.log(`  ${name.padEnd(30)} p50 ${ms(p50)}, p99 ${ms(p99)}${over}`);
+  const of = Object.entries(processor).filter(([, { ran }]) => ran >= 0.01);
+  const words = of.map(
+    ([who, { ran, waited }]) =>
+      `${who} ${ran.toFixed(2)}${waited < 0.05 ? "" : ` (+${waited.toFixed(2)} waiting)`}`,
+  );
+  console.log(`    on the processor, ms a call: ${words.join(", ")}`);
+  return p50;
+}
+
 const withServer = spawnSync("nats-server", ["--version"]).status === 0;
 const server = withServer ? await Server.start("max_payload: 8388608") : undefined;
 console.log(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}`);
+console.log(`load ${loadavg()[0]?.toFixed(1)} at the start: other work on the machine, if above 0`);
 if (!server) console.log("no nats-server in PATH: only shards in this process");
 
 for (const keys of sizes) {
   const attention = await createAttention({ extensions: [cache], reproducible: true });
-  const [query, key, value] = [1, keys, keys].map((rows, seed) =>
-    randomTensor([1, HEADS, rows, SIZE], seed + 1),
-  ) as [Tensor, Tensor, Tensor];
-  const [k, v] = [placed(attention, key), placed(attention, value)];
+  const [k, v] = [placed(attention, keys, 0), placed(attention, keys, 1)];
   const at = borders(keys);
   const shards = [0, 1, 2].flatMap((i) => {
-    const [from, to] = [at[i] as number, at[i + 1] as number];
-    if (from === to) return [];
-    const [own, its] = [part(key, from, to), part(value, from, to)];
-    return [localShard(attention, { key: placed(attention, own), value: placed(attention, its) })];
+    const rows = (at[i + 1] as number) - (at[i] as number);
+    if (!rows) return [];
+    const held = { key: placed(attention, rows, 0), value: placed(attention, rows, 1) };
+    return [localShard(attention, held)];
   });
-  const kinds: Record<string, () => unknown> = {
-    "one attend": () => attention.attend(query, k, v),
-    "three shards in this process": () => attendSharded(attention, query, shards),
-  };
-  let appends = "";
-  const workers = [];
+  const one = () => attention.attend(query, k, v, { logSumExp: true });
+  const want = bitsOf(one());
+  const check = ({ output, logSumExp }: { output: Tensor; logSumExp: Tensor }) =>
+    assert.deepEqual(bitsOf({ output, logSumExp }).sort(), [...want].sort());
+  check(await attendSharded(attention, query, shards));
+  console.log(`\n${keys.toLocaleString("en")} keys`);
+  const local = await takeTurns(
+    {
+      "one attend": one,
+      "three shards in this process": () => attendSharded(attention, query, shards),
+    },
+    {},
+    rounds,
+  );
+  const base = report("one attend", local, 0);
+  report("three shards in this process", local, base);
+  const middles: number[] = [];
   for (const count of server ? [1, 2, 3] : []) {
     const connection = await (server as Server).connect();
     const name = `k${keys}w${count}`;
     const deployment = { keyValueHeads: HEADS, headSize: SIZE, workers: count, replicas: 1 };
     await createShards(connection, { name, ...deployment });
-    for (let worker = 0; worker < count; worker++)
-      workers.push(await (server as Server).worker({ name, worker }));
-    const client = await connectShards(connection, attention, name, { patience: 20_000 });
+    const workers = await Promise.all(
+      Array.from({ length: count }, (_, worker) => (server as Server).worker({ name, worker })),
+    );
+    const client = await connectShards(connection, attention, name, { patience: 60_000 });
     const text = await client.sequence("text");
     const start = performance.now();
-    for (let from = 0; from < keys; from += SPAN) {
-      const to = Math.min(from + SPAN, keys);
-      await text.append(part(key, from, to), part(value, from, to));
-    }
-    appends = `${Math.round(keys / ((performance.now() - start) / 1000))} tokens appended a second`;
-    kinds[`${count} worker${count > 1 ? "s" : ""} behind NATS`] = () => text.attend(query);
+    for (let from = 0; from < keys; from += SPAN) await text.append(key, value);
+    const appended = performance.now() - start;
+    check(await text.attend(query));
+    const before = connection.stats();
+    await text.attend(query);
+    const after = connection.stats();
+    const kind = `${count} worker${count > 1 ? "s" : ""} behind NATS`;
+    const pids: Record<string, number> = { server: (server as Server).pid };
+    for (const [index, { pid }] of workers.entries()) pids[`worker ${index}`] = pid;
+    const measured = await takeTurns(
+      { "one attend": one, [kind]: () => text.attend(query) },
+      pids,
+      rounds,
+    );
+    const beside = quantile(measured["one attend"]?.times ?? [], 0.5);
+    middles.push(report(kind, measured, beside));
+    console.log(
+      `    one attend beside it p50 ${ms(beside)}; on the wire ${((after.outBytes - before.outBytes) / 1024).toFixed(1)} kB there, ${((after.inBytes - before.inBytes) / 1024).toFixed(1)} kB back; appended ${Math.round(keys / (appended / 1000)).toLocaleString("en")} tokens a second, ${((keys * HEADS * SIZE * 8) / 1e6 / (appended / 1000)).toFixed(0)} MB/s`,
+    );
+    for (const worker of workers) await worker.kill();
+    await connection.close();
   }
-  const times = new Map(Object.keys(kinds).map((kind) => [kind, [] as number[]]));
-  for (let round = -5; round < rounds; round++) {
-    for (const [kind, call] of Object.entries(kinds)) {
-      const start = performance.now();
-      await call();
-      if (round >= 0) times.get(kind)?.push(performance.now() - start);
-    }
-  }
-  const base = quantile(times.get("one attend") as number[], 0.5);
-  const states = Math.ceil(keys / SPAN) * HEADS * (SIZE + 2) * 4;
-  console.log(
-    `\n${keys} keys: ${((HEADS * SIZE * 4) / 1024).toFixed(1)} kB of query to each worker,`,
-  );
-  console.log(`${(states / 1024).toFixed(1)} kB of states back${appends && `; ${appends}`}`);
-  for (const [kind, own] of times) {
-    const [p50, p99] = [quantile(own, 0.5), quantile(own, 0.99)];
-    const over = kind === "one attend" ? "" : `, ${ms(p50 - base)} against one attend`;
-    console.log(`  ${kind.padEnd(30)} p50 ${ms(p50)}, p99 ${ms(p99)}${over}`);
-  }
-  for (const worker of workers) await worker.kill();
+  const [alone, two] = middles;
+  if (alone && two) console.log(`  two workers against one: ${(alone / two).toFixed(2)}×`);
   attention.dispose();
 }
+if (server) await recovery(server);
 await server?.end();

@@ -34,7 +34,7 @@ test("jobs go to any of the processes; errors are typed, deadlines kept", async 
   await assert.rejects(jobs.call("toString", {}), /no handler "toString"/);
   const start = performance.now();
   await assert.rejects(jobs.call("wait", {}, { timeout: 100 }), { kind: /TimeoutError/ });
-  assert(performance.now() - start < 1000);
+  assert(performance.now() - start < 5000);
   const reason = new Error("enough");
   const controller = new AbortController();
   setTimeout(() => controller.abort(reason), 20);

@@ -27,7 +27,7 @@ function drawing(seed: number): (count: number) => number {
 test("random operations against a model", async () => {
   const seed = Number(process.env.SEED ?? 20261127);
   const runs = Number(process.env.RUNS ?? 2000);
-  const made = await setup(server, 3, { patience: 3000 });
+  const made = await setup(server, 3, { snapshotBytes: 300_000 });
   const model = modelOf(made.attention);
   const draw = drawing(seed);
   const texts: { sequence: ShardedSequence; number: number }[] = [
@@ -80,6 +80,8 @@ test("random operations against a model", async () => {
     }
   }
   for (const { sequence, number } of texts) await alike(sequence, model, number);
+  const began = (await made.client.workers()).map((worker) => worker.began);
+  console.log(`# workers began in the log at ${began.join(", ")}`);
   console.log(`# seed ${seed}: ${JSON.stringify(counts)}`);
 });
 

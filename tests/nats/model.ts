@@ -30,15 +30,19 @@ let made = 0;
 export async function setup(
   server: Server,
   workers: number,
-  options: Partial<ShardsOptions> & { readonly patience?: number } = {},
+  options: Partial<ShardsOptions> & {
+    readonly patience?: number;
+    readonly snapshotBytes?: number;
+  } = {},
 ): Promise<Setup> {
-  const { patience = 1000, ...more } = options;
+  // What is killed says nothing; what is slow, on a machine with other work, may be late.
+  const { patience = 8000, snapshotBytes, ...more } = options;
   const name = `d${made++}`;
   const connection = await server.connect();
   await createShards(connection, { name, ...sizes, workers, ...more });
   const started: Worker[] = [];
   for (let worker = 0; worker < workers; worker++)
-    started.push(await server.worker({ name, worker }));
+    started.push(await server.worker({ name, worker, snapshotBytes }));
   const attention = await createAttention({ extensions: [cache], reproducible: true });
   const client = await connectShards(connection, attention, name, { patience });
   return { name, connection, attention, client, workers: started };

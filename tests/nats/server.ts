@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NatsConnection } from "@nats-io/nats-core";
@@ -23,41 +23,52 @@ const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 export class Server {
   readonly port: number;
   readonly folder = mkdtempSync(join(tmpdir(), "nats-"));
-  readonly #more: string;
+  readonly #config: (port: number, folder: string) => string;
   #process: ChildProcess | undefined;
   readonly #workers: Worker[] = [];
   readonly #connections: NatsConnection[] = [];
 
-  private constructor(port: number, more: string) {
+  private constructor(port: number, config: (port: number, folder: string) => string) {
     this.port = port;
-    this.#more = more;
+    this.#config = config;
   }
 
   /** `more` lines of its configuration. */
-  static async start(more = ""): Promise<Server> {
-    const server = new Server(await freePort(), more);
+  static start(more = ""): Promise<Server> {
+    return Server.with(
+      (port, folder) =>
+        `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}/store" }\n${more}\n`,
+    );
+  }
+
+  static async with(config: (port: number, folder: string) => string): Promise<Server> {
+    const server = new Server(await freePort(), config);
     await server.run();
     return server;
   }
 
   async run(): Promise<void> {
     const config = join(this.folder, "server.conf");
-    const store = join(this.folder, "store");
-    writeFileSync(
-      config,
-      `listen: "127.0.0.1:${this.port}"\njetstream { store_dir: "${store}" }\n${this.#more}\n`,
-    );
+    writeFileSync(config, this.#config(this.port, this.folder));
     this.#process = spawn("nats-server", ["-c", config], { stdio: "ignore" });
     for (let tries = 0; tries < 100; tries++) {
+      const socket = createConnection(this.port, "127.0.0.1");
       try {
-        const connection = await connect({ port: this.port, reconnect: false });
-        await connection.close();
+        // It says who it is to whoever connects.
+        await once(socket, "data");
         return;
       } catch {
         await later(50);
+      } finally {
+        socket.destroy();
       }
     }
     throw new Error("nats-server does not listen");
+  }
+
+  /** Of the server's process. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
   }
 
   async kill(): Promise<void> {
@@ -66,8 +77,9 @@ export class Server {
     await once(server, "exit");
   }
 
-  async connect(): Promise<NatsConnection> {
+  async connect(more: object = {}): Promise<NatsConnection> {
     const connection = await connect({
+      ...more,
       port: this.port,
       reconnectTimeWait: 50,
       maxReconnectAttempts: -1,

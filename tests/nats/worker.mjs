@@ -1,10 +1,11 @@
 // A process that serves a worker's spans, or another's build of them; says when it is ready.
+import { Objm } from "@nats-io/obj";
 import { connect } from "@nats-io/transport-node";
 import { createAttention } from "wasm-attention";
 import { cache } from "wasm-attention/cache";
 import { serveCalls, serveShards } from "wasm-attention/shards/nats";
 
-const { port, name, worker, calls, maximumMemory } = JSON.parse(process.argv[2]);
+const { port, name, worker, calls, maximumMemory, snapshotBytes } = JSON.parse(process.argv[2]);
 const connection = await connect({ port, reconnectTimeWait: 50, maxReconnectAttempts: -1 });
 if (calls) {
   serveCalls(connection, {
@@ -29,7 +30,8 @@ if (calls) {
     reproducible: true,
     ...(maximumMemory && { maximumMemory }),
   });
-  await serveShards(connection, attention, { name, worker });
+  const snapshots = snapshotBytes && (await new Objm(connection).create(`snapshots-${name}`));
+  await serveShards(connection, attention, { name, worker, snapshots, snapshotBytes });
 }
 await connection.flush();
 console.log("ready");

@@ -2,27 +2,23 @@ import type { Tensor } from "wasm-attention";
 import {
   additiveAttention,
   additiveAttentionBackward,
-  causalConv,
   entmax,
   entmaxBackward,
-  linearAttention,
-  linearAttentionBackward,
   locationSensitiveAttention,
+  locationSensitiveAttentionBackward,
   monotonicAttention,
   monotonicBackward,
   spanAttend,
+  spanAttendBackward,
   sparseAttend,
   sparseAttendBackward,
   weightedSum,
   weightedSumBackward,
 } from "wasm-attention/variants";
 import { type Call, q, type Refusal, zeros } from "./refusal";
+import { layersRefused } from "./variant-layers";
 
 const [k, other] = [zeros(1, 2, 6, 8), zeros(1, 2, 4, 6)];
-const lined =
-  (options: object, query: Tensor = q, key: Tensor = q, value: Tensor = q): Call =>
-  (attention) =>
-    linearAttention(attention, query, key, value, options);
 const sparse =
   (options: object): Call =>
   (attention) =>
@@ -31,10 +27,6 @@ const added =
   (options: object): Call =>
   (attention) =>
     additiveAttention(attention, q, k, k, options as never);
-const convolved =
-  (options: object, x: Tensor = zeros(1, 2, 5), weight: Tensor = zeros(2, 1, 3)): Call =>
-  (attention) =>
-    causalConv(attention, x, weight, options as never);
 const aligned =
   (options: object, p: Tensor = zeros(2, 3, 4)): Call =>
   (attention) =>
@@ -50,95 +42,18 @@ const located =
       ...{ filters: zeros(3, 2, 5), locationWeight: zeros(3, 8) },
       ...options,
     });
+const locatedBack =
+  (options: object, given: object = {}): Call =>
+  (attention) =>
+    locationSensitiveAttentionBackward(
+      attention,
+      {
+        ...{ query: zeros(1, 8), key: zeros(1, 6, 8), value: zeros(1, 6, 5) },
+        ...{ outputGradient: zeros(1, 5), ...given },
+      },
+      { ...{ filters: zeros(3, 2, 5), locationWeight: zeros(3, 8) }, ...options },
+    );
 const pass = { query: q, key: q, value: q, outputGradient: q };
-const unknown = "got an option that does not exist";
-
-const linearRefused: readonly Refusal[] = [
-  [
-    'linearAttention: "updateRule" expected one of "linear", "gated", "delta", "gated_delta", got "gla"',
-    lined({ updateRule: "gla" }),
-  ],
-  ['linearAttention: "featureMap" expected "elu", got "relu"', lined({ featureMap: "relu" })],
-  ['linearAttention: "normalize" expected a boolean, got 1', lined({ normalize: 1 })],
-  [
-    'linearAttention: "causal" expected a boolean, got "upper-left"',
-    lined({ causal: "upper-left" }),
-  ],
-  [
-    'linearAttention: "causal" expected true, or updateRule "linear", got false with "gated"',
-    lined({ causal: false, updateRule: "gated", decay: zeros(1, 2, 4, 1) }),
-  ],
-  ['linearAttention: "eps" expected a finite number from 0, got -1', lined({ eps: -1 })],
-  ['linearAttention: "scale" expected a finite number, got NaN', lined({ scale: Number.NaN })],
-  [
-    'linearAttention: "query.dims" expected as many rows as the key, 6, or causal: false, got [1, 2, 4, 8]',
-    lined({}, q, k, k),
-  ],
-  ['linearAttention: "key.dims" expected D = 8, got [1, 2, 4, 6]', lined({}, q, other, q)],
-  ['linearAttention: "value.dims" expected S = 4, got [1, 2, 6, 8]', lined({}, q, q, k)],
-  [
-    'linearAttention: "value.dims" expected heads that divide those of the query, 2, or a multiple, got [1, 3, 4, 8]',
-    lined({}, q, zeros(1, 1, 4, 8), zeros(1, 3, 4, 8)),
-  ],
-  [
-    'linearAttention: "decay" expected no value with "linear", got an object with {data, dims}',
-    lined({ decay: zeros(1, 2, 4, 1) }),
-  ],
-  [
-    'linearAttention: "decay" expected a tensor { data, dims }, got undefined',
-    lined({ updateRule: "gated" }),
-  ],
-  [
-    'linearAttention: "decay.dims" expected the axes of the value, the last of 1 or D for each head, got [1, 2, 4, 3]',
-    lined({ updateRule: "gated", decay: zeros(1, 2, 4, 3) }),
-  ],
-  [
-    'linearAttention: "beta.dims" expected the axes of the value, the last of 1 for each head, got [1, 2, 3, 1]',
-    lined({ updateRule: "delta", beta: zeros(1, 2, 3, 1) }),
-  ],
-  [
-    'linearAttention: "state.dims" expected [1, 2, 8, 8], got [1, 2, 8, 9]',
-    lined({ state: zeros(1, 2, 8, 9) }),
-  ],
-  [
-    'linearAttention: "keyLengths" expected an integer from 0 to 4 for each of 1 batches, got [5]',
-    lined({ keyLengths: [5] }),
-  ],
-  [
-    'linearAttention: "out" expected { output?, state? }, got an object with {data, dims}',
-    lined({ out: q }),
-  ],
-  [`linearAttention: "rule" expected the name "updateRule", ${unknown}`, lined({ rule: "gated" })],
-  [
-    'linearAttentionBackward: "updateRule" expected "linear" or "gated": gradients of the delta rules are not computed, got "delta"',
-    (attention) =>
-      linearAttentionBackward(attention, pass, {
-        updateRule: "delta",
-        beta: zeros(1, 2, 4, 1),
-      }),
-  ],
-  [
-    'linearAttentionBackward: "stateGradient.dims" expected [1, 2, 8, 8], got [1]',
-    (attention) => linearAttentionBackward(attention, { ...pass, stateGradient: zeros(1) }),
-  ],
-  [
-    'linearAttentionBackward: "out.decay" expected no value without a decay, got one',
-    (attention) => linearAttentionBackward(attention, pass, { out: { decay: q } }),
-  ],
-  ['causalConv: "x.dims" expected [B, C, L], got [2, 5]', convolved({}, zeros(2, 5))],
-  [
-    'causalConv: "weight.dims" expected [2, 1, K] or [2, K], K from 1, got [3, 1, 3]',
-    convolved({}, zeros(1, 2, 5), zeros(3, 1, 3)),
-  ],
-  [
-    'causalConv: "activation" expected "silu" or no value, got "relu"',
-    convolved({ activation: "relu" }),
-  ],
-  [
-    'causalConv: "state.dims" expected [1, 2, 2], got [1, 2, 3]',
-    convolved({ state: zeros(1, 2, 3) }),
-  ],
-];
 
 const normaliserRefused: readonly Refusal[] = [
   [
@@ -178,6 +93,53 @@ const normaliserRefused: readonly Refusal[] = [
 ];
 
 const otherRefused: readonly Refusal[] = [
+  ...([Number.NaN, Infinity, -Infinity, 0.5, 1, 1025] as const).flatMap((alpha): Refusal[] => {
+    const expected = "a number from 1 + 2⁻¹⁰ to 1024 (softmax is its limit at 1)";
+    return [
+      [`additiveAttention: "alpha" expected ${expected}, got ${alpha}`, added({ alpha })],
+      [
+        `locationSensitiveAttention: "alpha" expected ${expected}, got ${alpha}`,
+        located({ alpha }),
+      ],
+    ];
+  }),
+  ...([Number.NaN, Infinity, -Infinity] as const).flatMap((bad): Refusal[] => [
+    [
+      `spanAttend: "spans" expected a number from 0 to 16777216, or 2, one for each head, got ${bad}`,
+      (attention) => spanAttend(attention, q, k, k, { spans: bad }),
+    ],
+    [
+      `spanAttendBackward: "ramp" expected a number from 1 to 16777216, got ${bad}`,
+      (attention) => spanAttendBackward(attention, pass, { spans: 1, ramp: bad }),
+    ],
+  ]),
+  [
+    'spanAttendBackward: "spans" expected a number from 0 to 16777216, or 2, one for each head, got [1]',
+    (attention) => spanAttendBackward(attention, pass, { spans: [1] }),
+  ],
+  [
+    'spanAttendBackward: "outputGradient.dims" expected [1, 2, 4, 8], got [1, 2, 4, 6]',
+    (attention) => spanAttendBackward(attention, { ...pass, outputGradient: other }, { spans: 1 }),
+  ],
+  [
+    'locationSensitiveAttention: "keyLengths[0]" expected an integer from 0 to 6, got NaN',
+    located({ keyLengths: [Number.NaN] }),
+  ],
+  [
+    'monotonicBackward: "alignment.dims" expected [3, 4], got [4, 3]',
+    (attention) => {
+      const p = zeros(3, 4);
+      return monotonicBackward(attention, {
+        probabilities: p,
+        alignment: zeros(4, 3),
+        alignmentGradient: p,
+      });
+    },
+  ],
+  [
+    'weightedSum: "weights.dims" expected [..., L, S], got [4]',
+    (attention) => weightedSum(attention, zeros(4), q),
+  ],
   [
     'spanAttend: "spans" expected a number from 0 to 16777216, or 2, one for each head, got -1',
     (attention) => spanAttend(attention, q, k, k, { spans: -1 }),
@@ -218,6 +180,30 @@ const otherRefused: readonly Refusal[] = [
     'locationSensitiveAttention: "state.cumulative.dims" expected [1, 6], got [6]',
     located({ state: { previous: zeros(1, 6), cumulative: zeros(6) } }),
   ],
+  [
+    'locationSensitiveAttentionBackward: "outputGradient.dims" expected [1, 5], got [1, 1, 5]',
+    locatedBack({}, { outputGradient: zeros(1, 1, 5) }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "weightsGradient.dims" expected [1, 6], got [6]',
+    locatedBack({}, { weightsGradient: zeros(6) }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "stateGradient" expected { previous, cumulative }, got a tensor',
+    locatedBack({}, { stateGradient: zeros(1, 6) }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "stateGradient.previous.dims" expected [1, 6], got [6]',
+    locatedBack({}, { stateGradient: { previous: zeros(6), cumulative: zeros(1, 6) } }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "out.key.dims" expected [1, 6, 8], got [6, 8]',
+    locatedBack({ out: { key: zeros(6, 8) } }),
+  ],
+  [
+    'locationSensitiveAttentionBackward: "out" expected { query?, key?, value?, filters?, locationWeight? }, got undefined',
+    locatedBack({ accumulate: true }),
+  ],
   ['monotonicAttention: "probabilities.dims" expected [..., L, S], got [4]', aligned({}, zeros(4))],
   [
     'monotonicAttention: "mode" expected "recursive", "parallel" or "hard", got "soft"',
@@ -247,7 +233,7 @@ const otherRefused: readonly Refusal[] = [
 ];
 
 export const variantsRefused: readonly Refusal[] = [
-  ...linearRefused,
+  ...layersRefused,
   ...normaliserRefused,
   ...otherRefused,
 ];

@@ -1,11 +1,12 @@
 // Few queries: one pass over the keys for all heads of a group, whose rows are all begun.
 //
 // One thread takes a head after the other. Several share a head's keys, a span each, and the last item of
-// a head merges its spans. With one query keys and values are read where they lie (one.ts), of pages for
-// several heads in turns, with more a tile is packed and every head of the group attends to it.
+// a head merges its spans. With one query keys and values are read where they lie (one.ts), of several
+// groups in turns, with more a tile is packed and every head of the group attends to it.
 //
 //   shared   where threads share a head: the Rows of every span
-//   thread   a packed tile or a Prefetch, scratch of a tile, else Rows of an item's groups
+//   thread   a packed tile, scratch of a tile or of one for each row of some groups, else Rows of an item's
+//            groups
 
 import { WeightsKind } from "../../kinds";
 import { KEYS, ROWS, SPAN, tilesOf } from "../../tiles";
@@ -27,8 +28,7 @@ import {
 import { blockOf, gatheredOf, scratchTileBytes } from "../scratch";
 import { attendTile, partKeys } from "../step";
 import { firstKey, lastKey } from "../visible/window";
-import { attendOne } from "./one";
-import { prefetchBytes } from "./prefetch";
+import { attendOne, turns } from "./one";
 
 /** Whether all rows of a head are begun at once. Their mean would be stored for each head. */
 // @ts-ignore: decorator
@@ -46,8 +46,11 @@ function splits(frame: AttendFrame): bool {
 
 /** Key and value heads of an item: small pages hold all heads of a tile's keys, and are read in their order. */
 function itemHeads(frame: AttendFrame): i32 {
-  if (!readsInPlace(frame) || !frame.locate || frame.pageSize > KEYS) return 1;
-  return splits(frame) ? frame.keyValueHeads : tilesOf(frame.keyValueHeads, frame.threads);
+  if (!readsInPlace(frame)) return 1;
+  const heads = frame.keyValueHeads;
+  const most = splits(frame) ? heads : tilesOf(heads, frame.threads);
+  if (frame.locate && frame.pageSize <= KEYS) return most;
+  return max(tilesOf(most, max(tilesOf(most, turns(frame)), 1)), 1);
 }
 
 /** Items of a sequence, but for spans. */
@@ -85,11 +88,13 @@ function readsInPlace(frame: AttendFrame): bool {
   return frame.queries == 1;
 }
 
-/** Bytes of a packed tile, or of a Prefetch. */
+/** Bytes of a packed tile, or of the scratch of further rows. */
 // @ts-ignore: decorator
 @inline
 export function tileBytes(frame: AttendFrame): u64 {
-  return readsInPlace(frame) ? prefetchBytes(frame, groupSize(frame)) : panelTileBytes(frame);
+  if (!readsInPlace(frame)) return panelTileBytes(frame);
+  const rows = min(itemHeads(frame), turns(frame)) * groupSize(frame);
+  return <u64>(rows - 1) * scratchTileBytes(frame);
 }
 
 export function fewSharedBytes(frame: AttendFrame): u64 {

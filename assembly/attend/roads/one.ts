@@ -1,85 +1,129 @@
 // One query: keys and values are read where they lie, once, for all heads of a group.
+//
+// What the caches do not hold is read of some groups in turns, a few rows of each: memory delivers several
+// runs in turns faster than one after the other (bench/NOTES.md).
 
-import { KEYS, TILE_ROW } from "../../tiles";
+import { CACHED_BYTES, KEYS, TURN_KEYS, TURN_VALUES, TURNS } from "../../tiles";
 import { AttendFrame } from "../frame";
-import { groupSize, keyValueHeadOf } from "../heads";
+import { everyHead, groupSize, keyValueHeadOf } from "../heads";
 import { keysAt, valuesAt } from "../located";
 import { enterSpan, Rows, rowsBytes, skips } from "../rows";
-import { gatheredOf, scoresOf } from "../scratch";
+import { gatheredOf, scoresOf, scratchTileBytes } from "../scratch";
 import { softmaxTile } from "../step";
 import { scoreRow } from "./dot";
-import { exceedsCaches, initPrefetch, Prefetch, prefetchBytes } from "./prefetch";
 import { addValues } from "./values";
 
-/**
- * Keys [first, stop) for single rows from `rows` to `end`, a group after the other: each group's tile, then
- * the next tile of all. The scratch begins with a Prefetch.
- */
+/** Whether keys and values are more than the caches hold. */
+// @ts-ignore: decorator
+@inline
+function exceedsCaches(frame: AttendFrame): bool {
+  const rows = everyHead(frame) * <f64>frame.keys;
+  return rows * <f64>(frame.headSize + frame.valueSize) * 4 > CACHED_BYTES;
+}
+
+/** Groups that are read in turns; rows that are gathered have room for one. */
+export function turns(frame: AttendFrame): i32 {
+  return !frame.gatherBytes && exceedsCaches(frame) ? TURNS : 1;
+}
+
+/** Keys [first, stop) for single rows from `rows` to `end`: some groups' tile, then those of all others. */
 export function attendOne(
   frame: AttendFrame,
   first: i32,
   stop: i32,
   rows: usize,
   end: usize,
-  prefetch: usize,
+  scratch: usize,
 ): void {
-  const scratch = prefetch + <usize>prefetchBytes(frame, groupSize(frame));
-  const scores = scoresOf(scratch);
-  const step = <usize>rowsBytes(frame);
-  const group = <usize>groupSize(frame) * step;
-  const stride = frame.keyRow << 2;
-  const far = !frame.gatherBytes && exceedsCaches(frame);
-  const gathered = gatheredOf(frame, prefetch);
-  const next = changetype<Prefetch>(prefetch);
-  initPrefetch(frame, next);
-  let scored = next.scores;
-  let spare = scored + ((<usize>groupSize(frame) * KEYS) << 2);
-  let isScored = false; // whether the scores of the tile are there
-  let from = first;
-  for (let at = rows; from < stop;) {
-    // The group and tile to come.
-    next.rows = at + group < end ? at + group : rows;
-    next.end = next.rows + group;
-    const following = at + group < end ? from : from + KEYS;
-    next.scores = spare;
-    next.count = far ? max(min(KEYS, stop - following), 0) : 0;
-    const columns = min(KEYS, stop - from);
-    const b = changetype<Rows>(at).b;
-    const head = keyValueHeadOf(frame, b, changetype<Rows>(at).h);
-    let row = scored;
-    // The same for all rows; found once one of them sees the tile.
-    let keys: usize = 0;
-    let values: usize = 0;
-    for (const last = at + group; at < last; at += step) {
-      const r = changetype<Rows>(at);
-      r.column = from;
-      r.columns = columns;
-      if (!skips(frame, r)) {
-        enterSpan(frame, r, from);
-        if (!values) {
-          if (!isScored) keys = keysAt(frame, head, from, columns, gathered);
-          if (next.count) {
-            const other = keyValueHeadOf(frame, b, changetype<Rows>(next.rows).h);
-            next.keys = keysAt(frame, other, following, next.count, gathered);
-          }
-          values = valuesAt(frame, head, from, columns, gathered);
-        }
-        if (isScored) memory.copy(scores, row, TILE_ROW);
-        else scoreRow(r.queries, keys, stride, frame.headSize, columns, scores);
-        softmaxTile(frame, r, scratch, true);
-        // The first row's values have the next tile scored for all.
-        addValues(frame, r, values, scratch, next);
-        next.count = 0;
-      }
-      row += TILE_ROW;
+  const step = <usize>(turns(frame) * groupSize(frame)) * <usize>rowsBytes(frame);
+  for (let from = first; from < stop; from += KEYS) {
+    for (let at = rows; at < end; at += step) {
+      attendGroups(frame, from, min(KEYS, stop - from), at, min(at + step, end), scratch);
     }
-    isScored = values && far ? following < stop : false;
-    if (isScored) {
-      const before = scored;
-      scored = spare;
-      spare = before;
-    }
-    at = next.rows;
-    from = following;
   }
+}
+
+/** Keys [from, from + columns); the scratch is that of a tile for each row. */
+function attendGroups(
+  frame: AttendFrame,
+  from: i32,
+  columns: i32,
+  rows: usize,
+  end: usize,
+  scratch: usize,
+): void {
+  const step = <usize>rowsBytes(frame);
+  const tile = scratchTileBytes(frame);
+  const gathered = gatheredOf(frame, scratch);
+  let head = -1;
+  let keys: usize = 0;
+  let values: usize = 0;
+  for (let at = rows; at < end; at += step) {
+    const r = changetype<Rows>(at);
+    r.column = from;
+    r.columns = columns;
+    const seen = !skips(frame, r);
+    if (seen) {
+      enterSpan(frame, r, from);
+      // The same for all rows of a group; found once one of them sees the tile.
+      const index = keyValueHeadOf(frame, r.b, r.h);
+      if (index != head) {
+        head = index;
+        keys = keysAt(frame, index, from, columns, gathered);
+        values = valuesAt(frame, index, from, columns, gathered);
+      }
+    }
+    r.keys = seen ? keys : 0;
+    r.values = values;
+  }
+
+  const inTurns = turns(frame) > 1;
+  const stride = frame.keyRow << 2;
+  const block = inTurns ? TURN_KEYS : KEYS;
+  for (let j = 0; j < columns; j += block) {
+    const count = min(block, columns - j);
+    const key = <usize>j * stride;
+    if (inTurns) touch(frame, rows, end, key, count, scratch);
+    let scores = scoresOf(scratch) + ((<usize>j) << 2);
+    for (let at = rows; at < end; at += step) {
+      const r = changetype<Rows>(at);
+      if (r.keys) scoreRow(r.queries, r.keys + key, stride, frame.headSize, count, scores);
+      scores += tile;
+    }
+  }
+
+  let own = scratch;
+  for (let at = rows; at < end; at += step) {
+    const r = changetype<Rows>(at);
+    if (r.keys) softmaxTile(frame, r, own, true);
+    own += tile;
+  }
+  addValues(frame, rows, end, scratch, inTurns ? TURN_VALUES : columns);
+}
+
+/**
+ * One load of each line of the next keys, a key of each group in turns: scores read four numbers of eight
+ * keys at a time, which memory would deliver at half the speed.
+ */
+function touch(
+  frame: AttendFrame,
+  rows: usize,
+  end: usize,
+  key: usize,
+  count: i32,
+  scratch: usize,
+): void {
+  const step = <usize>groupSize(frame) * <usize>rowsBytes(frame);
+  const bytes = (<usize>frame.headSize) << 2;
+  let all = 0;
+  for (; count > 0; count--) {
+    for (let at = rows; at < end; at += step) {
+      const r = changetype<Rows>(at);
+      const from = r.keys + key;
+      if (r.keys) for (let i: usize = 0; i < bytes; i += 64) all |= load<i32>(from + i);
+    }
+    key += frame.keyRow << 2;
+  }
+  // So that no engine leaves the loads out.
+  store<i32>(scratch, all);
 }

@@ -3,52 +3,72 @@
 
 import { Product } from "../../gemm/products";
 import { madd } from "../../simd/lanes";
-import { PREFETCH_KEYS } from "../../tiles";
 import { AttendFrame } from "../frame";
-import { Rows } from "../rows";
-import { productOf, scoresOf, spareOf } from "../scratch";
-import { Prefetch, scorePrefetch } from "./prefetch";
+import { Rows, rowsBytes } from "../rows";
+import { productOf, scoresOf, scratchTileBytes, spareOf } from "../scratch";
 
 /**
- * The scratch holds the tile's weights where its scores were, and a copy of those. Meanwhile the keys of
- * `next` are scored.
+ * Of the rows from `rows` to `end` that see their tile, `turn` values of each in turns. A row's scratch
+ * holds its weights where its scores were, and a copy of those.
  */
 export function addValues(
   frame: AttendFrame,
-  r: Rows,
-  values: usize,
+  rows: usize,
+  end: usize,
   scratch: usize,
-  next: Prefetch,
+  turn: i32,
 ): void {
-  const weights = scoresOf(scratch);
-  const count = r.columns;
-  const output = r.states.output;
-  // The output is a register block of rows: the second holds the sums of the tile.
-  const sums = output + ((<usize>r.states.columns) << 2);
+  const step = <usize>rowsBytes(frame);
+  const tile = scratchTileBytes(frame);
   const wide = ((<usize>frame.valueSize) & ~31) << 2;
   const stride = frame.valueRow << 2;
-  const block = next.count ? PREFETCH_KEYS : count;
-  for (let i = 0; i < count; i += block) {
-    if (i < next.count) scorePrefetch(frame, next, i);
-    const first = values + <usize>i * stride;
-    const begin = weights + ((<usize>i) << 2);
-    const end = weights + ((<usize>min(i + block, count)) << 2);
-    for (let at: usize = 0; at < wide; at += 128) {
-      addColumns(begin, end, first + at, stride, sums + at, i > 0);
+  const columns = changetype<Rows>(rows).columns;
+  for (let i = 0; i < columns; i += turn) {
+    let weights = scoresOf(scratch) + ((<usize>i) << 2);
+    const bytes = (<usize>min(turn, columns - i)) << 2;
+    for (let at = rows; at < end; at += step) {
+      const r = changetype<Rows>(at);
+      if (r.keys) {
+        const values = r.values + <usize>i * stride;
+        const sums = sumsOf(r);
+        for (let at: usize = 0; at < wide; at += 128) {
+          addColumns(weights, weights + bytes, values + at, stride, sums + at, i > 0);
+        }
+      }
+      weights += tile;
     }
   }
+  for (let at = rows; at < end; at += step) {
+    const r = changetype<Rows>(at);
+    if (r.keys) finish(frame, r, scratch);
+    scratch += tile;
+  }
+}
+
+/** The output is a register block of rows: the second holds the sums of the tile. */
+// @ts-ignore: decorator
+@inline
+function sumsOf(r: Rows): usize {
+  return r.states.output + ((<usize>r.states.columns) << 2);
+}
+
+/** Adds a row's sums to its output, and what has not been summed: the last columns, and where a value is NaN. */
+function finish(frame: AttendFrame, r: Rows, scratch: usize): void {
+  const output = r.states.output;
+  const sums = sumsOf(r);
+  const wide = ((<usize>frame.valueSize) & ~31) << 2;
   const p = productOf(scratch);
-  p.a = weights;
-  p.depth = count;
-  p.panel = stride;
+  p.a = scoresOf(scratch);
+  p.depth = r.columns;
+  p.panel = frame.valueRow << 2;
   for (let at: usize = 0; at < wide; at += 128) {
     if (addSums(sums + at, output + at)) continue;
-    p.b = values + at;
+    p.b = r.values + at;
     p.c = output + at;
     p.columns = 32;
     addVisible(p, spareOf(frame, scratch));
   }
-  p.b = values + wide;
+  p.b = r.values + wide;
   p.c = output + wide;
   p.columns = frame.valueSize & 31;
   addVisible(p, spareOf(frame, scratch));

@@ -7,7 +7,7 @@
 // A rows lie `aRow` bytes apart, of 0 to 127; B is [units][8][u], u numbers in the four bytes of a unit. Which
 // rows see which keys as in gemm/products.ts.
 
-import { addProducts, ByteForm, pairOnes } from "../../simd/bytes";
+import { addProducts, ByteForm } from "../../simd/bytes";
 import { REGISTER_COLUMNS, REGISTER_ROWS } from "../../tiles";
 
 
@@ -120,23 +120,22 @@ function multiply4x8(p: ByteProduct, i: i32, j: i32, b: usize, units: i32, form:
   let s21 = s01;
   let s30 = s00;
   let s31 = s01;
-  const ones = pairOnes();
   const end = b + ((<usize>units) << 5);
   for (; b < end; a += 4, b += 32) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     let x = v128.load32_splat(a);
-    s00 = addProducts(s00, b0, x, ones, form);
-    s01 = addProducts(s01, b1, x, ones, form);
+    s00 = addProducts(s00, b0, x, form);
+    s01 = addProducts(s01, b1, x, form);
     x = v128.load32_splat(a + a1);
-    s10 = addProducts(s10, b0, x, ones, form);
-    s11 = addProducts(s11, b1, x, ones, form);
+    s10 = addProducts(s10, b0, x, form);
+    s11 = addProducts(s11, b1, x, form);
     x = v128.load32_splat(a + a2);
-    s20 = addProducts(s20, b0, x, ones, form);
-    s21 = addProducts(s21, b1, x, ones, form);
+    s20 = addProducts(s20, b0, x, form);
+    s21 = addProducts(s21, b1, x, form);
     x = v128.load32_splat(a + a3);
-    s30 = addProducts(s30, b0, x, ones, form);
-    s31 = addProducts(s31, b1, x, ones, form);
+    s30 = addProducts(s30, b0, x, form);
+    s31 = addProducts(s31, b1, x, form);
   }
   storeRow(p, i, column, s00, s01);
   storeRow(p, i + 1, column, s10, s11);
@@ -171,29 +170,28 @@ function multiply6x8(p: ByteProduct, i: i32, j: i32, b: usize, units: i32): void
   let s41 = s01;
   let s50 = s00;
   let s51 = s01;
-  const ones = pairOnes();
   const end = b + ((<usize>units) << 5);
   for (; b < end; a += 4, b += 32) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     let x = v128.load32_splat(a);
-    s00 = addProducts(s00, b0, x, ones, ByteForm.one);
-    s01 = addProducts(s01, b1, x, ones, ByteForm.one);
+    s00 = addProducts(s00, b0, x, ByteForm.one);
+    s01 = addProducts(s01, b1, x, ByteForm.one);
     x = v128.load32_splat(a + aRow);
-    s10 = addProducts(s10, b0, x, ones, ByteForm.one);
-    s11 = addProducts(s11, b1, x, ones, ByteForm.one);
+    s10 = addProducts(s10, b0, x, ByteForm.one);
+    s11 = addProducts(s11, b1, x, ByteForm.one);
     x = v128.load32_splat(a + a2);
-    s20 = addProducts(s20, b0, x, ones, ByteForm.one);
-    s21 = addProducts(s21, b1, x, ones, ByteForm.one);
+    s20 = addProducts(s20, b0, x, ByteForm.one);
+    s21 = addProducts(s21, b1, x, ByteForm.one);
     x = v128.load32_splat(a + a3);
-    s30 = addProducts(s30, b0, x, ones, ByteForm.one);
-    s31 = addProducts(s31, b1, x, ones, ByteForm.one);
+    s30 = addProducts(s30, b0, x, ByteForm.one);
+    s31 = addProducts(s31, b1, x, ByteForm.one);
     x = v128.load32_splat(a + a4);
-    s40 = addProducts(s40, b0, x, ones, ByteForm.one);
-    s41 = addProducts(s41, b1, x, ones, ByteForm.one);
+    s40 = addProducts(s40, b0, x, ByteForm.one);
+    s41 = addProducts(s41, b1, x, ByteForm.one);
     x = v128.load32_splat(a + a5);
-    s50 = addProducts(s50, b0, x, ones, ByteForm.one);
-    s51 = addProducts(s51, b1, x, ones, ByteForm.one);
+    s50 = addProducts(s50, b0, x, ByteForm.one);
+    s51 = addProducts(s51, b1, x, ByteForm.one);
   }
   storeRow(p, i, column, s00, s01);
   storeRow(p, i + 1, column, s10, s11);

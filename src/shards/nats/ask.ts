@@ -1,10 +1,11 @@
 // Queries on their way: the spans of one call that go to the same worker go in one message; a worker that
 // fails or is slow is passed over for a while.
 
-import { createInbox, type Msg, type NatsConnection } from "@nats-io/nats-core";
+import type { Msg, NatsConnection } from "@nats-io/nats-core";
 import type { Tensor } from "wasm-attention";
 import type { Shard, ShardOptions } from "wasm-attention/shards";
 import { Assembler, cut, encode, type Message, type Numbers, newId } from "./codec";
+import { inboxOf } from "./inbox";
 import { type Deployment, namesOf, workersOf } from "./plan";
 import { type Item, packOptions } from "./serve";
 
@@ -159,13 +160,12 @@ export class Asker {
     const connection = this.#connection;
     const most = (connection.info?.max_payload ?? 2 ** 20) - 1024;
     const sent = cut(encode(header, arrays), most, newId());
-    const inbox = createInbox();
     const parts = new Assembler({ messages: 4, bytes: MOST_ANSWER });
     return new Promise((resolve, reject) => {
       const done = (end: () => void) => {
         clearTimeout(timer);
         cancel.delete(abort);
-        subscription.unsubscribe();
+        inbox.close();
         end();
       };
       const abort = () => done(() => reject(new Error("aborted")));
@@ -183,12 +183,12 @@ export class Asker {
           done(() => reject(wrong));
         }
       };
-      const subscription = connection.subscribe(inbox, { callback: take });
+      const inbox = inboxOf(connection).open(take);
       cancel.add(abort);
       if (signal?.aborted) return abort();
       try {
         const subject = namesOf(this.#deployment.name).ask(worker);
-        for (const part of sent) connection.publish(subject, part, { reply: inbox });
+        for (const part of sent) connection.publish(subject, part, { reply: inbox.address });
       } catch (error) {
         done(() => reject(error));
       }

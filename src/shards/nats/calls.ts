@@ -1,8 +1,9 @@
 // Whole jobs shared out: any number of processes answer to one name, and a caller sees one service.
 
-import { createInbox, type NatsConnection } from "@nats-io/nats-core";
+import type { NatsConnection } from "@nats-io/nats-core";
 import type { Tensor } from "wasm-attention";
 import { Assembler, cut, encode, type Numbers, newId } from "./codec";
+import { inboxOf } from "./inbox";
 import { checkName } from "./plan";
 
 /** What a job is given and gives: plain values, and tensors of float32 by name. */
@@ -111,39 +112,36 @@ export function connectCalls(connection: NatsConnection, name: string): CallsCli
           new RangeError(`a job of more than the ${most} bytes that the server takes`),
         );
       }
-      const inbox = createInbox();
       const answer = new Assembler({ messages: 1, bytes: MOST });
       return new Promise((resolve, reject) => {
         const done = (end: () => void) => {
           clearTimeout(timer);
           signal?.removeEventListener("abort", abort);
-          subscription.unsubscribe();
+          inbox.close();
           end();
         };
         const abort = () => done(() => reject(signal?.reason));
         const late = new CallError("TimeoutError", `no answer within ${timeout} ms`);
         const timer = setTimeout(() => done(() => reject(late)), timeout);
-        const subscription = connection.subscribe(inbox, {
-          callback: (error, message) => {
-            if (error) return done(() => reject(error));
-            if (message.headers?.code === 503) {
-              const none = new CallError("Unavailable", `nobody answers for "${name}"`);
-              return done(() => reject(none));
-            }
-            try {
-              const whole = answer.add(message.data);
-              if (!whole) return;
-              const failed = whole.header.error as { kind: string; message: string } | undefined;
-              if (failed) done(() => reject(new CallError(failed.kind, failed.message)));
-              else done(() => resolve(unpack(whole.header, whole.arrays)));
-            } catch (wrong) {
-              done(() => reject(wrong));
-            }
-          },
+        const inbox = inboxOf(connection).open((error, message) => {
+          if (error) return done(() => reject(error));
+          if (message.headers?.code === 503) {
+            const none = new CallError("Unavailable", `nobody answers for "${name}"`);
+            return done(() => reject(none));
+          }
+          try {
+            const whole = answer.add(message.data);
+            if (!whole) return;
+            const failed = whole.header.error as { kind: string; message: string } | undefined;
+            if (failed) done(() => reject(new CallError(failed.kind, failed.message)));
+            else done(() => resolve(unpack(whole.header, whole.arrays)));
+          } catch (wrong) {
+            done(() => reject(wrong));
+          }
         });
         if (signal?.aborted) return abort();
         signal?.addEventListener("abort", abort, { once: true });
-        connection.publish(subjectOf(name), parts[0] as Uint8Array, { reply: inbox });
+        connection.publish(subjectOf(name), parts[0] as Uint8Array, { reply: inbox.address });
       });
     },
   };

@@ -118,9 +118,10 @@ export function partOf(bytes: Uint8Array): Part {
 }
 
 interface Open {
-  readonly chunks: (Uint8Array | undefined)[];
+  /** By their number: there is room for those alone that came, however many are said to. */
+  readonly chunks: Map<number, Uint8Array>;
+  readonly of: number;
   readonly bytes: number;
-  missing: number;
   filled: number;
 }
 
@@ -151,20 +152,21 @@ export class Assembler {
     if (!open) {
       const [oldest] = this.#open.keys();
       if (this.#open.size >= this.#most.messages && oldest) this.#open.delete(oldest);
-      open = { chunks: new Array(of), bytes, missing: of, filled: 0 };
+      open = { chunks: new Map(), of, bytes, filled: 0 };
       this.#open.set(id, open);
     }
-    if (open.chunks.length !== of || open.bytes !== bytes)
+    if (open.of !== of || open.bytes !== bytes)
       throw new ProtocolError("parts of two messages with one id");
-    if (open.chunks[part]) return undefined;
-    open.chunks[part] = new Uint8Array(chunk);
+    if (open.chunks.has(part)) return undefined;
+    open.chunks.set(part, new Uint8Array(chunk));
     open.filled += chunk.length;
-    if (--open.missing) return undefined;
+    if (open.filled <= bytes && open.chunks.size < of) return undefined;
     this.#open.delete(id);
     if (open.filled !== bytes) throw new ProtocolError("parts that do not make their message");
     const whole = new Uint8Array(bytes);
     let at = 0;
-    for (const piece of open.chunks as Uint8Array[]) {
+    for (let number = 0; number < of; number++) {
+      const piece = open.chunks.get(number) as Uint8Array;
       whole.set(piece, at);
       at += piece.length;
     }

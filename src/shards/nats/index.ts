@@ -19,3 +19,4 @@ export {
 } from "./connect";
 export { createShards, type Deployment, type ShardsOptions } from "./plan";
 export { type ServeOptions, type ShardWorker, serveShards, type WorkerFigures } from "./serve";
+export type { SnapshotStore } from "./snapshots";

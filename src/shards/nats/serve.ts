@@ -1,13 +1,15 @@
 // A worker process: follows the log, and answers for its spans.
 
-import { type JetStreamClient, type JsMsg, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { Msg, NatsConnection } from "@nats-io/nats-core";
 import { ArgumentError, type Attention, type Tensor } from "wasm-attention";
 import { localShard, type ShardOptions } from "wasm-attention/shards";
 import { LAYOUT } from "../../../build/layout";
 import { Assembler, cut, encode, type Message, type Numbers, newId } from "./codec";
+import { Follower } from "./log";
 import { checkName, type Deployment, namesOf, openDeployment } from "./plan";
-import { type Entry, entryOf, Store } from "./worker";
+import { type SnapshotStore, Snapshots } from "./snapshots";
+import { Store } from "./worker";
 
 /** Options of `serveShards`. */
 export interface ServeOptions {
@@ -17,6 +19,10 @@ export interface ServeOptions {
   readonly worker: number;
   /** Most bytes of one query; 64 MiB by default. */
   readonly maximumQuery?: number | undefined;
+  /** Where it puts what it holds from time to time; without, a worker that starts reads the whole log. */
+  readonly snapshots?: SnapshotStore | undefined;
+  /** So many bytes of the log after each other snapshot; 256 MiB by default. */
+  readonly snapshotBytes?: number | undefined;
 }
 
 /** What a worker says of itself. */
@@ -28,8 +34,10 @@ export interface WorkerFigures {
   readonly spans: number;
   /** Of their pages. */
   readonly bytes: number;
-  /** Of the log. */
+  /** Where in the log it is. */
   readonly applied: number;
+  /** Where in the log it began, after a snapshot. */
+  readonly began: number;
 }
 
 /** A worker that serves. */
@@ -47,10 +55,6 @@ export function buildOf(attention: Attention, { numbers }: Deployment): string {
 
 /** Queries that wait; those after them are told that it is busy. */
 const MOST_WAITING = 256;
-/** Milliseconds after which more of the log is asked for anew. */
-const PULL = 5000;
-/** Bytes of the log that are on their way at most. */
-const MOST_PULLED = 2 ** 25;
 /** Longest that a query waits for the log. */
 const MOST_WAIT = 60_000;
 
@@ -67,7 +71,8 @@ export async function serveShards(
 ): Promise<ShardWorker> {
   const operation = "serveShards";
   const name = checkName(operation, "name", options.name);
-  const deployment = await openDeployment(operation, await jetstreamManager(connection), name);
+  const manager = await jetstreamManager(connection);
+  const deployment = await openDeployment(operation, manager, name);
   const { worker, maximumQuery = 2 ** 26 } = options;
   if (!Number.isInteger(worker) || worker < 0 || worker >= deployment.workers) {
     const expected = `a number below ${deployment.workers}`;
@@ -76,14 +81,26 @@ export async function serveShards(
   const names = namesOf(name);
   const store = new Store(attention, deployment, worker);
   const build = buildOf(attention, deployment);
-  const log = new Follower(jetstream(connection), names.stream, (subject, entry, data) =>
-    store.apply(subject.slice(names.log.length + 1), entry, data),
-  );
-  await log.start(connection.info?.max_payload ?? 2 ** 20);
+  const { created, state } = await manager.streams.info(names.stream);
+  const snapshots =
+    options.snapshots &&
+    new Snapshots(store, options.snapshots, {
+      prefix: `${name}/${worker}`,
+      log: created,
+      last: state.last_seq,
+      every: options.snapshotBytes ?? 2 ** 28,
+    });
+  const began = (await snapshots?.restore()) ?? 0;
+  const log = new Follower(jetstream(connection), names.stream, (subject, entry, data, at) => {
+    store.apply(subject.slice(names.log.length + 1), entry, data);
+    snapshots?.applied(at, data.length);
+  });
+  await log.start(began, connection.info?.max_payload ?? 2 ** 20);
   const figures = (): WorkerFigures => {
     let spans = 0;
     for (const held of store.sequences.values()) spans += held.spans.size;
-    return { worker, build, spans, bytes: store.cache.memory.bytes, applied: log.applied };
+    const { bytes } = store.cache.memory;
+    return { worker, build, spans, bytes, applied: log.applied, began };
   };
   const parts = new Assembler({ messages: 64, bytes: maximumQuery });
   let waiting = 0;
@@ -125,6 +142,7 @@ export async function serveShards(
       asked.unsubscribe();
       info.unsubscribe();
       await log.close();
+      await snapshots?.close();
       store.cache.dispose();
     },
   };
@@ -213,76 +231,4 @@ function unpackOptions(options: Record<string, unknown>, arrays: readonly Number
       dims,
     })),
   } as unknown as ShardOptions;
-}
-
-/** The log from its beginning on, and whoever waits for it to be read so far. */
-class Follower {
-  applied = 0;
-  readonly #client: JetStreamClient;
-  readonly #stream: string;
-  readonly #apply: (subject: string, entry: Entry, data: Uint8Array) => void;
-  readonly #waiting = new Set<{ at: number; resolve: () => void }>();
-  #stop: (() => Promise<unknown>) | undefined;
-
-  constructor(
-    client: JetStreamClient,
-    stream: string,
-    apply: (subject: string, entry: Entry, data: Uint8Array) => void,
-  ) {
-    this.#client = client;
-    this.#stream = stream;
-    this.#apply = apply;
-  }
-
-  /** `largest` bytes are of one message. */
-  async start(largest: number): Promise<void> {
-    const consumer = await this.#client.consumers.get(this.#stream);
-    const messages = await consumer.consume({
-      callback: (message) => this.#take(message),
-      // Bounded, since a client for whom more than 64 MB wait is sent away as too slow. Not by bytes: the
-      // server ends a request whose next message is larger than what is left of it, and a client that
-      // counts otherwise waits until it expires.
-      max_messages: Math.max(1, Math.floor(MOST_PULLED / largest)),
-      expires: PULL,
-    });
-    this.#stop = () => messages.close();
-  }
-
-  #take(message: JsMsg): void {
-    // An ordered consumer that is made anew may begin before where it was.
-    if (message.seq <= this.applied) return;
-    try {
-      const entry = entryOf(message.headers?.get("Shards") ?? "");
-      this.#apply(message.subject, entry, message.data);
-    } catch {
-      // Not of this protocol: void for every worker alike.
-    }
-    this.applied = message.seq;
-    for (const one of this.#waiting) if (one.at <= this.applied) one.resolve();
-  }
-
-  /** Once the log is read up to `at`. */
-  reaches(at: number, signal: AbortSignal): Promise<void> {
-    if (!(at > this.applied)) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const late = () => {
-        this.#waiting.delete(one);
-        reject(new Error(`the log is read up to ${this.applied} of ${at}`));
-      };
-      const one = {
-        at,
-        resolve: () => {
-          this.#waiting.delete(one);
-          signal.removeEventListener("abort", late);
-          resolve();
-        },
-      };
-      this.#waiting.add(one);
-      signal.addEventListener("abort", late, { once: true });
-    });
-  }
-
-  async close(): Promise<void> {
-    await this.#stop?.();
-  }
 }

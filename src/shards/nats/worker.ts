@@ -47,9 +47,12 @@ export interface Held {
   readonly spans: Map<number, number>;
   /** Spans that this worker had no memory for. */
   readonly lost: Set<number>;
+  /** The name of what a snapshot has of a span, until it changes. */
+  readonly kept: Map<number, string>;
 }
 
-interface Opened {
+/** An append of which parts are missing. */
+export interface Opened {
   readonly id: string;
   readonly chunks: Uint8Array[];
   bytes: number;
@@ -60,8 +63,7 @@ export class Store {
   readonly sequences = new Map<string, Held>();
   readonly #deployment: Deployment;
   readonly #worker: number;
-  /** Appends of which parts are missing. */
-  readonly #open = new Map<string, Opened>();
+  readonly open = new Map<string, Opened>();
 
   constructor(attention: Attention<"cache">, deployment: Deployment, worker: number) {
     const { keyValueHeads, headSize, valueSize, numbers } = deployment;
@@ -75,17 +77,17 @@ export class Store {
   apply(name: string, entry: Entry, data: Uint8Array): void {
     const { id, part, of, op } = entry;
     if (op !== "append") {
-      this.#open.delete(name);
+      this.open.delete(name);
       this.#change(name, entry);
       return;
     }
     const piece = partOf(data);
-    if (part === 0) this.#open.set(name, { id, chunks: [], bytes: piece.bytes });
-    const open = this.#open.get(name);
+    if (part === 0) this.open.set(name, { id, chunks: [], bytes: piece.bytes });
+    const open = this.open.get(name);
     if (open?.id !== id || open.chunks.length !== part) return;
     open.chunks.push(new Uint8Array(piece.chunk));
     if (part + 1 < of) return;
-    this.#open.delete(name);
+    this.open.delete(name);
     const whole = new Uint8Array(open.chunks.reduce((sum, { length }) => sum + length, 0));
     let at = 0;
     for (const chunk of open.chunks) {
@@ -116,6 +118,7 @@ export class Store {
       try {
         const sequence = held.spans.get(span) ?? this.cache.begin();
         held.spans.set(span, sequence);
+        held.kept.delete(span);
         this.cache.append(rows(key, headSize), rows(value, valueSize), { sequences: [sequence] });
       } catch {
         // Its memory is full: the other workers of the span answer.
@@ -136,7 +139,7 @@ export class Store {
       const spans = new Map(
         [...from.spans].map(([span, sequence]) => [span, this.cache.fork(sequence)]),
       );
-      const fork = { ...from, spans, lost: new Set(from.lost) };
+      const fork = { ...from, spans, lost: new Set(from.lost), kept: new Map(from.kept) };
       this.sequences.set(name, fork);
       this.#truncate(fork, Math.min(length, fork.length), epoch);
     }
@@ -149,7 +152,11 @@ export class Store {
         this.cache.release(sequence);
         held.spans.delete(span);
         held.lost.delete(span);
-      } else if (rest < this.cache.length(sequence)) this.cache.truncate(sequence, rest);
+        held.kept.delete(span);
+      } else if (rest < this.cache.length(sequence)) {
+        this.cache.truncate(sequence, rest);
+        held.kept.delete(span);
+      }
     }
     held.length = length;
     held.epoch = epoch;
@@ -161,7 +168,13 @@ export class Store {
   }
 }
 
-const begun = (): Held => ({ length: 0, epoch: "", spans: new Map(), lost: new Set() });
+const begun = (): Held => ({
+  length: 0,
+  epoch: "",
+  spans: new Map(),
+  lost: new Set(),
+  kept: new Map(),
+});
 
 /** Rows [from, to) of [heads, rows, size] as [1, heads, to − from, size]. */
 export function rowsOf(

@@ -6,6 +6,7 @@ import * as cache from "wasm-attention/cache";
 import * as integers from "wasm-attention/integers";
 import * as positions from "wasm-attention/positions";
 import * as quantized from "wasm-attention/quantized";
+import * as shards from "wasm-attention/shards";
 import * as training from "wasm-attention/training";
 import * as variants from "wasm-attention/variants";
 import * as weights from "wasm-attention/weights";
@@ -20,6 +21,7 @@ const wasmAttention = {
   ...variants,
   ...integers,
   ...quantized,
+  ...shards,
   ...weights,
 };
 
