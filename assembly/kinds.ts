@@ -79,6 +79,7 @@ export enum BlocksKernel {
 
 export enum IntegersKernel {
   int16,
+  int8,
 }
 
 export enum QuantizedKernel {

@@ -46,7 +46,7 @@ const wanted = Object.keys(BASES).filter(
 async function compile(module) {
   const [wasm, wat] = ["wasm", "wat"].map((extension) => `build/${module}.compiled.${extension}`);
   const command = ["asc", `assembly/${module}.ts`, "--config", config, "-o", wasm, "-t", wat];
-  if (UNFUSED.includes(module)) command.push("--disable", "relaxed-simd");
+  if (UNFUSED.includes(module)) command.push("--use", "UNFUSED=1");
   command.push("--memoryBase", `${BASES[module]}`);
   command.push("--importTable", "--tableBase", `${STEPS[module] ?? 1}`);
   await new Promise((resolve, reject) => {

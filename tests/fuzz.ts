@@ -10,6 +10,7 @@ import { checkAttend } from "./checks/attend";
 import { backwardProblems, checkBackward } from "./checks/backward";
 import { cacheProblems, checkCache, checkCacheFailing, checkCacheLater } from "./checks/cache";
 import { checkHostile, hostileProblems } from "./checks/hostile";
+import { checkIntegers, integerProblems } from "./checks/integers";
 import { checkMerge, mergeProblems } from "./checks/merge";
 import { checkPacked, packedProblems } from "./checks/packed";
 import { problems } from "./checks/problems";
@@ -37,6 +38,7 @@ const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ attend: problems }) },
   { weight: 2, arbitrary: fc.record({ packed: packedProblems }) },
   { weight: 1, arbitrary: fc.record({ qkv: qkvProblems }) },
+  { weight: 3, arbitrary: fc.record({ integers: integerProblems }) },
   { weight: 3, arbitrary: fc.record({ cache: cacheProblems }) },
   { weight: 2, arbitrary: fc.record({ later: cacheProblems }) },
   { weight: 1, arbitrary: fc.record({ failing: cacheProblems }) },
@@ -71,6 +73,7 @@ async function perform(attention: Whole, blocks: Blocks, step: Step): Promise<vo
   else if ("failing" in step) checkCacheFailing(attention, step.failing, allocations);
   else if ("packed" in step) checkPacked(attention, step.packed);
   else if ("qkv" in step) checkQkv(attention, step.qkv);
+  else if ("integers" in step) await checkIntegers(attention, step.integers);
   else if ("merge" in step) checkMerge(attention, step.merge);
   else if ("quantized" in step) checkQuantized(attention, step.quantized);
   else if ("rotate" in step) checkRotate(attention, step.rotate);

@@ -43,6 +43,7 @@ test("the relaxed build without fused multiply-add", (t) => {
   assert.equal(blocksDigest, expected.blocks.portable);
   assert.equal(rest.quantizedDigest, expected.quantized);
   assert.equal(rest.integersDigest, expected.integers);
+  assert.equal(rest.int8Digest, expected.int8);
   assert.equal(rest.shardsDigest, expected.shards.portable);
   assert.equal(rest.halvesDigest, expected.halves.portable);
   assert.equal(variantsDigest, expected.variants.portable);

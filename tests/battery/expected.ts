@@ -40,6 +40,9 @@ export const halves = {
 /** All cases of attend in integers of 16 bits: of every build. */
 export const integers = "7f4e2e46a5ddd37fb4b1ebd411d30e2d1538072a6e1d57b9e5c380f189d12c24";
 
+/** And of 8 bits: of every build. */
+export const int8 = "f22b64c97e064e2cf71430c2e972b8ad4e37401f03095b7bf2917bd7825dce3c";
+
 /** The cases of variants, likewise. */
 export const variants = {
   portable: "4798f33aee063534526f52355caff4c79792bdca2a141262700146e62f129858",
