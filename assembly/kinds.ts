@@ -79,6 +79,7 @@ export enum BlocksKernel {
 
 export enum IntegersKernel {
   int16,
+  int8,
 }
 
 export enum QuantizedKernel {
@@ -91,8 +92,17 @@ export enum QuantizedKernel {
 export enum WeightNumbers {
   int8,
   int4,
+  int8Fours,
+  int4Fours,
   float16,
   bfloat16,
+}
+
+/** How integers are multiplied, see quantized/kernel.ts and fours.ts. */
+export enum IntegerProduct {
+  words, // 16 bits, as numbers in pairs are
+  bytes, // four products of bytes at a time, as numbers in fours are
+  bytePairs, // the same by way of sums of two
 }
 
 /** What is added to a number besides: number · scale, that + offset, or (number + offset) · scale. */
@@ -111,6 +121,11 @@ export enum WeightFormat {
   q4_1,
   q5_0,
   q5_1,
+  q2_K,
+  q3_K,
+  q4_K,
+  q5_K,
+  q6_K,
   integers,
   halves,
 }

@@ -11,6 +11,8 @@ import { unpack } from "./quantized/unpack";
 
 export { heapBase, layout, relaxedSimd } from "./module";
 
+export { lowering } from "./simd/bytes";
+
 /** Bytes of a packed weight; only sizes and kinds of its frame need to be there. */
 export function packedWeightBytes(frame: usize): f64 {
   return packedBytes(changetype<QuantizedFrame>(frame));

@@ -1,10 +1,11 @@
 // npm run accuracy: errors against float64, ours beside naive float32, onnxruntime-web and tfjs; and those of
-// caches of fewer bits.
+// integers and of caches of fewer bits.
 
 import { readFileSync } from "node:fs";
 import { type Attention, createAttention, tensor } from "wasm-attention";
 import { randomArray } from "../tests/engines";
 import { cacheErrors } from "./accuracy-caches";
+import { integerErrors } from "./accuracy-integers";
 import { modelErrors } from "./accuracy-models";
 import { onnxruntime } from "./peers/onnxruntime";
 import type { Case, Peer } from "./peers/peer";
@@ -136,6 +137,14 @@ for (const [seed, input] of inputs.entries()) {
 }
 console.log(
   tableOf(["input", "", "maximum error", "of the least", "mean error", "of the least"], rows),
+);
+
+console.log("\nIntegers: 40 queries over 1024 keys, 8192 of the sink, heads of 64");
+console.log(
+  tableOf(
+    ["input", "precision", "relative error", "of the worst row", "cosine"],
+    await integerErrors(),
+  ),
 );
 
 console.log("\nCaches: one query of 16 heads over 1024 keys");

@@ -66,6 +66,7 @@ function part(threads: number): Promise<void> {
 
 const timed = [
   "attend",
+  "integers",
   "decode",
   "cache",
   "append",

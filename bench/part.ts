@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { type Attention, createAttention } from "wasm-attention";
 import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
+import { integers } from "wasm-attention/integers";
 import { training } from "wasm-attention/training";
 import { benchAttend } from "./attend";
 import { backwardCases, benchBackward } from "./backward";
@@ -12,6 +13,7 @@ import { byHand } from "./by-hand";
 import { appendCases, benchAppend, benchCache, cacheCases } from "./caches";
 import { cases, decoding, halved, layers, linears, small } from "./cases";
 import { benchCopies } from "./copies";
+import { benchIntegers, integerCases } from "./integers";
 import { benchLayer, benchLinear } from "./linear";
 import { hurry } from "./paired";
 import { onnxruntime } from "./peers/onnxruntime";
@@ -37,9 +39,9 @@ if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 
-async function engines(): Promise<Attention<"training" | "cache" | "blocks">[]> {
+async function engines(): Promise<Attention<"training" | "cache" | "blocks" | "integers">[]> {
   const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
-  const extensions = [training, cache, blocks] as const;
+  const extensions = [training, cache, blocks, integers] as const;
   const made = [await createAttention({ reproducible: true, threads, extensions })];
   if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads, extensions }));
   for (const engine of made) {
@@ -78,6 +80,7 @@ for (const attention of await engines()) {
   for (const c of some("attend", cases)) {
     await benchAttend(attention, roof, peers, c, "Float32Arrays", report);
   }
+  for (const c of some("integers", integerCases)) await benchIntegers(attention, c, report);
   for (const c of some("decode", decoding)) {
     await benchAttend(attention, roof, peers, c, "allocated", report);
   }

@@ -23,6 +23,7 @@ const ENTRIES = {
   weights: "src/weights/index.ts",
   blocks: "src/blocks/index.ts",
   quantized: "src/quantized/index.ts",
+  compress: "src/compress/index.ts",
   integers: "src/integers/index.ts",
   variants: "src/variants/index.ts",
   shards: "src/shards/index.ts",

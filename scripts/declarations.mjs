@@ -18,6 +18,7 @@ const ENTRIES = {
   weights: "src/weights/index",
   blocks: "src/blocks/index",
   quantized: "src/quantized/index",
+  compress: "src/compress/index",
   integers: "src/integers/index",
   variants: "src/variants/index",
   shards: "src/shards/index",

@@ -1,6 +1,7 @@
 // One compilation, four builds. The compiler makes the relaxed one; of it follow, at the same length,
 //
-//   portable        each multiply-add rounds twice: a b c relaxed_madd is a b (local = c) mul local add
+//   portable        each multiply-add rounds twice: a b c relaxed_madd is a b (local = c) mul local add;
+//                   of a relaxed dot product the first operand is left, since nothing may ask for it there
 //   …-threads       the memory that is imported is shared, and its maximum named
 //
 // so that one text holds all of them (src/instance/text.ts), and they cannot differ in anything else.
@@ -8,13 +9,23 @@
 /** f32x4.relaxed_madd, and as many bytes of nothing as the portable build has more. */
 const MADD = [0xfd, 0x85, 0x02];
 const NOPS = [1, 1, 1, 1, 1, 1, 1];
+/** i16x8.relaxed_dot_i8x16_i7x16_s, and the form that adds; then what drops all operands but one. */
+const DOTS = [
+  [0xfd, 0x92, 0x02],
+  [0xfd, 0x93, 0x02],
+];
+const DROPS = [
+  [0x1a, 0x01, 0x01],
+  [0x1a, 0x1a, 0x01],
+];
 /** What relaxedSimd() returns, of assembly/module.ts. */
 const RELAXED = 0xd2;
 const V128 = 0x7b;
 
-/** Stand for what differs: a multiply-add with the local it needs, RELAXED or 0, the memory's limits. */
+/** Stand for what differs: a multiply-add with the local it needs, a byte, the memory's limits. */
 const madd = (local) => ({ size: 10, local });
-const FLAG = { size: 1 };
+const either = (relaxed, portable) => ({ size: 1, bytes: [portable, relaxed] });
+const FLAG = either(RELAXED, 0x80);
 const LIMITS = { size: 5 };
 
 const sizeOf = (symbols) =>
@@ -55,8 +66,8 @@ class Reader {
   }
 }
 
-/** The relaxed build as bytes and what stands between them; `madds` is how many multiply-adds it has. */
-export function symbolsOf(wasm, madds) {
+/** The relaxed build as bytes and what stands between them; it has so many multiply-adds and dot products. */
+export function symbolsOf(wasm, madds, dots) {
   const reader = new Reader(wasm);
   const symbols = [...reader.take(8)];
   let parameters = [];
@@ -81,11 +92,12 @@ export function symbolsOf(wasm, madds) {
   const count = (kind) => symbols.filter(kind).length;
   const found = [
     count(({ local }) => local !== undefined),
+    (count(({ bytes }) => bytes) - 1) / 3,
     count((x) => x === FLAG),
     count((x) => x === LIMITS),
   ];
-  if (`${found}` !== `${[madds, 1, 1]}`)
-    throw new Error(`${found} for ${[madds, 1, 1]} things that differ`);
+  const wanted = [madds, dots, 1, 1];
+  if (`${found}` !== `${wanted}`) throw new Error(`${found} for ${wanted} things that differ`);
   return symbols;
 }
 
@@ -127,9 +139,15 @@ function bodyOf(section, parameters) {
   const code = [...body.bytes.subarray(body.at)];
   const written = [];
   for (let at = 0; at < code.length; at++) {
-    const here = MADD.every((byte, offset) => code[at + offset] === byte);
-    if (here) at += MADD.length - 1;
-    written.push(here ? madd(local) : code[at]);
+    const starts = (bytes) => bytes.every((byte, offset) => code[at + offset] === byte);
+    const dot = DOTS.findIndex(starts);
+    if (starts(MADD)) written.push(madd(local));
+    else if (dot >= 0) written.push(...DOTS[dot].map((byte, i) => either(byte, DROPS[dot][i])));
+    else {
+      written.push(code[at]);
+      continue;
+    }
+    at += 2;
   }
   if (written.some((symbol) => symbol.local !== undefined)) locals.push({ count: 1, type: V128 });
   // i32.const RELAXED, of two bytes.
@@ -142,7 +160,7 @@ function bodyOf(section, parameters) {
 export function bytesOf(symbols, { relaxed = false, threads = false }) {
   const bytes = symbols.flatMap((symbol) => {
     if (typeof symbol === "number") return symbol;
-    if (symbol === FLAG) return relaxed ? RELAXED : 0x80;
+    if (symbol.bytes) return symbol.bytes[+relaxed];
     // Flags, initial pages and, shared, the most there may be; plain, 1 in as many bytes.
     if (symbol === LIMITS) return threads ? [3, 1, 0x80, 0x80, 4] : [0, 0x81, 0x80, 0x80, 0];
     if (relaxed) return [...MADD, ...NOPS];
@@ -169,7 +187,7 @@ export function textOf(symbols) {
   };
   const text = symbols.map((symbol) => {
     if (typeof symbol === "number") return letter(symbol);
-    if (symbol === FLAG) return WHICH;
+    if (symbol.bytes) return WHICH + symbol.bytes.map(letter).join("");
     return symbol === LIMITS ? MEMORY : MULTIPLY + letter(symbol.local);
   });
   return text

@@ -46,15 +46,16 @@ const wanted = Object.keys(BASES).filter(
 async function compile(module) {
   const [wasm, wat] = ["wasm", "wat"].map((extension) => `build/${module}.compiled.${extension}`);
   const command = ["asc", `assembly/${module}.ts`, "--config", config, "-o", wasm, "-t", wat];
-  if (UNFUSED.includes(module)) command.push("--disable", "relaxed-simd");
+  if (UNFUSED.includes(module)) command.push("--use", "UNFUSED=1");
   command.push("--memoryBase", `${BASES[module]}`);
   command.push("--importTable", "--tableBase", `${STEPS[module] ?? 1}`);
   await new Promise((resolve, reject) => {
     const asc = spawn("npx", command, { stdio: "inherit" });
     asc.on("close", (code) => (code ? reject(new Error(command.join(" "))) : resolve()));
   });
-  const madds = readFileSync(wat, "utf8").split("relaxed_madd").length - 1;
-  const symbols = symbolsOf(readFileSync(wasm), madds);
+  const text = readFileSync(wat, "utf8");
+  const counts = ["relaxed_madd", "relaxed_dot"].map((name) => text.split(name).length - 1);
+  const symbols = symbolsOf(readFileSync(wasm), ...counts);
   for (const [variant, made] of Object.entries(VARIANTS))
     writeFileSync(`build/${module}.${variant}.wasm`, bytesOf(symbols, made));
   writeFileSync(`build/${module}.wasm.txt`, textOf(symbols));

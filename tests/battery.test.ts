@@ -43,6 +43,7 @@ test("the battery's digests", async () => {
     assert.equal(reproducible.quantizedDigest, expected.quantized);
     assert.equal(reproducible.halvesDigest, expected.halves.portable);
     assert.equal(reproducible.integersDigest, expected.integers);
+    assert.equal(reproducible.int8Digest, expected.int8);
     assert.equal(reproducible.variantsDigest, expected.variants.portable);
     assert.equal(reproducible.shardsDigest, expected.shards.portable);
     const usual = await runBattery(all, { threads });
@@ -58,6 +59,7 @@ test("the battery's digests", async () => {
     assert.equal(usual.blocksDigest, expected.blocks[usual.fused ? "fused" : "portable"]);
     assert.equal(usual.quantizedDigest, expected.quantized);
     assert.equal(usual.integersDigest, expected.integers);
+    assert.equal(usual.int8Digest, expected.int8);
     assert.equal(usual.halvesDigest, expected.halves[usual.fused ? "fused" : "portable"]);
     assert.equal(usual.variantsDigest, expected.variants[usual.fused ? "fused" : "portable"]);
     assert.equal(usual.shardsDigest, expected.shards[usual.fused ? "fused" : "portable"]);

@@ -20,6 +20,7 @@ const ENTRIES = [
   "weights",
   "blocks",
   "quantized",
+  "compress",
   "integers",
   "variants",
   "shards",
@@ -38,7 +39,9 @@ const platforms: Record<string, (entry: string) => { now: string[]; later: strin
 };
 
 function modules(entry: string, variants: string[]): string[] {
-  const names = ["index", "weights", "shards", "view"].includes(entry) ? ["core"] : ["core", entry];
+  const names = ["index", "weights", "compress", "shards", "view"].includes(entry)
+    ? ["core"]
+    : ["core", entry];
   const files = names.flatMap((name) => variants.map((variant) => `${name}.${variant}`));
   return files.map((name) => `./${name}.wasm?module`).sort();
 }

@@ -18,6 +18,7 @@ function refuses(name: string, args: readonly string[], said: RegExp): void {
 
 test("there are all of them", () => {
   assert.deepEqual(demos.toSorted(), [
+    "compress",
     "digits",
     "llama",
     "pronounce",
@@ -41,6 +42,8 @@ test("numbers of steps, and words too many", () => {
   for (const steps of ["0", "1.5", "1e9"]) {
     refuses("digits", [`--steps=${steps}`], /^--steps expected a whole number from 1, got "/);
   }
+  refuses("semantic-search", ["--weights=int3"], /^--weights expected int8 or int4, got "int3"/);
+  refuses("compress", ["--images=x"], /^--images expected a whole number from 1, got "x"/);
   refuses("semantic-search", ["--workers=0"], /^--workers expected a whole number from 1, got "0"/);
   refuses("digits", ["--steps"], /^Option '--steps <value>' argument missing/);
   refuses("translation", ["--steps="], /^--steps expected a whole number from 1, got ""/);

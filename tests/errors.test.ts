@@ -20,6 +20,7 @@ import { attendRefused } from "./refused/attend";
 import { backwardRefused } from "./refused/backward";
 import { blocksRefused } from "./refused/blocks";
 import { cacheRefused } from "./refused/cache";
+import { compressRefused } from "./refused/compress";
 import { integersRefused } from "./refused/integers";
 import { linearRefused } from "./refused/linear";
 import { linearAttentionRefused } from "./refused/linear-attention";
@@ -48,6 +49,7 @@ const refused = [
   ...linearAttentionRefused,
   ...linearRefused,
   ...quantizedRefused,
+  ...compressRefused,
   ...integersRefused,
   ...multiheadRefused,
   ...backwardRefused,

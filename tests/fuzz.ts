@@ -10,13 +10,16 @@ import { checkAttend } from "./checks/attend";
 import { backwardProblems, checkBackward } from "./checks/backward";
 import { cacheProblems, checkCache, checkCacheFailing, checkCacheLater } from "./checks/cache";
 import { checkHostile, hostileProblems } from "./checks/hostile";
+import { checkIntegers, integerProblems } from "./checks/integers";
 import { checkMerge, mergeProblems } from "./checks/merge";
 import { checkPacked, packedProblems } from "./checks/packed";
 import { problems } from "./checks/problems";
 import { failureOf } from "./checks/property";
 import { checkQkv, qkvProblems } from "./checks/qkv";
+import { checkQuantized, quantizedProblems } from "./checks/quantized";
 import { checkResized, resizes } from "./checks/resized";
 import { checkRotate, rotaryProblems } from "./checks/rotary";
+import { checkVariants, variantProblems } from "./checks/variants";
 import { enginesAtTheEnd } from "./ends";
 import { engine, randomArray, variants, type Whole } from "./engines";
 import { failing } from "./failing";
@@ -35,12 +38,15 @@ const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ attend: problems }) },
   { weight: 2, arbitrary: fc.record({ packed: packedProblems }) },
   { weight: 1, arbitrary: fc.record({ qkv: qkvProblems }) },
+  { weight: 3, arbitrary: fc.record({ integers: integerProblems }) },
   { weight: 3, arbitrary: fc.record({ cache: cacheProblems }) },
   { weight: 2, arbitrary: fc.record({ later: cacheProblems }) },
   { weight: 1, arbitrary: fc.record({ failing: cacheProblems }) },
   { weight: 4, arbitrary: fc.record({ backward: backwardProblems }) },
   { weight: 1, arbitrary: fc.record({ merge: mergeProblems }) },
+  { weight: 2, arbitrary: fc.record({ quantized: quantizedProblems }) },
   { weight: 2, arbitrary: fc.record({ rotate: rotaryProblems }) },
+  { weight: 3, arbitrary: fc.record({ variant: variantProblems }) },
   { weight: 2, arbitrary: fc.record({ hostile: hostileProblems }) },
   { weight: 1, arbitrary: fc.record({ resize: resizes }) },
   { weight: 3, arbitrary: fc.record({ allocate: size }) },
@@ -67,8 +73,11 @@ async function perform(attention: Whole, blocks: Blocks, step: Step): Promise<vo
   else if ("failing" in step) checkCacheFailing(attention, step.failing, allocations);
   else if ("packed" in step) checkPacked(attention, step.packed);
   else if ("qkv" in step) checkQkv(attention, step.qkv);
+  else if ("integers" in step) await checkIntegers(attention, step.integers);
   else if ("merge" in step) checkMerge(attention, step.merge);
+  else if ("quantized" in step) checkQuantized(attention, step.quantized);
   else if ("rotate" in step) checkRotate(attention, step.rotate);
+  else if ("variant" in step) checkVariants(attention, step.variant);
   else if ("hostile" in step) checkHostile(attention, step.hostile);
   else if ("resize" in step) await checkResized(attention, step.resize);
   else if ("allocate" in step) {

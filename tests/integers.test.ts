@@ -9,38 +9,10 @@ import * as integers from "wasm-attention/integers";
 import { attendCases } from "./battery/attend";
 import { attendOperation } from "./battery/battery";
 import { bitsOf, engine, randomTensor, variants, type Whole } from "./engines";
+import { exact, hardInputs, relative, rootOf, type Three } from "./hard-inputs";
 import { halfToEven } from "./reference-quantized";
 
 const { int16, precisionError } = integers;
-
-/** Rows [L, D], [S, D] and [S, Dv], of one head. */
-type Three = readonly [query: Tensor, key: Tensor, value: Tensor];
-
-/** softmax(q·kᵀ/√D)·v in float64. */
-function exact([q, k, v]: Three): Float64Array {
-  const [rows = 0, size = 0] = q.dims;
-  const [keys = 0, columns = 0] = v.dims;
-  const output = new Float64Array(rows * columns);
-  for (let i = 0; i < rows; i++) {
-    const scores = Float64Array.from({ length: keys }, (_, j) => {
-      let sum = 0;
-      for (let d = 0; d < size; d++) {
-        sum += (q.data[i * size + d] as number) * (k.data[j * size + d] as number);
-      }
-      return sum / Math.sqrt(size);
-    });
-    const most = scores.reduce((a, b) => Math.max(a, b));
-    const weights = scores.map((score) => Math.exp(score - most));
-    const sum = weights.reduce((a, b) => a + b);
-    for (const [j, weight] of weights.entries()) {
-      for (let c = 0; c < columns; c++) {
-        const at = i * columns + c;
-        output[at] = (output[at] as number) + (weight / sum) * (v.data[j * columns + c] as number);
-      }
-    }
-  }
-  return output;
-}
 
 const { fround } = Math;
 const largestOf = (row: Float64Array) => row.reduce((m, value) => Math.max(m, Math.abs(value)), 0);
@@ -67,15 +39,6 @@ function roundedRows(x: Float64Array, size: number, of: typeof byNorm) {
   }
   return result;
 }
-
-function rootOf(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += (values[i] as number) ** 2;
-  return Math.sqrt(sum);
-}
-
-const relative = (got: ArrayLike<number>, want: ArrayLike<number>) =>
-  rootOf(Array.from(want, (value, i) => (got[i] as number) - value)) / rootOf(want);
 
 const attended = (attention: Whole, [q, k, v]: Three): Float32Array =>
   attention.attend(q, k, v, { precision: int16 }).output.data;
@@ -137,44 +100,7 @@ for (const variant of variants) {
 
   test(`hard inputs stay within 4e-4, ${variant}`, async () => {
     using attention = await engine(variant);
-    const times = (x: Tensor, factor: (row: number, column: number) => number, plus = 0) => {
-      const columns = x.dims[1] as number;
-      const of = (value: number, n: number) =>
-        value * factor(Math.floor(n / columns), n % columns) + plus * +(n % columns < 3);
-      return tensor(x.data.map(of), x.dims);
-    };
-    const [q, k, v] = [
-      randomTensor([40, 64], 1, 1.7),
-      randomTensor([1024, 64], 2, 1.7),
-      randomTensor([1024, 64], 3, 1.7),
-    ] as const;
-    // A key that takes nearly all of the weight, and whose value is next to nothing.
-    const direction = times(randomTensor([1, 64], 4), () => 1).data;
-    const sinkKeys = randomTensor([8192, 64], 5, 1.7);
-    const sinkValues = randomTensor([8192, 64], 6, 1.7);
-    sinkKeys.data.set(direction.map((x) => x * 30));
-    sinkValues.data.set(sinkValues.data.subarray(0, 64).map((x) => x * 1e-3));
-    const sinkQueries = times(q, () => 0.1);
-    for (let n = 0; n < sinkQueries.data.length; n++) {
-      sinkQueries.data[n] = (sinkQueries.data[n] as number) + (direction[n % 64] as number) * 5;
-    }
-    const three = (column: number) => (column < 3 ? 20 : 1);
-    const hard: Record<string, Three> = {
-      normal: [q, k, v],
-      peaked: [times(q, () => 8), k, v],
-      "keys + 20 in 3 channels": [q, times(k, () => 1, 20), v],
-      "keys × 20 in 3 channels": [q, times(k, (_, c) => three(c)), v],
-      "and queries ÷ 20 there": [times(q, (_, c) => 1 / three(c)), times(k, (_, c) => three(c)), v],
-      "values × 20 in a channel and two rows": [
-        q,
-        k,
-        times(v, (row, c) => (c === 5 || row < 2 ? 20 : 1)),
-      ],
-      sink: [sinkQueries, sinkKeys, sinkValues],
-      "tiny values": [q, k, times(v, () => 1e-30)],
-      "large ones": [times(q, () => 1e-20), times(k, () => 1e20), times(v, () => 1e25)],
-    };
-    for (const [name, inputs] of Object.entries(hard)) {
+    for (const [name, inputs] of Object.entries(hardInputs())) {
       const error = relative(attended(attention, inputs), exact(inputs));
       assert.ok(error <= 4e-4, `${name}: ${error}`);
       const found = precisionError(attention, ...inputs, { precision: int16 });
@@ -191,12 +117,12 @@ for (const variant of variants) {
   test(`every option is what it is in float32, ${variant}`, async () => {
     using attention = await engine(variant);
     const wasm = { ...main, ...integers } as never;
-    const run = async (of: (typeof attendCases)[number], index: number, int: boolean) => {
-      const results = await attendOperation(of, index, int)[1](attention, wasm);
+    const run = async (of: (typeof attendCases)[number], index: number, precision?: "int16") => {
+      const results = await attendOperation(of, index, precision)[1](attention, wasm);
       return [...results].filter(Boolean) as Tensor[];
     };
     for (const [index, one] of attendCases.entries()) {
-      const [got, want] = [await run(one, index, true), await run(one, index, false)];
+      const [got, want] = [await run(one, index, "int16"), await run(one, index)];
       assert.equal(got.length, want.length);
       for (const [n, { data }] of want.entries()) {
         const own = (got[n] as Tensor).data;

@@ -26,9 +26,12 @@ import {
 } from "wasm-attention/training";
 import {
   causalConv,
+  causalConvBackward,
   entmax,
   linearAttention,
+  linearAttentionBackward,
   locationSensitiveAttention,
+  locationSensitiveAttentionBackward,
   monotonicAttention,
   sparseAttend,
   weightedSum,
@@ -176,17 +179,29 @@ export const operations: Record<string, (attention: Whole, make: Makes) => Tenso
     const [filters, vector] = [tensorOf(make, [2, 2, 3]), make.floats(numbers(4, 3))];
     const decay = tensorOf(make, [1, 2, 3, 1])(4);
     const keyLengths = make.words([3]);
-    const step = locationSensitiveAttention(
+    const located = {
+      ...{ filters: filters(5), locationWeight: tensorOf(make, [2, 4])(6), scoreWeight: vector },
+    };
+    const [query, keys] = [tensorOf(make, [1, 4])(1), tensorOf(make, [1, 3, 4])];
+    const step = locationSensitiveAttention(attention, query, keys(2), keys(3), located);
+    const pass = { query, key: keys(2), value: keys(3), outputGradient: query };
+    const back = locationSensitiveAttentionBackward(
       attention,
-      tensorOf(make, [1, 4])(1),
-      tensorOf(make, [1, 3, 4])(2),
-      tensorOf(make, [1, 3, 4])(3),
-      { filters: filters(5), locationWeight: tensorOf(make, [2, 4])(6), scoreWeight: vector },
+      { ...pass, stateGradient: make.object(step.state) },
+      { ...located, state: make.object(step.state) },
     );
+    const conv = { x: tensorOf(make, [1, 2, 3])(1), weight: tensorOf(make, [2, 2])(2) };
     return [
       ...Object.values(linearAttention(attention, x(1), x(2), x(3), { keyLengths })),
       linearAttention(attention, x(1), x(2), x(3), { updateRule: "gated", decay }).output,
-      causalConv(attention, tensorOf(make, [1, 2, 3])(1), tensorOf(make, [2, 2])(2)).output,
+      causalConv(attention, conv.x, conv.weight).output,
+      causalConvBackward(attention, { ...conv, outputGradient: conv.x }).weightGradient,
+      linearAttentionBackward(
+        attention,
+        make.object({ query: x(1), key: x(2), value: x(3), outputGradient: x(4) }),
+        { updateRule: "gated_delta", decay, beta: tensorOf(make, [1, 2, 3, 1])(5), keyLengths },
+      ).betaGradient as Tensor,
+      ...[back.filtersGradient, back.stateGradient.previous],
       sparseAttend(attention, x(1), x(2), x(3), { alpha: make.list([1.5, 2]), keyLengths }).output,
       entmax(attention, x(1)),
       monotonicAttention(attention, x(1), { logits: true, keyLengths: make.list([3, 2]) }),

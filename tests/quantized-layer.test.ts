@@ -97,9 +97,10 @@ test("blocks of ggml stand for what ggml reads", needsData, async () => {
   using attention = await engine("portable");
   const text = readFileSync(dataFile("weights/blocks.json"), "utf8");
   const types = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "F16", "BF16"];
+  types.push("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K");
   const { cases } = JSON.parse(text) as { cases: Blocks[] };
   const known = cases.filter(({ type }) => types.includes(type));
-  assert.ok(known.length >= 6, `${known.length} cases`);
+  assert.ok(known.length >= 11, `${known.length} cases`);
   for (const { name, type, rows, row, bytes, values } of known) {
     const data = Uint8Array.from(Buffer.from(bytes, "hex"));
     const weight = { format: type, dims: [rows, row], data } as StoredWeight;

@@ -10,7 +10,11 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
-import { dequantize, prepareQuantized } from "wasm-attention/quantized";
+import {
+  dequantize,
+  type PrepareQuantizedOptions,
+  prepareQuantized,
+} from "wasm-attention/quantized";
 import { bitsOf, engine, randomArray, randomTensor, variants, type Whole } from "./engines";
 import { linear as product, shareOfTolerance } from "./reference";
 import { decoded, rounded } from "./reference-quantized";
@@ -36,12 +40,13 @@ function turned({ data, dims: [rows = 0, columns = 0] }: Tensor): Tensor {
 function* prepared(
   attention: Whole,
   [outputs, inputs]: readonly [number, number],
-  activations?: "float32",
+  activations?: PrepareQuantizedOptions["activations"],
 ): Generator<[name: string, weight: PreparedLinear, truth: ArrayLike<number>, bias: Float32Array]> {
   const bias = randomArray(outputs, 9);
   for (const [name, weight, order] of storedWeights(outputs, inputs, outputs + inputs)) {
-    const given = prepareQuantized(attention, weight, { order, bias, activations });
-    yield [name, given, decoded(weight, order), bias];
+    const own = bias.slice(0, weight.dims[order === "in,out" ? 1 : 0]);
+    const given = prepareQuantized(attention, weight, { order, bias: own, activations });
+    yield [name, given, decoded(weight, order), own];
     given.dispose();
   }
   for (const numbers of ["int8", "int4"] as const) {
@@ -121,6 +126,44 @@ for (const variant of variants) {
     assert.equal(attention.memory.used, used);
   });
 
+  test(`x rounded to 14 bits and to 8, ${variant}`, async () => {
+    using attention = await engine(variant);
+    const { used } = attention.memory;
+    const settings = [
+      ["int14", 8191],
+      ["int8", 63],
+    ] as const;
+    for (const [activations, most] of settings) {
+      for (const size of [
+        [1, 1],
+        [9, 17],
+        [11, 601],
+      ] as const) {
+        for (const [name, weight, truth, bias] of prepared(attention, size, activations)) {
+          if (name.includes("F16")) continue;
+          const { inputSize: inputs, outputSize: outputs } = weight;
+          const stored = dequantize(attention, weight);
+          const got = stored.dims[0] === outputs ? turned(stored).data : stored.data;
+          for (const [i, want] of Array.from(truth).entries()) {
+            const slack = 2 ** -21 * (Math.abs(want) + 1);
+            assert.ok(Math.abs((got[i] as number) - want) <= slack, `${name} of ${size} at ${i}`);
+          }
+          for (const rows of [1, 3, 5]) {
+            const x = randomArray(rows * inputs, rows);
+            const result = linear(attention, tensor(x, [rows, inputs]), weight).data;
+            const args = [truth, bias, rows, inputs, outputs] as const;
+            const factors = rounded(x, inputs, most);
+            const naive = product(factors, ...args, Math.fround);
+            const share = shareOfTolerance(result, product(factors, ...args), [naive]);
+            const where = `${name} of ${size}, ${rows} rows, ${activations}`;
+            assert.ok(share <= 1, `${where}: ${share} of the tolerance`);
+          }
+        }
+      }
+    }
+    assert.equal(attention.memory.used, used);
+  });
+
   test(`in float32 the bits are those of linear with what it stands for, ${variant}`, async () => {
     using attention = await engine(variant);
     for (const size of sizes) {
@@ -184,12 +227,22 @@ test("integers give the same bits in both builds", async () => {
   for (const variant of variants) {
     using attention = await engine(variant);
     const each = [];
-    for (const size of sizes) {
-      for (const [name, weight] of prepared(attention, size)) {
-        // Halves are multiplied in float32.
-        if (name.includes("F16")) continue;
-        const x = randomTensor([5, weight.inputSize], 3);
-        each.push(bitsOf({ [name]: linear(attention, x, weight) }));
+    for (const activations of ["int16", "int14", "int8"] as const) {
+      for (const size of [
+        [1, 1],
+        [9, 17],
+        [33, 255],
+        [11, 601],
+      ] as const) {
+        for (const [name, weight] of prepared(attention, size, activations)) {
+          // Halves are multiplied in float32.
+          if (name.includes("F16")) continue;
+          for (const rows of [1, 5]) {
+            const x = randomTensor([rows, weight.inputSize], 3);
+            x.data.fill(NaN, 0, activations === "int8" && rows > 1 ? 1 : 0);
+            each.push(bitsOf({ [`${name} ${activations}`]: linear(attention, x, weight) }));
+          }
+        }
       }
     }
     results.push(each);

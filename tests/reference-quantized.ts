@@ -3,6 +3,7 @@
 
 import { fromBfloat16, fromFloat16 } from "wasm-attention";
 import type { StoredWeight } from "wasm-attention/quantized";
+import { blockOf256, K_BLOCKS } from "./reference-blocks-of-256";
 
 /** The weight [inputs × outputs] in float64. */
 export function decoded(weight: StoredWeight, order = "out,in"): Float64Array {
@@ -47,10 +48,23 @@ export function decoded(weight: StoredWeight, order = "out,in"): Float64Array {
         return (q - zero) * (scales[index] as number);
       });
     }
-    default:
-      return each((o, i) =>
-        blockOf32(weight.format, weight.data, o * (inputs / 32) + (i >> 5), i & 31),
+    case "Q2_K":
+    case "Q3_K":
+    case "Q4_K":
+    case "Q5_K":
+    case "Q6_K": {
+      const { format, data } = weight;
+      const { bytes } = K_BLOCKS[format];
+      const count = inputs / 256;
+      const all = Array.from({ length: outputs * count }, (_, block) =>
+        blockOf256(format, data, block * bytes),
       );
+      return each((o, i) => (all[o * count + (i >> 8)] as number[])[i & 255] as number);
+    }
+    default: {
+      const { format } = weight;
+      return each((o, i) => blockOf32(format, weight.data, o * (inputs / 32) + (i >> 5), i & 31));
+    }
   }
 }
 
@@ -70,18 +84,22 @@ function blockOf32(format: keyof typeof SIZES, data: Uint8Array, block: number, 
   return behind ? q * scale + half(2) : (q - (five ? 16 : 8)) * scale;
 }
 
-/** x with each 256 inputs of a row rounded to 16 bits: what the products are made of, in float64. */
-export function rounded(x: Float32Array, inputs: number): Float64Array {
+/**
+ * x with each 256 inputs of a row rounded to 16 bits, or fewer, unless all are below `least`: what the
+ * products are made of, in float64.
+ */
+export function rounded(x: Float32Array, inputs: number, most = 32767, least = 0): Float64Array {
   const result = new Float64Array(x.length);
   for (let row = 0; row < x.length; row += inputs) {
     for (let from = 0; from < inputs; from += 256) {
       const end = row + Math.min(from + 256, inputs);
       const part = x.subarray(row + from, end);
       const largest = part.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      if (largest === 0) continue;
-      const factor = Math.fround(32767 / largest);
+      if (largest < least) result.set(part, row + from);
+      if (largest < least || largest === 0) continue;
+      const factor = Math.fround(most / largest);
       for (const [i, value] of part.entries()) {
-        result[row + from + i] = (halfToEven(Math.fround(value * factor)) * largest) / 32767;
+        result[row + from + i] = (halfToEven(Math.fround(value * factor)) * largest) / most;
       }
     }
   }

@@ -28,6 +28,7 @@ const rooms: Record<string, readonly string[]> = {
     "weights",
     "blocks",
     "quantized",
+    "compress",
     "integers",
     "variants",
     "shards",

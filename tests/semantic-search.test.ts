@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
+import { int16 } from "wasm-attention/integers";
 import { SentenceEncoder, similarity } from "../examples/semantic-search/encoder";
+import { fewBits } from "../examples/semantic-search/few-bits";
 import { readModelFile, readSentences } from "../examples/semantic-search/files";
 import { heatmap } from "../examples/semantic-search/heatmap";
 import { engine, random, variants } from "./engines";
@@ -71,6 +73,28 @@ test("questions find their answers", async () => {
   assert.match(best("Which animals sleep through the winter?"), /hibernation/);
   assert.match(best("When did humans reach the moon?"), /July 1969/);
   assert.match(best("I forgot my password"), /password can be reset/);
+});
+
+test("in integers they find the same", async (t) => {
+  const attention = await engine("portable");
+  const sentences = await readSentences();
+  const float = await SentenceEncoder.load(attention, readModelFile);
+  const few = await SentenceEncoder.load(attention, readModelFile, fewBits(attention, "int8"));
+  const want = float.encode(sentences);
+  const found = {
+    int16: float.encode(sentences, { precision: int16 }),
+    int8: few.encode(sentences, { precision: int16 }),
+  };
+  for (const [name, least] of [
+    ["int16", 0.999999],
+    ["int8", 0.999],
+  ] as const) {
+    const cosines = found[name].map((embedding, i) => similarity(embedding, want[i]));
+    t.diagnostic(`${name}: ${Math.min(...cosines)}`);
+    assert.ok(Math.min(...cosines) >= least, `${name}: ${Math.min(...cosines)}`);
+  }
+  float.dispose();
+  few.dispose();
 });
 
 test("inspecting a text gives its pieces and weights that sum to 1; the heat map draws them", async () => {

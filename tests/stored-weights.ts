@@ -3,6 +3,7 @@
 import { fromFloat16, toFloat16 } from "wasm-attention";
 import type { StoredWeight } from "wasm-attention/quantized";
 import { random, randomArray } from "./engines";
+import { K_BLOCKS, type KFormat } from "./reference-blocks-of-256";
 
 export function randomBytes(count: number, seed: number): Uint8Array<ArrayBuffer> {
   const next = random(seed);
@@ -26,6 +27,22 @@ function blocksOf32(
     view.setUint16(block * BYTES[format], scales[2 * block] as number, true);
     if (format.endsWith("_1")) {
       view.setUint16(block * BYTES[format] + 2, scales[2 * block + 1] as number, true);
+    }
+  }
+  return { format, dims, data };
+}
+
+/** The same of its blocks of 256. */
+function blocksOf256(format: KFormat, dims: readonly number[], seed: number): StoredWeight {
+  const [outputs = 0, inputs = 0] = dims;
+  const count = (outputs * inputs) / 256;
+  const { bytes, halves } = K_BLOCKS[format];
+  const data = randomBytes(count * bytes, seed);
+  const scales = toFloat16(randomArray(halves.length * count, seed + 1, 0.01));
+  const view = new DataView(data.buffer);
+  for (let block = 0; block < count; block++) {
+    for (const [k, at] of halves.entries()) {
+      view.setUint16(block * bytes + at, scales[block * halves.length + k] as number, true);
     }
   }
   return { format, dims, data };
@@ -63,6 +80,11 @@ export function storedWeights(
   const whole = [outputs, Math.ceil(inputs / 32) * 32];
   for (const format of Object.keys(BYTES) as (keyof typeof BYTES)[]) {
     list.push([format, blocksOf32(format, whole, seed), undefined]);
+  }
+  // Few outputs: a row of one block is long already.
+  const larger = [Math.min(outputs, 9), Math.ceil(inputs / 256) * 256];
+  for (const format of Object.keys(K_BLOCKS) as KFormat[]) {
+    list.push([format, blocksOf256(format, larger, seed), undefined]);
   }
   const bytes = randomBytes(outputs * inputs, seed + 4);
   const one = Float32Array.of(0.01);

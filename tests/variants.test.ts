@@ -27,7 +27,7 @@ for (const name of [
     }
   });
 
-  test(`${name}: builds differ in multiply-adds, in memory's limits and in one number`, () => {
+  test(`${name}: builds differ in multiply-adds, dot products, in memory's limits and in one number`, () => {
     const [portable, relaxed, threads] = ["portable", "relaxed", "portable-threads"].map(
       (variant) => built(`${name}.${variant}.wasm`),
     );
@@ -41,7 +41,11 @@ for (const name of [
     const doubled = portable.toString("hex").match(/21(..|..01)fde60120\1fde401/g) ?? [];
     if (sites.length) assert.equal(doubled.length, sites.length);
     assert.equal(sites.length > 100, ["core", "blocks", "variants"].includes(name));
-    assert.ok(differing(portable, relaxed) <= 1 + 10 * sites.length);
+    // Of relaxed dot products one operand is left.
+    const dots = relaxed.toString("hex").match(/fd9[23]02/g) ?? [];
+    if (name === "quantized") assert.ok(dots.length > 20, `${dots.length} dot products`);
+    const most = 1 + 10 * sites.length + 3 * dots.length;
+    assert.ok(differing(portable, relaxed) <= most);
   });
 }
 

@@ -39,12 +39,12 @@ export function attendScratchBytes(frame: AttendFrame): f64 {
 
 /** Items of a call; a float64, since they may be more than an item's number can say. */
 export function attendItems(frame: AttendFrame): f64 {
-  return few(frame) ? fewItems(frame) : manyItems(frame);
+  return few(frame) ? fewItems(frame) : manyItems<Floats>(frame);
 }
 
 /** How many of the first items have to be done before `item` begins. */
 export function attendItemsBefore(frame: AttendFrame, item: i32): i32 {
-  return few(frame) ? fewReady(frame, item) : manyReady(frame, item);
+  return few(frame) ? fewReady(frame, item) : manyReady<Floats>(frame, item);
 }
 
 /**

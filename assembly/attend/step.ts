@@ -67,6 +67,16 @@ export function attendTile(frame: AttendFrame, r: Rows, panels: usize, scratch: 
 /** Tiles of float32, see roads/many.ts. */
 @unmanaged
 export class Floats {
+  headItems(): i32 {
+    return 0;
+  }
+
+  headBytes(_frame: AttendFrame): u64 {
+    return 0;
+  }
+
+  prepare(_frame: AttendFrame, _head: i32, _panels: usize): void {}
+
   tileBytes(frame: AttendFrame): u64 {
     return panelTileBytes(frame);
   }
@@ -75,11 +85,12 @@ export class Floats {
     return rowsBytes(frame);
   }
 
-  pack(frame: AttendFrame, head: i32, from: i32, count: i32, tile: usize, gathered: usize): void {
+  pack(frame: AttendFrame, head: i32, from: i32, count: i32, panels: usize, gathered: usize): void {
+    const tile = panels + <usize>(from / KEYS) * <usize>panelTileBytes(frame);
     packTile(frame, head, from, count, tile, gathered);
   }
 
-  begin(_frame: AttendFrame, _r: Rows): void {}
+  begin(_frame: AttendFrame, _r: Rows, _panels: usize): void {}
 
   attend(frame: AttendFrame, r: Rows, panels: usize, scratch: usize): void {
     attendTile(frame, r, panels, scratch);

@@ -1,4 +1,5 @@
-// result = f(input), or input · f(gate) where there is a gate (Shazeer 2020, "GLU variants"); and back:
+// result = f(input), or input · f(gate) where there is a gate (Shazeer 2020, "GLU variants"), plus a residual where
+// there is one; and back, without:
 //
 //   dinput = dy · f′(input)        dinput = dy · f(gate),  dgate = dy · input · f′(gate)
 //
@@ -77,7 +78,8 @@ export function activateRun(frame: ActivateFrame, item: i32): void {
   const at = (<usize>first) << 2;
   const count = min(ITEM_ELEMENTS, frame.columns - first);
   const gate = frame.gate ? frame.gate + at : 0;
-  activateRow(frame.activation, frame.input + at, gate, 0, frame.result + at, count);
+  const residual = frame.residual ? frame.residual + at : 0;
+  activateRow(frame.activation, frame.input + at, gate, residual, frame.result + at, count);
 }
 
 export function activateBackwardRun(frame: ActivateFrame, item: i32): void {

@@ -54,6 +54,8 @@ export class ActivateFrame extends BlockFrame {
   /** What the activation is of, instead of the input that it then multiplies. */
   gate: usize = 0;
   gateGradient: usize = 0;
+  /** Added at the end of a forward pass. */
+  residual: usize = 0;
 }
 
 /** Rows [columns] of a table [count, columns] by their number. */

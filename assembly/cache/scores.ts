@@ -7,10 +7,9 @@
 // key is multiplied by 0.
 
 import { NumbersKind } from "../kinds";
-import { TILE_ROW } from "../tiles";
 import { BLOCK_BYTES, SCALE } from "./numbers";
 import { Query, QUERY_BLOCK, queryNumbers } from "./query";
-import { Strip, Work, workOf, worksOf } from "./work";
+import { Strip, Work, worksOf } from "./work";
 
 /** Numbers of int8 whose products four lanes of 32 bits can add up. */
 const SUM: usize = 2048;
@@ -177,78 +176,10 @@ function storeScores(target: usize, scores: v128, count: i32): void {
   if (count > 2) v128.store32_lane(target, scores, 2, 8);
 }
 
-/** The same of int16 and int4 for WORKS rows of one head: each key is made numbers of once. */
-export function scoreRows(strip: Strip): void {
-  const stride = strip.stride;
-  const first = workOf(strip, 0);
-  const a = first.query;
-  const b = workOf(strip, 1).query;
-  const c = workOf(strip, 2).query;
-  const d = workOf(strip, 3).query;
-  const numbers = a.numbers;
-  const size = <usize>a.size;
-  const q0 = queryNumbers(a);
-  const q1 = queryNumbers(b);
-  const q2 = queryNumbers(c);
-  const q3 = queryNumbers(d);
-  const scales = f32x4.replace_lane(
-    f32x4.replace_lane(f32x4.replace_lane(f32x4.splat(a.scale), 1, b.scale), 2, c.scale),
-    3,
-    d.scale,
-  );
-  let keys = strip.run + first.keyHead;
-  let target = first.scores + ((<usize>strip.first) << 2);
-  for (let count = strip.count; count > 0; count--) {
-    let s0 = f32x4.splat(0);
-    let s1 = s0;
-    let s2 = s0;
-    let s3 = s0;
-    if (numbers == NumbersKind.int16) {
-      for (let i: usize = 0; i < size; i += 8) {
-        const key = keys + (i << 1);
-        const a = f32x4.convert_i32x4_s(v128.load_ext<i16>(key, SCALE));
-        const b = f32x4.convert_i32x4_s(v128.load_ext<i16>(key, SCALE + 8));
-        const at = i << 2;
-        s0 = addEight(s0, a, b, q0 + at);
-        s1 = addEight(s1, a, b, q1 + at);
-        s2 = addEight(s2, a, b, q2 + at);
-        s3 = addEight(s3, a, b, q3 + at);
-      }
-    } else {
-      let at: usize = 0;
-      let key = keys;
-      for (let i: usize = 0; i < size; i += 32) {
-        const scale = v128.load32_splat(key);
-        const mask = i16x8.splat(15);
-        const x = v128.load(key, SCALE);
-        const n0 = v128.and(x, mask);
-        const n1 = v128.and(i16x8.shr_u(x, 4), mask);
-        const n2 = v128.and(i16x8.shr_u(x, 8), mask);
-        const n3 = i16x8.shr_u(x, 12);
-        s0 = f32x4.add(s0, f32x4.mul(dotNumbers(n0, n1, n2, n3, q0 + at), scale));
-        s1 = f32x4.add(s1, f32x4.mul(dotNumbers(n0, n1, n2, n3, q1 + at), scale));
-        s2 = f32x4.add(s2, f32x4.mul(dotNumbers(n0, n1, n2, n3, q2 + at), scale));
-        s3 = f32x4.add(s3, f32x4.mul(dotNumbers(n0, n1, n2, n3, q3 + at), scale));
-        key += BLOCK_BYTES;
-        at += QUERY_BLOCK;
-      }
-    }
-    let sums = sumsOf(s0, s1, s2, s3);
-    if (numbers == NumbersKind.int16) sums = f32x4.mul(sums, v128.load32_splat(keys));
-    const scores = f32x4.mul(sums, scales);
-    v128.store32_lane(target, scores, 0);
-    v128.store32_lane(target, scores, 1, TILE_ROW);
-    v128.store32_lane(target, scores, 2, 2 * TILE_ROW);
-    v128.store32_lane(target, scores, 3, 3 * TILE_ROW);
-    keys += stride;
-    target += 4;
-  }
-}
-
 /** (v₀ + v₂) + (v₁ + v₃) of each. */
 // @ts-ignore: decorator
 @inline
-function sumsOf(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
+export function sumsOf(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
   const low01 = v128.shuffle<f32>(s0, s1, 0, 4, 1, 5);
   const high01 = v128.shuffle<f32>(s0, s1, 2, 6, 3, 7);
   const low23 = v128.shuffle<f32>(s2, s3, 0, 4, 1, 5);
@@ -261,18 +192,10 @@ function sumsOf(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
   );
 }
 
-/** sum + eight numbers by eight of the query. */
-// @ts-ignore: decorator
-@inline
-function addEight(sum: v128, low: v128, high: v128, query: usize): v128 {
-  const half = f32x4.add(sum, f32x4.mul(low, v128.load(query)));
-  return f32x4.add(half, f32x4.mul(high, v128.load(query, 16)));
-}
-
 /** The numbers of a block of int4 by one of the query, in four sums. */
 // @ts-ignore: decorator
 @inline
-function dotNumbers(n0: v128, n1: v128, n2: v128, n3: v128, query: usize): v128 {
+export function dotNumbers(n0: v128, n1: v128, n2: v128, n3: v128, query: usize): v128 {
   let sum = v128.load32_zero(query);
   sum = i32x4.add(sum, i32x4.dot_i16x8_s(n0, v128.load(query, 16)));
   sum = i32x4.add(sum, i32x4.dot_i16x8_s(n1, v128.load(query, 32)));

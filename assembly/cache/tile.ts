@@ -12,8 +12,9 @@ import { REGISTER_ROWS, TILE_ROW } from "../tiles";
 import { storedRow } from "./locate";
 import { BLOCK_BYTES } from "./numbers";
 import { Query, queryBytes } from "./query";
-import { scoreRows, scoreRun } from "./scores";
-import { addRun, addRunRows } from "./values";
+import { scoreRun } from "./scores";
+import { addRunRows, scoreRows } from "./together";
+import { addRun } from "./values";
 import { addSums, gatherScales, Strip, weigh, workOf, WORKS } from "./work";
 
 /** The rows of one head attend to their tile; `queries` are theirs, see query.ts. */

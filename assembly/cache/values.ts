@@ -9,7 +9,7 @@
 
 import { NumbersKind } from "../kinds";
 import { SCALE } from "./numbers";
-import { Strip, Work, workOf } from "./work";
+import { Strip, Work } from "./work";
 
 /** Adds the strip's run to the sums of one of its Works, `column` bytes into a row. */
 export function addRun(strip: Strip, work: Work, column: usize): void {
@@ -113,53 +113,6 @@ function addSixteen(weights: usize, value: usize, stride: usize, count: i32, sum
   v128.store(sums, s5, 80);
   v128.store(sums, s6, 96);
   v128.store(sums, s7, 112);
-}
-
-/** The same of int16 for WORKS rows of one head, eight columns: each value is made numbers of once. */
-export function addRunRows(strip: Strip): void {
-  const work = workOf(strip, 0);
-  const step = strip.step;
-  const stride = strip.stride;
-  const count = strip.count;
-  const values = strip.run + work.valueHead;
-  for (let column: usize = 0; column < <usize>work.columns; column += 8) {
-    let value = values + SCALE + (column << 1);
-    let weights = work.products + ((<usize>strip.first) << 2);
-    const sums = work.sums + (column << 2);
-    let a0 = v128.load(sums);
-    let b0 = v128.load(sums, 16);
-    let a1 = v128.load(sums + step);
-    let b1 = v128.load(sums + step, 16);
-    let a2 = v128.load(sums + 2 * step);
-    let b2 = v128.load(sums + 2 * step, 16);
-    let a3 = v128.load(sums + 3 * step);
-    let b3 = v128.load(sums + 3 * step, 16);
-    for (const end = weights + ((<usize>count) << 2); weights < end; weights += 4) {
-      const a = f32x4.convert_i32x4_s(v128.load_ext<i16>(value));
-      const b = f32x4.convert_i32x4_s(v128.load_ext<i16>(value, 8));
-      let w = v128.load32_splat(weights);
-      a0 = f32x4.add(a0, f32x4.mul(w, a));
-      b0 = f32x4.add(b0, f32x4.mul(w, b));
-      w = v128.load32_splat(weights + step);
-      a1 = f32x4.add(a1, f32x4.mul(w, a));
-      b1 = f32x4.add(b1, f32x4.mul(w, b));
-      w = v128.load32_splat(weights + 2 * step);
-      a2 = f32x4.add(a2, f32x4.mul(w, a));
-      b2 = f32x4.add(b2, f32x4.mul(w, b));
-      w = v128.load32_splat(weights + 3 * step);
-      a3 = f32x4.add(a3, f32x4.mul(w, a));
-      b3 = f32x4.add(b3, f32x4.mul(w, b));
-      value += stride;
-    }
-    v128.store(sums, a0);
-    v128.store(sums, b0, 16);
-    v128.store(sums + step, a1);
-    v128.store(sums + step, b1, 16);
-    v128.store(sums + 2 * step, a2);
-    v128.store(sums + 2 * step, b2, 16);
-    v128.store(sums + 3 * step, a3);
-    v128.store(sums + 3 * step, b3, 16);
-  }
 }
 
 /** Pairs of blocks of int4 by pairs of weights: columns 0 2 4 6, 16 …, 1 …, 17 …, then 8 more of each. */

@@ -9,6 +9,7 @@
 
 import { AttendFrame } from "../attend/frame";
 import { ceil8 } from "../attend/panels";
+import { tileAt } from "../attend/roads/many";
 import { Rows, rowsBytes, tileRows } from "../attend/rows";
 import { productOf, scoresOf } from "../attend/scratch";
 import { attendTile, reach, softmaxTile } from "../attend/step";
@@ -67,6 +68,16 @@ function weightNumbers(frame: AttendFrame, r: Rows): usize {
 /** Tiles of 16 bits, see attend/roads/many.ts. */
 @unmanaged
 export class Integers {
+  headItems(): i32 {
+    return 0;
+  }
+
+  headBytes(_frame: AttendFrame): u64 {
+    return 0;
+  }
+
+  prepare(_frame: AttendFrame, _head: i32, _panels: usize): void {}
+
   tileBytes(frame: AttendFrame): u64 {
     return integerTileBytes(frame);
   }
@@ -76,11 +87,11 @@ export class Integers {
     return (rowsBytes(frame) + 64 + <u64>tileRows(frame) * row + 63) & ~63;
   }
 
-  pack(frame: AttendFrame, head: i32, from: i32, count: i32, tile: usize, gathered: usize): void {
-    packIntegers(frame, head, from, count, tile, gathered);
+  pack(frame: AttendFrame, head: i32, from: i32, count: i32, panels: usize, gathered: usize): void {
+    packIntegers(frame, head, from, count, tileAt<Integers>(frame, panels, from), gathered);
   }
 
-  begin(frame: AttendFrame, r: Rows): void {
+  begin(frame: AttendFrame, r: Rows, _panels: usize): void {
     roundQueries(frame, r);
   }
 

@@ -6,7 +6,7 @@
 //   integers   bytes [depth × columns], as the right side of MatMulInteger: (q − z) · scale
 //   halves     16 bits each, float16 or bfloat16
 
-import { WeightFormat, WeightNumbers } from "../kinds";
+import { WeightFormat } from "../kinds";
 import { QuantizedFrame } from "./frame";
 import { putNumber } from "./panel";
 import { elementAt, Place, putScale } from "./place";
@@ -90,7 +90,7 @@ export function packIntegers(frame: QuantizedFrame, place: Place): void {
   for (let i = 0; i < place.count; i++) {
     const at = frame.weight + elementAt(frame, place.column, place.from + i);
     const number = frame.unsigned ? <i32>load<u8>(at) - 128 : <i32>load<i8>(at);
-    putNumber(WeightNumbers.int8, place.numbers, place.column & 7, i, number);
+    putNumber(frame.numbers, place.numbers, place.column & 7, i, number);
   }
 }
 
@@ -102,7 +102,7 @@ export function packHalves(frame: QuantizedFrame, place: Place): void {
 }
 
 /** float16 → float32; every value is exact. */
-function halfToFloat(half: u32): f32 {
+export function halfToFloat(half: u32): f32 {
   const sign = (half & 0x8000) << 16;
   const digits = half & 0x7fff;
   if (digits >= 0x7c00) return reinterpret<f32>(sign | 0x7f800000 | ((digits & 0x3ff) << 13));

@@ -15,6 +15,10 @@ export class QuantizedFrame extends LinearFrame {
   center: i32 = 0;
   /** 1: x is multiplied in float32. */
   floats: i32 = 0;
+  /** IntegerProduct */
+  product: i32 = 0;
+  /** The largest integer that x is rounded to: 32767, or with numbers in fours 8191 or 63. */
+  most: i32 = 0;
   /** pack: WeightFormat of `weight`. */
   format: i32 = 0;
   /** pack: inputs that share a scale in `weight`. */

@@ -37,7 +37,7 @@ export function widen(frame: QuantizedFrame, b: usize, count: i32, target: usize
   }
 }
 
-/** Where a panel's part lies: its first segment, and what `widen` made of it. */
+/** Where a panel's part lies: its first segment, and what `widen` made of it, 0 for nothing. */
 @unmanaged
 export class Panel {
   segments: usize = 0;
@@ -160,7 +160,7 @@ function start(frame: QuantizedFrame, sum: usize): v128 {
 /** The end of a segment: four columns whose head is `head`; `sum` is where Σ x̂ lies. */
 // @ts-ignore: decorator
 @inline
-function addFour(
+export function addFour(
   offsets: i32,
   head: usize,
   sum: usize,

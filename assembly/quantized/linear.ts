@@ -1,19 +1,22 @@
 // linear with a weight of few bits: y [rows × columns] = x [rows × depth] · W + bias.
 //
 // As linear/linear.ts, item by item and one part of the depth after the other; a row's bits depend on depth
-// alone. With integers x is rounded (input.ts) and multiplied by the numbers as they lie (kernel.ts). In
+// alone. With integers x is rounded (input.ts) and multiplied by the numbers as they lie (kernel.ts, fours.ts). In
 // float32, as float16 and bfloat16 are, and rows that have no integers, panels are unpacked first: with all
 // rows so, the bits are those of linear with the unpacked weight.
 
 import { ADD, multiply1x32, multiply4x8 as multiplyFloats, PACKED } from "../gemm/kernel";
 import { packRows } from "../gemm/pack";
 import { columnItems, copyBlock, itemColumns } from "../linear/linear";
+import { IntegerProduct, WeightNumbers } from "../kinds";
 import { LINEAR_DEPTH, LINEAR_ROWS } from "../tiles";
 import { QuantizedFrame } from "./frame";
 import { multiplyHalves } from "./halves";
-import { Input, inputBytes, roundRows } from "./input";
+import { foursBy1x8, foursBy4x8, widenFours } from "./fours";
+import { Input, inputBytes } from "./input";
 import { multiply1x8, multiply4x8, Panel, widen } from "./kernel";
-import { isHalf, panelBytes, segmentOffset } from "./panel";
+import { inFours, isHalf, panelBytes, segmentOffset } from "./panel";
+import { roundRows } from "./rounding";
 import { unpackPanel } from "./unpack";
 
 /** A register block of y, and a Panel. */
@@ -151,29 +154,54 @@ function addPanel(frame: QuantizedFrame, block: Block, input: Input, j: i32, w: 
   const bytes = (<usize>min(block.last - j, 8)) << 2;
   let c = block.y + ((<usize>j) << 2);
   if (rows == 1) {
-    if (bytes == 32) multiply1x8(frame, input, w, c);
+    if (bytes == 32) multiplyRow(frame, input, w, c);
     else {
       memory.copy(edge, c, bytes);
-      multiply1x8(frame, input, w, edge);
+      multiplyRow(frame, input, w, edge);
       memory.copy(c, edge, bytes);
     }
   } else {
     const panel = changetype<Panel>(edge + EDGE - 16);
     panel.segments = w;
     panel.wide = panelOf(block);
-    widen(frame, w, input.count, panel.wide);
+    if (frame.numbers == WeightNumbers.int8Fours) panel.wide = 0;
+    else if (inFours(frame.numbers)) widenFours(frame, w, input.count, panel.wide);
+    else widen(frame, w, input.count, panel.wide);
     for (let i = 0; i < rows; i += 4) {
-      if (rows - i >= 4 && bytes == 32) multiply4x8(frame, input, i, panel, c, row);
+      if (rows - i >= 4 && bytes == 32) multiplyRows(frame, input, i, panel, c, row);
       else {
         const height = min(rows - i, 4);
         copyBlock(edge, 32, c, row, height, bytes);
-        multiply4x8(frame, input, i, panel, edge, 32);
+        multiplyRows(frame, input, i, panel, edge, 32);
         copyBlock(c, row, edge, 32, height, bytes);
       }
       c += row << 2;
     }
   }
   if (input.special) addSpecial(frame, block, input, j);
+}
+
+/** One row by a panel. */
+function multiplyRow(frame: QuantizedFrame, input: Input, w: usize, c: usize): void {
+  const product = frame.product;
+  if (product == IntegerProduct.words) multiply1x8(frame, input, w, c);
+  else if (product == IntegerProduct.bytes) foursBy1x8<i32>(frame, input, w, c);
+  else foursBy1x8<i16>(frame, input, w, c);
+}
+
+/** Four rows by a panel. */
+function multiplyRows(
+  frame: QuantizedFrame,
+  input: Input,
+  row: i32,
+  panel: Panel,
+  c: usize,
+  cRow: usize,
+): void {
+  const product = frame.product;
+  if (product == IntegerProduct.words) multiply4x8(frame, input, row, panel, c, cRow);
+  else if (product == IntegerProduct.bytes) foursBy4x8<i32>(frame, input, row, panel, c, cRow);
+  else foursBy4x8<i16>(frame, input, row, panel, c, cRow);
 }
 
 /** The rows that have no integers, in float32: products added in order, and their sum to y. */

@@ -2,8 +2,10 @@
 
 import { WeightFormat } from "../kinds";
 import { QuantizedFrame } from "./frame";
+import { packBlock256 } from "./blocks-of-256";
 import { packBits, packBlock32, packHalves, packIntegers } from "./formats";
-import { headBytes, panelBytes, segmentOffset } from "./panel";
+import { putStart } from "./fours";
+import { headBytes, inFours, panelBytes, segmentOffset } from "./panel";
 import { Place } from "./place";
 import { packFloats } from "./round";
 
@@ -25,6 +27,7 @@ export function pack(frame: QuantizedFrame): void {
       place.from = from;
       place.count = min(frame.segment, depth - from);
       packSegment(frame, place);
+      if (inFours(frame.numbers)) putStart(frame, place);
     }
   }
 }
@@ -44,6 +47,7 @@ function packSegment(frame: QuantizedFrame, place: Place): void {
       packHalves(frame, place);
       break;
     default:
-      packBlock32(frame, place);
+      if (frame.format < WeightFormat.q2_K) packBlock32(frame, place);
+      else packBlock256(frame, place);
   }
 }

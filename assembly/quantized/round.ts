@@ -5,9 +5,8 @@
 //
 // A block with NaN or infinity has a scale of NaN.
 
-import { WeightNumbers } from "../kinds";
 import { QuantizedFrame } from "./frame";
-import { putNumber } from "./panel";
+import { isFour, putNumber } from "./panel";
 import { elementAt, Place, putScale } from "./place";
 
 // @ts-ignore: decorator
@@ -17,7 +16,7 @@ function weightAt(frame: QuantizedFrame, column: i32, i: i32): f32 {
 }
 
 export function packFloats(frame: QuantizedFrame, place: Place): void {
-  const eight = frame.numbers == WeightNumbers.int8;
+  const eight = !isFour(frame.numbers);
   const largest = largestOf(frame, place);
   const finite = largest - largest == 0;
   const scale: f32 = finite ? largest / (eight ? <f32>127 : <f32>-8) : <f32>NaN;
@@ -43,5 +42,5 @@ function largestOf(frame: QuantizedFrame, place: Place): f32 {
     if (!(abs<f32>(w) <= abs<f32>(largest))) largest = w;
     if (w != w) return w;
   }
-  return frame.numbers == WeightNumbers.int8 ? abs<f32>(largest) : largest;
+  return isFour(frame.numbers) ? largest : abs<f32>(largest);
 }

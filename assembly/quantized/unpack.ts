@@ -4,7 +4,8 @@
 import { OffsetKind, WeightNumbers } from "../kinds";
 import { LINEAR_DEPTH } from "../tiles";
 import { QuantizedFrame } from "./frame";
-import { headBytes, isHalf, panelBytes, segmentOffset } from "./panel";
+import { highHalves, lowHalves } from "./fours";
+import { headBytes, inFours, isHalf, panelBytes, segmentOffset } from "./panel";
 
 /** Inputs [from, from + count) of the panel at `panel`; from is a multiple of LINEAR_DEPTH. */
 export function unpackPanel(
@@ -32,6 +33,7 @@ function unpackSegment(frame: QuantizedFrame, head: usize, count: i32, target: u
     }
     return;
   }
+  if (inFours(numbers)) return unpackFours(frame, head, source, count, target);
   if (numbers == WeightNumbers.int8) {
     for (let i = 0; i < count; i += 2, source += 16, target += 64) {
       storePair(frame, head, v128.load_ext<i8>(source), target, count - i);
@@ -52,6 +54,26 @@ function unpackSegment(frame: QuantizedFrame, head: usize, count: i32, target: u
     const n3 = i16x8.sub(i16x8.shr_u(x, 12), center);
     storePair(frame, head, n2, target + 64, count - i - 2);
     storePair(frame, head + 16, n3, target + 80, count - i - 2);
+  }
+}
+
+function unpackFours(
+  frame: QuantizedFrame,
+  head: usize,
+  source: usize,
+  count: i32,
+  target: usize,
+): void {
+  const four = frame.numbers == WeightNumbers.int4Fours;
+  for (let i = 0; i < count; i += 4, source += four ? 16 : 32) {
+    const low = four ? lowHalves(frame, source) : v128.load(source);
+    const high = four ? highHalves(frame, source) : v128.load(source, 16);
+    for (let k = 0; k < min(4, count - i); k++, target += 32) {
+      const left = 24 - (k << 3);
+      v128.store(target, scaled(frame, head, i32x4.shr_s(i32x4.shl(low, left), 24)));
+      const other = i32x4.shr_s(i32x4.shl(high, left), 24);
+      v128.store(target, scaled(frame, head + 16, other), 16);
+    }
   }
 }
 

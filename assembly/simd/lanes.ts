@@ -1,13 +1,15 @@
-// Four float32 lanes: multiply-add, sums, maxima. The only file that names
-// relaxed SIMD: a relaxed multiply-add rounds once where the machine has a
-// fused one and twice where it has not; the portable build always rounds twice,
-// so its bits are the same on every engine.
+// Four float32 lanes: multiply-add, sums, maxima. Besides bytes.ts the only file
+// that names relaxed SIMD: a relaxed multiply-add rounds once where the machine
+// has a fused one and twice where it has not; the portable build always rounds
+// twice, so its bits are the same on every engine. Modules that are compiled with
+// UNFUSED (scripts/wasm.mjs) always do.
 
 /** a·b + c. */
 // @ts-ignore: decorator
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  // @ts-ignore: a constant of the compiler's command
+  if (ASC_FEATURE_RELAXED_SIMD && !isDefined(UNFUSED)) return f32x4.relaxed_madd(a, b, c);
   return f32x4.add(f32x4.mul(a, b), c);
 }
 

@@ -1,6 +1,6 @@
 // tanh of four lanes: x·P(x²)/Q(x²), P of degree 6 and Q of degree 3, for |x| ≤ 7.90531, beyond which it is ±1 in
-// float32. The coefficients are those of the rational minimax approximation that Eigen and XLA use. At most 4 ulp, and
-// of 1 in 2²³ near the ends. NaN stays NaN.
+// float32. The coefficients are those of Eigen's generic_fast_tanh_float (Eigen/src/Core/MathFunctionsImpl.h, P. Gonnet
+// and G. Guennebaud), a rational minimax approximation. At most 6 ulp, and 2⁻²² from 1 at the ends. NaN stays NaN.
 
 import { madd } from "./lanes";
 

@@ -7,16 +7,7 @@
 // and R loses δ by it.
 
 import { madd } from "../simd/lanes";
-import {
-  Gate,
-  gatePanel,
-  panelOf,
-  read,
-  Recurrence,
-  take,
-  tokenAt,
-  write,
-} from "./recurrence";
+import { Gate, gatePanel, panelOf, read, Recurrence, take, tokenAt, write } from "./recurrence";
 
 /** How tokens pass. */
 export enum Rule {

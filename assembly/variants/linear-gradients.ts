@@ -146,7 +146,13 @@ function betaRow(frame: LinearAttentionFrame, s: Sequences, b: i32, h: i32, t: i
 }
 
 /** β (R w − (e S) δ) of four columns, of as many heads from row `row` of values on. */
-function sumSteps(frame: LinearAttentionFrame, s: Sequences, row: i32, count: i32, at: usize): v128 {
+function sumSteps(
+  frame: LinearAttentionFrame,
+  s: Sequences,
+  row: i32,
+  count: i32,
+  at: usize,
+): v128 {
   const size = (<usize>keySize(frame)) << 2;
   let sum = f32x4.splat(0);
   for (let i = 0; i < count; i++) {

@@ -1,20 +1,44 @@
-// npm run demo [-- "a question"]: ranks sentences by meaning, with the Universal Sentence Encoder
-// lite on our layers, beside the same model's reference implementation. With --workers 2 the embeddings are
-// made by so many processes behind a nats-server, see ../shards/search.ts.
+// npm run demo [-- "a question"] [--int16] [--weights int8|int4]: ranks sentences by meaning, with the
+// Universal Sentence Encoder lite on our layers, beside the same model's reference implementation; in integers
+// beside float32 too. With --workers 2 the embeddings are made by so many processes behind a nats-server, see
+// ../shards/search.ts.
 
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
-import { commandLine, wholeNumber } from "../arguments";
+import { int16, integers } from "wasm-attention/integers";
+import { quantized } from "wasm-attention/quantized";
+import { commandLine, orEnd, wholeNumber } from "../arguments";
 import { EMBEDDING_SIZE, SentenceEncoder, similarity } from "./encoder";
+import { fewBits } from "./few-bits";
 import { readModelFile, readSentences } from "./files";
 import { heatmap } from "./heatmap";
 
+const HELP = `npm run demo [-- "a question"] [--int16] [--weights int8|int4] [--workers N]
+  ranks sentences by meaning and shows what each word of the question attends to
+  --int16    attention in integers of 16 bits
+  --weights  weights of few bits
+  --workers  embeddings by so many processes behind a nats-server`;
 const { values, positionals } = commandLine({
   allowPositionals: true,
-  options: { workers: { type: "string" } },
+  options: {
+    help: { type: "boolean", default: false },
+    int16: { type: "boolean", default: false },
+    weights: { type: "string" },
+    workers: { type: "string" },
+  },
 });
+if (values.help) {
+  console.log(HELP);
+  process.exit();
+}
+const numbers = orEnd(() => {
+  const { weights } = values;
+  if (weights === undefined || weights === "int8" || weights === "int4") return weights;
+  throw new Error(`--weights expected int8 or int4, got ${JSON.stringify(weights)}`);
+});
+const how = values.int16 ? { precision: int16 } : {};
 if (values.workers !== undefined) {
   const workers = `${wholeNumber("workers", values.workers)}`;
   const words = ["examples/shards/run.mjs", "search", "--workers", workers, ...positionals];
@@ -25,14 +49,18 @@ const SHOWN = 8;
 const ROUNDS = 5;
 
 const start = performance.now();
-const attention = await createAttention();
+const attention = await createAttention({ extensions: [integers, quantized] });
 const started = performance.now();
-const encoder = await SentenceEncoder.load(attention, readModelFile);
+const encoder = await SentenceEncoder.load(
+  attention,
+  readModelFile,
+  numbers && fewBits(attention, numbers),
+);
 const loaded = performance.now();
 const sentences = await readSentences();
 const texts = [question, ...sentences];
 
-const [asked, ...embeddings] = encoder.encode(texts);
+const [asked, ...embeddings] = encoder.encode(texts, how);
 const ranking = sentences
   .map((sentence, i) => ({ sentence, score: similarity(asked, embeddings[i]) }))
   .sort((a, b) => b.score - a.score);
@@ -44,7 +72,7 @@ for (const { sentence, score } of ranking.slice(0, SHOWN)) {
 }
 
 // The head that looks hardest at other words has most to show.
-const { pieces, weights } = encoder.inspect(question);
+const { pieces, weights } = encoder.inspect(question, how);
 const [heads] = weights[0].dims;
 const sharpest = weights
   .flatMap(({ data }, layer) =>
@@ -85,14 +113,33 @@ let difference = 0;
   }
 });
 
-const ours = await time(() => encoder.encode(texts));
+const ours = await time(() => encoder.encode(texts, how));
 const peers = await time(() => reference.embed(texts));
 const milliseconds = (t: number) => `${t.toFixed(0)} ms`;
+const integer = [values.int16 && "attention in int16", numbers && `weights of ${numbers}`].filter(
+  (part) => part,
+);
+let compared = "";
+if (integer.length) {
+  const float = await SentenceEncoder.load(attention, readModelFile);
+  const [same, ...others] = float.encode(texts);
+  const best = others
+    .map((embedding, i) => ({ i, score: similarity(same, embedding) }))
+    .sort((a, b) => b.score - a.score)
+    .slice(0, SHOWN)
+    .map(({ i }) => sentences[i]);
+  const shown = ranking.slice(0, SHOWN).filter(({ sentence }) => best.includes(sentence));
+  const nearest = texts.map((_, i) => similarity([same, ...others][i], [asked, ...embeddings][i]));
+  const floats = await time(() => float.encode(texts));
+  compared = `
+  integers    ${integer.join(", ")}: float32 takes ${milliseconds(floats)}, ${pc.bold(`${(floats / ours).toFixed(2)}×`)} the time
+              ${shown.length} of ${SHOWN} sentences as float32 finds them, least cosine of an embedding ${Math.min(...nearest).toFixed(5)}`;
+}
 console.log(`
   build       ${attention.variant}${attention.fused ? ", fused multiply-add" : ""}, on Node ${process.versions.node}
   engine      ${milliseconds(started - start)} to start, model ${milliseconds(loaded - started)} to load
   embeddings  ${texts.length} texts in ${pc.bold(milliseconds(ours))}
   reference   ${milliseconds(peers)} for the same model in @energetic-ai/embeddings (tfjs): ${pc.bold(`${(peers / ours).toFixed(1)}×`)} our time
-  agreement   largest difference of any component ${difference.toExponential(1)}
+  agreement   largest difference of any component ${difference.toExponential(1)}${compared}
 `);
 attention.dispose();

@@ -8,7 +8,7 @@ import {
   type Attention,
   linear,
   MultiHeadAttention,
-  type PreparedLinear,
+  type Projection,
   prepareLinear,
   type Tensor,
   tensor,
@@ -22,14 +22,27 @@ const HEADS = 4;
 /** Pieces past these are cut off, as the model was trained. */
 const MOST_PIECES = 128;
 
+/** x · W + b. */
+export interface Product {
+  (x: Tensor): Tensor;
+  dispose(): void;
+}
+
+/** What weights are made into; by default they stay float32. */
+export interface Making {
+  readonly product?: (projection: Projection) => Product;
+  /** In the place of a layer's attention, which it disposes. */
+  readonly heads?: (layer: MultiHeadAttention) => MultiHeadAttention;
+}
+
 interface Layer {
   readonly attentionNorm: Norm;
   readonly attention: MultiHeadAttention;
   /** The first layer's residual goes from 256 to 512 numbers. */
-  readonly residual: PreparedLinear | undefined;
+  readonly residual: Product | undefined;
   readonly feedForwardNorm: Norm;
-  readonly expand: PreparedLinear;
-  readonly contract: PreparedLinear;
+  readonly expand: Product;
+  readonly contract: Product;
 }
 
 export interface Inspection {
@@ -42,46 +55,57 @@ export interface Inspection {
 }
 
 /** How the heads attend: as in `attend`. */
-export type Heads = Pick<AttendOptions, "causal" | "scale" | "softcap" | "window">;
+export type Heads = Pick<AttendOptions, "causal" | "precision" | "scale" | "softcap" | "window">;
 
 export class SentenceEncoder {
-  readonly #attention: Attention;
   readonly #tokenizer: Tokenizer;
   readonly #embeddings: Tensor;
   readonly #frequencies: Float32Array;
   readonly #layers: Layer[];
-  readonly #dense: PreparedLinear;
+  readonly #dense: Product;
 
-  private constructor(attention: Attention, vocabulary: Vocabulary, weights: Map<string, Tensor>) {
+  private constructor(
+    attention: Attention,
+    vocabulary: Vocabulary,
+    weights: Map<string, Tensor>,
+    making: Making,
+  ) {
     const at = (name: string) => weights.get(name) as Tensor;
-    this.#attention = attention;
+    const { product = (projection) => floatProduct(attention, projection), heads } = making;
     this.#tokenizer = new Tokenizer(vocabulary);
     this.#embeddings = at("module/Embeddings_en");
     const stack = "module_apply_default/Encoder_en/KonaTransformer/Encode/TransformerStack";
     this.#frequencies = at(`${stack}/Layer_0/AddTimingSignal/TimingSignal/ExpandDims_1`).data;
-    this.#layers = [0, 1].map((index) => makeLayer(attention, at, index));
-    this.#dense = prepareLinear(
-      attention,
-      at("module/Encoder_en/hidden_layers/tanh_layer_0/weights"),
-      {
-        order: "in,out",
-        bias: at("module/Encoder_en/hidden_layers/tanh_layer_0/bias"),
-      },
-    );
+    this.#layers = [0, 1].map((index) => {
+      const layer = makeLayer(attention, at, index, product);
+      return heads ? { ...layer, attention: heads(layer.attention) } : layer;
+    });
+    this.#dense = product({
+      weight: at("module/Encoder_en/hidden_layers/tanh_layer_0/weights"),
+      order: "in,out",
+      bias: at("module/Encoder_en/hidden_layers/tanh_layer_0/bias"),
+    });
   }
 
   /** `read` gives the model's files: model.json, vocab.json and the shards. */
-  static async load(attention: Attention, read: Read): Promise<SentenceEncoder> {
+  static async load(
+    attention: Attention,
+    read: Read,
+    making: Making = {},
+  ): Promise<SentenceEncoder> {
     const vocabulary = JSON.parse(new TextDecoder().decode(await read("vocab.json")));
-    return new SentenceEncoder(attention, vocabulary, await readWeights(read));
+    return new SentenceEncoder(attention, vocabulary, await readWeights(read), making);
   }
 
   /** One embedding of length 1 for each text. */
-  encode(texts: readonly string[]): Float32Array[] {
+  encode(texts: readonly string[], how: Heads = {}): Float32Array[] {
     const pieces = texts.map((text) => this.#pieces(text));
     const embeddings: Float32Array[] = new Array(texts.length);
     for (const group of groupByLength(pieces.map((ids) => ids.length))) {
-      const run = this.#run(group.map((index) => pieces[index]));
+      const run = this.#run(
+        group.map((index) => pieces[index]),
+        how,
+      );
       group.forEach((index, b) => {
         embeddings[index] = run.embeddings[b];
       });
@@ -115,11 +139,11 @@ export class SentenceEncoder {
         { ...how, keyLengths, queryLengths: keyLengths },
       );
       if (mixed.weights) weights.push(mixed.weights);
-      x = add(layer.residual ? linear(this.#attention, x, layer.residual) : x, mixed.output);
-      const hidden = linear(this.#attention, layerNorm(x, layer.feedForwardNorm), layer.expand);
-      x = add(x, linear(this.#attention, relu(hidden), layer.contract));
+      x = add(layer.residual ? layer.residual(x) : x, mixed.output);
+      const hidden = layer.expand(layerNorm(x, layer.feedForwardNorm));
+      x = add(x, layer.contract(relu(hidden)));
     }
-    const embeddings = linear(this.#attention, meanOfRows(x, keyLengths), this.#dense);
+    const embeddings = this.#dense(meanOfRows(x, keyLengths));
     return { embeddings: batch.map((_, b) => unit(embeddings, b)), weights };
   }
 
@@ -144,9 +168,28 @@ export class SentenceEncoder {
     });
     return tensor(data, [batch.length, rows, size]);
   }
+
+  /** Gives the weights' memory back. */
+  dispose(): void {
+    this.#dense.dispose();
+    for (const { attention, residual, expand, contract } of this.#layers) {
+      for (const part of [attention, residual, expand, contract]) part?.dispose();
+    }
+  }
 }
 
-function makeLayer(attention: Attention, at: (name: string) => Tensor, index: number): Layer {
+function floatProduct(attention: Attention, { weight, order, bias }: Projection): Product {
+  const prepared = prepareLinear(attention, weight, { order, bias });
+  const product = (x: Tensor) => linear(attention, x, prepared);
+  return Object.assign(product, { dispose: () => prepared.dispose() });
+}
+
+function makeLayer(
+  attention: Attention,
+  at: (name: string) => Tensor,
+  index: number,
+  product: (projection: Projection) => Product,
+): Layer {
   const encode = "Encoder_en/KonaTransformer/Encode";
   const stacked = `module_apply_default/${encode}/TransformerStack/Layer_${index}/TransformerLayer`;
   const applied = `module_apply_default/${encode}/Layer_${index}/TransformerLayer`;
@@ -157,7 +200,7 @@ function makeLayer(attention: Attention, at: (name: string) => Tensor, index: nu
     bias: part(`${name}layer_prepostprocess/layer_norm/layer_norm_bias`).data,
   });
   const linear = (weight: Tensor, bias: string) =>
-    prepareLinear(attention, weight, { order: "in,out", bias: part(bias) });
+    product({ weight, order: "in,out", bias: part(bias) });
 
   const kernel = at(`${own}/qkv_transform_single/kernel/part_0`);
   const bias = part("MultiheadAttention/qkv_transform_single/bias");

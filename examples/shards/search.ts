@@ -34,7 +34,7 @@ try {
   const { port, connection } = await startServer();
   const jobs = connectCalls(connection, NAME);
   const rates: number[] = [];
-  let rows = new Float32Array();
+  let rows: Float32Array = new Float32Array();
   for (let count = 1; count <= workers; count++) {
     await startWorker(port, NAME);
     // Once for the engines to compile what they run.

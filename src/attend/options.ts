@@ -159,7 +159,7 @@ export interface ScoreOptions {
    */
   scores?: "raw" | "capped" | "biased" | "probabilities" | undefined;
   /**
-   * What is computed with instead of float32: `int16` of wasm-attention/integers. Softmax, options and
+   * What is computed with instead of float32: `int16` or `int8` of wasm-attention/integers. Softmax, options and
    * results stay float32, and so do backward passes. Caches have numbers of their own.
    */
   precision?: Precision | undefined;

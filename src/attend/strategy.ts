@@ -10,9 +10,9 @@ import type { AttendCall } from "./forward";
 
 type Option = "precision" | "normalizer";
 
-/** Numbers that `attend` computes with: `int16` of wasm-attention/integers. */
+/** Numbers that `attend` computes with: `int16` and `int8` of wasm-attention/integers. */
 export interface Precision {
-  /** "int16" */
+  /** "int16" or "int8" */
   readonly name: string;
   /** Which option takes it. */
   readonly option: "precision";

@@ -1,7 +1,7 @@
 // fusedLinear: a product with what follows it in a block.
 
 import { ActivationKind, BlocksKernel } from "../../assembly/kinds";
-import { FusedFrame } from "../../build/frames";
+import { ActivateFrame, FusedFrame } from "../../build/frames";
 import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
@@ -11,10 +11,11 @@ import { moduleOf } from "../instance/modules";
 import { checkPrepared, type PreparedLinear } from "../linear/prepared";
 import { Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
+import { AllocatedTensor } from "../tensor/allocated";
 import { elementsOf } from "../tensor/dims";
 import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
 import { type Activation, checkActivation } from "./activate";
-import { blocksOf } from "./module";
+import { blockSteps, blocksOf } from "./module";
 
 /** Options of `fusedLinear`. */
 export interface FusedLinearOptions {
@@ -35,7 +36,8 @@ const readAsync = reader<FusedLinearOptions & Abortable>({ ...fields, signal: 1 
 /**
  * activation(x·W + b) + residual over the last axis, [..., in] → [..., out]; with a gate (x·W + b) ·
  * activation(x·V + c) + residual, as Llama's `up_proj` with its `gate_proj`. The same bits as `linear`
- * and `activate` one after the other.
+ * and `activate` one after the other. Weights of `prepareQuantized` are multiplied first, and what follows
+ * is a pass of its own.
  *
  * @throws ArgumentError, MemoryError, DisposedError as `attend`.
  */
@@ -77,16 +79,17 @@ export function* fusedSteps(
   const x = checkTensor(operation, "x", given.x);
   const kind =
     activation === undefined ? ActivationKind.none : checkActivation(operation, activation);
-  const weight = checkPrepared(operation, given.prepared).parts(engine, operation);
-  const { inputSize: depth, outputSize: columns } = weight;
+  const prepared = checkPrepared(operation, given.prepared);
+  prepared.block(engine, operation);
+  const { inputSize: depth, outputSize: columns } = prepared;
   if (x.dims.at(-1) !== depth) {
     const expected = `[…, in] with in = ${depth}`;
     throw new ArgumentError(operation, "x.dims", expected, describe(x.dims));
   }
   const gating = gate === undefined ? gate : checkPrepared(operation, gate, "gate");
-  const gateWeight = gating?.parts(engine, operation, "gate");
-  if (gateWeight && (gateWeight.inputSize !== depth || gateWeight.outputSize !== columns)) {
-    const { inputSize, outputSize } = gateWeight;
+  gating?.block(engine, operation, "gate");
+  if (gating && (gating.inputSize !== depth || gating.outputSize !== columns)) {
+    const { inputSize, outputSize } = gating;
     const expected = `a weight from ${depth} to ${columns}, as prepared`;
     throw new ArgumentError(operation, "gate", expected, `one from ${inputSize} to ${outputSize}`);
   }
@@ -94,14 +97,21 @@ export function* fusedSteps(
   const residual = addend === undefined ? addend : checkTensor(operation, "residual", addend);
   if (residual) checkDimsOf(operation, "residual", residual, dims);
   const out = checkOut(operation, wanted, dims);
+  // After all that a caller's getters could have done.
+  const weight = prepared.block(engine, operation);
+  const gateWeight = gating?.block(engine, operation, "gate");
+  if (weight.form || gateWeight?.form) {
+    const product = { operation, x, dims, prepared, gate: gating };
+    return yield* apartSteps(engine, product, { kind, residual, out });
+  }
 
   const rows = elementsOf(dims) / columns;
   const threads = threadsFor(engine, rows * depth * columns * (gateWeight ? 2 : 1));
   const staging = new Staging(engine, operation, engine.concurrent || threads > 1);
   staging.tensor(FusedFrame.input, "x", x);
-  staging.block(FusedFrame.packed, weight.packed());
+  staging.block(FusedFrame.packed, weight.address);
   if (gateWeight) {
-    staging.block(FusedFrame.gate, gateWeight.packed());
+    staging.block(FusedFrame.gate, gateWeight.address);
     staging.reserve(FusedFrame.gateResult, elementsOf(dims) * 4);
   }
   if (residual) staging.tensor(FusedFrame.residual, "residual", residual);
@@ -121,5 +131,55 @@ export function* fusedSteps(
     return yield* staging.result(result);
   } finally {
     staging.release();
+  }
+}
+
+interface Products {
+  readonly operation: string;
+  readonly x: Tensor;
+  /** Of the result. */
+  readonly dims: readonly number[];
+  readonly prepared: PreparedLinear;
+  readonly gate: PreparedLinear | undefined;
+}
+
+interface Following {
+  readonly kind: ActivationKind;
+  readonly residual: Tensor | undefined;
+  readonly out: Tensor | undefined;
+}
+
+/** The same of weights that another module multiplies: products, then what follows them. */
+function* apartSteps(
+  engine: Engine,
+  { operation, x, dims, prepared, gate }: Products,
+  { kind, residual, out }: Following,
+): Steps<Tensor> {
+  const made: AllocatedTensor[] = [];
+  function* product(weight: PreparedLinear): Steps<Tensor> {
+    const target = new AllocatedTensor(engine.arena, dims);
+    made.push(target);
+    return yield* weight.apply(engine, operation, x, { out: target });
+  }
+  try {
+    const input = yield* product(prepared);
+    const gated = gate && (yield* product(gate));
+    const [result] = yield* blockSteps(engine, {
+      operation,
+      kernel: BlocksKernel.activate,
+      rows: 1,
+      columns: elementsOf(dims),
+      cost: 16,
+      words: [[ActivateFrame.activation, kind]],
+      stage(staging) {
+        staging.tensor(ActivateFrame.input, "x", input);
+        if (gated) staging.tensor(ActivateFrame.gate, "gate", gated);
+        if (residual) staging.tensor(ActivateFrame.residual, "residual", residual);
+        return [staging.output(ActivateFrame.result, dims, out)];
+      },
+    });
+    return result as Tensor;
+  } finally {
+    for (const tensor of made) tensor.dispose();
   }
 }

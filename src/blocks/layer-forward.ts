@@ -36,6 +36,8 @@ export interface TransformerParts {
   readonly linear2: PreparedLinear;
   /** One of each sublayer. */
   readonly norms: readonly NormParts[];
+  /** What goes with it: all but weights that were prepared already. */
+  readonly own: readonly { dispose(): void }[];
 }
 
 export interface NormParts {

@@ -3,8 +3,9 @@
 import type { Abortable, Returned } from "../attend/options";
 import { reader } from "../check/names";
 import type { LayerOptions } from "../layer/options";
-import type { LayerWeights, Projection } from "../layer/projections";
+import type { LayerProjections, LayerWeights, Projection } from "../layer/projections";
 import type { Update } from "../layer/sizes";
+import type { PreparedLinear } from "../linear/prepared";
 import type { Tensor } from "../tensor/tensor";
 import type { ProjectionGradients } from "../training/layer-options";
 import type { Activation } from "./activate";
@@ -51,16 +52,19 @@ export interface NormWeights {
   readonly bias?: Float32Array | Tensor | undefined;
 }
 
-/** The parameters of an encoder layer; names as PyTorch has them. */
+/**
+ * The parameters of an encoder layer; names as PyTorch has them. Weights that are prepared already, by
+ * `prepareQuantized` for example, stay their maker's to dispose.
+ */
 export interface EncoderLayerWeights {
   /** Four projections of [E]. */
-  readonly selfAttention: LayerWeights;
+  readonly selfAttention: LayerProjections;
   /** [E] → [hidden] */
-  readonly linear1: Projection;
+  readonly linear1: Projection | PreparedLinear;
   /** [E] → [hidden]: the hidden row is linear1(x) · activation(gate(x)), as Llama's `gate_proj`. */
-  readonly gate?: Projection | undefined;
+  readonly gate?: Projection | PreparedLinear | undefined;
   /** [hidden] → [E] */
-  readonly linear2: Projection;
+  readonly linear2: Projection | PreparedLinear;
   /** Of the self-attention. */
   readonly norm1: NormWeights;
   /** Of the feed-forward part; in a decoder of the cross-attention. */
@@ -70,7 +74,7 @@ export interface EncoderLayerWeights {
 /** The parameters of a decoder layer. */
 export interface DecoderLayerWeights extends EncoderLayerWeights {
   /** Queries of [E], keys and values of the memory's size. */
-  readonly crossAttention: LayerWeights;
+  readonly crossAttention: LayerProjections;
   /** Of the feed-forward part. */
   readonly norm3: NormWeights;
 }

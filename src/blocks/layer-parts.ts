@@ -5,10 +5,10 @@ import { checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import { MultiHeadAttention } from "../layer/multihead";
 import { readUpdate as readLinear, readProjection } from "../layer/options";
-import type { LayerWeights, Projection } from "../layer/projections";
+import type { LayerProjections, Projection } from "../layer/projections";
 import type { Update } from "../layer/sizes";
 import { prepareMatrix } from "../linear/linear";
-import type { PreparedLinear } from "../linear/prepared";
+import { PreparedLinear } from "../linear/prepared";
 import type { Packing } from "../linear/product";
 import { AllocatedTensor } from "../tensor/allocated";
 import { checkVector, set, type Tensor } from "../tensor/tensor";
@@ -54,14 +54,21 @@ export function makeParts(
     return part;
   };
   try {
-    const attend = (counts: TransformerConfig, given: LayerWeights) =>
+    const attend = (counts: TransformerConfig, given: LayerProjections) =>
       keep(new MultiHeadAttention(attention, counts, given, operation));
-    const linear = (name: string, given: Projection) => {
+    const linear = (name: string, given: Projection | PreparedLinear) => {
+      const ready = PreparedLinear.from(given);
+      if (ready) {
+        ready.block(engine, operation, name);
+        return ready;
+      }
       const read = readProjection(operation, given, name);
       return keep(prepareMatrix(engine, operation, read.weight, read, `${name}.`));
     };
     const self = attend({ heads, keyValueHeads }, weights.selfAttention);
-    const cross = decoder ? attend({ heads }, weights.crossAttention as LayerWeights) : undefined;
+    const cross = decoder
+      ? attend({ heads }, weights.crossAttention as LayerProjections)
+      : undefined;
     const linear1 = linear("linear1", weights.linear1);
     const gate = weights.gate === undefined ? undefined : linear("gate", weights.gate);
     const linear2 = linear("linear2", weights.linear2);
@@ -79,7 +86,7 @@ export function makeParts(
       return { weight: vector("weight"), bias: vector("bias") };
     });
     const form = { normFirst, centred: norm === "layerNorm", eps, scale, activation };
-    return { ...form, self, cross, linear1, gate, linear2, norms };
+    return { ...form, self, cross, linear1, gate, linear2, norms, own: made };
   } catch (error) {
     for (const part of made) part.dispose();
     throw error;
@@ -176,10 +183,6 @@ function noSuch(operation: string, argument: string, given: unknown): ArgumentEr
   return new ArgumentError(operation, argument, expected, describe(given));
 }
 
-export function disposeParts({ self, cross, linear1, gate, linear2, norms }: TransformerParts) {
-  for (const part of [self, cross, linear1, gate, linear2]) part?.dispose();
-  for (const { weight, bias } of norms) {
-    weight?.dispose();
-    bias?.dispose();
-  }
+export function disposeParts({ own }: TransformerParts) {
+  for (const part of own) part.dispose();
 }

@@ -1,6 +1,6 @@
 // The modules inside the bundle: one text of printable letters for all builds of a module, made by
 // scripts/variants.mjs. Most bytes are one letter, rare ones two; of what differs between builds only
-// where it is: a multiply-add, whether it is the relaxed build, and the limits of its memory.
+// where it is: a multiply-add, a byte with those of both builds, and the limits of its memory.
 
 import type { Builds, Bytes } from "./builds";
 
@@ -33,8 +33,10 @@ function decode(lines: string, relaxed: boolean, threads?: boolean): Bytes {
           ? [0xfd, 0x85, 2, 1, 1, 1, 1, 1, 1, 1]
           : [0x21, local, 0xfd, 0xe6, 1, 0x20, local, 0xfd, 0xe4, 1]),
       );
-    } else if (first === 88) bytes.push(relaxed ? 0xd2 : 0x80);
-    else bytes.push(...(threads ? [3, 1, 0x80, 0x80, 4] : [0, 0x81, 0x80, 0x80, 0]));
+    } else if (first === 88) {
+      const [portable, own] = [byte(digit()), byte(digit())];
+      bytes.push(relaxed ? own : portable);
+    } else bytes.push(...(threads ? [3, 1, 0x80, 0x80, 4] : [0, 0x81, 0x80, 0x80, 0]));
   }
   return Uint8Array.from(bytes);
 }

@@ -3,4 +3,5 @@
 export type { Precision } from "../attend/strategy";
 export { type PrecisionError, precisionError } from "./error";
 export { integers } from "./extension";
-export { int16 } from "./precision";
+export { type Int8Lowering, int8Lowering } from "./lowering";
+export { int8, int16 } from "./precision";

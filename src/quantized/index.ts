@@ -7,7 +7,7 @@ export {
   prepareQuantized,
 } from "./prepare";
 export type {
-  BlocksOf32,
+  BlockWeight,
   HalfWeight,
   IntegerWeight,
   MatMulNBitsWeight,

@@ -18,11 +18,21 @@ export interface MatMulNBitsWeight {
   readonly zeroPoints?: Uint8Array | Float32Array | undefined;
 }
 
-/** Rows of ggml's blocks of 32, as `readGguf`'s `bytes` gives them. */
-export interface BlocksOf32 {
+/** Rows of ggml's blocks of 32 or of 256, as `readGguf`'s `bytes` gives them. */
+export interface BlockWeight {
   /** ggml's name of the type. */
-  readonly format: "Q8_0" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1";
-  /** [out, in], in a multiple of 32. */
+  readonly format:
+    | "Q8_0"
+    | "Q4_0"
+    | "Q4_1"
+    | "Q5_0"
+    | "Q5_1"
+    | "Q2_K"
+    | "Q3_K"
+    | "Q4_K"
+    | "Q5_K"
+    | "Q6_K";
+  /** [out, in], in a multiple of 32 or, of those in K, of 256. */
   readonly dims: readonly number[];
   /** Row after row. */
   readonly data: Uint8Array;
@@ -53,4 +63,4 @@ export interface HalfWeight {
 }
 
 /** A weight as files hold it. */
-export type StoredWeight = MatMulNBitsWeight | BlocksOf32 | IntegerWeight | HalfWeight;
+export type StoredWeight = MatMulNBitsWeight | BlockWeight | IntegerWeight | HalfWeight;

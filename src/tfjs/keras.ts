@@ -7,6 +7,9 @@
 // of the constructor:
 //
 //   [["query", 0, 0, {}], ["memory", 0, 0, {}]]      use_causal_mask: true in the configuration
+//
+// Attention and AdditiveAttention are called as layer([query, value, key], mask=[query_mask, value_mask], …), and
+// each input of the node has the keywords.
 
 import { io } from "@tensorflow/tfjs-core";
 import { ArgumentError } from "wasm-attention";
@@ -19,8 +22,8 @@ type Place = [layer: string, node: number, tensor: number];
 type Input = [...Place, Json?];
 
 /**
- * Where a model of Keras is loaded from, its `MultiHeadAttention` layers made ready for
- * TensorFlow.js: `loadLayersModel(fromKeras("https://…/model.json"))`. Models written by tf.keras
+ * Where a model of Keras is loaded from, its `MultiHeadAttention`, `Attention` and
+ * `AdditiveAttention` layers made ready for TensorFlow.js: `loadLayersModel(fromKeras("https://…/model.json"))`. Models written by tf.keras
  * (Keras 2), by tensorflowjs_converter or as `model.to_json()` with weights; one that TensorFlow.js has
  * saved is loaded as it is.
  *
@@ -63,21 +66,32 @@ function visit(model: unknown): void {
   for (const layer of config.layers as Json[]) {
     const nodes = layer.inbound_nodes;
     if (Array.isArray(nodes) && !nodes.every(Array.isArray)) refuseFormat("of Keras 3");
-    if (layer.class_name === "MultiHeadAttention") rewrite(layer);
+    const inputs = inputsOfClass.get(layer.class_name);
+    if (inputs) rewrite(layer, inputs);
     else visit(layer);
   }
 }
 
-function rewrite(layer: Json): void {
+/** What the keywords of a call say: its inputs, and arguments of the constructor. */
+type ReadCall = (
+  node: Input[],
+  keywords: Json,
+  config: Json,
+) => { inputs: Input[]; settings: Json };
+
+function rewrite(layer: Json, inputsOf: ReadCall): void {
   const config = layer.config as Json;
+  // Before Keras 2.10 it was an argument of Attention's constructor.
+  const { causal, ...own } = config;
+  if (causal) own.use_causal_mask = true;
   const nodes = (layer.inbound_nodes ?? []) as Input[][];
   let first: string | undefined;
   let found: Json = {};
   for (const [index, node] of nodes.entries()) {
     const keywords = node[0]?.[3] ?? {};
-    const { inputs, settings } = inputsOf(node, keywords, config);
+    const { inputs, settings } = inputsOf(node, keywords, own);
     nodes[index] = inputs.map(([name, at, tensor]) => [name, at, tensor, {}]);
-    const written = JSON.stringify({ ...byDefault, ...config, ...settings });
+    const written = JSON.stringify({ ...byDefault, ...own, ...settings });
     first ??= written;
     if (first !== written) {
       const expected = "the same keywords at every call";
@@ -85,39 +99,74 @@ function rewrite(layer: Json): void {
     }
     found = settings;
   }
-  Object.assign(config, found);
+  layer.config = { ...own, ...found };
 }
 
 /** What a call without keywords means. */
-const byDefault = { use_causal_mask: false, return_attention_scores: false, attention_mask: false };
+const byDefault = {
+  use_causal_mask: false,
+  return_attention_scores: false,
+  attention_mask: false,
+  query_mask: false,
+  value_mask: false,
+};
 
-/** What one call's keywords say: its inputs, and arguments of the constructor. */
-function inputsOf(node: Input[], keywords: Json, config: Json) {
+function refuse(config: Json, name: string, expected: string, given: unknown): never {
+  throw new ArgumentError(NAME, `${config.name}: ${name}`, expected, describe(given));
+}
+
+function refuseOthers(config: Json, keywords: Json): void {
+  for (const [name, given] of Object.entries(keywords)) {
+    if (given !== null) refuse(config, name, "no such keyword", given);
+  }
+}
+
+const given = (settings: Json): Json =>
+  Object.fromEntries(Object.entries(settings).filter(([, value]) => (value ?? null) !== null));
+
+const multiHead: ReadCall = (node, keywords, config) => {
   const { value, key, attention_mask, use_causal_mask, return_attention_scores, ...rest } =
     keywords;
-  const refuse = (name: string, expected: string, given: unknown) => {
-    throw new ArgumentError(NAME, `${config.name}: ${name}`, expected, describe(given));
-  };
-  for (const [name, given] of Object.entries(rest)) {
-    if (given !== null) refuse(name, "no such keyword", given);
-  }
+  refuseOthers(config, rest);
   const inputs: Input[] = [...node];
   for (const [name, place] of Object.entries({ value, key, attention_mask })) {
     if (place === undefined || place === null) continue;
-    if (!isPlace(place)) refuse(name, "[layer, node, tensor]", place);
+    if (!isPlace(place)) refuse(config, name, "[layer, node, tensor]", place);
     // TensorFlow.js's own: the last input is the mask already.
-    if (config.attention_mask) refuse(name, "no keyword beside attention_mask: true", place);
-    inputs.push(place as Place);
+    if (config.attention_mask)
+      refuse(config, name, "no keyword beside attention_mask: true", place);
+    inputs.push(place);
   }
-  const flags = Object.entries({ use_causal_mask, return_attention_scores });
-  const settings = Object.fromEntries(flags.filter(([, flag]) => (flag ?? null) !== null));
+  const settings = given({ use_causal_mask, return_attention_scores });
   // Keras's calls have a value; what TensorFlow.js has saved, or this function made, has none.
   const isKeras = (value ?? null) !== null;
   return {
     inputs,
     settings: isKeras ? { ...settings, attention_mask: Boolean(attention_mask) } : settings,
   };
-}
+};
+
+const singleHead: ReadCall = (node, keywords, config) => {
+  const { mask, use_causal_mask, return_attention_scores, ...rest } = keywords;
+  refuseOthers(config, rest);
+  const settings = given({ use_causal_mask, return_attention_scores });
+  if ((mask ?? null) === null) return { inputs: node, settings };
+  const expected = "[query_mask, value_mask], each null or [layer, node, tensor]";
+  if (!Array.isArray(mask) || mask.length < 2) refuse(config, "mask", expected, mask);
+  // TensorFlow.js's own: the masks are inputs already. A third mask, of the key, does nothing in Keras.
+  if (config.query_mask || config.value_mask)
+    refuse(config, "mask", "no keyword beside query_mask or value_mask: true", mask);
+  const masks = (mask as unknown[]).slice(0, 2).filter((place) => place !== null);
+  if (!masks.every(isPlace)) refuse(config, "mask", expected, mask);
+  const [query_mask, value_mask] = mask.map((place) => place !== null);
+  return { inputs: [...node, ...masks], settings: { ...settings, query_mask, value_mask } };
+};
+
+const inputsOfClass: ReadonlyMap<unknown, ReadCall> = new Map([
+  ["MultiHeadAttention", multiHead],
+  ["Attention", singleHead],
+  ["AdditiveAttention", singleHead],
+]);
 
 function isPlace(value: unknown): value is Place {
   return (

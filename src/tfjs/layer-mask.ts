@@ -106,10 +106,11 @@ export function foldMask(mask: Tensor, shape: readonly number[], axes: ScoreAxes
     folded.push(whole.reduce((a, b) => a * b, 1));
   }
   const placed = reshape(mask, [...shape]);
-  if (target.every((size, axis) => size === shape[axis])) return boolean(reshape(placed, folded));
-  return boolean(reshape(broadcastTo(cast(placed, "float32"), target), folded));
+  if (target.every((size, axis) => size === shape[axis])) return booleanOf(reshape(placed, folded));
+  return booleanOf(reshape(broadcastTo(cast(placed, "float32"), target), folded));
 }
 
-function boolean(mask: Tensor): Tensor {
+/** What takes part: all that is not 0. */
+export function booleanOf(mask: Tensor): Tensor {
   return mask.dtype === "bool" ? mask : notEqual(cast(mask, "float32"), 0);
 }

@@ -10,6 +10,7 @@ import { reshape, type serialization, type Tensor, tidy } from "@tensorflow/tfjs
 import { type LayerVariable, layers, type SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { ArgumentError } from "wasm-attention";
 import { describe } from "../errors";
+import { isTraining, seedsFrom } from "./layer-arguments";
 import {
   batchAxes,
   checkKey,
@@ -24,7 +25,6 @@ import {
 import {
   camelCase,
   checkSettings,
-  isTraining,
   type KerasArguments,
   type LayerSettings,
   type MultiHeadAttentionArgs,
@@ -53,8 +53,7 @@ export class MultiHeadAttention extends layers.Layer {
   /** A dense layer that is never called: it reads and writes down what Keras says of weights. */
   #weightSettings: ReturnType<typeof layers.dense>;
   #projections: Partial<Record<Projection, { kernel: LayerVariable; bias?: LayerVariable }>> = {};
-  #seed: number;
-  #calls = 0;
+  #nextSeed: () => number;
 
   /**
    * @throws ArgumentError for an argument that is unknown, of the wrong type or out of range.
@@ -72,7 +71,7 @@ export class MultiHeadAttention extends layers.Layer {
       kernelInitializer: "glorotUniform", // Keras's, where TensorFlow.js has glorotNormal
       ...Object.fromEntries(chosen.filter(([, value]) => value !== undefined)),
     });
-    this.#seed = settings.seed ?? Math.floor(Math.random() * 2 ** 32);
+    this.#nextSeed = seedsFrom(settings.seed);
   }
 
   /** Makes the weights, of the sizes of query, value and key. */
@@ -220,11 +219,6 @@ export class MultiHeadAttention extends layers.Layer {
     const inputs = kernel.shape.slice(0, contracted).reduce((a, b) => (a ?? 1) * (b ?? 1), 1);
     const matrix = reshape(kernel.read(), [inputs as number, -1]);
     return multiply(this.#operation, x, matrix, bias && reshape(bias.read(), [-1]));
-  }
-
-  /** The generator mixes well: neighbouring seeds drop weights that have nothing in common. */
-  #nextSeed(): number {
-    return this.#seed + 2 ** 32 * (this.#calls++ % 2 ** 20);
   }
 
   override computeOutputShape(

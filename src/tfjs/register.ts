@@ -12,16 +12,19 @@ import {
 } from "@tensorflow/tfjs-core";
 import { ArgumentError, type Attention } from "wasm-attention";
 import { describe } from "../errors";
+import { additiveGradient, additiveKernels } from "./additive";
 import { backends, changeEngine, runningEngine } from "./engine";
+import { AdditiveAttention, Attention as SingleHeadAttention } from "./keras-attention";
 import { MultiHeadAttention } from "./layer";
 import { linearGradient, linearKernels } from "./linear";
 import { attendGradient, attendKernels } from "./scaled-dot-product";
 import type { Kernel } from "./values";
 
 /**
- * Makes `attention`, an engine with the extension `training` of `wasm-attention/training`, the one of `scaledDotProductAttention`, `linear` and `MultiHeadAttention`, and
- * tells TensorFlow.js of their kernels, gradients and class. To be called before one of them runs or a
- * model with such a layer is loaded; called again, it changes the engine.
+ * Makes `attention`, an engine with the extension `training` of `wasm-attention/training`, the one of
+ * `scaledDotProductAttention`, `linear` and the layers, and tells TensorFlow.js of their kernels, gradients
+ * and classes. To be called before one of them runs or a model with such a layer is loaded; called again, it
+ * changes the engine. Additive scores ask for the extension `variants` besides.
  *
  * @throws ArgumentError unless `attention` comes from `createAttention({ extensions: [training] })`;
  * DisposedError after its `dispose`.
@@ -33,11 +36,15 @@ export function registerAttention(attention: Attention<"training">): void {
     throw new ArgumentError(operation, "attention", expected, describe(attention));
   }
   changeEngine(operation, attention);
-  for (const kernel of [...attendKernels, ...linearKernels]) {
+  for (const kernel of [...attendKernels, ...linearKernels, ...additiveKernels]) {
     for (const backend of backends) registerOn(backend, kernel);
   }
-  for (const gradient of [attendGradient, linearGradient]) registerAnew(gradient);
+  for (const gradient of [attendGradient, linearGradient, additiveGradient]) {
+    registerAnew(gradient);
+  }
   serialization.registerClass(MultiHeadAttention);
+  serialization.registerClass(SingleHeadAttention);
+  serialization.registerClass(AdditiveAttention);
 }
 
 /** Not by its class, which is internal: a promise of one and a layer have no `attend`. */

@@ -2,16 +2,19 @@
 
 import { type Attention, checkAttention } from "../attend/attention";
 import { callAttend } from "../attend/forward";
-import type { Abortable } from "../attend/options";
+import type { Abortable, Layout } from "../attend/options";
 import { reader } from "../check/names";
+import type { Inputs } from "../check/shapes";
 import { ArgumentError } from "../errors";
 import type { Tensor } from "../tensor/tensor";
 import {
   type AttendResult,
   attendCallOf,
+  type Besides,
   checkAdditive,
   checkAlphas,
   checkStrip,
+  checkStripOf,
   type Exactly,
   type StripCall,
   type StripOptions,
@@ -87,12 +90,32 @@ export function additiveAttentionAsync<
 export function checkAdditiveCall(
   operation: string,
   inputs: readonly [Tensor, Tensor, Tensor],
-  { scoreWeight, scoreBias, alpha, ...options }: AdditiveOptions,
+  given: AdditiveOptions,
 ): StripCall {
+  const { options, besides } = checkAdditiveOptions(operation, given);
+  return checkStrip(operation, inputs, options, besides);
+}
+
+/** The same with inputs of which only the dims are looked at. */
+export function checkAdditiveCallOf(
+  operation: string,
+  inputs: Inputs,
+  layout: Layout,
+  given: AdditiveOptions,
+): StripCall {
+  const { options, besides } = checkAdditiveOptions(operation, given);
+  return checkStripOf(operation, inputs, { ...options, layout }, besides);
+}
+
+function checkAdditiveOptions(
+  operation: string,
+  { scoreWeight, scoreBias, alpha, ...options }: AdditiveOptions,
+) {
   if (alpha !== undefined && options.logSumExp)
     throw new ArgumentError(operation, "logSumExp", "no value with alpha", "true");
-  return checkStrip(operation, inputs, { ...options, scale: 1 }, (sizes) => ({
+  const besides = (sizes: readonly [heads: number, size: number]): Besides => ({
     additive: checkAdditive(operation, { scoreWeight, scoreBias }, sizes),
     alphas: alpha === undefined ? undefined : checkAlphas(operation, alpha, sizes[0]),
-  }));
+  });
+  return { options: { ...options, scale: 1 }, besides };
 }

@@ -4,6 +4,19 @@ export type { Normalizer } from "../attend/strategy";
 export type { ScoreGradientTile, WeightGradientTile, WeightTile } from "../training/modified";
 export { type AdditiveOptions, additiveAttention, additiveAttentionAsync } from "./additive";
 export {
+  AdditiveAttention,
+  type AdditiveInputs,
+  type AdditiveLayerOptions,
+} from "./additive-layer";
+export {
+  type AdditiveLayerBackwardOptions,
+  type AdditiveLayerGradients,
+  type AdditiveLayerPass,
+  additiveLayerBackward,
+  additiveLayerBackwardAsync,
+  type ProjectionGradient,
+} from "./additive-layer-backward";
+export {
   type CausalConvForm,
   type CausalConvOptions,
   type CausalConvResult,
@@ -27,6 +40,7 @@ export {
 } from "./entmax";
 export { variants } from "./extension";
 export { attendLatent, attendLatentAsync, type LatentOptions } from "./latent";
+export type { AdditiveUpdate, AdditiveWeights } from "./layer-weights";
 export {
   type LinearAttentionOptions,
   type LinearAttentionResult,
@@ -56,6 +70,13 @@ export {
   locationSensitiveAttentionBackwardAsync,
 } from "./location-backward";
 export {
+  type LocationMemory,
+  LocationSensitiveAttention,
+  type LocationStepOptions,
+  type LocationWeights,
+  type Tacotron2Weights,
+} from "./location-layer";
+export {
   type MonotonicBackwardOptions,
   type MonotonicForm,
   type MonotonicGradients,
@@ -66,6 +87,12 @@ export {
   monotonicBackward,
   monotonicBackwardAsync,
 } from "./monotonic";
+export {
+  MonotonicAttention,
+  type MonotonicLayerOptions,
+  type MonotonicResult,
+  type MonotonicWeights,
+} from "./monotonic-layer";
 export {
   alphaEntmax,
   entmax15,

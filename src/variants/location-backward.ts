@@ -180,7 +180,7 @@ function checkCall(
     weightsGradient?.data,
   ];
   // Weights are an output, what the next step has before it, and part of its sum.
-  const all = previous.map((x, j) => x + (sum[j] as number) + (own?.[j] ?? 0));
+  const all = Float32Array.from(previous, (x, j) => x + (sum[j] as number) + (own?.[j] ?? 0));
   return {
     step,
     outputGradient: AllocatedTensor.from(outputGradient)?.view(0, [batch, 1, size]) ?? {
@@ -188,7 +188,7 @@ function checkCall(
       dims: [batch, 1, size],
     },
     weightsGradient: { data: all, dims: [batch, 1, 1, keys] },
-    cumulative: sum.slice(),
+    cumulative: Float32Array.from(sum),
     out: Object.fromEntries(names.map((name) => [name, target(name)])) as BackwardCall["out"],
     dims,
     added: accumulate === true,

@@ -86,7 +86,7 @@ export function locationSensitiveAttention(
 ): LocationResult {
   const name = "locationSensitiveAttention";
   return checkAttention(name, attention).run(name, (engine) =>
-    steps(engine, checkStep(name, [query, key, value], read(name, options))),
+    locationSteps(engine, checkStep(name, [query, key, value], read(name, options))),
   );
 }
 
@@ -102,7 +102,7 @@ export function locationSensitiveAttentionAsync(
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...given } = readAsync(name, options);
     const call = checkStep(name, [query, key, value], given);
-    return { signal, steps: (engine) => steps(engine, call) };
+    return { signal, steps: (engine) => locationSteps(engine, call) };
   });
 }
 
@@ -208,7 +208,7 @@ export function* locatedKeys(engine: Engine, step: LocationStep): Steps<Tensor> 
   return located as Tensor;
 }
 
-function* steps(engine: Engine, step: LocationStep): Steps<LocationResult> {
+export function* locationSteps(engine: Engine, step: LocationStep): Steps<LocationResult> {
   const { operation, query, value, state, options } = step;
   const located = yield* locatedKeys(engine, step);
   const call = checkAdditiveCall(operation, [query, located, value], options);

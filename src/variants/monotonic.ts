@@ -100,7 +100,7 @@ export function monotonicAttention(
 ): Tensor {
   const name = "monotonicAttention";
   return checkAttention(name, attention).run(name, (engine) =>
-    forward(engine, checkForward(name, probabilities, read(name, options))),
+    monotonicSteps(engine, checkForward(name, probabilities, read(name, options))),
   );
 }
 
@@ -114,7 +114,7 @@ export function monotonicAttentionAsync(
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...given } = readAsync(name, options);
     const call = checkForward(name, probabilities, given);
-    return { signal, steps: (engine) => forward(engine, call) };
+    return { signal, steps: (engine) => monotonicSteps(engine, call) };
   });
 }
 
@@ -196,7 +196,7 @@ function lengthsOf(
   throw new ArgumentError(operation, "keyLengths", expected, describe(given));
 }
 
-function checkForward(
+export function checkForward(
   operation: string,
   probabilities: unknown,
   { out, ...options }: MonotonicOptions,
@@ -249,7 +249,10 @@ function stageForm(
   if (keyLengths) staging.data(Frame.keyLengths, "keyLengths", keyLengths, keyLengths.length);
 }
 
-function* forward(engine: Engine, call: ReturnType<typeof checkForward>): Steps<Tensor> {
+export function* monotonicSteps(
+  engine: Engine,
+  call: ReturnType<typeof checkForward>,
+): Steps<Tensor> {
   const [alignment] = yield* variantSteps(engine, {
     ...SLOTS,
     ...call,

@@ -3,13 +3,15 @@
 import { VariantsKernel } from "../../assembly/kinds";
 import { AttendFrame, VariantAttendFrame as Frame } from "../../build/frames";
 import { isFloats, lengthOf } from "../arrays";
-import { type AttendCall, checkAttend } from "../attend/forward";
+import { type AttendCall, checkAttend, checkAttendOf } from "../attend/forward";
 import {
   type AttendOptions,
   type AttendResult,
   attendFields,
   type Exactly,
+  type Layout,
 } from "../attend/options";
+import type { Inputs } from "../check/shapes";
 import { numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
@@ -134,6 +136,17 @@ export function checkStrip(
   checkFunction(operation, "weightMod", weightMod);
   const call = checkAttend(operation, ...inputs, options);
   return { call, besides: { ...besides([call.shapes.heads, call.shapes.headSize]), weightMod } };
+}
+
+/** The same with inputs of which only the dims are looked at. */
+export function checkStripOf(
+  operation: string,
+  inputs: Inputs,
+  options: AttendOptions & { readonly layout: Layout },
+  besides: (sizes: readonly [heads: number, size: number]) => Besides,
+): StripCall {
+  const call = checkAttendOf(operation, inputs, options.layout, options);
+  return { call, besides: besides([call.shapes.heads, call.shapes.headSize]) };
 }
 
 /** The call that `callAttend` makes. */

@@ -45,7 +45,7 @@ export function weightedSum(
   const name = "weightedSum";
   return checkAttention(name, attention).run(name, (engine) => {
     const { out } = read(name, options);
-    return forward(engine, checkSizes(name, weights, value), out);
+    return weightedSumSteps(engine, checkSizes(name, weights, value), out);
   });
 }
 
@@ -61,7 +61,7 @@ export function weightedSumAsync(
     const { signal, out } = readAsync(name, options);
     const call = checkSizes(name, weights, value);
     const target = checkOut(name, out, call.outputDims);
-    return { signal, steps: (engine) => forward(engine, call, target) };
+    return { signal, steps: (engine) => weightedSumSteps(engine, call, target) };
   });
 }
 
@@ -102,7 +102,7 @@ export function weightedSumBackwardAsync(
 
 type Sizes = ReturnType<typeof checkSizes>;
 
-function checkSizes(operation: string, weights: unknown, value: unknown) {
+export function checkSizes(operation: string, weights: unknown, value: unknown) {
   const given = checkTensor(operation, "weights", weights);
   const values = checkTensor(operation, "value", value);
   if (given.dims.length < 2)
@@ -132,7 +132,7 @@ function checkGradient(operation: string, gradient: unknown, { outputDims }: Siz
 
 const SLOTS = { threadsSlot: Frame.threads, scratchSlot: Frame.scratch } as const;
 
-function* forward(engine: Engine, call: Sizes, out: unknown): Steps<Tensor> {
+export function* weightedSumSteps(engine: Engine, call: Sizes, out: unknown): Steps<Tensor> {
   const target = checkOut(call.operation, out, call.outputDims);
   const [output] = yield* variantSteps(engine, {
     ...SLOTS,

@@ -36,8 +36,10 @@ export interface Report {
   quantizedDigest: string;
   /** And over those of weights of 16 bits, multiplied in float32. */
   halvesDigest: string;
-  /** And over those of attend in integers. */
+  /** And over those of attend in integers of 16 bits. */
   integersDigest: string;
+  /** And of 8 bits. */
+  int8Digest: string;
   /** And over those of variants. */
   variantsDigest: string;
   /** And over those of shards. */
@@ -56,8 +58,10 @@ const cases: readonly Operation[] = [
   ...operations,
 ];
 
-/** All of attend in integers of 16 bits. */
-const integerCases = attendCases.map((one, index) => attendOperation(one, index, true));
+/** All of attend in integers of 16 and of 8 bits. */
+const [integerCases, int8Cases] = (["int16", "int8"] as const).map((precision) =>
+  attendCases.map((one, index) => attendOperation(one, index, precision)),
+) as [Operation[], Operation[]];
 
 /** One list of all operations, in every kind of call: memory that runs out is tried on it too. */
 export const allCases: readonly Operation[] = [
@@ -69,6 +73,7 @@ export const allCases: readonly Operation[] = [
   ...quantizedWeights,
   ...halfWeights,
   ...integerCases,
+  ...int8Cases,
   ...variantCases,
   ...shardCases,
 ];
@@ -108,6 +113,7 @@ export async function runBattery(
   const quantizedDigest = await digestOfAll(quantizedWeights);
   const halvesDigest = await digestOfAll(halfWeights);
   const integersDigest = await digestOfAll(integerCases);
+  const int8Digest = await digestOfAll(int8Cases);
   const variantsDigest = await digestOfAll(variantCases);
   const shardsDigest = await digestOfAll(shardCases);
   const { variant, fused, threads, threadsFallback } = attention;
@@ -126,6 +132,7 @@ export async function runBattery(
     quantizedDigest,
     halvesDigest,
     integersDigest,
+    int8Digest,
     variantsDigest,
     shardsDigest,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
@@ -137,7 +144,7 @@ export async function runBattery(
 export function attendOperation(
   [name, shape, options = {}]: AttendCase,
   index: number,
-  integers = false,
+  precision?: "int16" | "int8",
 ): Operation {
   const { batch = 2, heads = 2, queries, keys = queries, size = 16, layout = "BHLD" } = shape;
   const { keyValueHeads = heads, valueSize = size, rank = 4, amplitude = 1, poisonedFrom } = shape;
@@ -158,7 +165,7 @@ export function attendOperation(
   };
   const split = layout === "BLE" ? { layout, heads, keyValueHeads } : { layout };
   return [
-    integers ? `${name}, int16` : name,
+    precision ? `${name}, ${precision}` : name,
     (attention, wasm) => {
       const [q, k, v] = [
         place(heads, queries, size, 1),
@@ -170,7 +177,7 @@ export function attendOperation(
       const { output, weights, scores, logSumExp } = attention.attend(q, k, v, {
         ...split,
         ...options,
-        ...(integers && { precision: wasm.int16 }),
+        ...(precision && { precision: wasm[precision] }),
       });
       return [output, weights, scores, logSumExp];
     },

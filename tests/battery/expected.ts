@@ -29,7 +29,7 @@ export const blocks = {
 };
 
 /** The cases of weights of few bits: of every build. */
-export const quantized = "412485f26769d337f15c506e1f7858a6eefacf828bb31caac8232462fbc1a531";
+export const quantized = "2579d404be9f33b85a99c85d3c4cf44dfd6936aee51073274f4cda9210c4d45a";
 
 /** The cases of weights of 16 bits, likewise. */
 export const halves = {
@@ -39,6 +39,9 @@ export const halves = {
 
 /** All cases of attend in integers of 16 bits: of every build. */
 export const integers = "7f4e2e46a5ddd37fb4b1ebd411d30e2d1538072a6e1d57b9e5c380f189d12c24";
+
+/** And of 8 bits: of every build. */
+export const int8 = "f22b64c97e064e2cf71430c2e972b8ad4e37401f03095b7bf2917bd7825dce3c";
 
 /** The cases of variants, likewise. */
 export const variants = {

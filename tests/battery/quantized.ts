@@ -88,6 +88,38 @@ export const quantizedWeights: readonly Operation[] = [
         );
       }),
   ],
+  [
+    "inputs of 14 bits and of 8",
+    (attention, wasm) =>
+      (["int14", "int8"] as const).flatMap((activations) => {
+        const x = filled([7, 300], 571);
+        x.data.fill(2 ** -110, 0, 256);
+        const given = [
+          [filled([67, 300], 572), { numbers: "int8", order: "out,in" }],
+          [filled([67, 300], 573), { numbers: "int4", order: "out,in", block: 16 }],
+          [
+            {
+              format: "uint8",
+              dims: [67, 300],
+              data: bytes(67 * 300, 574),
+              scales: floats(67, 575, 1 / 64),
+              zeroPoints: bytes(67, 576),
+            },
+            { order: "out,in" },
+          ],
+        ] as const;
+        return given.flatMap(([weight, options]) => {
+          using prepared = wasm.prepareQuantized(attention, weight, { ...options, activations });
+          return [1, 7].map((rows) =>
+            wasm.linear(
+              attention,
+              { data: x.data.slice(0, rows * 300), dims: [rows, 300] },
+              prepared,
+            ),
+          );
+        });
+      }),
+  ],
 ];
 
 export const halfWeights: readonly Operation[] = [

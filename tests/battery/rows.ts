@@ -55,7 +55,7 @@ function check(name: string, report: Report): void {
   const digests = [
     ...[digest, trainingDigest, cacheDigest, storedDigest, blocksDigest],
     ...[report.variantsDigest, report.quantizedDigest, report.halvesDigest],
-    ...[report.integersDigest, report.shardsDigest],
+    ...[report.integersDigest, report.int8Digest, report.shardsDigest],
   ];
   const wanted = fused
     ? [expected.fused, training.fused, caches.fused, stored, blocks.fused, variants.fused]
@@ -64,7 +64,7 @@ function check(name: string, report: Report): void {
         variants.portable,
       ];
   const kind = fused ? "fused" : "portable";
-  wanted.push(quantized, halves[kind], expected.integers, expected.shards[kind]);
+  wanted.push(quantized, halves[kind], expected.integers, expected.int8, expected.shards[kind]);
   assert.deepEqual(digests, wanted, `${name}, ${build}: ${JSON.stringify(each)}`);
 }
 

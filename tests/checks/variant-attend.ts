@@ -20,14 +20,14 @@ export interface AttendForm {
   /** Of each head; none for softmax. */
   alpha?: number | readonly number[] | undefined;
   causal?: boolean;
-  window?: number;
-  lengths?: readonly number[];
+  window?: number | undefined;
+  lengths?: readonly number[] | undefined;
   masked?: boolean;
   /** v and b of each head. */
   perHead?: boolean;
   amplitude?: number;
   /** Of each head, and the ramp behind. */
-  spans?: readonly number[];
+  spans?: readonly number[] | undefined;
   ramp?: number;
 }
 

@@ -1,11 +1,13 @@
 // The other attentions as tfa, Keras, NVIDIA's Tacotron 2 and entmax have them.
 
-import { linear, prepareLinear, type Tensor, tensor } from "wasm-attention";
+import { type Tensor, tensor } from "wasm-attention";
 import {
+  AdditiveAttention,
   additiveAttention,
   entmax,
   entmaxBackward,
-  locationSensitiveAttention,
+  LocationSensitiveAttention,
+  type LocationState,
   monotonicAttention,
   sparseAttend,
 } from "wasm-attention/variants";
@@ -68,48 +70,40 @@ export function entmaxAttention(engine: Whole, c: Case): Tensor[] {
   return [output, weights];
 }
 
-export function bahdanau(engine: Whole, c: Case): Tensor[] {
-  const memory = needed(c, "memory");
-  const [v, g] = [needed(c, "v").data, given(c, "g")?.data[0]];
-  const norm = Math.sqrt(v.reduce((sum, x) => sum + x * x, 0));
-  const lengths = input(c, "memory_lengths");
-  const { output, weights } = additiveAttention(
-    engine,
-    project(engine, needed(c, "query"), needed(c, "query_kernel")),
-    project(engine, memory, needed(c, "memory_kernel")),
-    memory,
-    {
-      ...{ layout: "BLE", heads: 1, weights: "mean" },
-      scoreWeight: g === undefined ? v : v.map((x) => (g * x) / norm),
-      scoreBias: given(c, "b"),
-      keyLengths: lengths && numbers(lengths),
-    },
-  );
-  return [output, weights];
-}
+const matrix = (c: Case, name: string) => ({ weight: needed(c, name), order: "in,out" }) as const;
 
-function project(engine: Whole, x: Tensor, kernel: Tensor): Tensor {
-  using prepared = prepareLinear(engine, kernel, { order: "in,out" });
-  return linear(engine, x, prepared);
+export function bahdanau(engine: Whole, c: Case): Tensor[] {
+  const lengths = input(c, "memory_lengths");
+  using layer = new AdditiveAttention(engine, {
+    query: matrix(c, "query_kernel"),
+    key: matrix(c, "memory_kernel"),
+    scoreWeight: needed(c, "v"),
+    scoreScale: given(c, "g")?.data[0],
+    scoreBias: given(c, "b"),
+  });
+  const inputs = { query: needed(c, "query"), key: needed(c, "memory") };
+  const options = { weights: "mean", keyLengths: lengths && numbers(lengths) } as const;
+  const { output, weights } = layer.forward(inputs, options);
+  return [output, weights];
 }
 
 export function locationSensitive(engine: Whole, c: Case): Tensor[] {
   const query = needed(c, "query");
-  const memory = needed(c, "memory");
   const lengths = input(c, "memory_lengths");
-  const keys = project(engine, memory, needed(c, "memory_kernel"));
-  const options = {
+  using layer = new LocationSensitiveAttention(engine, {
+    query: matrix(c, "query_kernel"),
+    key: matrix(c, "memory_kernel"),
+    scoreWeight: needed(c, "v"),
     filters: needed(c, "location_filters"),
     locationWeight: needed(c, "location_kernel"),
-    scoreWeight: needed(c, "v"),
-    keyLengths: lengths && numbers(lengths),
-  };
+  });
+  const memory = layer.memory(needed(c, "memory"));
+  const keyLengths = lengths && numbers(lengths);
   const outputs: Tensor[] = [];
   const weights: Tensor[] = [];
-  let state: Parameters<typeof locationSensitiveAttention>[4]["state"];
+  let state: LocationState | undefined;
   for (let step = 0; step < query.dims[0]; step++) {
-    const row = project(engine, pick(query, 0, step), needed(c, "query_kernel"));
-    const result = locationSensitiveAttention(engine, row, keys, memory, { ...options, state });
+    const result = layer.step(pick(query, 0, step), memory, { state, keyLengths });
     state = result.state;
     outputs.push(result.output);
     weights.push(result.weights);

@@ -8,8 +8,10 @@ import { kernels } from "./kernels";
 import { layers } from "./layers";
 import { loader } from "./loader";
 import type { Mutant } from "./mutant";
+import { quantized } from "./quantized";
 import { threads } from "./threads";
 import { copyOf, type Outcome, Tree } from "./tree";
+import { variants } from "./variants";
 
 const labels: Record<Outcome, string> = {
   red: "noticed",
@@ -20,7 +22,7 @@ const labels: Record<Outcome, string> = {
 const LANES = Math.min(2, availableParallelism());
 
 const { positionals } = parseArgs({ allowPositionals: true });
-const mutants = [...kernels, ...loader, ...threads, ...layers].filter(
+const mutants = [...kernels, ...loader, ...threads, ...layers, ...quantized, ...variants].filter(
   ({ name }) => positionals.length === 0 || positionals.some((text) => name.includes(text)),
 );
 if (mutants.length === 0) throw new Error("no mutant is called so");

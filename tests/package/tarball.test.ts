@@ -20,6 +20,7 @@ const ENTRIES = [
   "blocks",
   "variants",
   "quantized",
+  "compress",
   "integers",
   "shards",
   "view",
@@ -61,6 +62,7 @@ const pages = [
   ...[
     "attention",
     "blocks",
+    "compress",
     "decoding",
     "engines",
     "integers",
@@ -274,7 +276,7 @@ test("every link of the pages inside leads to a file inside, or to one of the re
 
 test("the notices name whatever the sources say is another's", () => {
   const text = readFileSync(join(installed("notices"), "NOTICES.md"), "utf8");
-  for (const name of ["@assemblyscript/loader", "msun", "Cephes", "Apache License"]) {
+  for (const name of ["@assemblyscript/loader", "msun", "Cephes", "Eigen", "Apache License"]) {
     assert.ok(text.includes(name), name);
   }
 });

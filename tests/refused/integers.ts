@@ -1,5 +1,5 @@
 import { createCache } from "wasm-attention/cache";
-import { int16, precisionError } from "wasm-attention/integers";
+import { int8, int8Lowering, int16, precisionError } from "wasm-attention/integers";
 import { sparsemax } from "wasm-attention/variants";
 import { q, type Refusal } from "./refusal";
 
@@ -21,6 +21,14 @@ export const integersRefused: Refusal[] = [
   [
     `attend: "precision" expected ${expected}, got an object with {name, option}`,
     (a) => a.attend(q, q, q, { precision: sparsemax as never }),
+  ],
+  [
+    `attend: "precision" expected ${expected}, got an object with {name, extension, kernel}`,
+    (a) => a.attend(q, q, q, { precision: { ...int8 } }),
+  ],
+  [
+    'int8Lowering: "attention" expected an engine, await createAttention(), as the first argument, got undefined',
+    () => int8Lowering(undefined as never),
   ],
   [
     `precisionError: "precision" expected ${expected}, got undefined`,

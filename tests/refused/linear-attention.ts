@@ -33,6 +33,13 @@ const pass = { query: q, key: q, value: q, outputGradient: q };
 const unknown = "got an option that does not exist";
 
 export const linearAttentionRefused: readonly Refusal[] = [
+  ...([Number.NaN, Infinity, -Infinity] as const).map(
+    (bad): Refusal => [
+      `linearAttention: "eps" expected a finite number from 0, got ${bad}`,
+      lined({ eps: bad }),
+    ],
+  ),
+  ['causalConv: "bias" expected 2 elements, got 1', convolved({ bias: new Float32Array(1) })],
   [
     'linearAttention: "updateRule" expected one of "linear", "gated", "delta", "gated_delta", got "gla"',
     lined({ updateRule: "gla" }),

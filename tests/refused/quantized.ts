@@ -61,12 +61,20 @@ export const quantizedRefused: Refusal[] = [
   ],
   [`${name}: "bias" expected 2 elements, got 3`, rounded({ ...good, bias: zeros(3) })],
   [
-    `${name}: "activations" expected "int16" or "float32", got "int8"`,
-    rounded({ ...good, activations: "int8" }),
+    `${name}: "activations" expected "int16", "int14", "int8" or "float32", got "int4"`,
+    rounded({ ...good, activations: "int4" }),
   ],
   [
-    `${name}: "weight.format" expected one of MatMulNBits, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, int8, uint8, F16, BF16, got "Q3_K"`,
-    stored({ format: "Q3_K" }),
+    `${name}: "activations" expected "int16", "int14", "int8" or "float32", got 8`,
+    rounded({ ...good, activations: 8 }),
+  ],
+  [
+    `${name}: "weight.dims" expected whole blocks of 256 inputs of Q6_K, got [2, 32]`,
+    (a) => prepareQuantized(a, { format: "Q6_K", dims: [2, 32], data: new Uint8Array(0) }, {}),
+  ],
+  [
+    `${name}: "weight.format" expected one of MatMulNBits, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, int8, uint8, F16, BF16, got "IQ4_XS"`,
+    stored({ format: "IQ4_XS" }),
   ],
   [
     `${name}: "numbers" expected no value for a stored weight, which keeps its own, got "int8"`,
@@ -139,8 +147,15 @@ export const quantizedRefused: Refusal[] = [
     using((a, weight) => linearBackward(a, zeros(1, 2), zeros(1, 3), weight)),
   ],
   [
-    'fusedLinear: "prepared" expected a weight of float32, from prepareLinear, got one of int8',
-    using((a, weight) => fusedLinear(a, zeros(1, 3), weight)),
+    'fusedLinear: "x.dims" expected […, in] with in = 3, got [1, 2]',
+    using((a, weight) => fusedLinear(a, zeros(1, 2), weight)),
+  ],
+  [
+    'fusedLinear: "gate" expected a weight from 3 to 2, as prepared, got one from 2 to 3',
+    using((a, weight) => {
+      using gate = prepareQuantized(a, zeros(3, 2), good);
+      return fusedLinear(a, zeros(1, 3), weight, { gate });
+    }),
   ],
   [
     'dequantize: "prepared" expected a weight from prepareQuantized, got one of float32',

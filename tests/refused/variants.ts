@@ -9,6 +9,7 @@ import {
   monotonicAttention,
   monotonicBackward,
   spanAttend,
+  spanAttendBackward,
   sparseAttend,
   sparseAttendBackward,
   weightedSum,
@@ -16,6 +17,7 @@ import {
 } from "wasm-attention/variants";
 import { normalizersRefused } from "./normalizer";
 import { type Call, q, type Refusal, zeros } from "./refusal";
+import { layersRefused } from "./variant-layers";
 
 const [k, other] = [zeros(1, 2, 6, 8), zeros(1, 2, 4, 6)];
 const sparse =
@@ -92,6 +94,53 @@ const normaliserRefused: readonly Refusal[] = [
 ];
 
 const otherRefused: readonly Refusal[] = [
+  ...([Number.NaN, Infinity, -Infinity, 0.5, 1, 1025] as const).flatMap((alpha): Refusal[] => {
+    const expected = "a number from 1 + 2⁻¹⁰ to 1024 (softmax is its limit at 1)";
+    return [
+      [`additiveAttention: "alpha" expected ${expected}, got ${alpha}`, added({ alpha })],
+      [
+        `locationSensitiveAttention: "alpha" expected ${expected}, got ${alpha}`,
+        located({ alpha }),
+      ],
+    ];
+  }),
+  ...([Number.NaN, Infinity, -Infinity] as const).flatMap((bad): Refusal[] => [
+    [
+      `spanAttend: "spans" expected a number from 0 to 16777216, or 2, one for each head, got ${bad}`,
+      (attention) => spanAttend(attention, q, k, k, { spans: bad }),
+    ],
+    [
+      `spanAttendBackward: "ramp" expected a number from 1 to 16777216, got ${bad}`,
+      (attention) => spanAttendBackward(attention, pass, { spans: 1, ramp: bad }),
+    ],
+  ]),
+  [
+    'spanAttendBackward: "spans" expected a number from 0 to 16777216, or 2, one for each head, got [1]',
+    (attention) => spanAttendBackward(attention, pass, { spans: [1] }),
+  ],
+  [
+    'spanAttendBackward: "outputGradient.dims" expected [1, 2, 4, 8], got [1, 2, 4, 6]',
+    (attention) => spanAttendBackward(attention, { ...pass, outputGradient: other }, { spans: 1 }),
+  ],
+  [
+    'locationSensitiveAttention: "keyLengths[0]" expected an integer from 0 to 6, got NaN',
+    located({ keyLengths: [Number.NaN] }),
+  ],
+  [
+    'monotonicBackward: "alignment.dims" expected [3, 4], got [4, 3]',
+    (attention) => {
+      const p = zeros(3, 4);
+      return monotonicBackward(attention, {
+        probabilities: p,
+        alignment: zeros(4, 3),
+        alignmentGradient: p,
+      });
+    },
+  ],
+  [
+    'weightedSum: "weights.dims" expected [..., L, S], got [4]',
+    (attention) => weightedSum(attention, zeros(4), q),
+  ],
   [
     'spanAttend: "spans" expected a number from 0 to 16777216, or 2, one for each head, got -1',
     (attention) => spanAttend(attention, q, k, k, { spans: -1 }),
@@ -185,6 +234,7 @@ const otherRefused: readonly Refusal[] = [
 ];
 
 export const variantsRefused: readonly Refusal[] = [
+  ...layersRefused,
   ...normaliserRefused,
   ...normalizersRefused,
   ...otherRefused,

@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { createAttention, type Tensor, tensor } from "wasm-attention";
-import { randomTensor } from "../engines";
+import { engine as made, randomTensor } from "../engines";
 import { safetensors } from "../weight-files";
 import { output, programs } from "./engines";
 import { type Project, scratchProject } from "./project";
+
+type Tensor = ReturnType<typeof randomTensor>;
 
 const KEYS = 2 * 4096 + 77;
 const [key, value] = [1, 2].map((seed) => randomTensor([1, 2, KEYS, 16], seed)) as [Tensor, Tensor];
@@ -25,11 +26,13 @@ before(async () => {
   });
   const bytes = safetensors({ key: written(key), value: written(value) });
   writeFileSync(join(project.folder, "keys.safetensors"), bytes);
-  using attention = await createAttention({ reproducible: true });
+  using attention = await made("portable");
   const numbers = Float32Array.from({ length: 4 * 2 * 16 }, (_, i) => ((i * 7) % 31) / 16 - 1);
   const options = { causal: "lower-right", logSumExp: true } as const;
-  const local = attention.attend(tensor(numbers, [1, 4, 2, 16]), key, value, options);
-  want = [local.output, local.logSumExp].flatMap(({ data }) => Array.from(new Uint32Array(data.buffer)));
+  const local = attention.attend({ data: numbers, dims: [1, 4, 2, 16] }, key, value, options);
+  want = [local.output, local.logSumExp].flatMap(({ data }) =>
+    Array.from(new Uint32Array(data.buffer)),
+  );
 });
 after(() => project?.remove());
 

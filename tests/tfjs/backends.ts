@@ -8,6 +8,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { type Attention, createAttention } from "wasm-attention";
 import { registerAttention } from "wasm-attention/tfjs";
 import { training } from "wasm-attention/training";
+import { variants } from "wasm-attention/variants";
 
 const require = createRequire(import.meta.url);
 setWasmPaths(`${dirname(require.resolve("@tensorflow/tfjs-backend-wasm/package.json"))}/dist/`);
@@ -16,13 +17,14 @@ setThreadsCount(1);
 export const backends = ["cpu", "wasm"] as const;
 export type Backend = (typeof backends)[number];
 
-const engines: Partial<Record<Backend, Attention<"training">>> = {};
+type Whole = Attention<"training" | "variants">;
+const engines: Partial<Record<Backend, Whole>> = {};
 
 /** The backend with an engine of its own: on cpu the portable build, on wasm the best one. */
-export async function use(backend: Backend): Promise<Attention<"training">> {
+export async function use(backend: Backend): Promise<Whole> {
   engines[backend] ??= await createAttention({
     reproducible: backend === "cpu",
-    extensions: [training],
+    extensions: [training, variants],
   });
   const attention = engines[backend];
   registerAttention(attention);

@@ -1,5 +1,6 @@
 // Many queries: heads are taken frame.packedHeads at a time, in rounds: first all tiles of their keys are
-// packed, an item each, then all tiles of their rows attend to them.
+// packed, an item each, then all tiles of their rows attend to them. A kind of tile may look at a whole head
+// before that, an item too.
 //
 //   shared   the panels of a round's heads
 //   thread   scratch of a tile, then Rows
@@ -16,13 +17,18 @@ import { firstKey, lastKey, resultRows } from "../visible/window";
 
 /** The functions of a kind of tile. It is no object: what is called is known when it is compiled. */
 export interface TileKind {
+  /** Items of a head before its tiles are packed, 0 or 1. */
+  headItems(): i32;
+  /** Bytes of what they find, before the head's tiles. */
+  headBytes(frame: AttendFrame): u64;
+  prepare(frame: AttendFrame, head: i32, panels: usize): void;
   /** Bytes of a packed tile. */
   tileBytes(frame: AttendFrame): u64;
   /** Bytes of Rows with what is kept beside them. */
   rowsBytes(frame: AttendFrame): u64;
-  pack(frame: AttendFrame, head: i32, from: i32, count: i32, tile: usize, gathered: usize): void;
+  pack(frame: AttendFrame, head: i32, from: i32, count: i32, panels: usize, gathered: usize): void;
   /** Before the first tile of these rows. */
-  begin(frame: AttendFrame, r: Rows): void;
+  begin(frame: AttendFrame, r: Rows, panels: usize): void;
   attend(frame: AttendFrame, r: Rows, tile: usize, scratch: usize): void;
 }
 
@@ -56,7 +62,15 @@ function tileBytes<S extends TileKind>(frame: AttendFrame): u64 {
 // @ts-ignore: decorator
 @inline
 function headBytes<S extends TileKind>(frame: AttendFrame): u64 {
-  return <u64>keyTiles(frame) * tileBytes<S>(frame);
+  return changetype<S>(0).headBytes(frame) + <u64>keyTiles(frame) * tileBytes<S>(frame);
+}
+
+/** Where the tile of a head's keys from `from` on is packed. */
+// @ts-ignore: decorator
+@inline
+export function tileAt<S extends TileKind>(frame: AttendFrame, panels: usize, from: i32): usize {
+  const first = panels + <usize>changetype<S>(0).headBytes(frame);
+  return first + <usize>(from / KEYS) * <usize>tileBytes<S>(frame);
 }
 
 export function manySharedBytes<S extends TileKind>(frame: AttendFrame): u64 {
@@ -68,16 +82,18 @@ export function manyThreadBytes<S extends TileKind>(frame: AttendFrame): u64 {
 }
 
 /** A float64: many short sequences beside a long one may be more than an item's number can say. */
-export function manyItems(frame: AttendFrame): f64 {
-  const tiles = <f64>keyTiles(frame) + <f64>groupSize(frame) * <f64>headTiles(frame);
+export function manyItems<S extends TileKind>(frame: AttendFrame): f64 {
+  const packed = <f64>(changetype<S>(0).headItems() + keyTiles(frame));
+  const tiles = packed + <f64>groupSize(frame) * <f64>headTiles(frame);
   return everyHead(frame) * tiles;
 }
 
 /** Items of a round, but for the last. */
 // @ts-ignore: decorator
 @inline
-function roundItems(frame: AttendFrame): i32 {
-  return frame.packedHeads * (keyTiles(frame) + rowTiles(frame));
+function roundItems<S extends TileKind>(frame: AttendFrame): i32 {
+  const items = changetype<S>(0).headItems() + keyTiles(frame) + rowTiles(frame);
+  return frame.packedHeads * items;
 }
 
 /** Heads of a round. */
@@ -87,12 +103,15 @@ function roundHeads(frame: AttendFrame, round: i32): i32 {
   return min(frame.packedHeads, allHeads(frame) - round * frame.packedHeads);
 }
 
-/** Rows wait for all panels of their round, panels for all rows of the round before. */
-export function manyReady(frame: AttendFrame, item: i32): i32 {
-  const round = item / roundItems(frame);
-  const start = round * roundItems(frame);
-  const packing = roundHeads(frame, round) * keyTiles(frame);
-  return item < start + packing ? start : start + packing;
+/** Rows wait for all panels of their round, they for their heads, those for all rows of the round before. */
+export function manyReady<S extends TileKind>(frame: AttendFrame, item: i32): i32 {
+  const round = item / roundItems<S>(frame);
+  const start = round * roundItems<S>(frame);
+  const heads = roundHeads(frame, round);
+  const prepared = start + heads * changetype<S>(0).headItems();
+  const packed = prepared + heads * keyTiles(frame);
+  if (item < prepared) return start;
+  return item < packed ? prepared : packed;
 }
 
 export function runMany<S extends TileKind>(
@@ -103,10 +122,19 @@ export function runMany<S extends TileKind>(
   key: i32,
 ): i32 {
   const tiles = keyTiles(frame);
-  const round = item / roundItems(frame);
+  const round = item / roundItems<S>(frame);
   const first = round * frame.packedHeads;
-  const packing = roundHeads(frame, round) * tiles;
-  const within = item - round * roundItems(frame);
+  const heads = roundHeads(frame, round);
+  const packing = heads * tiles;
+  let within = item - round * roundItems<S>(frame);
+  if (changetype<S>(0).headItems()) {
+    if (within < heads) {
+      const panels = shared + <usize>within * <usize>headBytes<S>(frame);
+      changetype<S>(0).prepare(frame, first + within, panels);
+      return 0;
+    }
+    within -= heads;
+  }
   if (within < packing) {
     const panels = shared + <usize>(within / tiles) * <usize>headBytes<S>(frame);
     packHead<S>(frame, first + within / tiles, within % tiles, panels, gatheredOf(frame, scratch));
@@ -130,8 +158,7 @@ function packHead<S extends TileKind>(
   const from = tile * KEYS;
   const to = lastKey(frame, b, sequenceOf(frame, b).queries);
   if (from < firstKey(frame, b, 0) || from >= to) return;
-  const at = panels + <usize>tile * <usize>tileBytes<S>(frame);
-  changetype<S>(0).pack(frame, index, from, min(KEYS, to - from), at, gathered);
+  changetype<S>(0).pack(frame, index, from, min(KEYS, to - from), panels, gathered);
 }
 
 /**
@@ -155,7 +182,7 @@ function attendRows<S extends TileKind>(
     const h = (index % frame.keyValueHeads) * groupSize(frame) + tile / tiles;
     locateRows(frame, r, b, h, start);
     beginRows(frame, r, 0, frame.keys);
-    changetype<S>(0).begin(frame, r);
+    changetype<S>(0).begin(frame, r, panels);
   }
   const to = r.rows ? lastKey(frame, b, start + r.rows) : 0;
   const first = max(firstKey(frame, b, start), key);
@@ -165,12 +192,7 @@ function attendRows<S extends TileKind>(
     r.columns = min(KEYS, to - from);
     if (skips(frame, r)) continue;
     enterSpan(frame, r, from);
-    changetype<S>(0).attend(
-      frame,
-      r,
-      panels + <usize>(from / KEYS) * <usize>tileBytes<S>(frame),
-      scratch,
-    );
+    changetype<S>(0).attend(frame, r, tileAt<S>(frame, panels, from), scratch);
   }
   if (stop < to) return <i32>stop;
   mergeSpan(frame, r, r);

@@ -160,13 +160,12 @@ export class Asker {
     const connection = this.#connection;
     const most = (connection.info?.max_payload ?? 2 ** 20) - 1024;
     const sent = cut(encode(header, arrays), most, newId());
-    const inbox = inboxOf(connection);
     const parts = new Assembler({ messages: 4, bytes: MOST_ANSWER });
     return new Promise((resolve, reject) => {
       const done = (end: () => void) => {
         clearTimeout(timer);
         cancel.delete(abort);
-        subscription.unsubscribe();
+        inbox.close();
         end();
       };
       const abort = () => done(() => reject(new Error("aborted")));
@@ -184,12 +183,12 @@ export class Asker {
           done(() => reject(wrong));
         }
       };
-      const subscription = connection.subscribe(inbox, { callback: take });
+      const inbox = inboxOf(connection).open(take);
       cancel.add(abort);
       if (signal?.aborted) return abort();
       try {
         const subject = namesOf(this.#deployment.name).ask(worker);
-        for (const part of sent) connection.publish(subject, part, { reply: inbox });
+        for (const part of sent) connection.publish(subject, part, { reply: inbox.address });
       } catch (error) {
         done(() => reject(error));
       }

@@ -112,39 +112,36 @@ export function connectCalls(connection: NatsConnection, name: string): CallsCli
           new RangeError(`a job of more than the ${most} bytes that the server takes`),
         );
       }
-      const inbox = inboxOf(connection);
       const answer = new Assembler({ messages: 1, bytes: MOST });
       return new Promise((resolve, reject) => {
         const done = (end: () => void) => {
           clearTimeout(timer);
           signal?.removeEventListener("abort", abort);
-          subscription.unsubscribe();
+          inbox.close();
           end();
         };
         const abort = () => done(() => reject(signal?.reason));
         const late = new CallError("TimeoutError", `no answer within ${timeout} ms`);
         const timer = setTimeout(() => done(() => reject(late)), timeout);
-        const subscription = connection.subscribe(inbox, {
-          callback: (error, message) => {
-            if (error) return done(() => reject(error));
-            if (message.headers?.code === 503) {
-              const none = new CallError("Unavailable", `nobody answers for "${name}"`);
-              return done(() => reject(none));
-            }
-            try {
-              const whole = answer.add(message.data);
-              if (!whole) return;
-              const failed = whole.header.error as { kind: string; message: string } | undefined;
-              if (failed) done(() => reject(new CallError(failed.kind, failed.message)));
-              else done(() => resolve(unpack(whole.header, whole.arrays)));
-            } catch (wrong) {
-              done(() => reject(wrong));
-            }
-          },
+        const inbox = inboxOf(connection).open((error, message) => {
+          if (error) return done(() => reject(error));
+          if (message.headers?.code === 503) {
+            const none = new CallError("Unavailable", `nobody answers for "${name}"`);
+            return done(() => reject(none));
+          }
+          try {
+            const whole = answer.add(message.data);
+            if (!whole) return;
+            const failed = whole.header.error as { kind: string; message: string } | undefined;
+            if (failed) done(() => reject(new CallError(failed.kind, failed.message)));
+            else done(() => resolve(unpack(whole.header, whole.arrays)));
+          } catch (wrong) {
+            done(() => reject(wrong));
+          }
         });
         if (signal?.aborted) return abort();
         signal?.addEventListener("abort", abort, { once: true });
-        connection.publish(subjectOf(name), parts[0] as Uint8Array, { reply: inbox });
+        connection.publish(subjectOf(name), parts[0] as Uint8Array, { reply: inbox.address });
       });
     },
   };

@@ -1,0 +1,87 @@
+// Rows of floats by channel, four at a time; what stands behind a row's end counts as 0.
+
+/** Channels d to d + 3 of a row of `size`. */
+// @ts-ignore: decorator
+@inline
+export function fourOf(row: usize, d: i32, size: i32): v128 {
+  const at = row + ((<usize>d) << 2);
+  if (d + 4 <= size) return v128.load(at);
+  let x = v128.load32_zero(at);
+  if (d + 1 < size) x = v128.load_lane<f32>(at, x, 1, 4);
+  if (d + 2 < size) x = v128.load_lane<f32>(at, x, 2, 8);
+  return x;
+}
+
+/** Largest magnitude; NaN where there is one. */
+export function largestOf(row: usize, size: i32): f32 {
+  let most = f32x4.splat(0);
+  for (let d = 0; d < size; d += 4) most = f32x4.max(most, f32x4.abs(fourOf(row, d, size)));
+  return mostOf(most);
+}
+
+/** The same of (x − mean) · factor. */
+export function largestAround(row: usize, size: i32, means: usize, factors: usize): f32 {
+  let most = f32x4.splat(0);
+  for (let d = 0; d < size; d += 4) {
+    most = f32x4.max(most, f32x4.abs(around(row, d, size, means, factors)));
+  }
+  return mostOf(most);
+}
+
+/** (x − mean) · factor of four channels. */
+// @ts-ignore: decorator
+@inline
+export function around(row: usize, d: i32, size: i32, means: usize, factors: usize): v128 {
+  const at = (<usize>d) << 2;
+  return f32x4.mul(f32x4.sub(fourOf(row, d, size), v128.load(means + at)), v128.load(factors + at));
+}
+
+// @ts-ignore: decorator
+@inline
+function mostOf(four: v128): f32 {
+  const two = f32x4.max(four, v128.shuffle<f32>(four, four, 2, 3, 0, 1));
+  return max(f32x4.extract_lane(two, 0), f32x4.extract_lane(two, 1));
+}
+
+/** Rows of which none is so many times as large as another have a mean that serves all of them. */
+const ALIKE: f32 = 16;
+
+/**
+ * The mean of each channel over `count` rows `stride` floats apart, [size], or 0 where rows are too unlike: one
+ * that nobody sees may hold anything. `largest` are theirs, [count].
+ */
+export function meansOf(
+  rows: usize,
+  stride: usize,
+  count: i32,
+  size: i32,
+  largest: usize,
+  means: usize,
+): void {
+  let least = <f32>Infinity;
+  let most: f32 = 0;
+  for (let j = 0; j < count; j++) {
+    const x = load<f32>(largest + ((<usize>j) << 2));
+    if (x == 0) continue;
+    least = min(least, x);
+    most = max(most, x);
+  }
+  const factor = f32x4.splat(most <= ALIKE * least ? <f32>1 / <f32>count : 0);
+  for (let d = 0; d < size; d += 4) {
+    let row = rows;
+    let sum = f32x4.splat(0);
+    for (let j = 0; j < count; j++) {
+      sum = f32x4.add(sum, fourOf(row, d, size));
+      row += stride << 2;
+    }
+    v128.store(means + ((<usize>d) << 2), f32x4.mul(sum, factor));
+  }
+}
+
+/** Four numbers as integers, halves to even: added to 1.5·2²³ they are rounded, as its last bits. */
+// @ts-ignore: decorator
+@inline
+export function roundedFour(x: v128): v128 {
+  const shift = f32x4.splat(12582912);
+  return i32x4.sub(f32x4.add(x, shift), shift);
+}

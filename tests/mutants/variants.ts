@@ -1,0 +1,49 @@
+// Faults in the other attentions.
+
+import type { Mutant } from "./mutant";
+
+/** The build that kernels are compiled into. */
+const only = "portable";
+
+export const variants: readonly Mutant[] = [
+  {
+    name: "variants: softmax's gradient without its mean",
+    file: "assembly/variants/strip-backward.ts",
+    find: "f32x4.mul(weight, f32x4.sub(v128.load(g + at), mean))",
+    replace: "f32x4.mul(weight, v128.load(g + at))",
+    tests: ["tests/variant-backward.test.ts"],
+    only,
+  },
+  {
+    name: "variants: half the keys' additive gradients without the tanh's own",
+    file: "assembly/variants/additive-backward.ts",
+    find: "f32x4.sub(one, f32x4.mul(t1, t1))",
+    replace: "one",
+    tests: ["tests/variant-backward.test.ts"],
+    only,
+  },
+  {
+    name: "variants: a key that is the value gets no gradient as such",
+    file: "src/variants/additive-layer-backward.ts",
+    find: "if (!given.own) add(keyGradient.data, scored.valueGradient.data);",
+    replace: "",
+    tests: ["tests/variant-layers.test.ts"],
+    only,
+  },
+  {
+    name: "variants: v is not normalised",
+    file: "src/variants/layer-weights.ts",
+    find: "(scoreScale * v) / norm",
+    replace: "scoreScale * v",
+    tests: ["tests/variant-layers.test.ts"],
+    only,
+  },
+  {
+    name: "variants: energies without their offset",
+    file: "src/variants/monotonic-layer.ts",
+    find: "(data[i] as number) + offset",
+    replace: "data[i] as number",
+    tests: ["tests/variant-steps.test.ts"],
+    only,
+  },
+];
