@@ -13,12 +13,7 @@ import {
   type SymbolicTensor,
 } from "@tensorflow/tfjs-layers";
 import { ArgumentError, createAttention } from "wasm-attention";
-import {
-  AdditiveAttention,
-  Attention,
-  fromKeras,
-  registerAttention,
-} from "wasm-attention/tfjs";
+import { AdditiveAttention, Attention, fromKeras, registerAttention } from "wasm-attention/tfjs";
 import { training } from "wasm-attention/training";
 import { numbers, use } from "./backends";
 import { saved } from "./keras-model";
