@@ -1,11 +1,8 @@
 // wasm-attention/quantized: weights of few bits for `linear` and the layer.
 
+export { dequantize } from "./dequantize";
 export { quantized } from "./extension";
-export {
-  dequantize,
-  type PrepareQuantizedOptions,
-  prepareQuantized,
-} from "./prepare";
+export { type PrepareQuantizedOptions, prepareQuantized } from "./prepare";
 export type {
   BlockWeight,
   HalfWeight,

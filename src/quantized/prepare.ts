@@ -1,4 +1,4 @@
-// prepareQuantized: a weight of few bits for `linear` and the layer; and dequantize, what it stands for.
+// prepareQuantized: a weight of few bits for `linear` and the layer.
 
 import {
   IntegerProduct,
@@ -14,10 +14,9 @@ import { ArgumentError, describe } from "../errors";
 import { clearedFrame, type Engine } from "../instance/instance";
 import { type Module, moduleOf } from "../instance/modules";
 import { checkMatrix, checkOrder } from "../linear/linear";
-import { checkPrepared, PreparedLinear } from "../linear/prepared";
+import { PreparedLinear } from "../linear/prepared";
 import type { Form, Order } from "../linear/product";
 import { Staging } from "../run/staging";
-import type { Steps } from "../run/steps";
 import { checkTensor, checkVector, type Tensor } from "../tensor/tensor";
 import { checkBlock, type Packable } from "./packable";
 import type { StoredWeight } from "./stored";
@@ -227,7 +226,7 @@ interface Sizes {
   readonly form: Form;
 }
 
-function writeSizes(engine: Engine, { order, inputSize, outputSize, form }: Sizes): void {
+export function writeSizes(engine: Engine, { order, inputSize, outputSize, form }: Sizes): void {
   const words = clearedFrame(engine);
   words[QuantizedFrame.threads] = 1;
   words[QuantizedFrame.depth] = inputSize;
@@ -263,43 +262,6 @@ function pack(engine: Engine, name: string, packable: Packable, sizes: Sizes): n
   } catch (error) {
     engine.arena.release(packed);
     throw error;
-  } finally {
-    staging.release();
-  }
-}
-
-/**
- * The weight that a prepared one stands for, in float32, [out, in] or [in, out] as it was prepared: a
- * number times its scale, with its offset.
- *
- * @throws ArgumentError for a weight that is float32 already; MemoryError, DisposedError as `linear`.
- */
-export function dequantize(attention: Attention<"quantized">, prepared: PreparedLinear): Tensor {
-  const name = "dequantize";
-  return checkAttention(name, attention).run(name, (engine) => unpack(engine, name, prepared));
-}
-
-function* unpack(engine: Engine, operation: string, given: PreparedLinear): Steps<Tensor> {
-  const number = moduleOf(engine, operation, "quantized");
-  const module = engine.modules[number] as Module;
-  const prepared = checkPrepared(operation, given);
-  const { address, form } = prepared.block(engine, operation);
-  if (!form) {
-    const expected = "a weight from prepareQuantized";
-    throw new ArgumentError(operation, "prepared", expected, "one of float32");
-  }
-  const { inputSize, outputSize, weightDims } = prepared;
-  const order = prepared.order;
-  writeSizes(engine, { order, inputSize, outputSize, form });
-  const kernel = QuantizedKernel.unpack;
-  const staging = new Staging(engine, operation);
-  staging.block(QuantizedFrame.packed, address);
-  const result = staging.output(QuantizedFrame.result, weightDims, undefined);
-  staging.reserve(QuantizedFrame.scratch, module.scratchBytes(kernel, engine.frame));
-  try {
-    yield* staging.beginSteps();
-    yield staging.work({ module: number, kernel, items: 1, threads: 1 });
-    return yield* staging.result(result);
   } finally {
     staging.release();
   }

@@ -3,7 +3,8 @@
 import { check, NEAR, type Numbers, numbers } from "../answers";
 import type { Attention } from "../attend/attention";
 import { linear, prepareLinear } from "../linear/linear";
-import { dequantize, prepareQuantized } from "./prepare";
+import { dequantize } from "./dequantize";
+import { prepareQuantized } from "./prepare";
 
 /** Largest error of a number up to 1: half a step, or one at the end of int4. */
 const STEPS = { int8: 0.5 / 127, int4: 1 / 8 };

@@ -102,11 +102,12 @@ function wrongOf(form: ByteForm): i32 {
 }
 
 describe("products of bytes", () => {
-  it("are exact in every form, sums at their largest too", () => {
+  it("are exact in every form that is taken here, sums at their largest too", () => {
     expect(wrongOf(ByteForm.words)).toBe(0);
     if (!ASC_FEATURE_RELAXED_SIMD) return;
     expect(wrongOf(ByteForm.two)).toBe(0);
-    expect(wrongOf(ByteForm.one)).toBe(0);
+    // Wrong in the first tier of Node 20's V8, which is why the engine is asked.
+    if (byteForm() == ByteForm.one) expect(wrongOf(ByteForm.one)).toBe(0);
   });
 
   it("are made by what the engine answers", () => {
