@@ -1,7 +1,7 @@
 // The largest singular values of a matrix and their vectors, by random directions (Halko, Martinsson and Tropp
 // 2011, "Finding structure with randomness", algorithms 4.4 and 5.1): an orthonormal basis Q of A·Ω, brought
-// nearer to the largest ones by (A·Aᵀ)², then the decomposition of the small Aᵀ·Q by one-sided Jacobi rotations
-// (Hestenes 1958), which turn Q too.
+// nearer to the largest ones by (A·Aᵀ)², then the decomposition of Aᵀ·Q, as P·R with P orthonormal, by one-sided
+// Jacobi rotations of the small R (Hestenes 1958), which turn Q too.
 //
 // float64, sums in a fixed order, and only + − · ÷ √: the same bits on every engine.
 
@@ -33,15 +33,22 @@ export function truncatedSvd(
     basis = orthonormal(timesRows(a, orthonormal(timesColumns(a, basis))));
   }
   const images = timesColumns(a, basis);
-  turn(images, basis);
-  const norms = images.map((image) => Math.sqrt(dot(image, image)));
+  // In a basis of their own they are short.
+  const frame = orthonormal(images.map((image) => image.slice()));
+  const short = images.map((image) => Float64Array.from(frame, (of) => dot(of, image)));
+  turn(short, basis);
+  const norms = short.map((image) => Math.sqrt(dot(image, image)));
   const order = norms
     .map((_, index) => index)
     .sort((i, j) => (norms[j] as number) - (norms[i] as number) || i - j)
     .slice(0, rank);
   const right = order.map((index) => {
     const norm = norms[index] as number;
-    return (images[index] as Float64Array).map((value) => (norm ? value / norm : 0));
+    const vector = new Float64Array(a.columns);
+    for (const [k, part] of (short[index] as Float64Array).entries()) {
+      if (norm) addTo(vector, frame[k] as Float64Array, part / norm);
+    }
+    return vector;
   });
   return {
     left: order.map((index) => basis[index] as Float64Array),

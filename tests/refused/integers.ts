@@ -23,7 +23,7 @@ export const integersRefused: Refusal[] = [
     (a) => a.attend(q, q, q, { precision: sparsemax as never }),
   ],
   [
-    `attend: "precision" expected ${expected}, got an object with {name, extension, kernel}`,
+    `attend: "precision" expected ${expected}, got an object with {name, option}`,
     (a) => a.attend(q, q, q, { precision: { ...int8 } }),
   ],
   [

@@ -123,7 +123,7 @@ export const layersRefused: readonly Refusal[] = [
     forward({}, { alpha: 1 }),
   ],
   [
-    `forward: "heads" expected one of causal, queryOffset, mask, blockMask, window, softcap, alibi, scoreMod, keyLengths, queryLengths, weights, scores, precision, out, alpha, logSumExp, ${unknown}`,
+    `forward: "heads" expected one of causal, queryOffset, mask, blockMask, window, softcap, alibi, scoreMod, keyLengths, queryLengths, weights, scores, out, weightMod, alpha, logSumExp, ${unknown}`,
     forward({}, { heads: 2 }),
   ],
   [
