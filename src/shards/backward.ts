@@ -33,7 +33,12 @@ export interface ShardedPass extends AttendState {
 /** Options of `attendShardedBackward`: those of the `attendSharded` it goes back through. */
 export interface ShardedBackwardOptions extends Omit<ShardedOptions, "out" | "allowMissing"> {
   /** Whether the gradient of the sinks is wanted. */
-  gradients?: { readonly sinks?: boolean | undefined } | undefined;
+  gradients?:
+    | {
+        /** Of the sinks, [H]. */
+        readonly sinks?: boolean | undefined;
+      }
+    | undefined;
 }
 
 /** What `attendShardedBackward` returns. */
@@ -44,7 +49,9 @@ export interface ShardedGradients {
   readonly sinksGradient?: Tensor;
   /** Of each shard's keys and values, in their dims; nothing of one of which no row sees a key. */
   readonly shards: readonly {
+    /** In the dims of its keys. */
     readonly keyGradient?: Tensor | undefined;
+    /** In the dims of its values. */
     readonly valueGradient?: Tensor | undefined;
   }[];
 }

@@ -40,7 +40,7 @@ export {
 } from "./entmax";
 export { variants } from "./extension";
 export { attendLatent, attendLatentAsync, type LatentOptions } from "./latent";
-export type { AdditiveUpdate, AdditiveWeights } from "./layer-weights";
+export type { AdditiveUpdate, AdditiveWeights, ProjectionUpdate } from "./layer-weights";
 export {
   type LinearAttentionOptions,
   type LinearAttentionResult,

@@ -28,12 +28,20 @@ export interface AdditiveWeights {
   readonly scoreScale?: number | undefined;
 }
 
+/** New numbers of a projection. */
+export interface ProjectionUpdate {
+  /** [out, in] or [in, out], in the order it was prepared in. */
+  readonly weight: Tensor;
+  /** [out] */
+  readonly bias?: Float32Array | Tensor | undefined;
+}
+
 /** Other weights of the same sizes: what is left out stays as it is. */
 export interface AdditiveUpdate {
-  /** W, in the order it was prepared in, and its bias where there is one. */
-  readonly query?: { readonly weight: Tensor; readonly bias?: Float32Array | Tensor | undefined };
+  /** W, and its bias where there is one. */
+  readonly query?: ProjectionUpdate;
   /** U, likewise. */
-  readonly key?: { readonly weight: Tensor; readonly bias?: Float32Array | Tensor | undefined };
+  readonly key?: ProjectionUpdate;
   /** v, [D]. */
   readonly scoreWeight?: Float32Array | Tensor | undefined;
   /** b, [D], where there is one. */

@@ -27,7 +27,8 @@ export const normalized: readonly Operation[] = [
       );
       const x = filled([2, 20, 12], 698, 3);
       const passed = layer.forward(x, { normalizer: wasm.entmax15, record: true });
-      const { weights, ...rest } = wasm.multiHeadBackward(layer, x, passed.record);
+      using record = passed.record;
+      const { weights, ...rest } = wasm.multiHeadBackward(layer, x, record);
       const matrices = values(weights).map(({ weight }) => weight);
       return [output, ...values(back), passed.output, ...matrices, ...values(rest)];
     },
