@@ -177,7 +177,9 @@ export const operations: Record<string, (attention: Whole, make: Makes) => Tenso
   variants(attention, make) {
     const x = tensorOf(make);
     const [filters, vector] = [tensorOf(make, [2, 2, 3]), make.floats(numbers(4, 3))];
-    const decay = tensorOf(make, [1, 2, 3, 1])(4);
+    // Each for its call alone: a view ends when memory grows for the one before.
+    const decay = () => tensorOf(make, [1, 2, 3, 1])(4);
+    const conv = () => ({ x: tensorOf(make, [1, 2, 3])(1), weight: tensorOf(make, [2, 2])(2) });
     const keyLengths = make.words([3]);
     const located = {
       ...{ filters: filters(5), locationWeight: tensorOf(make, [2, 4])(6), scoreWeight: vector },
@@ -190,16 +192,20 @@ export const operations: Record<string, (attention: Whole, make: Makes) => Tenso
       { ...pass, stateGradient: make.object(step.state) },
       { ...located, state: make.object(step.state) },
     );
-    const conv = { x: tensorOf(make, [1, 2, 3])(1), weight: tensorOf(make, [2, 2])(2) };
     return [
       ...Object.values(linearAttention(attention, x(1), x(2), x(3), { keyLengths })),
-      linearAttention(attention, x(1), x(2), x(3), { updateRule: "gated", decay }).output,
-      causalConv(attention, conv.x, conv.weight).output,
-      causalConvBackward(attention, { ...conv, outputGradient: conv.x }).weightGradient,
+      linearAttention(attention, x(1), x(2), x(3), { updateRule: "gated", decay: decay() }).output,
+      causalConv(attention, conv().x, conv().weight).output,
+      causalConvBackward(attention, { ...conv(), outputGradient: conv().x }).weightGradient,
       linearAttentionBackward(
         attention,
         make.object({ query: x(1), key: x(2), value: x(3), outputGradient: x(4) }),
-        { updateRule: "gated_delta", decay, beta: tensorOf(make, [1, 2, 3, 1])(5), keyLengths },
+        {
+          updateRule: "gated_delta",
+          decay: decay(),
+          beta: tensorOf(make, [1, 2, 3, 1])(5),
+          keyLengths,
+        },
       ).betaGradient as Tensor,
       ...[back.filtersGradient, back.stateGradient.previous],
       sparseAttend(attention, x(1), x(2), x(3), { alpha: make.list([1.5, 2]), keyLengths }).output,

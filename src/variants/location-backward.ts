@@ -8,6 +8,7 @@ import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { checkAccumulate } from "../check/values";
 import type { Engine } from "../instance/instance";
+import { lasting } from "../run/lasting";
 import type { Output } from "../run/staging";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
@@ -19,6 +20,7 @@ import {
   type LocationOptions,
   type LocationState,
   type LocationStep,
+  lastingStep,
   locatedKeys,
   locationFields,
   stageFeatures,
@@ -196,7 +198,9 @@ function checkCall(
 }
 
 function* steps(engine: Engine, call: BackwardCall): Steps<LocationGradients> {
-  const { step, outputGradient, weightsGradient, cumulative, out, dims, added } = call;
+  const { weightsGradient, cumulative, out, dims, added } = call;
+  const step = lastingStep(engine, call.step);
+  const outputGradient = lasting(engine, call.outputGradient);
   const { operation, query, value, options, words } = step;
   const located = yield* locatedKeys(engine, step);
   const pass = { query, key: located, value, outputGradient, weightsGradient };

@@ -8,6 +8,7 @@ import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
+import { lasting, lastingVector } from "../run/lasting";
 import type { Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
@@ -135,7 +136,7 @@ export function checkStep(
   const filters = checked("filters", options.filters, ["filters", 2, "K"]);
   const [count, , width] = filters.dims as [number, number, number];
   const weight = checked("locationWeight", options.locationWeight, [count, size]);
-  const row = AllocatedTensor.from(q)?.view(0, [batch, 1, size]) ?? {
+  const row: Tensor = AllocatedTensor.from(q)?.view(0, [batch, 1, size]) ?? {
     data: q.data,
     dims: [batch, 1, size],
   };
@@ -193,6 +194,23 @@ export function stageFeatures(staging: Staging, { filters, weight, state }: Loca
 
 export const LOCATE_SLOTS = { threadsSlot: Frame.threads, scratchSlot: Frame.scratch } as const;
 
+/** The step, with what is read after its first part in places that stay. */
+export function lastingStep(engine: Engine, step: LocationStep): LocationStep {
+  const { scoreWeight, scoreBias } = step.options;
+  return {
+    ...step,
+    query: lasting(engine, step.query),
+    value: lasting(engine, step.value),
+    filters: lasting(engine, step.filters),
+    weight: lasting(engine, step.weight),
+    options: {
+      ...step.options,
+      scoreWeight: lastingVector(engine, scoreWeight),
+      scoreBias: lastingVector(engine, scoreBias),
+    },
+  };
+}
+
 /** The keys, and at each the features of the weights before. */
 export function* locatedKeys(engine: Engine, step: LocationStep): Steps<Tensor> {
   const { operation, key } = step;
@@ -208,7 +226,8 @@ export function* locatedKeys(engine: Engine, step: LocationStep): Steps<Tensor> 
   return located as Tensor;
 }
 
-export function* locationSteps(engine: Engine, step: LocationStep): Steps<LocationResult> {
+export function* locationSteps(engine: Engine, checked: LocationStep): Steps<LocationResult> {
+  const step = lastingStep(engine, checked);
   const { operation, query, value, state, options } = step;
   const located = yield* locatedKeys(engine, step);
   const call = checkAdditiveCall(operation, [query, located, value], options);
