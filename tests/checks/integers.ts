@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { AttendOptions } from "wasm-attention";
-import * as integers from "wasm-attention/integers";
+import { int8, int16 } from "wasm-attention/integers";
 import { bitsOf, type Whole } from "../engines";
 import { tensorIn } from "./buffers";
 import { arrange, dimsOf, pose, problems } from "./problems";
@@ -37,7 +37,7 @@ export async function checkIntegers(attention: Whole, { precision, drawn }: Draw
   ] as const;
   const [[q], [k], [v]] = placed;
   const { out: _, ...options } = posed;
-  const asked: AttendOptions = { ...options, precision: integers[precision] };
+  const asked: AttendOptions = { ...options, precision: { int8, int16 }[precision] };
   const want = attention.attend(q, k, v, options);
   const got = attention.attend(q, k, v, asked);
   assert.deepEqual(bitsOf(await attention.attendAsync(q, k, v, asked)), bitsOf(got));

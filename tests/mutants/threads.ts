@@ -6,8 +6,8 @@ export const threads: readonly Mutant[] = [
   {
     name: "rows begin before all keys are packed",
     file: "assembly/attend/roads/many.ts",
-    find: "return item < start + packing ? start : start + packing;",
-    replace: "return start;",
+    find: "return item < packed ? prepared : packed;",
+    replace: "return prepared;",
     tests: ["tests/threads.test.ts"],
     only: "the same bits",
   },
