@@ -11,6 +11,20 @@ export function lasting({ arena }: Engine, given: Tensor): Tensor {
   return { data: lastingData(arena.floats, given.data), dims: given.dims };
 }
 
+/** Likewise of several. */
+export function lastingOf<Given extends object, Name extends keyof Given>(
+  engine: Engine,
+  given: Given,
+  ...names: readonly Name[]
+): Given {
+  const held = { ...given };
+  for (const name of names) {
+    const tensor = given[name] as Tensor | undefined;
+    if (tensor) held[name] = lasting(engine, tensor) as Given[Name];
+  }
+  return held;
+}
+
 /** Likewise of a vector, which may be a tensor. */
 export function lastingVector<Given extends Float32Array | Tensor | undefined>(
   engine: Engine,

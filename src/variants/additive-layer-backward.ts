@@ -6,6 +6,7 @@ import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import type { Engine } from "../instance/instance";
 import { moduleOf } from "../instance/modules";
+import { lastingOf } from "../run/lasting";
 import type { Steps } from "../run/steps";
 import type { AllocatedTensor } from "../tensor/allocated";
 import { add, type Tensor } from "../tensor/tensor";
@@ -122,10 +123,10 @@ function checkBackward(
   return { ...call, backward: checkPass(call.strip, gradients, {}) };
 }
 
-function* steps(
-  engine: Engine,
-  { operation, parts, given, backward }: Backward,
-): Steps<AdditiveLayerGradients> {
+function* steps(engine: Engine, call: Backward): Steps<AdditiveLayerGradients> {
+  const { operation, parts } = call;
+  const given = lastingOf(engine, call.given, "query", "key", "value");
+  const backward = lastingOf(engine, call.backward, "outputGradient", "weightsGradient");
   moduleOf(engine, operation, "training");
   const temporaries: AllocatedTensor[] = [];
   try {

@@ -6,6 +6,7 @@ import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
+import { lastingOf } from "../run/lasting";
 import type { Steps } from "../run/steps";
 import type { AllocatedTensor } from "../tensor/allocated";
 import { bindMethods } from "../tensor/binding";
@@ -194,8 +195,9 @@ export function checkAdditiveInputs(
 
 function* steps(
   engine: Engine,
-  { operation, parts, given, strip }: AdditiveLayerCall,
+  { operation, parts, given: inputs, strip }: AdditiveLayerCall,
 ): Steps<AttendResult> {
+  const given = lastingOf(engine, inputs, "query", "key", "value");
   const temporaries: AllocatedTensor[] = [];
   try {
     for (const name of ["query", "key"] as const)

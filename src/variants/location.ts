@@ -8,7 +8,7 @@ import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
-import { lasting, lastingVector } from "../run/lasting";
+import { lastingOf, lastingVector } from "../run/lasting";
 import type { Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
@@ -198,11 +198,7 @@ export const LOCATE_SLOTS = { threadsSlot: Frame.threads, scratchSlot: Frame.scr
 export function lastingStep(engine: Engine, step: LocationStep): LocationStep {
   const { scoreWeight, scoreBias } = step.options;
   return {
-    ...step,
-    query: lasting(engine, step.query),
-    value: lasting(engine, step.value),
-    filters: lasting(engine, step.filters),
-    weight: lasting(engine, step.weight),
+    ...lastingOf(engine, step, "query", "value", "filters", "weight"),
     options: {
       ...step.options,
       scoreWeight: lastingVector(engine, scoreWeight),

@@ -6,6 +6,7 @@ import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
+import { lasting, lastingOf } from "../run/lasting";
 import type { Steps } from "../run/steps";
 import type { AllocatedTensor } from "../tensor/allocated";
 import { bindMethods } from "../tensor/binding";
@@ -150,9 +151,10 @@ function checkCall(
 
 function* steps(
   engine: Engine,
-  { operation, parts, offset, given, strip, aligned }: Call,
+  { operation, parts, offset, given: inputs, strip, aligned }: Call,
 ): Steps<MonotonicResult> {
-  const { value } = strip.call.inputs;
+  const given = lastingOf(engine, inputs, "query", "key", "value");
+  const value = lasting(engine, strip.call.inputs.value);
   const temporaries: AllocatedTensor[] = [];
   try {
     for (const name of ["query", "key"] as const)
