@@ -15,7 +15,8 @@ import {
 import { attendBackward, type BackwardOptions } from "wasm-attention/training";
 import { CASES, type Case, inputs, KEYS, part, SPAN, shardsOf, starts } from "./checks/shards";
 import { bitsOf, engine, randomTensor, variants, type Whole } from "./engines";
-import { naiveDraws, type Problem, shareOfDraws } from "./reference";
+import { once } from "./once";
+import { type Draws, naiveDraws, type Problem, shareOfDraws } from "./reference";
 import { attendBackward as solve } from "./reference-backward";
 
 type Gradients = { query: Tensor; key: Tensor; value: Tensor };
@@ -116,6 +117,9 @@ function problemOf(drawn: Case, outputGradient: Float32Array) {
   return { ...problem, outputGradient };
 }
 
+type Truth = ReturnType<typeof solve>;
+const solved = once<{ readonly truth: Truth; readonly naive: Draws<Truth> }>();
+
 for (const variant of variants) {
   for (const name of CHECKED) {
     test(`${name}: against float64, ${variant}`, async () => {
@@ -126,8 +130,10 @@ for (const variant of variants) {
         gradients: { sinks: sinks !== undefined },
       });
       const problem = problemOf(drawn, pass.outputGradient.data);
-      const truth = solve(problem);
-      const naive = naiveDraws(problem, truth, solve);
+      const { truth, naive } = solved(name, () => {
+        const truth = solve(problem);
+        return { truth, naive: naiveDraws(problem, truth, solve) };
+      });
       for (const of of ["query", "key", "value"] as const) {
         const reach = truth.reaches[of];
         const own = gradients[of].data;
