@@ -31,10 +31,15 @@ const modules = (platform: string, variants: string[]) =>
   );
 /** Of the TensorFlow.js entry, see scripts/tfjs-declarations.mjs. */
 const declarations = [
+  "additive",
   "engine",
   "index",
   "keras",
+  "keras-attention",
+  "keras-attention-config",
+  "keras-attention-inputs",
   "layer",
+  "layer-arguments",
   "layer-axes",
   "layer-config",
   "layer-mask",
@@ -46,7 +51,10 @@ const declarations = [
 ];
 
 /** Of the NATS entry, see scripts/nats-declarations.mjs. */
-const natsDeclarations = ["ask", "calls", "codec", "connect", "index", "plan", "serve", "worker"];
+const natsDeclarations = [
+  ...["ask", "calls", "codec", "connect", "inbox", "index", "log", "plan", "serve"],
+  ...["snapshots", "worker"],
+];
 
 const libraries = [
   "flash-attn",
@@ -77,6 +85,12 @@ const pages = [
   "shards-nats",
   ...libraries.map((name) => `semantics/${name}`),
   "tfjs",
+];
+
+/** In the order of docs/attention.md. */
+const pictures = [
+  ...["masks", "online-softmax", "memory", "state", "delta", "additive", "location", "monotonic"],
+  ...["entmax", "span", "differential"],
 ];
 
 /** See scripts/bundle.mjs; of chunks there are some. */
@@ -134,7 +148,7 @@ test("npm pack holds what a user needs, and nothing else", () => {
       "dist/shards-nats/index.d.ts",
       ...natsDeclarations.map((name) => `dist/shards-nats/${name}.d.cts`),
       ...pages.map((name) => `docs/${name}.md`),
-      ...["masks", "memory", "online-softmax"].map((name) => `docs/pictures/${name}.svg`),
+      ...pictures.map((name) => `docs/pictures/${name}.svg`),
     ].sort(),
   );
 });
