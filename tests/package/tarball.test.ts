@@ -87,7 +87,7 @@ const pages = [
   "tfjs",
 ];
 
-/** In the order of docs/attention.md. */
+/** Of docs/attention.md. */
 const pictures = [
   ...["masks", "online-softmax", "memory", "state", "delta", "additive", "location", "monotonic"],
   ...["entmax", "span", "differential"],
