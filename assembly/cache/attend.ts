@@ -26,7 +26,7 @@ import {
 import { blockOf, scratchTileBytes } from "../attend/scratch";
 import { partKeys, softmaxTile } from "../attend/step";
 import { firstKey, lastKey } from "../attend/visible/window";
-import { WeightsKind } from "../kinds";
+import { NumbersKind, WeightsKind } from "../kinds";
 import { KEYS, ROWS, SPAN, TILE_ROW, tilesOf } from "../tiles";
 import { Query, queryBytes, roundQuery } from "./query";
 import { addValues, attendRows, score, takeRow } from "./tile";
@@ -201,12 +201,14 @@ function attendSpan(frame: AttendFrame, span: i32, key: i32, rows: usize, mine: 
   const to = min(lastKey(frame, head.b, head.rows ? head.row + head.rows : 0), endOf(frame, span));
   const first = max(max(firstKey(frame, head.b, head.row), firstOf(span)), key);
   const stop = <i32>min(<i64>first + partKeys(frame, count * head.rows), to);
+  // Shorter rows than those of int16 are no faster read in turns (bench/NOTES.md).
+  const abreast = frame.numbers == NumbersKind.int16 ? WORKS : 1;
   for (let from = first; from < stop; from += KEYS) {
-    for (let i = 0; i < count; i += WORKS) {
+    for (let i = 0; i < count; i += abreast) {
       attendHeads(
         frame,
         rowsOf(frame, rows, i),
-        min(WORKS, count - i),
+        min(abreast, count - i),
         from,
         min(KEYS, to - from),
         mine,

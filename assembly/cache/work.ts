@@ -107,8 +107,9 @@ export function gatherScales(strip: Strip, works: i32, column: usize): void {
   let all = 0;
   let run = strip.run + column;
   let to = (<usize>strip.first) << 2;
-  for (let count = strip.count; count > 0; count -= 4) {
-    const bytes = <usize>min(count, 4) * stride;
+  const turn = works == 1 ? strip.count : 4;
+  for (let count = strip.count; count > 0; count -= turn) {
+    const bytes = <usize>min(count, turn) * stride;
     let at = worksOf(strip);
     for (const end = at + <usize>works * strip.step; at < end; at += strip.step) {
       const work = changetype<Work>(at);
@@ -120,8 +121,8 @@ export function gatherScales(strip: Strip, works: i32, column: usize): void {
       }
       if (long) for (let i: usize = 0; i < bytes; i += LINE) all |= load<i32>(values + i);
     }
-    to += 16;
-    run += 4 * stride;
+    to += (<usize>turn) << 2;
+    run += <usize>turn * stride;
   }
   // So that no engine leaves the loads out.
   strip.lines = all;
