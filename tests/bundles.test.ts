@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -182,5 +183,40 @@ test("an uncaught error shows little of the bundle, and its message", () => {
     assert.equal(status, 1);
     assert.match(stderr, /\bArgumentError\b.*: attend: "query" expected a tensor/);
     assert.ok(stderr.length < 3000, `${stderr.length} characters`);
+  }
+});
+
+test("by require, too, a cache of one entry is a shard to another", async () => {
+  const entry = (name: string) => createRequire(import.meta.url)(`../dist/node/${name}.cjs`);
+  const { createAttention, tensor } = entry("index") as typeof import("wasm-attention");
+  const { cache, createCache } = entry("cache") as typeof import("wasm-attention/cache");
+  const { attendSharded, localShard } = entry("shards") as typeof import("wasm-attention/shards");
+  using attention = await createAttention({ reproducible: true, extensions: [cache] });
+  using tokens = createCache(attention, { keyValueHeads: 1, headSize: 4 });
+  const x = tensor(Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7), [1, 1, 2, 4]);
+  tokens.append(x, x);
+  const shards = [localShard(attention, { cache: tokens })];
+  const { output } = await attendSharded(attention, x, shards);
+  assert.deepEqual(output.data, attention.attend(x, x, x).output.data);
+});
+
+test("what a room keeps a list of is not told by another entry's copy of it", () => {
+  const rooms = ENTRIES.slice(1);
+  const sources = readdirSync(new URL("src", root), { recursive: true }) as string[];
+  for (const file of sources.filter((path) => path.endsWith(".ts"))) {
+    const from = file.split("/")[0] as string;
+    if (!rooms.includes(from)) continue;
+    const text = readFileSync(new URL(`src/${file}`, root), "utf8");
+    for (const [, room, path] of text.matchAll(
+      /^(?:import|export) (?!type).*from "\.\.\/(\w+)\/([\w-]+)";/gm,
+    )) {
+      if (room === from || !rooms.includes(room as string)) continue;
+      const other = readFileSync(new URL(`src/${room}/${path}.ts`, root), "utf8");
+      assert.doesNotMatch(
+        other,
+        /^const \w+ = .*new (Weak)?(Map|Set)\b/m,
+        `${file}: ${room}/${path}`,
+      );
+    }
   }
 });

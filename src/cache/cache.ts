@@ -3,6 +3,7 @@
 import type { Attention } from "../attend/attention";
 import { callAttend } from "../attend/forward";
 import type { Abortable, AttendResult, Exactly } from "../attend/options";
+import { registerSharded } from "../attend/sharded";
 import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import { registerCache } from "../layer/cached";
@@ -23,7 +24,6 @@ import {
 } from "./options";
 import type { CachedRows } from "./read";
 import { shardOf } from "./shard";
-import { registerSharded } from "./sharded";
 import { readShift, type ShiftOptions, shiftSteps } from "./shift";
 import type { CacheState } from "./state";
 import {

@@ -1,9 +1,9 @@
 // What a shard asks of a cache, see sharded.ts: the call of attend over some of its tokens.
 
 import type { Attention } from "../attend/attention";
+import type { ShardCache } from "../attend/sharded";
 import { checkCacheAttend } from "./attend";
 import type { CacheAttendOptions } from "./options";
-import type { ShardCache } from "./sharded";
 import type { CacheState } from "./state";
 
 export function shardOf(attention: Attention, state: CacheState): ShardCache {

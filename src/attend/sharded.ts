@@ -1,9 +1,10 @@
 // A cache whose tokens are a shard. What a shard asks of one; the cache says that it is one, so that shards
-// without do not bring the cache's code along.
+// without do not bring the cache's code along. In a room of neither entry, since each would have a list of its
+// own where entries are files that share only this.
 
-import type { Attention } from "../attend/attention";
-import type { AttendCall } from "../attend/forward";
 import type { Tensor } from "../tensor/tensor";
+import type { Attention } from "./attention";
+import type { AttendCall } from "./forward";
 
 type Looked = { readonly from: number; readonly to: number };
 
