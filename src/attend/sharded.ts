@@ -1,6 +1,6 @@
 // A cache whose tokens are a shard. What a shard asks of one; the cache says that it is one, so that shards
-// without do not bring the cache's code along. In a room of neither entry, since each would have a list of its
-// own where entries are files that share only this.
+// without do not bring the cache's code along. The list lies outside both rooms: where each entry is a file of
+// its own, each would have one.
 
 import type { Tensor } from "../tensor/tensor";
 import type { Attention } from "./attention";

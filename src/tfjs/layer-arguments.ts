@@ -2,8 +2,8 @@
 
 import type { layers } from "@tensorflow/tfjs-layers";
 import { ArgumentError } from "wasm-attention";
+import { unknownName } from "../check/unknown";
 import { describe } from "../errors";
-import { unknownName } from "./suggestion";
 
 export type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
 

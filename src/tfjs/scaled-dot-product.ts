@@ -4,9 +4,9 @@
 import { type GradConfig, type Tensor, type TensorInfo, tidy } from "@tensorflow/tfjs-core";
 import { type Alibi, ArgumentError, type AttendOptions } from "wasm-attention";
 import { attendBackward } from "wasm-attention/training";
+import { unknownName } from "../check/unknown";
 import { describe } from "../errors";
 import { runKernel } from "./engine";
-import { unknownName } from "./suggestion";
 import { type Backend, checkTensor, type Kernel, read, readMask, write } from "./values";
 
 const NAME = "scaledDotProductAttention";

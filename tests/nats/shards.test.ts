@@ -3,7 +3,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { AttendOptions } from "wasm-attention";
-import { connectShards, createShards } from "wasm-attention/shards/nats";
+import {
+  connectCalls,
+  connectShards,
+  createShards,
+  serveCalls,
+  serveShards,
+} from "wasm-attention/shards/nats";
 import { alike, modelOf, queryOf, SPAN, setup, sizes, tokens } from "./model";
 import { Server } from "./server";
 
@@ -102,4 +108,33 @@ test("what is wrong is refused before it is sent", async () => {
     createShards(connection, { name, ...sizes, workers: 2 }),
     /"options" expected those of the deployment that is there/,
   );
+});
+
+test("options that do not exist are refused with the likely name, before anything is asked", async () => {
+  const { name, connection, attention } = await setup(server, 1);
+  const none = "an option that does not exist";
+  for (const [call, message] of [
+    [
+      () => createShards(connection, { name, ...sizes, workers: 1, replica: 1 } as never),
+      `createShards: "replica" expected the name "replicas", got ${none}`,
+    ],
+    [
+      () => connectShards(connection, attention, name, { patence: 5 } as never),
+      `connectShards: "patence" expected the name "patience", got ${none}`,
+    ],
+    [
+      () => serveShards(connection, attention, { name, worker: 0, snapshot: {} } as never),
+      `serveShards: "snapshot" expected the name "snapshots", got ${none}`,
+    ],
+    [
+      async () => serveCalls(connection, { name, handler: {} } as never),
+      `serveCalls: "handler" expected the name "handlers", got ${none}`,
+    ],
+    [
+      () => connectCalls(connection, name).call("f", {}, { timout: 5 } as never),
+      `call: "timout" expected the name "timeout", got ${none}`,
+    ],
+  ] as const) {
+    await assert.rejects(call, { message });
+  }
 });

@@ -46,13 +46,12 @@ const declarations = [
   "linear",
   "register",
   "scaled-dot-product",
-  "suggestion",
   "values",
 ];
 
 /** Of the NATS entry, see scripts/nats-declarations.mjs. */
 const natsDeclarations = [
-  ...["ask", "calls", "codec", "connect", "inbox", "index", "log", "plan", "serve"],
+  ...["ask", "calls", "codec", "connect", "inbox", "index", "log", "options", "plan", "serve"],
   ...["snapshots", "worker"],
 ];
 

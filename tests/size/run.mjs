@@ -42,7 +42,7 @@ const ENTRIES = {
   "workerd/variants.js": 28.8,
   "workerd/shards.js": 27,
   "tfjs.js": 10.3,
-  "shards-nats.js": 8.3,
+  "shards-nats.js": 9.1,
   "worker.js": 1,
 };
 

@@ -4,6 +4,7 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import type { Tensor } from "wasm-attention";
 import { Assembler, cut, encode, type Numbers, newId } from "./codec";
 import { inboxOf } from "./inbox";
+import { readOptions } from "./options";
 import { checkName } from "./plan";
 
 /** What a job is given and gives: plain values, and tensors of float32 by name. */
@@ -53,8 +54,9 @@ export function serveCalls(
   connection: NatsConnection,
   options: { readonly name: string; readonly handlers: Readonly<Record<string, CallHandler>> },
 ): { close(): void } {
-  const name = checkName("serveCalls", "name", options.name);
-  const { handlers } = options;
+  const operation = "serveCalls";
+  const { handlers, ...given } = readOptions(operation, { name: 1, handlers: 1 }, options);
+  const name = checkName(operation, "name", given.name);
   const run = async (data: Uint8Array): Promise<Uint8Array> => {
     try {
       // One message a job: the queue gives each to another process.
@@ -104,7 +106,9 @@ export interface CallsClient {
 export function connectCalls(connection: NatsConnection, name: string): CallsClient {
   checkName("connectCalls", "name", name);
   return {
-    call(handler, data, { timeout = 10_000, signal } = {}) {
+    async call(handler, data, options = {}) {
+      const names = { timeout: 1, signal: 1 } as const;
+      const { timeout = 10_000, signal } = readOptions("call", names, options);
       const most = (connection.info?.max_payload ?? 2 ** 20) - 1024;
       const parts = cut(pack({ handler, wait: timeout }, data), most, newId());
       if (parts.length > 1) {

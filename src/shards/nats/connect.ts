@@ -12,6 +12,7 @@ import { ArgumentError, type Attention, type Tensor } from "wasm-attention";
 import { attendSharded, type ShardedOptions, type ShardedResult } from "wasm-attention/shards";
 import { Asker } from "./ask";
 import { cut, encode, newId } from "./codec";
+import { readOptions } from "./options";
 import { checkName, type Deployment, namesOf, openDeployment, SPAN } from "./plan";
 import { buildOf, type WorkerFigures } from "./serve";
 import { type Entry, entryOf } from "./worker";
@@ -52,11 +53,14 @@ export async function connectShards(
   options: ConnectOptions = {},
 ): Promise<ShardsClient> {
   const operation = "connectShards";
+  const names = { patience: 1, storing: 1 } as const;
+  const { patience = 2000, storing = 5000 } = readOptions(operation, names, options);
+  checkName(operation, "name", name);
   const manager = await jetstreamManager(connection);
-  const deployment = await openDeployment(operation, manager, checkName(operation, "name", name));
-  const client = jetstream(connection, { timeout: options.storing ?? 5000 });
+  const deployment = await openDeployment(operation, manager, name);
+  const client = jetstream(connection, { timeout: storing });
   const build = buildOf(attention, deployment);
-  const asker = new Asker(connection, deployment, { build, patience: options.patience ?? 2000 });
+  const asker = new Asker(connection, deployment, { build, patience });
   const parts = { connection, attention, manager, client, deployment, asker };
   return {
     deployment,

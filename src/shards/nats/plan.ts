@@ -10,7 +10,9 @@ import {
 import type { NatsConnection } from "@nats-io/nats-core";
 import { ArgumentError } from "wasm-attention";
 import type { CacheNumbers } from "wasm-attention/cache";
+import type { Names } from "../../check/names";
 import { PROTOCOL } from "./codec";
+import { readOptions } from "./options";
 
 /** Keys of a span. */
 export const SPAN = 4096;
@@ -34,6 +36,11 @@ export interface ShardsOptions {
   /** Most bytes of the log on the server's disk; no limit by default. */
   readonly maximumBytes?: number | undefined;
 }
+
+const OPTIONS: Names<ShardsOptions> = {
+  ...{ name: 1, keyValueHeads: 1, headSize: 1, valueSize: 1, numbers: 1 },
+  ...{ workers: 1, replicas: 1, maximumBytes: 1 },
+};
 
 /** Of a deployment, as its stream says. */
 export interface Deployment extends Omit<ShardsOptions, "maximumBytes"> {
@@ -70,9 +77,10 @@ function checkCount(operation: string, argument: string, value: unknown, most: n
 /** Makes the stream of a deployment, or finds it made with the same options. */
 export async function createShards(
   connection: NatsConnection,
-  options: ShardsOptions,
+  given: ShardsOptions,
 ): Promise<Deployment> {
   const operation = "createShards";
+  const options = readOptions(operation, OPTIONS, given);
   const name = checkName(operation, "name", options.name);
   const workers = checkCount(operation, "workers", options.workers, 4096);
   const headSize = checkCount(operation, "headSize", options.headSize, 2 ** 16);

@@ -7,6 +7,7 @@ import { localShard, type ShardOptions } from "wasm-attention/shards";
 import { LAYOUT } from "../../../build/layout";
 import { Assembler, cut, encode, type Message, type Numbers, newId } from "./codec";
 import { Follower } from "./log";
+import { readOptions } from "./options";
 import { checkName, type Deployment, namesOf, openDeployment } from "./plan";
 import { type SnapshotStore, Snapshots } from "./snapshots";
 import { Store } from "./worker";
@@ -24,6 +25,8 @@ export interface ServeOptions {
   /** So many bytes of the log after each other snapshot; 256 MiB by default. */
   readonly snapshotBytes?: number | undefined;
 }
+
+const OPTIONS = { name: 1, worker: 1, maximumQuery: 1, snapshots: 1, snapshotBytes: 1 } as const;
 
 /** What a worker says of itself. */
 export interface WorkerFigures {
@@ -70,10 +73,11 @@ export async function serveShards(
   options: ServeOptions,
 ): Promise<ShardWorker> {
   const operation = "serveShards";
-  const name = checkName(operation, "name", options.name);
+  const { snapshots: kept, snapshotBytes, ...given } = readOptions(operation, OPTIONS, options);
+  const { worker, maximumQuery = 2 ** 26 } = given;
+  const name = checkName(operation, "name", given.name);
   const manager = await jetstreamManager(connection);
   const deployment = await openDeployment(operation, manager, name);
-  const { worker, maximumQuery = 2 ** 26 } = options;
   if (!Number.isInteger(worker) || worker < 0 || worker >= deployment.workers) {
     const expected = `a number below ${deployment.workers}`;
     throw new ArgumentError(operation, "worker", expected, `${worker}`);
@@ -83,12 +87,12 @@ export async function serveShards(
   const build = buildOf(attention, deployment);
   const { created, state } = await manager.streams.info(names.stream);
   const snapshots =
-    options.snapshots &&
-    new Snapshots(store, options.snapshots, {
+    kept &&
+    new Snapshots(store, kept, {
       prefix: `${name}/${worker}`,
       log: created,
       last: state.last_seq,
-      every: options.snapshotBytes ?? 2 ** 28,
+      every: snapshotBytes ?? 2 ** 28,
     });
   const began = (await snapshots?.restore()) ?? 0;
   const log = new Follower(jetstream(connection), names.stream, (subject, entry, data, at) => {

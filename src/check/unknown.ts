@@ -1,7 +1,8 @@
-// A name that does not exist, and the one that it was meant to be.
+// A name that does not exist, and the one that it was meant to be: for entries that are files apart, whose
+// errors are the main entry's.
 
 import { ArgumentError } from "wasm-attention";
-import { likelyName } from "../check/names";
+import { likelyName } from "./names";
 
 /** The error of an argument or option that does not exist, with the likely one or all of them. */
 export function unknownName(
