@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { importances, leastFirst } from "../examples/compress/digits";
 import { FORMS, type Form, factoredOf, layerOf } from "../examples/compress/forms";
 import { measureDigits, measureSearch } from "../examples/compress/measure";
-import { QUESTIONS } from "../examples/compress/questions";
+import { QUESTIONS } from "../examples/semantic-search/questions";
 import { chart, type Row, table } from "../examples/compress/table";
 import { readDigits } from "../examples/digits/images";
 import { DigitTransformer } from "../examples/digits/model";

@@ -18,7 +18,7 @@ import { seeded } from "../training/random";
 import { importances, leastFirst } from "./digits";
 import { type Form, factoredOf, layerOf } from "./forms";
 import { measureDigits, measureSearch } from "./measure";
-import { QUESTIONS } from "./questions";
+import { QUESTIONS } from "../semantic-search/questions";
 import { chart, type Row, table } from "./table";
 
 const HELP = `npm run demo:compress [-- --steps N] [--images N]

@@ -6,13 +6,13 @@ import { logSoftmax } from "wasm-attention/blocks";
 import type { CacheNumbers } from "wasm-attention/cache";
 import { unpackModel } from "../../write/weights";
 import { Writer } from "../../write/writer";
-import { type Explored, percent, type Settings, settingOf } from "./model";
+import { type Explored, IN_INTEGERS, percent, type Settings, settingOf } from "./model";
 
 /** Over float32 with these options, or over a cache of these numbers. */
-type How = Pick<AttendOptions, "softcap" | "window" | "alibi"> | CacheNumbers;
+type How = Pick<AttendOptions, "alibi" | "precision" | "softcap" | "window"> | CacheNumbers;
 
 export async function exploreWriter(
-  attention: Attention<"positions" | "cache" | "blocks">,
+  attention: Attention<"positions" | "cache" | "blocks" | "integers">,
   bytes: Uint8Array,
 ): Promise<Explored> {
   const writer = new Writer(attention, await unpackModel(bytes));
@@ -23,6 +23,9 @@ export async function exploreWriter(
     "a window of 8 pieces": { alibi, window: { left: 7 } },
     "scores capped at 2": { alibi, softcap: 2 },
     "without distances": {},
+    ...Object.fromEntries(
+      Object.entries(IN_INTEGERS).map(([name, how]) => [name, { alibi, ...how }]),
+    ),
     "keys and values in int16": "int16",
     "keys and values in int8": "int8",
     "keys and values in int4": "int4",
