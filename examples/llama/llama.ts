@@ -30,6 +30,9 @@ interface Layer extends Matrices {
   readonly ffn_norm: Float32Array;
 }
 
+/** What the heads of a layer make of query, key and value [1, L, …], none of them turned yet. */
+export type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tensor;
+
 export class Llama {
   readonly config: LlamaConfig;
   readonly attention: Attention<"positions" | "cache">;
@@ -61,6 +64,30 @@ export class Llama {
     return new LlamaText(this, numbers);
   }
 
+  /** Logits [L, vocabulary] of what follows each of these tokens. */
+  read(ids: readonly number[], attend: Attend): Tensor {
+    const { attention, config, layers, embedding, norm, output } = this;
+    const { size, epsilon } = config;
+    const data = new Float32Array(ids.length * size);
+    ids.forEach((id, row) => {
+      data.set(embedding.data.subarray(id * size, (id + 1) * size), row * size);
+    });
+    let x = tensor(data, [1, ids.length, size]);
+    layers.forEach((layer, index) => {
+      const normed = rmsNorm(x, layer.attn_norm, epsilon);
+      const [query, key, value] = [layer.attn_q, layer.attn_k, layer.attn_v].map((matrix) =>
+        linear(attention, normed, matrix),
+      );
+      x = add(linear(attention, attend(index, query, key, value), layer.attn_output), x);
+      const inner = rmsNorm(x, layer.ffn_norm, epsilon);
+      const gate = linear(attention, inner, layer.ffn_gate);
+      const hidden = gated(gate, linear(attention, inner, layer.ffn_up));
+      x = add(linear(attention, hidden, layer.ffn_down), x);
+    });
+    const { data: logits } = linear(attention, rmsNorm(x, norm, epsilon), output);
+    return tensor(logits, [ids.length, config.vocabulary]);
+  }
+
   dispose(): void {
     for (const layer of this.layers) for (const name of MATRICES) layer[name].dispose();
     this.output.dispose();
@@ -88,29 +115,11 @@ export class LlamaText {
 
   /** Logits [L, vocabulary] of what follows each of these tokens. */
   append(ids: readonly number[]): Tensor {
-    const { attention, config, layers, embedding, norm, output } = this.#model;
-    const { size, epsilon } = config;
-    const data = new Float32Array(ids.length * size);
-    ids.forEach((id, row) => {
-      data.set(embedding.data.subarray(id * size, (id + 1) * size), row * size);
-    });
-    let x = tensor(data, [1, ids.length, size]);
-    layers.forEach((layer, index) => {
-      const cache = this.#caches[index];
-      const normed = rmsNorm(x, layer.attn_norm, epsilon);
-      const [query, key, value] = [layer.attn_q, layer.attn_k, layer.attn_v].map((matrix) =>
-        linear(attention, normed, matrix),
-      );
+    return this.#model.read(ids, (layer, query, key, value) => {
+      const cache = this.#caches[layer];
       cache.append(key, value, { layout: "BLE" });
-      const mixed = cache.attend(query, { layout: "BLE" });
-      x = add(linear(attention, mixed.output, layer.attn_output), x);
-      const inner = rmsNorm(x, layer.ffn_norm, epsilon);
-      const gate = linear(attention, inner, layer.ffn_gate);
-      const hidden = gated(gate, linear(attention, inner, layer.ffn_up));
-      x = add(linear(attention, hidden, layer.ffn_down), x);
+      return cache.attend(query, { layout: "BLE" }).output;
     });
-    const { data: logits } = linear(attention, rmsNorm(x, norm, epsilon), output);
-    return tensor(logits, [ids.length, config.vocabulary]);
   }
 
   /** Bytes of all keys and values. */
