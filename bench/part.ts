@@ -5,6 +5,7 @@ import { type Attention, createAttention } from "wasm-attention";
 import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
 import { integers } from "wasm-attention/integers";
+import { quantized } from "wasm-attention/quantized";
 import { training } from "wasm-attention/training";
 import { benchAttend } from "./attend";
 import { backwardCases, benchBackward } from "./backward";
@@ -18,6 +19,7 @@ import { benchLayer, benchLinear } from "./linear";
 import { hurry } from "./paired";
 import { onnxruntime } from "./peers/onnxruntime";
 import type { Peer } from "./peers/peer";
+import { benchQuantized, quantizedCases } from "./quantized";
 import { compileRoofline } from "./roofline/compile";
 import { type Roofline, roofline, STREAM_BYTES } from "./roofline/index";
 import type { Row } from "./rows";
@@ -39,9 +41,9 @@ if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 
-async function engines(): Promise<Attention<"training" | "cache" | "blocks" | "integers">[]> {
+async function engines(): Promise<Attention<"training" | "cache" | "blocks" | "integers" | "quantized">[]> {
   const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
-  const extensions = [training, cache, blocks, integers] as const;
+  const extensions = [training, cache, blocks, integers, quantized] as const;
   const made = [await createAttention({ reproducible: true, threads, extensions })];
   if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads, extensions }));
   for (const engine of made) {
@@ -94,6 +96,7 @@ for (const attention of await engines()) {
     await benchAttend(attention, roof, peers, c, "allocated", report);
   }
   for (const c of some("linear", linears)) await benchLinear(attention, roof, peers, c, report);
+  for (const c of some("quantized", quantizedCases)) await benchQuantized(attention, c, report);
   for (const c of some("layer", layers)) await benchLayer(attention, roof, peers, c, report);
   const beside = [...peers, ...[byHand(attention)].filter(isAsked)];
   for (const c of some("block", blockCases)) await benchBlock(attention, roof, beside, c, report);

@@ -185,10 +185,10 @@ function scaleFor(largest: f32, squares: f64): f32 {
 /** False where a token's values have no scale. */
 function packValues(frame: AttendFrame, values: usize, count: i32, tile: usize): bool {
   const size = frame.valueSize;
-  const panel = valuePanelBytes(frame);
-  const numbers = valueNumbers(frame, tile);
-  memory.fill(numbers, 0, <usize>(ceil8(size) >> 3) * panel);
-  memory.fill(valueScales(frame, tile), 0, keysOfTile(frame) << 2);
+  const scales = valueScales(frame, tile);
+  memory.fill(valueNumbers(frame, tile), 0, <usize>(ceil8(size) >> 3) * valuePanelBytes(frame));
+  memory.fill(scales, 0, keysOfTile(frame) << 2);
+  let rows = values;
   for (let j = 0; j < count; j++) {
     let most = f32x4.splat(0);
     let c = 0;
@@ -199,28 +199,47 @@ function packValues(frame: AttendFrame, values: usize, count: i32, tile: usize):
     let largest = max(f32x4.extract_lane(two, 0), f32x4.extract_lane(two, 1));
     for (; c < size; c++) largest = max(largest, abs(load<f32>(values + ((<usize>c) << 2))));
     if (largest != 0 && !(largest >= SMALLEST_VALUE && largest <= LARGEST)) return false;
-    store<f32>(valueScales(frame, tile) + ((<usize>j) << 2), largest / VALUE);
-    const inverse = f32x4.splat(largest ? VALUE / largest : 0);
-    const first = numbers + ((<usize>(j >> 1)) << 5) + ((<usize>(j & 1)) << 1);
-    for (c = 0; c + 8 <= size; c += 8) {
-      const q = rounded(values + ((<usize>c) << 2), inverse);
-      const target = first + <usize>(c >> 3) * panel;
-      v128.store16_lane(target, q, 0);
-      v128.store16_lane(target, q, 1, 4);
-      v128.store16_lane(target, q, 2, 8);
-      v128.store16_lane(target, q, 3, 12);
-      v128.store16_lane(target, q, 4, 16);
-      v128.store16_lane(target, q, 5, 20);
-      v128.store16_lane(target, q, 6, 24);
-      v128.store16_lane(target, q, 7, 28);
-    }
-    for (; c < size; c++) {
-      const q = nearest(load<f32>(values + ((<usize>c) << 2)) * f32x4.extract_lane(inverse, 0));
-      store<i16>(first + <usize>(c >> 3) * panel + ((<usize>(c & 7)) << 2), <i16>q);
-    }
+    store<f32>(scales + ((<usize>j) << 2), largest);
     values += frame.valueRow << 2;
   }
+  for (let j = 0; j < count; j += 2) {
+    packPair(frame, rows, j, count, tile);
+    rows += frame.valueRow << 3;
+  }
+  for (let at: usize = 0; at < (<usize>count) << 2; at += 4) {
+    store<f32>(scales + at, load<f32>(scales + at) / VALUE);
+  }
   return true;
+}
+
+/** Numbers of tokens j and j + 1, of which the scales' place holds the largest. */
+// @ts-ignore: decorator
+@inline
+function packPair(frame: AttendFrame, row: usize, j: i32, count: i32, tile: usize): void {
+  const size = frame.valueSize;
+  const panel = valuePanelBytes(frame);
+  const scale = valueScales(frame, tile) + ((<usize>j) << 2);
+  const both = j + 1 < count;
+  // Behind the last token is that once more, times 0.
+  const other = both ? row + (frame.valueRow << 2) : row;
+  const largest = load<f32>(scale);
+  const most = both ? load<f32>(scale, 4) : 0;
+  const a = largest ? VALUE / largest : 0;
+  const b = most ? VALUE / most : 0;
+  let target = valueNumbers(frame, tile) + ((<usize>(j >> 1)) << 5);
+  let c = 0;
+  for (; c + 8 <= size; c += 8) {
+    const x = rounded(row + ((<usize>c) << 2), f32x4.splat(a));
+    const y = rounded(other + ((<usize>c) << 2), f32x4.splat(b));
+    v128.store(target, v128.shuffle<i16>(x, y, 0, 8, 1, 9, 2, 10, 3, 11));
+    v128.store(target, v128.shuffle<i16>(x, y, 4, 12, 5, 13, 6, 14, 7, 15), 16);
+    target += panel;
+  }
+  for (; c < size; c++, target += 4) {
+    const at = (<usize>c) << 2;
+    store<i16>(target, <i16>nearest(load<f32>(row + at) * a));
+    store<i16>(target, <i16>nearest(load<f32>(other + at) * b), 2);
+  }
 }
 
 /** Eight numbers times a factor as integers of 16 bits, halves to even. */
@@ -233,7 +252,7 @@ export function rounded(source: usize, factor: v128): v128 {
 /** Added to 1.5·2²³ they are rounded, as its last bits. */
 // @ts-ignore: decorator
 @inline
-function fourOf(source: usize, factor: v128): v128 {
+export function fourOf(source: usize, factor: v128): v128 {
   const shift = f32x4.splat(12582912);
   return i32x4.sub(f32x4.add(f32x4.mul(v128.load(source), factor), shift), shift);
 }

@@ -1,8 +1,8 @@
-import { ByteProduct, multiplyBytes } from "../../assembly/integers/bytes/products";
+import { IntegerProduct, multiplyBytes } from "../../assembly/integers/products";
 import { byteForm, ByteForm, lowering, numberBytes } from "../../assembly/simd/bytes";
 import { KEYS, TILE_ROW } from "../../assembly/tiles";
 
-const product = changetype<ByteProduct>(memory.data(offsetof<ByteProduct>(), 16));
+const product = changetype<IntegerProduct>(memory.data(offsetof<IntegerProduct>(), 16));
 
 let state: u32 = 12345;
 /** Of `least` to `most`, each of them as often as one in the middle. */
@@ -84,7 +84,8 @@ function wrongOf(form: ByteForm): i32 {
         p.rowOffsets = p.rowScales + (padded << 2);
         p.columnScales = changetype<usize>(perColumn);
         p.columnOffsets = p.columnScales + (wide << 2);
-        p.columnSums = values ? 0 : changetype<usize>(sums);
+        p.scores = !values;
+        p.columnSums = changetype<usize>(sums);
         for (let i = 0; i < padded * KEYS; i++) result[i] = 5;
         multiplyBytes(p);
         for (let i = 0; i < rows; i++)

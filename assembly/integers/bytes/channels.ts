@@ -19,7 +19,17 @@ export function largestOf(row: usize, size: i32): f32 {
   return mostOf(most);
 }
 
-/** The same of (x − mean) · factor. */
+/** The same of x − mean. */
+export function largestOff(row: usize, size: i32, means: usize): f32 {
+  let most = f32x4.splat(0);
+  for (let d = 0; d < size; d += 4) {
+    const off = f32x4.sub(fourOf(row, d, size), v128.load(means + ((<usize>d) << 2)));
+    most = f32x4.max(most, f32x4.abs(off));
+  }
+  return mostOf(most);
+}
+
+/** And of (x − mean) · factor. */
 export function largestAround(row: usize, size: i32, means: usize, factors: usize): f32 {
   let most = f32x4.splat(0);
   for (let d = 0; d < size; d += 4) {
@@ -67,14 +77,18 @@ export function meansOf(
     most = max(most, x);
   }
   const factor = f32x4.splat(most <= ALIKE * least ? <f32>1 / <f32>count : 0);
-  for (let d = 0; d < size; d += 4) {
-    let row = rows;
-    let sum = f32x4.splat(0);
-    for (let j = 0; j < count; j++) {
-      sum = f32x4.add(sum, fourOf(row, d, size));
-      row += stride << 2;
+  const end = (<usize>((size + 3) & ~3)) << 2;
+  memory.fill(means, 0, end);
+  // Row by row, as they lie: each channel's sum is its own.
+  for (let j = 0; j < count; j++) {
+    for (let d = 0; d < size; d += 4) {
+      const at = means + ((<usize>d) << 2);
+      v128.store(at, f32x4.add(v128.load(at), fourOf(rows, d, size)));
     }
-    v128.store(means + ((<usize>d) << 2), f32x4.mul(sum, factor));
+    rows += stride << 2;
+  }
+  for (let at: usize = 0; at < end; at += 16) {
+    v128.store(means + at, f32x4.mul(v128.load(means + at), factor));
   }
 }
 

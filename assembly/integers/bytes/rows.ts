@@ -14,6 +14,7 @@ import { storeScores } from "../../attend/scores/weights";
 import { attendTile, reach } from "../../attend/step";
 import { byteForm, ByteForm, numberBytes } from "../../simd/bytes";
 import { KEYS, REGISTER_ROWS, TILE_ROW } from "../../tiles";
+import { multiplyBytes } from "../products";
 import { balanceHead } from "./balance";
 import {
   byteRowsBytes,
@@ -41,7 +42,6 @@ import {
   valueScales,
   valueSpreads,
 } from "./layout";
-import { multiplyBytes } from "./products";
 import { offsetRows, roundQueries, scoreSpecial } from "./queries";
 import { moveState, roundWeights, scaleWeights, sumOf } from "./softmax";
 import { isOfBytes, packBytes } from "./tile";
@@ -110,6 +110,7 @@ function attendBytes(frame: AttendFrame, r: Rows, tile: usize, scratch: usize): 
   p.rowOffsets = offsets(frame, r);
   p.columnScales = keyScales(tile);
   p.columnSums = keySums(frame, tile);
+  p.scores = true;
   multiplyBytes(p);
   for (let left = load<u64>(specialOf(frame, r)); left; left &= left - 1) {
     const i = <i32>ctz(left);
@@ -131,7 +132,7 @@ function attendBytes(frame: AttendFrame, r: Rows, tile: usize, scratch: usize): 
   p.rowOffsets = weightSums(frame, r);
   p.columnScales = valueSpreads(frame, tile);
   p.columnOffsets = valueMeans(frame, tile);
-  p.columnSums = 0;
+  p.scores = false;
   multiplyBytes(p);
 }
 
