@@ -15,8 +15,8 @@ import { scoresOf } from "../attend/scratch";
 import { attendTile, reach, softmaxTile } from "../attend/step";
 import { sumLanes } from "../simd/lanes";
 import { KEYS, REGISTER_ROWS, TILE_ROW } from "../tiles";
-import { IntegerProduct, multiplyIntegers, PRODUCT_BYTES } from "./products";
-import { pairsOf, storeFours } from "./transpose";
+import { IntegerProduct, PRODUCT_BYTES, scoresOfWords, valuesOfWords } from "./products";
+import { pairsOf } from "./transpose";
 import {
   fourOf,
   integerTileBytes,
@@ -109,7 +109,7 @@ export class Integers {
   }
 }
 
-/** The rows' scaled queries, [rows/4][D][4], as integers [rows][D]. */
+/** The rows' scaled queries, [rows/4][D][4], as integers [rows/4][D/2][4][2]. */
 function roundQueries(frame: AttendFrame, r: Rows): void {
   const size = <usize>frame.headSize;
   const bytes = rowNumbers(frame) << 1;
@@ -130,10 +130,10 @@ function roundQueries(frame: AttendFrame, r: Rows): void {
     const four = v128.load(at);
     const inverse = v128.and(f32x4.div(f32x4.splat(1), four), f32x4.gt(four, f32x4.splat(0)));
     let target = numbers + <usize>i * bytes;
-    for (let d: usize = 0; d < size; d += 2, target += 4) {
+    for (let d: usize = 0; d < size; d += 2, target += 16) {
       const a = fourOf(panel + (d << 4), inverse);
       const b = d + 1 < size ? fourOf(panel + (d << 4) + 16, inverse) : i32x4.splat(0);
-      storeFours(target, bytes, pairsOf(a, b));
+      v128.store(target, pairsOf(a, b));
     }
   }
   store<u64>(specialOf(frame, r), special);
@@ -155,8 +155,9 @@ function attendIntegers(frame: AttendFrame, r: Rows, tile: usize, scratch: usize
   p.reach = reach(frame, r);
   p.rowScales = queryScales(frame, r);
   p.columnScales = keyScales(tile);
-  p.scores = true;
-  multiplyIntegers(p);
+  p.rowOffsets = 0;
+  p.columnSums = 0;
+  scoresOfWords(p);
   for (let left = load<u64>(specialOf(frame, r)); left; left &= left - 1) {
     const i = <i32>ctz(left);
     if (i < r.rows) scoreSpecial(frame, r, tile, i, scores + <usize>i * TILE_ROW);
@@ -180,8 +181,7 @@ function attendIntegers(frame: AttendFrame, r: Rows, tile: usize, scratch: usize
   p.columns = r.states.columns;
   p.depth = r.columns;
   p.rowScales = weightScales(frame, r);
-  p.scores = false;
-  multiplyIntegers(p);
+  valuesOfWords(p);
 }
 
 /** Row i's scores in float32, of a query that has no scale. */

@@ -9,6 +9,7 @@
 
 import { AttendFrame } from "../attend/frame";
 import { keysAt, valuesAt } from "../attend/located";
+import { largerMagnitude, largestOfFour, magnitudeMask } from "./magnitude";
 import { ceil8, packTile, panelTileBytes, tileKeys } from "../attend/panels";
 
 /** ‖x̂‖ before rounding, which adds √D / 2: with D up to 4096 the square stays below 2³¹. */
@@ -135,11 +136,12 @@ function packKeys(frame: AttendFrame, keys: usize, count: i32, tile: usize): boo
 function scaleOf(row: usize, size: i32): f32 {
   let low = f64x2.splat(0);
   let high = f64x2.splat(0);
+  const mask = magnitudeMask();
   let most = f32x4.splat(0);
   let d = 0;
   for (; d + 4 <= size; d += 4) {
     const x = v128.load(row + ((<usize>d) << 2));
-    most = f32x4.max(most, f32x4.abs(x));
+    most = largerMagnitude(most, x, mask);
     const a = f64x2.promote_low_f32x4(x);
     const b = f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 0, 1));
     low = f64x2.add(low, f64x2.mul(a, a));
@@ -147,8 +149,7 @@ function scaleOf(row: usize, size: i32): f32 {
   }
   const sums = f64x2.add(low, high);
   let sum = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
-  const two = f32x4.max(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
-  let largest = max(f32x4.extract_lane(two, 0), f32x4.extract_lane(two, 1));
+  let largest = largestOfFour(most);
   for (; d < size; d++) {
     const x = load<f32>(row + ((<usize>d) << 2));
     largest = max(largest, abs(x));
@@ -161,10 +162,11 @@ function scaleOf(row: usize, size: i32): f32 {
 export function scalesOfFour(panel: usize, size: i32, target: usize): void {
   let low = f64x2.splat(0);
   let high = f64x2.splat(0);
+  const mask = magnitudeMask();
   let most = f32x4.splat(0);
   for (let d = 0; d < size; d++, panel += 16) {
     const x = v128.load(panel);
-    most = f32x4.max(most, f32x4.abs(x));
+    most = largerMagnitude(most, x, mask);
     const a = f64x2.promote_low_f32x4(x);
     const b = f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 0, 1));
     low = f64x2.add(low, f64x2.mul(a, a));
@@ -188,15 +190,15 @@ function packValues(frame: AttendFrame, values: usize, count: i32, tile: usize):
   const scales = valueScales(frame, tile);
   memory.fill(valueNumbers(frame, tile), 0, <usize>(ceil8(size) >> 3) * valuePanelBytes(frame));
   memory.fill(scales, 0, keysOfTile(frame) << 2);
+  const mask = magnitudeMask();
   let rows = values;
   for (let j = 0; j < count; j++) {
     let most = f32x4.splat(0);
     let c = 0;
     for (; c + 4 <= size; c += 4) {
-      most = f32x4.max(most, f32x4.abs(v128.load(values + ((<usize>c) << 2))));
+      most = largerMagnitude(most, v128.load(values + ((<usize>c) << 2)), mask);
     }
-    const two = f32x4.max(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
-    let largest = max(f32x4.extract_lane(two, 0), f32x4.extract_lane(two, 1));
+    let largest = largestOfFour(most);
     for (; c < size; c++) largest = max(largest, abs(load<f32>(values + ((<usize>c) << 2))));
     if (largest != 0 && !(largest >= SMALLEST_VALUE && largest <= LARGEST)) return false;
     store<f32>(scales + ((<usize>j) << 2), largest);

@@ -7,6 +7,7 @@ import { AttendFrame } from "../../attend/frame";
 import { Rows, tileRows } from "../../attend/rows";
 import { byteForm, ByteForm } from "../../simd/bytes";
 import { REGISTER_ROWS } from "../../tiles";
+import { largerMagnitude, magnitudeMask } from "../magnitude";
 import { foursOf, pairsOf, storeFours } from "../transpose";
 import { offsets, queryNumbers, queryRowBytes, queryScales, specialOf } from "./behind";
 import { roundedFour } from "./channels";
@@ -20,22 +21,24 @@ import {
   SMALLEST,
 } from "./layout";
 
-/** The rows' scaled queries, [rows/4][D][4], as numbers [rows][D]. */
+/** The rows' scaled queries, [rows/4][D][4], as numbers in the order of ../products.ts. */
 export function roundQueries(frame: AttendFrame, r: Rows, panels: usize): void {
   const size = <usize>frame.headSize;
   const words = byteForm() == ByteForm.words;
+  const rows = byteForm() == ByteForm.one;
   const bytes = queryRowBytes(frame);
   const numbers = queryNumbers(frame, r);
   const f = factors(panels);
   memory.fill(numbers, 0, <usize>tileRows(frame) * bytes);
   const none = i32x4.splat(0);
+  const mask = magnitudeMask();
   let special: u64 = 0;
   for (let i = 0; i < r.rows; i += REGISTER_ROWS) {
     const panel = r.queries + ((<usize>i * size) << 2);
     let most = f32x4.splat(0);
     for (let d: usize = 0; d < size; d++) {
       const x = f32x4.mul(v128.load(panel + (d << 4)), v128.load32_splat(f + (d << 2)));
-      most = f32x4.max(most, f32x4.abs(x));
+      most = largerMagnitude(most, x, mask);
     }
     const scales = queryScales(frame, r) + ((<usize>i) << 2);
     v128.store(scales, most);
@@ -50,19 +53,21 @@ export function roundQueries(frame: AttendFrame, r: Rows, panels: usize): void {
     const some = f32x4.gt(most, f32x4.splat(0));
     const inverse = v128.and(f32x4.div(f32x4.splat(63), most), some);
     let target = numbers + <usize>i * bytes;
-    for (let d: usize = 0; d < size; d += words ? 2 : 4, target += 4) {
+    for (let d: usize = 0; d < size; d += words ? 2 : 4, target += rows ? 4 : 16) {
       const left = size - d;
       const a = queryAt(panel + (d << 4), f + (d << 2), inverse);
       const b = left > 1 ? queryAt(panel + (d << 4) + 16, f + (d << 2) + 4, inverse) : none;
       if (words) {
-        storeFours(target, bytes, pairsOf(a, b));
+        v128.store(target, pairsOf(a, b));
         continue;
       }
       const c = left > 2 ? queryAt(panel + (d << 4) + 32, f + (d << 2) + 8, inverse) : none;
       const e = left > 3 ? queryAt(panel + (d << 4) + 48, f + (d << 2) + 12, inverse) : none;
       // 64 more; a NaN, of a row that has no scale, is within these bits too.
       const q = i8x16.add(foursOf(a, b, c, e), i8x16.splat(64));
-      storeFours(target, bytes, v128.and(q, i8x16.splat(127)));
+      const u = v128.and(q, i8x16.splat(127));
+      if (rows) storeFours(target, bytes, u);
+      else v128.store(target, u);
     }
   }
   store<u64>(specialOf(frame, r), special);
