@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
+import { MultiHeadAttention, type Projection, type Tensor, tensor } from "wasm-attention";
 import {
   TransformerDecoderLayer,
   TransformerEncoderLayer,
@@ -30,6 +30,9 @@ import {
 
 type Weights = ReturnType<typeof weightsOf>;
 type Either = TransformerEncoderLayer | TransformerDecoderLayer;
+/** As wide as what is called with it. */
+type Matrix = Projection & { readonly weight: Tensor };
+type Four = Record<"query" | "key" | "value" | "output", Matrix>;
 
 function made(attention: Whole, form: Form, weights: object): Either {
   const config = configOf(form);
@@ -47,13 +50,12 @@ const near = (got: Tensor, want: Tensor, most: number) => {
 };
 
 /** The projection's weight [out, in] with 0 for what a head gives. */
-function without(projection: Weights["linear1"], head: number): Weights["linear1"] {
-  const { weight } = projection;
-  const [, ins] = (weight as Tensor).dims as [number, number];
-  const data = (weight as Tensor).data.map((value, i) =>
-    Math.floor((i % ins) / (size / heads)) === head ? 0 : value,
+function without(projection: Matrix, head: number): Matrix {
+  const { data, dims } = projection.weight;
+  const masked = data.map((value, i) =>
+    Math.floor((i % (dims[1] as number)) / (size / heads)) === head ? 0 : value,
   );
-  return { ...projection, weight: tensor(data, (weight as Tensor).dims) };
+  return { ...projection, weight: tensor(masked, dims) };
 }
 
 for (const form of forms) {
@@ -68,13 +70,12 @@ for (const form of forms) {
         { numbers: "int4", block: 16, activations: "float32" },
       ] as const) {
         const rounded: { dispose(): void }[] = [];
-        const round = ({ weight, order, bias }: Weights["linear1"]) => {
-          const given = { ...options, order, bias };
-          const prepared = prepareQuantized(attention, weight as Tensor, given);
+        const round = ({ weight, order, bias }: Matrix) => {
+          const prepared = prepareQuantized(attention, weight, { ...options, order, bias });
           rounded.push(prepared);
           return prepared;
         };
-        const four = ({ query, key, value, output }: Weights["selfAttention"]) => ({
+        const four = ({ query, key, value, output }: Four) => ({
           query: round(query),
           key: round(key),
           value: round(value),
@@ -85,7 +86,10 @@ for (const form of forms) {
           parameters,
         );
         const before = attention.memory.used;
-        const small = quantizeLayer(layer as TransformerDecoderLayer, options);
+        const small =
+          layer instanceof TransformerDecoderLayer
+            ? quantizeLayer(layer, options)
+            : quantizeLayer(layer, options);
         assert.ok(small.constructor === layer.constructor);
         const same = made(attention, form, {
           selfAttention: four(selfAttention),
