@@ -27,9 +27,8 @@ const readPruned = reader<PrunedHeads>(
 
 /**
  * The layer without these query heads: smaller projections, and what the others do unchanged. A key/value
- * head goes with the last of its query heads; those that stay have to have equally many. Heads of a
- * transformer's encoder layer are those of its attention; of a decoder layer they are named for both. What
- * was given stays as it is.
+ * head goes with the last of its query heads; those that stay have to have equally many. What was given stays
+ * as it is.
  *
  * @throws ArgumentError for a head that there is not, one named twice, all of them, groups of unequal sizes, or
  * weights of few bits; MemoryError, DisposedError as the layer's constructor.
@@ -38,10 +37,12 @@ export function pruneHeads(
   layer: MultiHeadAttention,
   heads: readonly number[],
 ): MultiHeadAttention;
+/** The same of an encoder layer's attention. */
 export function pruneHeads(
   layer: TransformerEncoderLayer,
   heads: readonly number[],
 ): TransformerEncoderLayer;
+/** The same of both attentions of a decoder layer, by name. */
 export function pruneHeads(
   layer: TransformerDecoderLayer,
   heads: PrunedHeads,

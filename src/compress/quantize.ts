@@ -20,9 +20,8 @@ export type QuantizeLayerOptions = Pick<
 const read = reader<QuantizeLayerOptions>({ numbers: 1, block: 1, activations: 1 });
 
 /**
- * The same layer with weights rounded to int8 or int4: a quarter or about an eighth of the bytes. Of a
- * transformer's layer its attentions' projections and the feed-forward part; norms stay float32. What was
- * given stays as it is; the new layer disposes its own weights.
+ * The same layer with weights rounded to int8 or int4: a quarter or about an eighth of the bytes. Norms of a
+ * transformer's layer stay float32. What was given stays as it is; the new layer disposes its own weights.
  *
  * @throws ArgumentError for weights that have few bits already, and as `prepareQuantized`; MemoryError,
  * DisposedError as the layer's constructor, and nothing stays allocated then.
@@ -31,10 +30,12 @@ export function quantizeLayer(
   layer: MultiHeadAttention,
   options: QuantizeLayerOptions,
 ): MultiHeadAttention;
+/** The same of an encoder layer: its attention and its feed-forward part. */
 export function quantizeLayer(
   layer: TransformerEncoderLayer,
   options: QuantizeLayerOptions,
 ): TransformerEncoderLayer;
+/** The same of a decoder layer: both attentions and its feed-forward part. */
 export function quantizeLayer(
   layer: TransformerDecoderLayer,
   options: QuantizeLayerOptions,
