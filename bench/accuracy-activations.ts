@@ -1,6 +1,12 @@
 // Errors of attend in integers against float64 on what models give their own heads, and what they do to a search.
 
-import { type Attention, createAttention, linear, prepareLinear, type Tensor } from "wasm-attention";
+import {
+  type Attention,
+  createAttention,
+  linear,
+  prepareLinear,
+  type Tensor,
+} from "wasm-attention";
 import { int8, int16, integers } from "wasm-attention/integers";
 import { agreementOf, SHOWN } from "../examples/semantic-search/agreement";
 import { type Heads, SentenceEncoder } from "../examples/semantic-search/encoder";
@@ -29,8 +35,7 @@ function exact({ query, key, value, options }: Activations): Float64Array {
       for (let j = 0; j < scores.length; j++) {
         let dot = 0;
         for (let d = 0; d < size; d++) {
-          dot +=
-            query.data[i * width + h * size + d] * key.data[j * keyWidth + shared * size + d];
+          dot += query.data[i * width + h * size + d] * key.data[j * keyWidth + shared * size + d];
         }
         scores[j] = dot / Math.sqrt(size) + (slopes ? slopes[h] * (j - i) : 0);
       }
@@ -144,11 +149,6 @@ export async function searchErrors(): Promise<string[][]> {
   return PRECISIONS.map((precision) => {
     const { first, found, cosine } = agreementOf(embedded({ precision }), float);
     const all = QUESTIONS.length;
-    return [
-      precision.name,
-      `${first} of ${all}`,
-      `${found} of ${all * SHOWN}`,
-      cosine.toFixed(7),
-    ];
+    return [precision.name, `${first} of ${all}`, `${found} of ${all * SHOWN}`, cosine.toFixed(7)];
   });
 }

@@ -41,7 +41,9 @@ if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 
-async function engines(): Promise<Attention<"training" | "cache" | "blocks" | "integers" | "quantized">[]> {
+async function engines(): Promise<
+  Attention<"training" | "cache" | "blocks" | "integers" | "quantized">[]
+> {
   const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
   const extensions = [training, cache, blocks, integers, quantized] as const;
   const made = [await createAttention({ reproducible: true, threads, extensions })];

@@ -1,13 +1,7 @@
 // linear with weights of few bits beside float32's, turn by turn. One row is read from memory: copies of the
 // weight take turns until they are more than any cache holds.
 
-import {
-  type Attention,
-  linear,
-  type PreparedLinear,
-  prepareLinear,
-  tensor,
-} from "wasm-attention";
+import { type Attention, linear, type PreparedLinear, prepareLinear, tensor } from "wasm-attention";
 import { int8Lowering } from "wasm-attention/integers";
 import { type PrepareQuantizedOptions, prepareQuantized } from "wasm-attention/quantized";
 import { random } from "./cases";

@@ -138,11 +138,7 @@ for (const form of forms) {
         return transformerBackward(one, dy, result.record as never);
       });
       near(own?.inputGradient as Tensor, others?.inputGradient as Tensor, 2e-3);
-      near(
-        own?.weights.linear1.weight as Tensor,
-        others?.weights.linear1.weight as Tensor,
-        2e-3,
-      );
+      near(own?.weights.linear1.weight as Tensor, others?.weights.linear1.weight as Tensor, 2e-3);
       assert.deepEqual(own?.weights.selfAttention.query.weight?.dims, [size / heads, size]);
       const attended = (one: Either) =>
         one instanceof TransformerDecoderLayer

@@ -11,6 +11,7 @@
 import { addProducts, ByteForm, onesOf } from "../simd/bytes";
 import { KEYS, REGISTER_COLUMNS, REGISTER_ROWS } from "../tiles";
 
+
 @unmanaged
 export class IntegerProduct {
   form: ByteForm = ByteForm.words;

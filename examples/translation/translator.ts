@@ -181,8 +181,10 @@ export class Translator {
     { ids, lengths }: Rows,
     memory: Tensor,
     keyLengths: readonly number[],
-    { record = false, ...how }: Pick<CrossOptions, "precision" | "scale" | "softcap" | "weights"> &
-      Recorded = {},
+    {
+      record = false,
+      ...how
+    }: Pick<CrossOptions, "precision" | "scale" | "softcap" | "weights"> & Recorded = {},
   ) {
     const y = this.#embedTarget.forward(ids, lengths.length, this.#positions(ids, lengths));
     const inside = { causal: true, keyLengths: lengths, queryLengths: lengths, record };

@@ -65,7 +65,12 @@ export class TransformerDecoderLayer extends TransformerLayer {
     config: TransformerConfig,
     weights: ComposedWeights,
   ): TransformerDecoderLayer {
-    return new TransformerDecoderLayer(this.attention, config, weights as DecoderLayerWeights, operation);
+    return new TransformerDecoderLayer(
+      this.attention,
+      config,
+      weights as DecoderLayerWeights,
+      operation,
+    );
   }
 
   /**

@@ -41,7 +41,12 @@ export function makeParts(
   const { activation = "relu", crossHeads = heads } = config;
   if (decoder) checkCount(operation, "crossHeads", crossHeads);
   else if (config.crossHeads !== undefined) {
-    throw new ArgumentError(operation, "crossHeads", "no value in an encoder", describe(crossHeads));
+    throw new ArgumentError(
+      operation,
+      "crossHeads",
+      "no value in an encoder",
+      describe(crossHeads),
+    );
   }
   checkActivation(operation, activation);
   checkBoolean(operation, "normFirst", normFirst);

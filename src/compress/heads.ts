@@ -1,11 +1,11 @@
 // Heads taken away: smaller projections.
 
-import type { TransformerDecoderLayer, TransformerEncoderLayer } from "../blocks/index";
 import { copyOf, countOf } from "../arrays";
+import type { TransformerDecoderLayer, TransformerEncoderLayer } from "../blocks/index";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
-import { composedOf, type Composition } from "../layer/composed";
+import { type Composition, composedOf } from "../layer/composed";
 import type { LayerParts } from "../layer/forward";
 import { MultiHeadAttention } from "../layer/multihead";
 import { appendedOf } from "./appended";
@@ -33,10 +33,7 @@ const readPruned = reader<PrunedHeads>(
  * @throws ArgumentError for a head that there is not, one named twice, all of them, groups of unequal sizes, or
  * weights of few bits; MemoryError, DisposedError as the layer's constructor.
  */
-export function pruneHeads(
-  layer: MultiHeadAttention,
-  heads: readonly number[],
-): MultiHeadAttention;
+export function pruneHeads(layer: MultiHeadAttention, heads: readonly number[]): MultiHeadAttention;
 /** The same of an encoder layer's attention. */
 export function pruneHeads(
   layer: TransformerEncoderLayer,
@@ -76,8 +73,7 @@ function prunedComposition(operation: string, given: Composition, heads: unknown
     };
   } else kept = { selfAttention: checkKept(operation, selfAttention, heads) };
   const weights = compositionOf(given, {
-    attention: (parts, role) =>
-      prunedOf(operation, parts, kept[role] as Kept, `${role}.`).weights,
+    attention: (parts, role) => prunedOf(operation, parts, kept[role] as Kept, `${role}.`).weights,
     linear: (prepared, name) => projectionOf(matrixOf(engine, operation, prepared, name)),
   });
   const config = {

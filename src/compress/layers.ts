@@ -2,7 +2,7 @@
 
 import type { TransformerDecoderLayer, TransformerEncoderLayer } from "../blocks/index";
 import { ArgumentError, describe } from "../errors";
-import type { Composition, ComposedWeights } from "../layer/composed";
+import type { ComposedWeights, Composition } from "../layer/composed";
 import type { LayerParts } from "../layer/forward";
 import { MultiHeadAttention } from "../layer/multihead";
 import type { LayerProjections, Projection } from "../layer/projections";

@@ -98,7 +98,8 @@ test("heads that attend in integers find what float32 finds", async () => {
   ] as const) {
     const page = await open(width, 900, scheme);
     await page.waitForSelector("#ranking li");
-    const ranking = () => page.$$eval("#ranking li > :first-child", (all) => all.map((each) => each.textContent));
+    const ranking = () =>
+      page.$$eval("#ranking li > :first-child", (all) => all.map((each) => each.textContent));
     const float = await ranking();
     assert.equal(await page.isVisible("#beside"), false);
     for (const numbers of ["int16", "int8"]) {
