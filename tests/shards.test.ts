@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import type { Tensor } from "wasm-attention";
-import { createCache } from "wasm-attention/cache";
+import { createAttention, type Tensor } from "wasm-attention";
+import { cache, createCache } from "wasm-attention/cache";
 import {
   attendSharded,
   fileShard,
