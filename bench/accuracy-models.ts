@@ -4,6 +4,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { createAttention } from "wasm-attention";
+import { blocks } from "wasm-attention/blocks";
 import { type CacheNumbers, cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { Llama } from "../examples/llama/llama";
@@ -32,7 +33,10 @@ interface Model {
 }
 
 async function models(): Promise<{ found: Model[]; missing: string[] }> {
-  const attention = await createAttention({ reproducible: true, extensions: [positions, cache] });
+  const attention = await createAttention({
+    reproducible: true,
+    extensions: [positions, cache, blocks],
+  });
   const file = new URL("../examples/write/model.safetensors", import.meta.url);
   const writer = new Writer(attention, await unpackModel(readFileSync(file)));
   const moby: Model = {
