@@ -28,14 +28,24 @@ export function addSpan(frame: VariantAttendFrame, tile: Tile, scores: usize): v
   const ramp = <f64>frame.ramp;
   const reach = <f64>load<f32>(frame.spans + ((<usize>tile.h) << 2)) + ramp;
   for (let i = 0; i < tile.rows; i++) {
-    for (let j = 0; j < tile.columns; j++) {
-      const left = rest(reach, tile, i, j);
-      if (left >= ramp) continue;
-      const at = scores + <usize>i * TILE_ROW + ((<usize>j) << 2);
-      if (left > 0) store<f32>(at, <f32>(<f64>load<f32>(at) + logarithm(left / ramp)));
-      else store<f32>(at, -(<f32>Infinity));
-    }
+    const row = scores + <usize>i * TILE_ROW;
+    // Those that the row sees in full follow each other.
+    let j = 0;
+    while (j < tile.columns && fade(row, j, rest(reach, tile, i, j), ramp)) j++;
+    let end = tile.columns - 1;
+    while (end > j && fade(row, end, rest(reach, tile, i, end), ramp)) end--;
   }
+}
+
+/** Adds ln m to a score; false where it is seen in full. */
+// @ts-ignore: decorator
+@inline
+function fade(row: usize, j: i32, left: f64, ramp: f64): bool {
+  if (left >= ramp) return false;
+  const at = row + ((<usize>j) << 2);
+  if (left > 0) store<f32>(at, <f32>(<f64>load<f32>(at) + logarithm(left / ramp)));
+  else store<f32>(at, -(<f32>Infinity));
+  return true;
 }
 
 /** What a tile's gradients of scores give to that of z. */
