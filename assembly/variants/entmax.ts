@@ -22,6 +22,20 @@ export class EntmaxRow {
   list: usize = 0;
 }
 
+/** Floats of a row. */
+// @ts-ignore: decorator
+@inline
+export function placesOf(row: EntmaxRow): i32 {
+  return row.segments * KEYS;
+}
+
+/** Where the row's float i lies. */
+// @ts-ignore: decorator
+@inline
+export function place(row: EntmaxRow, i: i32): usize {
+  return row.at + <usize>(i / KEYS) * row.step + ((<usize>(i % KEYS)) << 2);
+}
+
 const HALVINGS: i32 = 80;
 const STEPS: i32 = 100;
 
@@ -30,23 +44,24 @@ const SEGMENT_BYTES: usize = (<usize>KEYS) << 2;
 /** Puts the weights in place of the scores; whether any key was seen. */
 export function entmaxRow(row: EntmaxRow, alpha: f32): bool {
   const base = rowMaximum(row);
-  if (base != base || base == <f32>Infinity) {
-    fillRow(row, NaN);
-    return true;
-  }
-  if (base == -(<f32>Infinity)) {
-    fillRow(row, 0);
-    return false;
-  }
-  const count = collect(row, base, alpha);
-  const tau = threshold(row.list, count, <f64>alpha);
+  if (withoutFinite(row, base)) return base != -(<f32>Infinity);
+  const factor = <f64>alpha - 1;
+  const count = collect(row, base, factor);
+  const tau = threshold(row.list, count, <f64>alpha, factor);
   if (alpha == 2 || alpha == 1.5) weighFast(row, base, alpha, <f32>tau);
-  else weigh(row, base, <f64>alpha, tau);
+  else weigh(row, base, factor, 1 / factor, tau);
+  return true;
+}
+
+/** Whether the row has no weights but 0 or NaN, which stand there then. */
+export function withoutFinite(row: EntmaxRow, base: f32): bool {
+  if (base - base == 0) return false;
+  fillRow(row, base == -(<f32>Infinity) ? 0 : NaN);
   return true;
 }
 
 /** NaN where there is one. */
-function rowMaximum(row: EntmaxRow): f32 {
+export function rowMaximum(row: EntmaxRow): f32 {
   let most = f32x4.splat(-(<f32>Infinity));
   let nan = i32x4.splat(0);
   for (let k = 0; k < row.segments; k++) {
@@ -69,10 +84,10 @@ function fillRow(row: EntmaxRow, value: f32): void {
 }
 
 /** Copies x − base of those that may have weight into the list; gives their number. */
-function collect(row: EntmaxRow, base: f32, alpha: f32): i32 {
+export function collect(row: EntmaxRow, base: f32, factor: f64): i32 {
   const b = f32x4.splat(base);
-  // (α − 1)·(x − base) > −1, and somewhat more for its rounding.
-  const least = f32x4.splat(<f32>(-1.000001 / (<f64>alpha - 1)));
+  // factor·(x − base) > −1, and somewhat more for its rounding.
+  const least = f32x4.splat(<f32>(-1.000001 / factor));
   let target = row.list;
   for (let k = 0; k < row.segments; k++) {
     let at = row.at + <usize>k * row.step;
@@ -96,12 +111,12 @@ function append(target: usize, x: f32): usize {
   return target + 4;
 }
 
-/** τ of `count` differences from the largest. */
-export function threshold(list: usize, count: i32, alpha: f64): f64 {
+/** τ of `count` differences from the largest, each times the factor. */
+export function threshold(list: usize, count: i32, alpha: f64, factor: f64): f64 {
   if (alpha > 2) return halved(list, count, alpha);
   let tau: f64 = -1;
   for (let step = 0; step < STEPS; step++) {
-    const next = tau + newton(list, count, alpha, tau);
+    const next = tau + newton(list, count, alpha, factor, tau);
     if (!(next > tau)) break;
     tau = next;
   }
@@ -109,8 +124,7 @@ export function threshold(list: usize, count: i32, alpha: f64): f64 {
 }
 
 /** (Σ p − 1) / −(Σ p)′ at τ. */
-function newton(list: usize, count: i32, alpha: f64, tau: f64): f64 {
-  const factor = alpha - 1;
+function newton(list: usize, count: i32, alpha: f64, factor: f64, tau: f64): f64 {
   let sum: f64 = 0;
   let slope: f64 = 0;
   const end = list + ((<usize>count) << 2);
@@ -125,14 +139,14 @@ function newton(list: usize, count: i32, alpha: f64, tau: f64): f64 {
   }
   if (alpha == 1.5) {
     for (; list < end; list += 4) {
-      const r = 0.5 * <f64>load<f32>(list) - tau;
+      const r = factor * <f64>load<f32>(list) - tau;
       if (!(r > 0)) continue;
       sum += r * r;
       slope += r;
     }
     return (sum - 1) / (2 * slope);
   }
-  const power = 1 / factor;
+  const power = 1 / (alpha - 1);
   for (; list < end; list += 4) {
     const r = factor * <f64>load<f32>(list) - tau;
     const p = raised(r, power);
@@ -186,9 +200,7 @@ function weighFast(row: EntmaxRow, base: f32, alpha: f32, tau: f32): void {
   }
 }
 
-function weigh(row: EntmaxRow, base: f32, alpha: f64, tau: f64): void {
-  const factor = alpha - 1;
-  const power = 1 / factor;
+export function weigh(row: EntmaxRow, base: f32, factor: f64, power: f64, tau: f64): void {
   for (let k = 0; k < row.segments; k++) {
     let at = row.at + <usize>k * row.step;
     for (const end = at + SEGMENT_BYTES; at < end; at += 4) {
@@ -249,6 +261,6 @@ function slopeOf(weight: f64, alpha: f64): f64 {
 }
 
 /** p^power for p > 0, NaN for NaN. */
-function raisedAny(p: f64, power: f64): f64 {
+export function raisedAny(p: f64, power: f64): f64 {
   return p == p ? exponential(logarithm(p) * power) : p;
 }

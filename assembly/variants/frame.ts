@@ -115,7 +115,7 @@ export class VariantAttendFrame extends BackwardFrame {
   backward: i32 = 0;
   /** 1: scores are additive. */
   additive: i32 = 0;
-  /** 1: weights are α-entmax, of each head its own α [heads]. */
+  /** SparseKind, of each head with its own α or budget [heads]. */
   sparse: i32 = 0;
   alphas: usize = 0;
   /** 1: weights pass through JavaScript. */
@@ -139,7 +139,7 @@ export class VariantAttendFrame extends BackwardFrame {
   scoreBiasGradient: usize = 0;
 }
 
-/** entmax over the middle axis of [rows, columns, inner]. */
+/** entmax, or another SparseKind, over the middle axis of [rows, columns, inner]. */
 @unmanaged
 export class EntmaxFrame {
   threads: i32 = 0;
@@ -147,6 +147,8 @@ export class EntmaxFrame {
   rows: i32 = 0;
   columns: i32 = 0;
   inner: i32 = 0;
+  kind: i32 = 0;
+  /** Or the budget. */
   alpha: f32 = 0;
   /** Backward: [rows · inner] */
   alphasGradient: usize = 0;

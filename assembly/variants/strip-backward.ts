@@ -16,9 +16,10 @@ import { scoreTile, transposedTile, valueTile } from "../gemm/products";
 import { rowAt } from "../strided";
 import { KEYS, ROWS, TILE_ROW, tilesOf } from "../tiles";
 import { additiveBackRows, additiveBackTile } from "./additive-backward";
-import { entmaxBackward, EntmaxRow } from "./entmax";
+import { EntmaxRow } from "./entmax";
 import { VariantAttendFrame } from "./frame";
 import { spanGradient } from "./span";
+import { sparseBackward } from "./sparse";
 import {
   beginStrip,
   describeRow,
@@ -175,14 +176,14 @@ function normaliserGradients(frame: VariantAttendFrame, strip: Strip, gradients:
   const r = stripRows(strip);
   const weights = changetype<EntmaxRow>(blockOf(frame, strip.scratch));
   const row = changetype<EntmaxRow>(blockOf(frame, strip.scratch) + 64);
-  const alpha = frame.sparse ? <f64>load<f32>(frame.alphas + ((<usize>r.h) << 2)) : 1;
+  const alpha = frame.sparse ? load<f32>(frame.alphas + ((<usize>r.h) << 2)) : 0;
   let sum: f64 = 0;
   for (let i = 0; i < r.rows; i++) {
     describeRow(frame, strip, i, weights);
     row.at = gradients + <usize>i * TILE_ROW;
     row.segments = weights.segments;
     row.step = weights.step;
-    if (frame.sparse) sum += entmaxBackward(weights, row, alpha);
+    if (frame.sparse) sum += sparseBackward(weights, row, frame.sparse, alpha);
     else softmaxBackward(weights, row);
   }
   if (frame.spansGradient) spanGradients(frame, strip, gradients);

@@ -95,6 +95,8 @@ export {
 } from "./monotonic-layer";
 export {
   alphaEntmax,
+  alphaNormmax,
+  budget,
   entmax15,
   type ModifiedWeights,
   modifiedWeights,
