@@ -226,7 +226,7 @@ function checkAttended(attention: Whole, drawn: DrawnBy<typeof attended>): void 
   const asked = {
     ...options,
     scoreModGradient: drawn.scoreMod ? functions.scoreModGradient : undefined,
-    gradients: asksState && drawn.relative ? { mask: true } : undefined,
+    gradients: drawn.relative ? { mask: true } : undefined,
   };
   const pass = {
     ...{ query, key, value, outputGradient, output: got.output, logSumExp: got.logSumExp as Tensor },
