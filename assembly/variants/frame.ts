@@ -118,6 +118,8 @@ export class VariantAttendFrame extends BackwardFrame {
   /** SparseKind, of each head with its own α or budget [heads]. */
   sparse: i32 = 0;
   alphas: usize = 0;
+  /** Backward, 1: the gradient that is given of the weights is that of the scores. */
+  scored: i32 = 0;
   /** 1: weights pass through JavaScript. */
   weighed: i32 = 0;
   /** 1: each head sees keys up to its span [heads], and a ramp of so many behind. */

@@ -7,24 +7,14 @@
 // put on: τ is found as entmax finds it, with a sum that is convex.
 
 import { logarithm } from "../transcendental";
-import {
-  collect,
-  EntmaxRow,
-  place,
-  placesOf,
-  raisedAny,
-  rowMaximum,
-  threshold,
-  weigh,
-  withoutFinite,
-} from "./entmax";
+import { EntmaxRow, place, placesOf, raisedAny, rowMaximum, weigh, withoutFinite } from "./entmax";
+import { rowThreshold } from "./threshold";
 
 /** Puts the weights in place of the scores; whether any key was seen. */
 export function normmaxRow(row: EntmaxRow, alpha: f32): bool {
   const base = rowMaximum(row);
   if (withoutFinite(row, base)) return base != -(<f32>Infinity);
-  const count = collect(row, base, 1);
-  const tau = threshold(row.list, count, 2 - 1 / <f64>alpha, 1);
+  const tau = rowThreshold(row, base, 2 - 1 / <f64>alpha, 1);
   weigh(row, base, 1, 1 / (<f64>alpha - 1), tau);
   let sum: f64 = 0;
   for (let i = 0; i < placesOf(row); i++) sum += <f64>load<f32>(place(row, i));

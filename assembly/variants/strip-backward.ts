@@ -176,6 +176,7 @@ function weightGradients(
 
 /** dS in place of dP. */
 function normaliserGradients(frame: VariantAttendFrame, strip: Strip, gradients: usize): void {
+  if (frame.scored) return;
   const r = stripRows(strip);
   const weights = changetype<EntmaxRow>(blockOf(frame, strip.scratch));
   const row = changetype<EntmaxRow>(blockOf(frame, strip.scratch) + 64);

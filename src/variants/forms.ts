@@ -4,8 +4,10 @@ import { SparseKind } from "../../assembly/kinds";
 import type { Normalizer } from "../attend/strategy";
 import { ArgumentError, describe } from "../errors";
 
+export type Sparse = Exclude<SparseKind, SparseKind.none>;
+
 export interface Form {
-  readonly kind: SparseKind;
+  readonly kind: Sparse;
   /** α or the budget, for all heads or one for each. */
   readonly alpha: number | Float32Array;
 }
@@ -17,24 +19,29 @@ export const forms = /* @__PURE__ */ new WeakMap<Normalizer, Form>();
 export const KNOWN = "sparsemax, entmax15 or what alphaEntmax, alphaNormmax or budget made";
 
 /** From where on α is told from 1, and the power of p from the largest number. */
-export const LEAST_ALPHA = 1.0009765625;
+const LEAST_ALPHA = 1.0009765625;
 const MOST_ALPHA = 1024;
 const MOST_BUDGET = 2 ** 24;
+
+const RANGES: Readonly<Record<Sparse, readonly [least: number, most: number, range: string]>> = {
+  [SparseKind.entmax]: [
+    LEAST_ALPHA,
+    MOST_ALPHA,
+    `1 + 2⁻¹⁰ to ${MOST_ALPHA} (softmax is its limit at 1)`,
+  ],
+  [SparseKind.normmax]: [LEAST_ALPHA, MOST_ALPHA, `1 + 2⁻¹⁰ to ${MOST_ALPHA}`],
+  [SparseKind.budget]: [2 ** -10, MOST_BUDGET, `2⁻¹⁰ to ${MOST_BUDGET}`],
+};
 
 /** As float32, so that the kernel has the same. */
 export function checkAlpha(
   operation: string,
   argument: string,
   given: unknown,
-  kind = SparseKind.entmax,
+  kind: Sparse = SparseKind.entmax,
 ): number {
+  const [least, most, range] = RANGES[kind];
   const alpha = typeof given === "number" ? Math.fround(given) : Number.NaN;
-  const [least, most] = kind === SparseKind.budget ? [1 / 1024, MOST_BUDGET] : [LEAST_ALPHA, MOST_ALPHA];
   if (alpha >= least && alpha <= most) return alpha;
-  const expected = {
-    [SparseKind.entmax]: `1 + 2⁻¹⁰ to ${MOST_ALPHA} (softmax is its limit at 1)`,
-    [SparseKind.normmax]: `1 + 2⁻¹⁰ to ${MOST_ALPHA}`,
-    [SparseKind.budget]: `2⁻¹⁰ to ${MOST_BUDGET}`,
-  }[kind as SparseKind.entmax];
-  throw new ArgumentError(operation, argument, `a number from ${expected}`, describe(given));
+  throw new ArgumentError(operation, argument, `a number from ${range}`, describe(given));
 }

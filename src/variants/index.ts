@@ -94,6 +94,13 @@ export {
   type MonotonicWeights,
 } from "./monotonic-layer";
 export {
+  type MonotonicLayerBackwardOptions,
+  type MonotonicLayerGradients,
+  type MonotonicLayerPass,
+  monotonicLayerBackward,
+  monotonicLayerBackwardAsync,
+} from "./monotonic-layer-backward";
+export {
   alphaEntmax,
   alphaNormmax,
   budget,

@@ -8,7 +8,7 @@ import { reader } from "../check/names";
 import { numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import { checkFunction, type Modifications } from "../training/modified";
-import { checkAlpha, type Form, forms, KNOWN } from "./forms";
+import { checkAlpha, type Form, forms, KNOWN, type Sparse } from "./forms";
 import { attendCallOf, type StripCall } from "./strip";
 import { stripBackwardOf } from "./strip-pass";
 
@@ -51,7 +51,7 @@ export function budget(total: number | ArrayLike<number>): Normalizer {
 
 function checkedOf(
   name: string,
-  kind: SparseKind,
+  kind: Sparse,
   argument: string,
   given: number | ArrayLike<number>,
 ): Normalizer {
@@ -99,7 +99,7 @@ export function modifiedWeights(options: ModifiedWeights): Normalizer {
   return normalizerOf(normalizer?.name ?? "softmax", form, { weightMod, weightModGradient });
 }
 
-function sparseOf(name: string, kind: SparseKind, alpha: number | Float32Array): Normalizer {
+function sparseOf(name: string, kind: Sparse, alpha: number | Float32Array): Normalizer {
   const form = { kind, alpha };
   const normalizer = normalizerOf(name, form, {});
   forms.set(normalizer, form);

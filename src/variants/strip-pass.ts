@@ -31,6 +31,8 @@ export interface BackwardCall {
   readonly strip: StripCall;
   readonly outputGradient: Tensor;
   readonly weightsGradient: Tensor | undefined;
+  /** Whether that is the gradient of the scores. */
+  readonly scored?: boolean;
   readonly out: { readonly [Name in "query" | "key" | "value"]: Tensor | undefined };
   readonly added: boolean;
   readonly modifications: Modifications;
@@ -111,6 +113,7 @@ export function* stripBackwardSteps(
   const threads = serial || modify ? 1 : threadsFor(engine, cost);
   words[Frame.threads] = threads;
   words[Frame.backward] = 1;
+  words[Frame.scored] = backward.scored ? 1 : 0;
   words[Frame.modified] = backward.modifications.scoreMod ? 1 : 0;
   const deferred = engine.concurrent || threads > 1 || modify !== undefined;
   const staging = new Staging(engine, operation, deferred);
