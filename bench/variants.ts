@@ -6,8 +6,8 @@ import {
   additiveAttention,
   entmax15,
   linearAttention,
-  sparsemax,
   spanAttend,
+  sparsemax,
 } from "wasm-attention/variants";
 import { beside } from "./beside";
 import { operationsOf, random } from "./cases";

@@ -65,18 +65,21 @@ for (const variant of variants)
       const got = monotonicLayerBackward(layer, pass, options);
       const flat = ({ weights: of, ...rest }: MonotonicLayerGradients) => ({
         ...rest,
-        ...{ queryWeight: of.query.weight, keyWeight: of.key.weight, keyBias: of.key.bias },
-        ...{ scoreWeight: of.scoreWeight, scoreBias: of.scoreBias },
+        ...{ queryWeight: of.query.weight, keyWeight: of.key.weight, scoreWeight: of.scoreWeight },
+        ...(of.key.bias && { keyBias: of.key.bias }),
+        ...(of.scoreBias && { scoreBias: of.scoreBias }),
       });
       const later = await monotonicLayerBackwardAsync(layer, pass, options);
       assert.deepEqual(bitsOf(flat(later)), bitsOf(flat(got)));
       assert.equal(later.weights.scoreOffset, got.weights.scoreOffset);
       const loss = () => {
         const exact = truth();
-        return dot(exact.output, outputGradient.data) + dot(exact.alignment, alignmentGradient.data);
+        return (
+          dot(exact.output, outputGradient.data) + dot(exact.alignment, alignmentGradient.data)
+        );
       };
       const { weights: of } = got;
-      const one = (x?: number) => x === undefined ? undefined : tensor(Float32Array.of(x), [1]);
+      const one = (x?: number) => (x === undefined ? undefined : tensor(Float32Array.of(x), [1]));
       const named: [string, Tensor | undefined, Float64Array, boolean][] = [
         ["query", got.queryGradient, numbers.query, true],
         ["key", got.keyGradient, numbers.key, true],

@@ -46,7 +46,9 @@ export function modifiedHead(head: ModifiedHead): [number[], number[], number[]]
     const sum = e.reduce((a, b) => a + b, 0);
     const made = head.weigh
       ? head.weigh(scores)
-      : alpha ? entmaxRow(scores, alpha) : e.map((x) => (sum ? x / sum : 0));
+      : alpha
+        ? entmaxRow(scores, alpha)
+        : e.map((x) => (sum ? x / sum : 0));
     const row = made.map((w, j) =>
       scores[j] === -Infinity ? 0 : (head.weightMod?.(w, i, j) ?? w),
     );

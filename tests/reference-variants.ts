@@ -120,40 +120,6 @@ export function entmaxNaive(x: readonly number[], alpha: number): number[] {
   return z.map((value) => fround(fround(Math.max(fround(value - tau), 0)) ** (1 / (alpha - 1))));
 }
 
-/** The root of a sum that falls with τ, by halving. */
-function halved(low: number, high: number, sum: (tau: number) => number, target: number): number {
-  for (let i = 0; i < 200; i++) {
-    const tau = (low + high) / 2;
-    if (sum(tau) >= target) low = tau;
-    else high = tau;
-  }
-  return low;
-}
-
-/** Weights of one row by α-normmax: p maximises x·p − ‖p‖_α. */
-export function normmaxRow(x: readonly number[], alpha: number, round: Round = exact): number[] {
-  const most = x.reduce((a, b) => Math.max(a, b), -Infinity);
-  if (most === -Infinity) return x.map(() => 0);
-  const above = (tau: number) => x.map((value) => Math.max(round(round(value - most) - tau), 0));
-  const powers = (tau: number) =>
-    x.reduce((sum, value) => sum + Math.max(value - most - tau, 0) ** (alpha / (alpha - 1)), 0);
-  const tau = round(halved(-1, 0, powers, 1));
-  const u = above(tau).map((r) => (r > 0 ? round(r ** (1 / (alpha - 1))) : 0));
-  const sum = u.reduce((a, b) => round(a + b), 0);
-  return u.map((each) => round(each / sum));
-}
-
-/** Weights of one row that sum to a budget, each at most 1. */
-export function budgetRow(x: readonly number[], budget: number, round: Round = exact): number[] {
-  const seen = x.filter((value) => value > -Infinity).sort((a, b) => b - a);
-  if (seen.length <= budget) return x.map((value) => (value > -Infinity ? 1 : 0));
-  const base = seen[Math.ceil(budget) - 1];
-  const clamp = (r: number) => Math.min(Math.max(r, 0), 1);
-  const sum = (tau: number) => seen.reduce((total, value) => total + clamp(value - base - tau), 0);
-  const tau = round(halved(-1, 0, sum, budget));
-  return x.map((value) => clamp(round(round(value - base) - tau)));
-}
-
 /** Scores of a head, and what makes weights of a row of them. */
 export interface VariantHead {
   queries: number;
@@ -181,6 +147,7 @@ export function variantHead(head: VariantHead, round: Round = exact) {
   const { queries, keys, depth, columns, query, key, value, weight, bias, alpha } = head;
   const output: number[] = [];
   const weights: number[] = [];
+  const all: number[] = [];
   for (let i = 0; i < queries; i++) {
     const scores = Array.from({ length: keys }, (_, j) => {
       if (!head.visible(i, j)) return -Infinity;
@@ -205,6 +172,7 @@ export function variantHead(head: VariantHead, round: Round = exact) {
         ? entmaxRow(scores, alpha)
         : entmaxNaive(scores, alpha)
       : softmaxOf(scores, round);
+    all.push(...scores);
     weights.push(...p);
     for (let c = 0; c < columns; c++) {
       let sum = 0;
@@ -213,7 +181,7 @@ export function variantHead(head: VariantHead, round: Round = exact) {
       output.push(sum);
     }
   }
-  return { output, weights };
+  return { output, weights, scores: all };
 }
 
 function softmaxOf(scores: readonly number[], round: Round): number[] {

@@ -22,4 +22,3 @@ export function sparseBackward(
   if (kind == SparseKind.budget) return budgetBackward(weights, gradients);
   return normmaxBackward(weights, gradients, <f64>alpha);
 }
-

@@ -56,7 +56,10 @@ export function inSeries(
 
 /** Where the kernel sums them. */
 interface Biases {
-  readonly masks: readonly ({ readonly dims: readonly number[]; readonly region: Region } | undefined)[];
+  readonly masks: readonly (
+    | { readonly dims: readonly number[]; readonly region: Region }
+    | undefined
+  )[];
   readonly slopes: Region | undefined;
   readonly wanted: Wanted;
 }

@@ -99,7 +99,12 @@ export const normalized: readonly Operation[] = [
       const { weights, ...rest } = wasm.monotonicLayerBackward(layer, pass);
       const { query, key, scoreWeight, scoreScale = 0, scoreOffset } = weights;
       const learnt = [query.weight, key.weight, scoreWeight];
-      return [...values(forward), ...values(rest), ...learnt, Float32Array.of(scoreScale, scoreOffset)];
+      return [
+        ...values(forward),
+        ...values(rest),
+        ...learnt,
+        Float32Array.of(scoreScale, scoreOffset),
+      ];
     },
   ],
   [

@@ -20,7 +20,8 @@ import {
 } from "wasm-attention/variants";
 import { bitsOf, randomArray, randomTensor, type Whole } from "../engines";
 import { type HeadSizes, type ModifiedHead, modifiedHeads } from "../reference-modified";
-import { budgetRow, entmaxRow, normmaxRow } from "../reference-variants";
+import { budgetRow, normmaxRow } from "../reference-sparse";
+import { entmaxRow } from "../reference-variants";
 import { alongDirection, dot } from "./direction";
 
 const size = (max: number) => fc.integer({ min: 1, max });
@@ -86,7 +87,12 @@ function checkLatent(attention: Whole, drawn: DrawnBy<typeof latent>): void {
     rows.data.filter((_, at) => at % depth < valueSize),
     dims(keyValueHeads, keys, valueSize),
   );
-  const options = { layout, causal: drawn.causal, normalizer: drawn.normalizer, weights: true } as const;
+  const options = {
+    layout,
+    causal: drawn.causal,
+    normalizer: drawn.normalizer,
+    weights: true,
+  } as const;
   assert.deepEqual(
     bitsOf(attendLatent(attention, query, rows, { ...options, valueSize })),
     bitsOf(attention.attend(query, rows, value, options)),
@@ -184,7 +190,10 @@ function checkAttended(attention: Whole, drawn: DrawnBy<typeof attended>): void 
     ...{ factor: exact(factor), shift: exact(shift), alpha: Float64Array.from(alphas) },
   };
   const fixed = { factor: exact(factor), shift: exact(shift) };
-  const headOf = (b: number, h: number): Omit<ModifiedHead, keyof HeadSizes | "query" | "key" | "value"> => ({
+  const headOf = (
+    b: number,
+    h: number,
+  ): Omit<ModifiedHead, keyof HeadSizes | "query" | "key" | "value"> => ({
     scale: 1 / Math.sqrt(depth),
     softcap: drawn.softcap,
     weigh: kind && ((scores) => row(scores, numbers.alpha[h])),
@@ -213,7 +222,10 @@ function checkAttended(attention: Whole, drawn: DrawnBy<typeof attended>): void 
     ...{ ...options, weights: true, logSumExp: asksState },
   });
   const want = truth();
-  for (const [name, tolerance] of [["output", 2e-5 * (keys + 1)], ["weights", 2e-5]] as const)
+  for (const [name, tolerance] of [
+    ["output", 2e-5 * (keys + 1)],
+    ["weights", 2e-5],
+  ] as const)
     for (const [i, x] of want[name].entries()) {
       const error = Math.abs((got[name] as Tensor).data[i] - x);
       assert.ok(error <= tolerance, `${name}[${i}]: ${(got[name] as Tensor).data[i]} for ${x}`);
@@ -229,7 +241,14 @@ function checkAttended(attention: Whole, drawn: DrawnBy<typeof attended>): void 
     gradients: drawn.relative ? { mask: true } : undefined,
   };
   const pass = {
-    ...{ query, key, value, outputGradient, output: got.output, logSumExp: got.logSumExp as Tensor },
+    ...{
+      query,
+      key,
+      value,
+      outputGradient,
+      output: got.output,
+      logSumExp: got.logSumExp as Tensor,
+    },
     ...(through.weights && { weights: got.weights, weightsGradient }),
     ...(through.state && { logSumExpGradient: stateGradient }),
   };

@@ -41,10 +41,7 @@ export const normalizersRefused: readonly Refusal[] = [
       () => budget(total),
     ],
   ),
-  [
-    'budget: "total[1]" expected a number from 2⁻¹⁰ to 16777216, got 0',
-    () => budget([2, 0]),
-  ],
+  ['budget: "total[1]" expected a number from 2⁻¹⁰ to 16777216, got 0', () => budget([2, 0])],
   ['budget: "total" expected a number, or one for each head, got []', () => budget([])],
   [
     'attend: "normalizer" expected a budget for each of 2 heads, got 3',

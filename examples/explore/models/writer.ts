@@ -4,7 +4,7 @@ import type { Tensor } from "wasm-attention";
 import { type AttendOptions, type Attention, tensor } from "wasm-attention";
 import { logSoftmax } from "wasm-attention/blocks";
 import type { CacheNumbers } from "wasm-attention/cache";
-import { entmax15, sparsemax, spanAttend } from "wasm-attention/variants";
+import { entmax15, spanAttend, sparsemax } from "wasm-attention/variants";
 import { unpackModel } from "../../write/weights";
 import { Writer } from "../../write/writer";
 import { type Explored, percent, type Settings, settingOf } from "./model";
