@@ -67,7 +67,7 @@ export const variantProblems = fc.oneof(
   fc.record({ attended }),
   fc.record({ recurrent }),
   fc.record({ rowwise }),
-  fc.record({ modified: modifiedProblems }),
+  { weight: 2, arbitrary: fc.record({ modified: modifiedProblems }) },
 );
 type DrawnBy<Problems> = Problems extends fc.Arbitrary<infer T> ? T : never;
 

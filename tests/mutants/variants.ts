@@ -25,7 +25,7 @@ export const variants: readonly Mutant[] = [
   {
     name: "variants: a key that is the value gets no gradient as such",
     file: "src/variants/additive-layer-backward.ts",
-    find: "if (!given.own) add(keyGradient.data, scored.valueGradient.data);",
+    find: "if (!given.own) add(gradients.keyGradient.data, valueGradient.data);",
     replace: "",
     tests: ["tests/variant-layers.test.ts"],
     only,
@@ -63,10 +63,10 @@ export const variants: readonly Mutant[] = [
     only,
   },
   {
-    name: "variants: a threshold that is passed in float32 is not found anew",
+    name: "variants: keys just above the threshold are left out",
     file: "assembly/variants/threshold.ts",
-    find: "return tau - ROUGH;",
-    replace: "return tau + ROUGH;",
+    find: "(<f64>rough - 1e-6) / factor",
+    replace: "(<f64>rough + 0.05) / factor",
     tests: ["tests/entmax.test.ts"],
     only,
   },
