@@ -75,6 +75,7 @@ const timed = [
   "layer",
   "block",
   "backward",
+  "variants",
   "threads",
 ];
 if (timed.some(wants)) {
