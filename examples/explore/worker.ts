@@ -3,6 +3,7 @@
 import { createAttention } from "wasm-attention";
 import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
+import { integers } from "wasm-attention/integers";
 import { positions } from "wasm-attention/positions";
 import { training } from "wasm-attention/training";
 import { variants } from "wasm-attention/variants";
@@ -18,7 +19,7 @@ import { exploreWriter } from "./models/writer";
 const say = (news: News) => postMessage(news);
 
 async function start() {
-  const extensions = [blocks, cache, positions, training, variants] as const;
+  const extensions = [blocks, cache, integers, positions, training, variants] as const;
   const attention = await createAttention({ extensions });
   const loads: Record<ModelName, () => Promise<Explored>> = {
     writer: async () => exploreWriter(attention, await download("writer.safetensors")),

@@ -30,6 +30,9 @@ interface Layer extends Readonly<Record<Name, PreparedLinear>> {
   readonly ffn_norm: Float32Array;
 }
 
+/** What the heads of a layer make of query, key and value [1, L, …], none of them turned yet. */
+export type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tensor;
+
 export class Llama {
   readonly config: LlamaConfig;
   readonly attention: Attention<"positions" | "cache" | "blocks">;
@@ -66,6 +69,29 @@ export class Llama {
     return new LlamaText(this, numbers);
   }
 
+  /** Logits [L, vocabulary] of what follows each of these tokens. */
+  read(ids: readonly number[], attend: Attend): Tensor {
+    const { attention, config, layers, embedding, norm, output } = this;
+    const { size, epsilon, heads, keyValueHeads } = config;
+    const columns = [size, ...Array(2).fill((size / heads) * keyValueHeads)];
+    const data = new Float32Array(ids.length * size);
+    ids.forEach((id, row) => {
+      data.set(embedding.data.subarray(id * size, (id + 1) * size), row * size);
+    });
+    let x = tensor(data, [1, ids.length, size]);
+    layers.forEach((layer, index) => {
+      const normed = rmsNorm(x, layer.attn_norm, epsilon);
+      const [query, key, value] = parted(linear(attention, normed, layer.project), columns);
+      x = fusedLinear(attention, attend(index, query, key, value), layer.attended, { residual: x });
+      const inner = rmsNorm(x, layer.ffn_norm, epsilon);
+      const gated = { gate: layer.gate, activation: "silu" } as const;
+      const hidden = fusedLinear(attention, inner, layer.up, gated);
+      x = fusedLinear(attention, hidden, layer.down, { residual: x });
+    });
+    const { data: logits } = linear(attention, rmsNorm(x, norm, epsilon), output);
+    return tensor(logits, [ids.length, config.vocabulary]);
+  }
+
   dispose(): void {
     for (const { project, attended, gate, up, down } of this.layers)
       for (const prepared of [project, attended, gate, up, down]) prepared.dispose();
@@ -94,28 +120,11 @@ export class LlamaText {
 
   /** Logits [L, vocabulary] of what follows each of these tokens. */
   append(ids: readonly number[]): Tensor {
-    const { attention, config, layers, embedding, norm, output } = this.#model;
-    const { size, epsilon, heads, keyValueHeads } = config;
-    const columns = [size, ...Array(2).fill((size / heads) * keyValueHeads)];
-    const data = new Float32Array(ids.length * size);
-    ids.forEach((id, row) => {
-      data.set(embedding.data.subarray(id * size, (id + 1) * size), row * size);
-    });
-    let x = tensor(data, [1, ids.length, size]);
-    layers.forEach((layer, index) => {
-      const cache = this.#caches[index];
-      const normed = rmsNorm(x, layer.attn_norm, epsilon);
-      const [query, key, value] = parted(linear(attention, normed, layer.project), columns);
+    return this.#model.read(ids, (layer, query, key, value) => {
+      const cache = this.#caches[layer];
       cache.append(key, value, { layout: "BLE" });
-      const mixed = cache.attend(query, { layout: "BLE" });
-      x = fusedLinear(attention, mixed.output, layer.attended, { residual: x });
-      const inner = rmsNorm(x, layer.ffn_norm, epsilon);
-      const gated = { gate: layer.gate, activation: "silu" } as const;
-      const hidden = fusedLinear(attention, inner, layer.up, gated);
-      x = fusedLinear(attention, hidden, layer.down, { residual: x });
+      return cache.attend(query, { layout: "BLE" }).output;
     });
-    const { data: logits } = linear(attention, rmsNorm(x, norm, epsilon), output);
-    return tensor(logits, [ids.length, config.vocabulary]);
   }
 
   /** Bytes of all keys and values. */
