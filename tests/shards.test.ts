@@ -91,7 +91,7 @@ for (const numbers of ["float32", "int8", "int4"] as const) {
 }
 
 test("a cache's shard refuses more keys than a sequence has", async () => {
-  const attention = await createAttention({ extensions: [cache] });
+  using attention = await engine("portable");
   const [key, value, query] = [32, 33, 34].map((seed) => randomTensor([2, 1, 200, 8], seed)) as [
     Tensor,
     Tensor,
