@@ -190,7 +190,10 @@ test("a file that is none, or shorter than it was, is an error that says so", as
     });
     await shard.close();
     await shard.close();
-    await assert.rejects(fileShard(attention, path), /"value" expected bytes of its own in the file/);
+    await assert.rejects(
+      fileShard(attention, path),
+      /"value" expected bytes of its own in the file/,
+    );
     truncateSync(path, 4);
     const short = /"source" expected at least 10 bytes, got 4, no file of this kind/;
     await assert.rejects(fileShard(attention, path), short);
