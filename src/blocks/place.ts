@@ -1,0 +1,27 @@
+// What a caller handed over, brought into linear memory once, where several steps of a pass read it.
+
+import type { Engine } from "../instance/instance";
+import { copyIn } from "../run/copy";
+import type { Steps } from "../run/steps";
+import { AllocatedTensor } from "../tensor/allocated";
+import type { Tensor } from "../tensor/tensor";
+
+/** Copied without a pause. */
+const PIECE_BYTES = 2 ** 20;
+
+/** Copies x into `place`, of as many elements, with pauses where others may use the engine. */
+export function* placeSteps(
+  { arena, concurrent }: Engine,
+  operation: string,
+  { argument, x }: { readonly argument: string; readonly x: Tensor },
+  place: AllocatedTensor,
+): Steps<void> {
+  const bytes = place.elements * 4;
+  const region = { slot: undefined, bytes, address: place.address(operation, argument) };
+  const copy = { region, argument, from: x instanceof AllocatedTensor ? x : x.data };
+  const piece = concurrent ? PIECE_BYTES : bytes;
+  for (let at = 0; at < bytes; at += piece) {
+    copyIn(arena, operation, copy, at, Math.min(at + piece, bytes));
+    if (concurrent) yield;
+  }
+}
