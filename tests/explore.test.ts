@@ -15,9 +15,10 @@ test("the difference of two settings, as far as they wrote the same words", () =
   const first = maps(["x", "y", "z"], [1, 0, 0.5, 0.5, 0, 1, 0, 1, 0.25, 0.75, 1, 0]);
   const second = maps(["x", "y"], [0.5, 0.5, 0.5, 0.5, 1, 0, 0.25, 0.75]);
   const found = differenceOf(first, second);
-  assert.deepEqual(found?.rows, ["x", "y"]);
-  assert.deepEqual(found?.columns, ["a", "b"]);
-  const [{ data, dims }] = found?.weights as { data: Float32Array; dims: number[] }[];
+  assert.ok(found);
+  assert.deepEqual(found.rows, ["x", "y"]);
+  assert.deepEqual(found.columns, ["a", "b"]);
+  const [{ data, dims }] = found.weights as { data: Float32Array; dims: number[] }[];
   assert.deepEqual([...data], [0.5, 0.5, 0, 0, 1, 1, 0, 0]);
   assert.deepEqual(dims, [2, 2, 2]);
   assert.deepEqual(differenceOf(second, first)?.rows, ["x", "y"]);

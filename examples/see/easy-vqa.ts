@@ -77,7 +77,9 @@ export function draw({ training, ...task }: EasyVqa, random: Random, done: numbe
   const some = done < NAMED ? [] : shuffle([...questions], random).slice(0, AT_ONCE);
   return {
     pixels,
-    names: inked(pixels).map((ink) => (ink && shown.length ? shown[random.below(shown.length)] : -1)),
+    names: inked(pixels).map((ink) =>
+      ink && shown.length ? shown[random.below(shown.length)] : -1,
+    ),
     questions: numbered(some, task),
   };
 }

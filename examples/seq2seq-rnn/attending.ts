@@ -66,11 +66,7 @@ export abstract class LearntLooks<Parts extends Scoring> implements Looks {
   protected readonly parts: Parts;
 
   /** `besides`: what is learnt besides W, U and v. */
-  constructor(
-    attention: Attention<"variants">,
-    parts: Parts,
-    besides: readonly Parameter[] = [],
-  ) {
+  constructor(attention: Attention<"variants">, parts: Parts, besides: readonly Parameter[] = []) {
     const { query, key, v } = parts;
     this.attention = attention;
     this.parts = parts;
@@ -100,11 +96,7 @@ export abstract class Stepping<Parts extends Scoring, Step> implements Attending
   protected readonly gradients: { readonly key: Float32Array; readonly value: Float32Array };
   protected readonly steps: Step[] = [];
 
-  constructor(
-    attention: Attention<"variants">,
-    parts: Parts,
-    { rows, lengths, longest }: Memory,
-  ) {
+  constructor(attention: Attention<"variants">, parts: Parts, { rows, lengths, longest }: Memory) {
     const batch = lengths.length;
     this.attention = attention;
     this.parts = parts;

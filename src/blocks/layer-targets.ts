@@ -76,7 +76,10 @@ export function checkTargets(
   if (out.weights === undefined) return targets;
   const wanted = readWeights(operation, out.weights, "out.weights");
   const { self, cross } = parts;
-  for (const [name, layer] of [["selfAttention", self] as const, ["crossAttention", cross] as const])
+  for (const [name, layer] of [
+    ["selfAttention", self] as const,
+    ["crossAttention", cross] as const,
+  ])
     targets.requestProjections(
       `weights.${name}`,
       wanted[name],
