@@ -182,9 +182,8 @@ class Pass {
     const kept = { input, sum: this.#stream, record: result.record };
     this.sublayers.push(kept);
     if (dropout) {
-      yield* dropoutSteps(this.#engine, operation, target, {
-        ...{ ...dropout, stream: index, out: target },
-      });
+      const dropping = { ...dropout, stream: index, out: target };
+      yield* dropoutSteps(this.#engine, operation, target, dropping);
     }
     this.#added = target;
     const sum = yield* this.#after(index);
@@ -288,11 +287,9 @@ class Pass {
   }
 
   /** In linear memory, where more than one step reads it. */
-  *#placed(argument: string, x: Tensor): Steps<Tensor> {
-    if (x instanceof AllocatedTensor && x.isIn(this.#engine.arena)) return x;
-    const placed = this.#make(x.dims);
-    yield* placeSteps(this.#engine, this.#call.operation, { argument, x }, placed);
-    return placed;
+  #placed(argument: string, x: Tensor): Steps<Tensor> {
+    const make = (dims: readonly number[]) => this.#make(dims);
+    return placeSteps(this.#engine, this.#call.operation, { argument, x }, make);
   }
 
   #make(dims: readonly number[]): AllocatedTensor {

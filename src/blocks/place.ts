@@ -9,13 +9,15 @@ import type { Tensor } from "../tensor/tensor";
 /** Copied without a pause. */
 const PIECE_BYTES = 2 ** 20;
 
-/** Copies x into `place`, of as many elements, with pauses where others may use the engine. */
+/** x if it lies there already, else its copy in what `make` gives; with pauses where others may use the engine. */
 export function* placeSteps(
   { arena, concurrent }: Engine,
   operation: string,
   { argument, x }: { readonly argument: string; readonly x: Tensor },
-  place: AllocatedTensor,
-): Steps<void> {
+  make: (dims: readonly number[]) => AllocatedTensor,
+): Steps<Tensor> {
+  if (x instanceof AllocatedTensor && x.isIn(arena)) return x;
+  const place = make(x.dims);
   const bytes = place.elements * 4;
   const region = { slot: undefined, bytes, address: place.address(operation, argument) };
   const copy = { region, argument, from: x instanceof AllocatedTensor ? x : x.data };
@@ -24,4 +26,5 @@ export function* placeSteps(
     copyIn(arena, operation, copy, at, Math.min(at + piece, bytes));
     if (concurrent) yield;
   }
+  return place;
 }
