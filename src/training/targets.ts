@@ -5,7 +5,7 @@ import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import type { LayerWeights } from "../layer/projections";
 import type { PreparedLinear } from "../linear/prepared";
-import { changed } from "../run/copy";
+import { lengthChanged } from "../run/copy";
 import { AllocatedTensor } from "../tensor/allocated";
 import { elementsOf } from "../tensor/dims";
 import { add, checkOut, set, type Tensor } from "../tensor/tensor";
@@ -74,7 +74,7 @@ export class GradientTargets {
       if (checked instanceof AllocatedTensor) checked.address(this.#operation, argument);
       const elements = elementsOf(checked.dims);
       if (lengthOf(checked.data) === elements) continue;
-      throw changed(this.#operation, argument, checked.data, elements);
+      throw lengthChanged(this.#operation, argument, checked.data, elements);
     }
   }
 
