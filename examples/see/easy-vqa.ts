@@ -17,7 +17,7 @@ const KEPT = 400;
 /** Questions about a picture in a step. */
 const AT_ONCE = 6;
 /** Until so much of a course is done, nothing is asked: patches learn the words for what they show. */
-const NAMED = 0.3;
+const NAMED = 0.1;
 /** Patches along a side of a picture, and pixels along a side of a patch. */
 const ACROSS = 8;
 const PATCH = SIDE / ACROSS;
