@@ -33,6 +33,9 @@ export const SPAN: i32 = SPAN_KEYS;
 export const LINEAR_ROWS: i32 = 128;
 export const LINEAR_DEPTH: i32 = 256;
 
+/** The same of weights of few bits, whose x is integers. */
+export const QUANTIZED_ROWS: i32 = 64;
+
 /** linear's bias gradient: rows that are added up before they are added to the sum. */
 export const SUM_ROWS: i32 = 64;
 

@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import type { Tensor } from "wasm-attention";
-import { createCache } from "wasm-attention/cache";
+import { createAttention, type Tensor } from "wasm-attention";
+import { cache, createCache } from "wasm-attention/cache";
 import {
   attendSharded,
   fileShard,
@@ -89,6 +89,29 @@ for (const numbers of ["float32", "int8", "int4"] as const) {
     });
   }
 }
+
+test("a cache's shard refuses more keys than a sequence has", async () => {
+  const attention = await createAttention({ extensions: [cache] });
+  const [key, value, query] = [32, 33, 34].map((seed) => randomTensor([2, 1, 200, 8], seed)) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  using tokens = createCache(attention, { keyValueHeads: 1, headSize: 8, sequences: 2 });
+  tokens.append(key, value, { lengths: [10, 200] });
+  const shard = localShard(attention, { cache: tokens });
+  const ask = (keyLengths: number[]) =>
+    shard.attend(part(query, 0, 1), {
+      ...{ spans: { from: 0, to: 1 }, scale: 1, causal: false, masks: [], keyLengths },
+      ...{ queryOffset: [0, 0], queryLengths: [1, 1] },
+    });
+  await assert.rejects(
+    async () => ask([11, 200]),
+    /"keyLengths\[0\]" expected at most the 10 keys that there are, got 11/,
+  );
+  const [state] = await ask([10, 200]);
+  assert.equal(state?.length, 2 * 10);
+});
 
 /** A file of keys and values in `dtype`; gives its path. */
 function fileOf(folder: string, key: Tensor, value: Tensor, name: string): string {

@@ -110,7 +110,7 @@ export function* callAttend(engine: Engine, given: AttendCall): Steps<AttendResu
     const address = yield* staging.beginSteps();
     const items = module.items(kernel.kernel, address);
     const around = modify && aroundOf(engine, modify);
-    yield staging.work({ ...kernel, items, threads, around });
+    yield staging.work(kernel, items, threads, around);
     const { batchDims, logSumExpDims: rows } = shapes;
     const result: { -readonly [Name in keyof AttendResult]?: AttendResult[Name] | undefined } = {
       output: undefined,

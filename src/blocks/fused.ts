@@ -127,7 +127,7 @@ export function* fusedSteps(
   try {
     const call = yield* staging.beginSteps();
     const number = moduleOf(engine, operation, "blocks");
-    yield staging.work({ module: number, kernel, items: module.items(kernel, call), threads });
+    yield staging.work({ module: number, kernel }, module.items(kernel, call), threads);
     return yield* staging.result(result);
   } finally {
     staging.release();

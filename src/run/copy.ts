@@ -5,7 +5,7 @@ import { bufferOf, kindOf, lengthOf, part } from "../arrays";
 import { ArgumentError } from "../errors";
 import type { Arena } from "../memory/arena";
 import { AllocatedTensor } from "../tensor/allocated";
-import { received } from "../tensor/tensor";
+import { received, type Tensor } from "../tensor/tensor";
 
 /** Plain numbers are integers of 32 bits. */
 export type Data = Float32Array | Uint8Array | Int32Array | readonly number[];
@@ -23,6 +23,18 @@ export interface Copy {
   readonly argument: string;
   /** Another engine's tensor is asked for its data anew after every pause. */
   readonly from: Data | AllocatedTensor;
+}
+
+/** What leaves linear memory once the call is done. */
+export interface Output {
+  readonly region: Region;
+  readonly dims: readonly number[];
+  readonly argument: string;
+  readonly out: Tensor | undefined;
+  /** Of `out` where it lies in this very memory, else 0. */
+  readonly address: number;
+  /** Whether the result is added to what is in `out`. */
+  readonly added: boolean;
 }
 
 /** All of it, or bytes [start, end), multiples of four. */

@@ -1,6 +1,7 @@
 // What a shard was asked, checked as a caller's options are: it may have come from anywhere.
 
 import { SPAN_KEYS } from "../../assembly/kinds";
+import { Sequence } from "../../build/frames";
 import { type AttendCall, checkCall } from "../attend/forward";
 import type { ScoreOptions } from "../attend/options";
 import { reader } from "../check/names";
@@ -60,16 +61,22 @@ export function scoresOf({ scale, window, softcap, alibi, sinks, masks }: ShardO
   return { scale, window, softcap, alibi, sinks, mask: masks } satisfies ScoreOptions;
 }
 
-/** Which keys the queries see. */
-export function seenBy(operation: string, shapes: Shapes, options: ShardOptions): Visibility {
-  const { causal, queryOffset, queryLengths, keyLengths, window } = options;
-  return checkVisibility(operation, shapes, {
-    causal,
-    queryOffset,
-    queryLengths,
-    keyLengths,
-    window,
-  });
+/** Which keys the queries see; `there` are the keys of each batch, all of them by default. */
+export function seenBy(
+  operation: string,
+  shapes: Shapes,
+  { causal, queryOffset, queryLengths, keyLengths, window }: ShardOptions,
+  there?: readonly number[],
+): Visibility {
+  const asked = { causal, queryOffset, queryLengths, keyLengths: keyLengths ?? there, window };
+  const visibility = checkVisibility(operation, shapes, asked);
+  for (const [b, count] of there?.entries() ?? []) {
+    const keys = visibility.sequences[b * Sequence.words + Sequence.keys] as number;
+    if (keys <= count) continue;
+    const expected = `at most the ${count} keys that there are`;
+    throw new ArgumentError(operation, `keyLengths[${b}]`, expected, `${keys}`);
+  }
+  return visibility;
 }
 
 export function callOf(

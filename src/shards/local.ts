@@ -161,14 +161,15 @@ function ofCache(attention: Attention, given: ShardOfCache): Shard {
     async attend(query, options, signal) {
       const operation = "attend";
       const read = readShardOptions(operation, options);
-      const rows = Math.max(0, ...lengths(operation));
+      const each = lengths(operation);
+      const rows = Math.max(0, ...each);
       const looked = keysOf(operation, rows, read);
       const { causal, queryOffset, queryLengths } = read;
       const asked = { ...scoresOf(read), causal, queryOffset, queryLengths };
       const { call, done } = shard.call(operation, query, { ...asked, sequences }, looked);
       try {
         // Fewer than the cache has, where the caller says so.
-        const visibility = seenBy(operation, call.shapes, read);
+        const visibility = seenBy(operation, call.shapes, read, within(each, looked));
         const cut = { ...call, checked: { ...call.checked, visibility } };
         return await attention.runAsync(operation, () => ({
           signal,
@@ -180,3 +181,7 @@ function ofCache(attention: Attention, given: ShardOfCache): Shard {
     },
   };
 }
+
+/** How many of the keys [from, to) there are, of each length. */
+const within = (lengths: readonly number[], { from, to }: { from: number; to: number }) =>
+  lengths.map((length) => Math.min(Math.max(length - from, 0), to - from));

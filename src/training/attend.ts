@@ -166,7 +166,7 @@ export function* callBackward(
     const kernel = TrainingKernel.backward;
     const items = module.items(kernel, address);
     const around = modify && aroundOf(engine, modify);
-    yield staging.work({ module: number, kernel, items, threads, around });
+    yield staging.work({ module: number, kernel }, items, threads, around);
     const asked: Partial<AttendGradients> = {};
     const sums: (Tensor | undefined)[] = [];
     for (const mask of maskRegions) {

@@ -138,7 +138,7 @@ export function* stripBackwardSteps(
     const frame = yield* staging.beginSteps();
     const items = module.items(kernel, frame);
     const around = modify && aroundOf(engine, modify);
-    yield staging.work({ module: number, kernel, items, threads, around });
+    yield staging.work({ module: number, kernel }, items, threads, around);
     const results = yield* staging.results(outputs);
     const [queryGradient, keyGradient, valueGradient] = results as [Tensor, Tensor, Tensor];
     const summed = (at: number, dims: readonly number[]): Tensor => sumsOf(results[at]?.data, dims);

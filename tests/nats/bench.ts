@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpus, loadavg } from "node:os";
+import { headers } from "@nats-io/nats-core";
 import { type Attention, createAttention, type Tensor } from "wasm-attention";
 import { cache } from "wasm-attention/cache";
 import { attendSharded, localShard } from "wasm-attention/shards";
@@ -66,6 +67,79 @@ function report(name: string, measured: Awaited<ReturnType<typeof takeTurns>>, b
   return p50;
 }
 
+/** What is asked over keys that lie behind NATS too. */
+interface Beside {
+  readonly attention: Attention;
+  readonly keys: number;
+  readonly one: () => unknown;
+  readonly check: (result: { output: Tensor; logSumExp: Tensor }) => void;
+  readonly numbers?: "float32" | "int8";
+}
+
+/** A query over so many workers, in turns with one attend; gives its p50. */
+async function behind(server: Server, held: Beside, count: number): Promise<number> {
+  const { attention, keys, one, check, numbers = "float32" } = held;
+  const connection = await server.connect();
+  const name = `k${keys}w${count}${numbers}`;
+  const sizes = { keyValueHeads: HEADS, headSize: SIZE, numbers };
+  await createShards(connection, { name, ...sizes, workers: count, replicas: 1 });
+  const workers = await Promise.all(
+    Array.from({ length: count }, (_, worker) => server.worker({ name, worker })),
+  );
+  const client = await connectShards(connection, attention, name, { patience: 60_000 });
+  const text = await client.sequence("text");
+  const start = performance.now();
+  for (let from = 0; from < keys; from += SPAN) await text.append(key, value);
+  const appended = (performance.now() - start) / 1000;
+  check(await text.attend(query));
+  const before = connection.stats();
+  await text.attend(query);
+  const after = connection.stats();
+  const kind = `${count} worker${count > 1 ? "s" : ""} behind NATS${numbers === "int8" ? ", int8" : ""}`;
+  const pids: Record<string, number> = { server: server.pid };
+  for (const [index, { pid }] of workers.entries()) pids[`worker ${index}`] = pid;
+  const kinds = { "one attend": one, [kind]: () => text.attend(query) };
+  const measured = await takeTurns(kinds, pids, rounds);
+  const beside = quantile(measured["one attend"]?.times ?? [], 0.5);
+  const p50 = report(kind, measured, beside);
+  const kB = (from: number, to: number) => `${((to - from) / 1024).toFixed(1)} kB`;
+  const there = kB(before.outBytes, after.outBytes);
+  const back = kB(before.inBytes, after.inBytes);
+  const tokens = Math.round(keys / appended).toLocaleString("en");
+  const megabytes = ((keys * HEADS * SIZE * 8) / 1e6 / appended).toFixed(0);
+  console.log(
+    `    one attend beside it p50 ${ms(beside)}; on the wire ${there} there, ${back} back`,
+  );
+  console.log(`    appended ${tokens} tokens a second, ${megabytes} MB/s`);
+  for (const worker of workers) await worker.kill();
+  await connection.close();
+  return p50;
+}
+
+/** Bytes of a span's state. */
+const stateBytes = HEADS * (SIZE + 2) * 4;
+
+/** What a message and its answer cost by themselves, where the worker works as long as one attend does. */
+async function transport(server: Server, milliseconds: number, bytes: number): Promise<void> {
+  const echo = await server.worker({ name: "echo", echo: true });
+  const connection = await server.connect();
+  const about = headers();
+  about.set("Echo", JSON.stringify({ milliseconds, bytes }));
+  const ask = { headers: about, timeout: 60_000 };
+  const sent = new Uint8Array(HEADS * SIZE * 4);
+  const measured = await takeTurns(
+    { echo: () => connection.request("echo", sent, ask) },
+    { server: server.pid },
+    rounds,
+  );
+  const p50 = quantile(measured.echo?.times ?? [], 0.5);
+  console.log(
+    `  a message of that size and its answer, without any attention: ${ms(p50 - milliseconds)}`,
+  );
+  await echo.kill();
+  await connection.close();
+}
+
 const withServer = spawnSync("nats-server", ["--version"]).status === 0;
 const server = withServer ? await Server.start("max_payload: 8388608") : undefined;
 console.log(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}`);
@@ -98,42 +172,19 @@ for (const keys of sizes) {
   );
   const base = report("one attend", local, 0);
   report("three shards in this process", local, base);
-  const middles: number[] = [];
-  for (const count of server ? [1, 2, 3] : []) {
-    const connection = await (server as Server).connect();
-    const name = `k${keys}w${count}`;
-    const deployment = { keyValueHeads: HEADS, headSize: SIZE, workers: count, replicas: 1 };
-    await createShards(connection, { name, ...deployment });
-    const workers = await Promise.all(
-      Array.from({ length: count }, (_, worker) => (server as Server).worker({ name, worker })),
-    );
-    const client = await connectShards(connection, attention, name, { patience: 60_000 });
-    const text = await client.sequence("text");
-    const start = performance.now();
-    for (let from = 0; from < keys; from += SPAN) await text.append(key, value);
-    const appended = performance.now() - start;
-    check(await text.attend(query));
-    const before = connection.stats();
-    await text.attend(query);
-    const after = connection.stats();
-    const kind = `${count} worker${count > 1 ? "s" : ""} behind NATS`;
-    const pids: Record<string, number> = { server: (server as Server).pid };
-    for (const [index, { pid }] of workers.entries()) pids[`worker ${index}`] = pid;
-    const measured = await takeTurns(
-      { "one attend": one, [kind]: () => text.attend(query) },
-      pids,
-      rounds,
-    );
-    const beside = quantile(measured["one attend"]?.times ?? [], 0.5);
-    middles.push(report(kind, measured, beside));
-    console.log(
-      `    one attend beside it p50 ${ms(beside)}; on the wire ${((after.outBytes - before.outBytes) / 1024).toFixed(1)} kB there, ${((after.inBytes - before.inBytes) / 1024).toFixed(1)} kB back; appended ${Math.round(keys / (appended / 1000)).toLocaleString("en")} tokens a second, ${((keys * HEADS * SIZE * 8) / 1e6 / (appended / 1000)).toFixed(0)} MB/s`,
-    );
-    for (const worker of workers) await worker.kill();
-    await connection.close();
+  if (server) {
+    const held = { attention, keys, one, check };
+    const alone = await behind(server, held, 1);
+    await transport(server, base, ((keys / SPAN) * stateBytes) | 0);
+    const two = await behind(server, held, 2);
+    console.log(`  two workers against one: ${(alone / two).toFixed(2)}×`);
+    await behind(server, held, 3);
+    if (keys === 131072) {
+      const few = { ...held, numbers: "int8" as const, check: () => {} };
+      const [first, both] = [await behind(server, few, 1), await behind(server, few, 2)];
+      console.log(`  two workers against one, of int8: ${(first / both).toFixed(2)}×`);
+    }
   }
-  const [alone, two] = middles;
-  if (alone && two) console.log(`  two workers against one: ${(alone / two).toFixed(2)}×`);
   attention.dispose();
 }
 if (server) await recovery(server);

@@ -5,9 +5,21 @@ import { createAttention } from "wasm-attention";
 import { cache } from "wasm-attention/cache";
 import { serveCalls, serveShards } from "wasm-attention/shards/nats";
 
-const { port, name, worker, calls, maximumMemory, snapshotBytes } = JSON.parse(process.argv[2]);
+const { port, name, worker, calls, echo, maximumMemory, snapshotBytes } = JSON.parse(
+  process.argv[2],
+);
 const connection = await connect({ port, reconnectTimeWait: 50, maxReconnectAttempts: -1 });
-if (calls) {
+if (echo) {
+  // What the transport alone costs: so many bytes back after so many milliseconds of work.
+  connection.subscribe(name, {
+    callback: (_, message) => {
+      const { milliseconds, bytes } = JSON.parse(message.headers.get("Echo"));
+      const end = performance.now() + milliseconds;
+      while (performance.now() < end);
+      message.respond(new Uint8Array(bytes));
+    },
+  });
+} else if (calls) {
   serveCalls(connection, {
     name,
     handlers: {

@@ -6,16 +6,16 @@ import { build } from "esbuild";
 
 const PROGRAMS = {
   attend: 24.2,
-  layer: 28.2,
-  decode: 29.1,
+  layer: 28.3,
+  decode: 29.2,
   training: 36.7,
   block: 41,
-  everything: 45.9,
+  everything: 46,
 };
 
 /** As they lie in dist/, each with its chunks as one file. */
 const ENTRIES = {
-  "browser/index.js": 32,
+  "browser/index.js": 32.1,
   "browser/training.js": 27.5,
   "browser/positions.js": 17.4,
   "browser/cache.js": 34,
@@ -28,7 +28,7 @@ const ENTRIES = {
   "browser/variants.js": 44,
   "browser/view.js": 14,
   "view.js": 16,
-  "node/index.js": 32,
+  "node/index.js": 32.1,
   "browser/index.cjs": 38.8,
   "node/index.cjs": 37.8,
   "workerd/index.js": 22.3,
@@ -42,12 +42,12 @@ const ENTRIES = {
   "workerd/variants.js": 28.8,
   "workerd/shards.js": 27,
   "tfjs.js": 10.3,
-  "shards-nats.js": 9.1,
+  "shards-nats.js": 9.4,
   "worker.js": 1,
 };
 
 const MODULES = {
-  core: 9.3,
+  core: 9.4,
   training: 6.3,
   positions: 1.2,
   cache: 9.7,
@@ -88,7 +88,7 @@ let over = false;
 function report(name, limit, size) {
   over ||= size > limit;
   console.log(
-    `${name.padEnd(28)} ${size.toFixed(1).padStart(5)} of ${String(limit).padStart(4)} kB brotli`,
+    `${name.padEnd(28)} ${size.toFixed(1).padStart(5)} of ${String(limit).padStart(4)} kB brotli${size > limit ? ", over" : ""}`,
   );
 }
 

@@ -7,7 +7,7 @@ import type { Shard, ShardOptions } from "wasm-attention/shards";
 import { Assembler, cut, encode, type Message, type Numbers, newId } from "./codec";
 import { inboxOf } from "./inbox";
 import { type Deployment, namesOf, workersOf } from "./plan";
-import { type Item, packOptions } from "./serve";
+import { type Item, packOptions } from "./spans";
 
 /** How long a worker that did not answer in time is asked last, in milliseconds. */
 const PASSED_OVER = 5000;

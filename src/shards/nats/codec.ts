@@ -76,10 +76,17 @@ export interface Part {
   readonly chunk: Uint8Array;
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+function hexOf(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += HEX[byte];
+  return text;
+}
+
 /** 32 hexadecimal digits. */
 export function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexOf(crypto.getRandomValues(new Uint8Array(16)));
 }
 
 /** A message in parts of at most `most` bytes. */
@@ -113,8 +120,7 @@ export function partOf(bytes: Uint8Array): Part {
   // A Buffer of Node: its own slice does not copy.
   const chunk = bytes.subarray(HEAD);
   if (part >= of || chunk.length > all) throw new ProtocolError("a part that does not fit");
-  const id = Array.from(bytes.subarray(4, 20), (b) => b.toString(16).padStart(2, "0")).join("");
-  return { id, part, of, bytes: all, chunk };
+  return { id: hexOf(bytes.subarray(4, 20)), part, of, bytes: all, chunk };
 }
 
 interface Open {

@@ -2,14 +2,14 @@
 
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { Msg, NatsConnection } from "@nats-io/nats-core";
-import { ArgumentError, type Attention, type Tensor } from "wasm-attention";
-import { localShard, type ShardOptions } from "wasm-attention/shards";
+import { ArgumentError, type Attention } from "wasm-attention";
 import { LAYOUT } from "../../../build/layout";
 import { Assembler, cut, encode, type Message, type Numbers, newId } from "./codec";
 import { Follower } from "./log";
 import { readOptions } from "./options";
 import { checkName, type Deployment, namesOf, openDeployment } from "./plan";
 import { type SnapshotStore, Snapshots } from "./snapshots";
+import { attendSpans } from "./spans";
 import { Store } from "./worker";
 
 /** Options of `serveShards`. */
@@ -120,7 +120,7 @@ export async function serveShards(
       const wait = Math.min(Number(header.wait) || 0, MOST_WAIT);
       late = setTimeout(() => stop.abort(new Error(`not done within ${wait} ms`)), wait);
       await log.reaches(Number(header.at), stop.signal);
-      return await attendItems(attention, store, message, stop.signal);
+      return await attendSpans(attention, store, message, stop.signal);
     } finally {
       clearTimeout(late);
       waiting--;
@@ -167,72 +167,4 @@ async function reply(
   if (!made || !to || connection.isClosed()) return;
   const most = (connection.info?.max_payload ?? 2 ** 20) - 1024;
   for (const part of cut(encode(...made), most, newId())) connection.publish(to, part);
-}
-
-/** One span that is asked for. */
-export interface Item {
-  readonly span: number;
-  /** Keys of it that take part. */
-  readonly keys: number;
-  /** As of a shard, but that arrays stand behind the header, by their number. */
-  readonly options: Record<string, unknown>;
-}
-
-/** The states of the spans that are asked for. */
-async function attendItems(
-  attention: Attention,
-  store: Store,
-  { header, arrays }: Message,
-  signal: AbortSignal,
-): Promise<[object, Numbers[]]> {
-  const { sequence, epoch, dims, items } = header;
-  const held = store.sequences.get(String(sequence));
-  if (!held) return [{ refused: `no sequence ${sequence}` }, []];
-  if (held.epoch !== epoch) return [{ stale: held.epoch }, []];
-  if (!Array.isArray(items) || items.length > 2 ** 16) return [{ refused: "no items" }, []];
-  const query = { data: arrays[0], dims } as Tensor;
-  const results: object[] = [];
-  const states: Float32Array[] = [];
-  for (const { span, keys, options } of items as Item[]) {
-    const own = held.spans.get(span);
-    if (own === undefined || held.lost.has(span) || !(store.cache.length(own) >= keys)) {
-      results.push({ span, error: "a span that is not here" });
-      continue;
-    }
-    const shard = localShard(attention, { cache: store.cache, sequences: [own], keys });
-    const [state] = await shard.attend(query, unpackOptions(options, arrays), signal);
-    results.push({ span });
-    states.push(state as Float32Array);
-  }
-  return [{ items: results }, states];
-}
-
-/** Options whose arrays stand behind a header. */
-export function packOptions(options: ShardOptions, arrays: Numbers[]): Record<string, unknown> {
-  const put = (array: Numbers) => arrays.push(array) - 1;
-  const { sinks, alibi, masks, ...rest } = options;
-  return {
-    ...rest,
-    ...(sinks && { sinks: put(Float32Array.from(sinks)) }),
-    ...(alibi && { alibi: { ...alibi, slopes: put(Float32Array.from(alibi.slopes)) } }),
-    masks: masks.map(({ data, dims }) => ({ data: put(data), dims })),
-  };
-}
-
-function unpackOptions(options: Record<string, unknown>, arrays: readonly Numbers[]): ShardOptions {
-  const { sinks, alibi, masks, ...rest } = options as Record<string, never>;
-  const at = (index: unknown) => arrays[index as number];
-  const slopes = alibi !== undefined && {
-    ...(alibi as object),
-    slopes: at((alibi as { slopes: 0 }).slopes),
-  };
-  return {
-    ...(rest as object),
-    ...(sinks !== undefined && { sinks: at(sinks) }),
-    ...(slopes ? { alibi: slopes } : {}),
-    masks: (masks as { data: 0; dims: number[] }[]).map(({ data, dims }) => ({
-      data: at(data),
-      dims,
-    })),
-  } as unknown as ShardOptions;
 }
