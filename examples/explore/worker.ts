@@ -13,6 +13,7 @@ import type { ModelName, News, Wish } from "./messages";
 import { exploreDigits } from "./models/digits";
 import type { Explored } from "./models/model";
 import { exploreSentences } from "./models/sentences";
+import { exploreSpeech } from "./models/speech";
 import { exploreTranslator } from "./models/translator";
 import { exploreWriter } from "./models/writer";
 
@@ -27,6 +28,12 @@ async function start() {
     digits: async () =>
       exploreDigits(attention, await download("digits.safetensors"), await download("digits.bin")),
     translator: async () => exploreTranslator(attention, await download("translator.safetensors")),
+    speech: async () =>
+      exploreSpeech(attention, {
+        encoder: await download("encoder.onnx"),
+        decoder: await download("decoder.onnx"),
+        recording: new Float32Array((await download("recording.bin")).buffer),
+      }),
   };
   const models = new Map<ModelName, Promise<Explored>>();
   const modelOf = (name: ModelName) => {
@@ -38,8 +45,8 @@ async function start() {
   const answer = async (wish: Wish) => {
     const model = await modelOf(wish.model);
     if (wish.type === "load") {
-      const { settings, beginning, images } = model;
-      say({ type: "loaded", model: wish.model, settings, beginning, images });
+      const { settings, beginning, pictures, across } = model;
+      say({ type: "loaded", model: wish.model, settings, beginning, pictures, across });
       return;
     }
     const { id, input } = wish;

@@ -70,7 +70,7 @@ export async function exploreWriter(
         if (spans) {
           const each = spansOf(attended.weights);
           reach.push(each.join(", "));
-          const { normalizer: _, ...given } = options;
+          const { normalizer: _, precision: __, ...given } = options;
           attended = spanAttend(attention, q, k, v, { ...given, spans: each, ramp: 8 });
         }
         zeros += attended.weights.data.filter((weight) => weight === 0).length;
