@@ -76,6 +76,7 @@ const timed = [
   "layer",
   "block",
   "backward",
+  "variants",
   "threads",
 ];
 if (timed.some(wants)) {

@@ -3,6 +3,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { type AttendOptions, createAttention, type Tensor } from "wasm-attention";
+import { blocks } from "wasm-attention/blocks";
 import { type CacheNumbers, cache } from "wasm-attention/cache";
 import { positions, rotate } from "wasm-attention/positions";
 import { Llama } from "../examples/llama/llama";
@@ -45,7 +46,10 @@ export interface Model {
 }
 
 export async function models(): Promise<{ found: Model[]; missing: string[] }> {
-  const attention = await createAttention({ reproducible: true, extensions: [positions, cache] });
+  const attention = await createAttention({
+    reproducible: true,
+    extensions: [positions, cache, blocks],
+  });
   const file = new URL("../examples/write/model.safetensors", import.meta.url);
   const writer = new Writer(attention, await unpackModel(readFileSync(file)));
   const { shape } = writer.model;

@@ -7,6 +7,7 @@ import { cache } from "wasm-attention/cache";
 import { integers } from "wasm-attention/integers";
 import { quantized } from "wasm-attention/quantized";
 import { training } from "wasm-attention/training";
+import { variants } from "wasm-attention/variants";
 import { benchAttend } from "./attend";
 import { backwardCases, benchBackward } from "./backward";
 import { benchBlock, blockCases } from "./block";
@@ -23,6 +24,7 @@ import { benchQuantized, quantizedCases } from "./quantized";
 import { compileRoofline } from "./roofline/compile";
 import { type Roofline, roofline, STREAM_BYTES } from "./roofline/index";
 import type { Row } from "./rows";
+import { variantBenches } from "./variants";
 
 export type Message = { readonly row: Row } | { readonly line: string };
 
@@ -41,11 +43,11 @@ if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 
-async function engines(): Promise<
-  Attention<"training" | "cache" | "blocks" | "integers" | "quantized">[]
-> {
+type Whole = Attention<"training" | "cache" | "blocks" | "integers" | "quantized" | "variants">;
+
+async function engines(): Promise<Whole[]> {
   const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
-  const extensions = [training, cache, blocks, integers, quantized] as const;
+  const extensions = [training, cache, blocks, integers, quantized, variants] as const;
   const made = [await createAttention({ reproducible: true, threads, extensions })];
   if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads, extensions }));
   for (const engine of made) {
@@ -104,6 +106,9 @@ for (const attention of await engines()) {
   for (const c of some("block", blockCases)) await benchBlock(attention, roof, beside, c, report);
   for (const c of threads === 1 ? some("backward", backwardCases) : []) {
     await benchBackward(attention, c, report);
+  }
+  for (const bench of threads === 1 ? some("variants", variantBenches) : []) {
+    await bench(attention, peers, report);
   }
   for (const c of threads === 2 ? some("threads", halved) : []) {
     await benchCopies(attention, c, report);

@@ -25,6 +25,7 @@ for (const variant of variants)
         assert.ok(explored.settings.includes(setting));
         const { maps } = explored.look(explored.beginning, setting);
         const difference = differenceOf(trained.maps, maps);
+        assert.ok(difference);
         assert.deepEqual(difference.rows, trained.maps.rows);
         const largest = largestOf(difference);
         t.diagnostic(`${name}, ${setting}: ${largest}`);

@@ -22,6 +22,11 @@ export const forms: Form[] = [false, true].flatMap((decoder) =>
   ]),
 );
 
+/** The same with rotary embeddings, Llama's form among them. */
+export const rotaryForms: Form[] = [
+  ...[forms[1], forms[5], forms[9]].map((form) => ({ ...form, positions: [3, 50] })),
+];
+
 /** [out, in] by PyTorch's names; gated where the activation is silu. */
 export function parametersOf(
   { decoder, activation }: Form,
@@ -121,18 +126,19 @@ export const memory = tensor(randomArray(batch * memoryRows * size, 8), [batch, 
 
 export function forward(
   layer: TransformerEncoderLayer | TransformerDecoderLayer,
-  { causal }: Form,
+  { causal, positions }: Form,
   options: { record?: true; dropout?: { probability: number; seed: number }; out?: Tensor } = {},
   given = x,
 ) {
   const cross = { keyLengths: memoryLengths };
+  const turning = positions && { rotary: { pairing: "interleaved" } as const, positions };
   return layer instanceof TransformerDecoderLayer
-    ? layer.forward(given, memory, { causal, cross, ...options })
-    : layer.forward(given, { causal, ...options });
+    ? layer.forward(given, memory, { causal, cross, ...turning, ...options })
+    : layer.forward(given, { causal, ...turning, ...options });
 }
 
-export const nameOf = ({ decoder, normFirst, activation, centred }: Form) =>
-  `${decoder ? "decoder" : "encoder"}, norm ${normFirst ? "first" : "last"}, ${activation}, ${centred ? "layerNorm" : "rmsNorm"}`;
+export const nameOf = ({ decoder, normFirst, activation, centred, positions }: Form) =>
+  `${decoder ? "decoder" : "encoder"}, norm ${normFirst ? "first" : "last"}, ${activation}, ${centred ? "layerNorm" : "rmsNorm"}${positions ? ", rotary" : ""}`;
 
 export const doubles = (parameters: Record<string, Float32Array>): Parameters =>
   Object.fromEntries(

@@ -56,7 +56,10 @@ export interface Inspection {
 }
 
 /** How the heads attend: as in `attend`. */
-export type Heads = Pick<AttendOptions, "causal" | "precision" | "scale" | "softcap" | "window">;
+export type Heads = Pick<
+  AttendOptions,
+  "causal" | "normalizer" | "precision" | "scale" | "softcap" | "window"
+>;
 
 export class SentenceEncoder {
   readonly #tokenizer: Tokenizer;

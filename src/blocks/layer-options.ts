@@ -1,6 +1,6 @@
 // What a transformer's layer is made of, and the options of its passes, as a caller writes them.
 
-import type { Abortable, Returned } from "../attend/options";
+import { type Abortable, type Returned, scoreFields } from "../attend/options";
 import { reader } from "../check/names";
 import type { LayerOptions } from "../layer/options";
 import type { LayerProjections, LayerWeights, Projection } from "../layer/projections";
@@ -221,25 +221,8 @@ export const readUpdate = reader<TransformerUpdate>({
 });
 export const readNorm = reader<NormWeights>({ weight: 1, bias: 1 }, "{ weight?, bias? }");
 
-const crossFields = {
-  scale: 1,
-  causal: 1,
-  queryOffset: 1,
-  mask: 1,
-  blockMask: 1,
-  window: 1,
-  softcap: 1,
-  alibi: 1,
-  sinks: 1,
-  scoreMod: 1,
-  precision: 1,
-  normalizer: 1,
-  keyLengths: 1,
-  queryLengths: 1,
-  weights: 1,
-  cache: 1,
-  sequences: 1,
-} as const;
+const { dropout: _, logSumExp: __, scores: ___, out: ____, ...attendFields } = scoreFields;
+const crossFields = { ...attendFields, cache: 1, sequences: 1 } as const;
 const encoderFields = {
   ...crossFields,
   rotary: 1,
@@ -260,4 +243,3 @@ export const readDecoderAsync = reader<DecoderForwardOptions & Abortable>({
   ...decoderFields,
   signal: 1,
 });
-export const readSignal = reader<Abortable>({ signal: 1 });

@@ -11,7 +11,7 @@ import { checkLayout, checkShapes } from "../check/shapes";
 import { checkCount, numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import { checkTensor, type Tensor } from "../tensor/tensor";
-import { batchOf, headsOf, inputsOf, overPages, writePages, visibleOf } from "./attend";
+import { batchOf, headsOf, inputsOf, overPages, visibleOf, writePages } from "./attend";
 import { cacheOf } from "./module";
 import { type CacheAttendOptions, cacheAttendFields, refuseStrategies } from "./options";
 

@@ -3,7 +3,7 @@
 import { type Attention, tensor } from "wasm-attention";
 import { softmax } from "wasm-attention/blocks";
 import { DigitTransformer, type Wanted } from "../../digits/model";
-import { type Digits, PATCH_SIDE, patchesOf, SIDE } from "../../digits/patches";
+import { type Digits, imageOf, PATCH_SIDE, patchesOf, SIDE } from "../../digits/patches";
 import { seeded } from "../../training/random";
 import { type Explored, IN_INTEGERS, percent, type Settings, settingOf } from "./model";
 import { learn, readImages } from "./trained";
@@ -30,7 +30,11 @@ export async function exploreDigits(
   return {
     settings: Object.keys(SETTINGS),
     beginning: "0",
-    images: { pixels: digits.pixels, count: digits.count, side: SIDE, across: ACROSS },
+    pictures: Array.from({ length: digits.count }, (_, at) => ({
+      pixels: imageOf(digits, at),
+      ...{ width: SIDE, height: SIDE, name: `image ${at + 1}` },
+    })),
+    across: ACROSS,
     look(input, setting) {
       const how = settingOf(SETTINGS, setting);
       const seen = model.forward(patchesOf(digits, [Number(input)]), { ...how, weights: "all" });

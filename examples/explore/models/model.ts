@@ -18,22 +18,23 @@ export interface Look {
   readonly says: string;
 }
 
-/** Images to choose from, instead of a text. */
-export interface Images {
-  /** [count, side, side], 0 is paper and 255 is ink. */
+/** One of those to choose from, instead of a text. */
+export interface Picture {
+  /** [height, width], 0 is paper and 255 is ink. */
   readonly pixels: Uint8Array;
-  readonly count: number;
-  readonly side: number;
-  /** Patches along a side. */
-  readonly across: number;
+  readonly width: number;
+  readonly height: number;
+  readonly name: string;
 }
 
 export interface Explored {
   /** Names of the settings. */
   readonly settings: readonly string[];
   readonly beginning: string;
-  readonly images?: Images;
-  /** `input` is a text, or the number of an image. */
+  readonly pictures?: readonly Picture[];
+  /** Patches along a side of a picture, where they are what the model looks at. */
+  readonly across?: number;
+  /** `input` is a text, or the number of a picture. */
   look(input: string, setting: string): Look;
 }
 
