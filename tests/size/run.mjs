@@ -20,7 +20,7 @@ const ENTRIES = {
   "browser/positions.js": 17.4,
   "browser/cache.js": 34.1,
   "browser/weights.js": 24.2,
-  "browser/blocks.js": 39.1,
+  "browser/blocks.js": 38.9,
   "browser/quantized.js": 22.8,
   "browser/compress.js": 20.4,
   "browser/integers.js": 25,
