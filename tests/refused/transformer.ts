@@ -226,10 +226,7 @@ export const transformerRefused: Refusal[] = [
     'transformerBackward: "out" expected { input?, memory?, weights? }, got undefined',
     back({ accumulate: true }),
   ],
-  [
-    'transformerBackward: "accumulate" expected a boolean, got 1',
-    back({ out: {}, accumulate: 1 }),
-  ],
+  ['transformerBackward: "accumulate" expected a boolean, got 1', back({ out: {}, accumulate: 1 })],
   [
     'transformerBackward: "out.input" expected 3·8 = 24 elements, got 3',
     back({ out: { input: new Float32Array(3) } }),
