@@ -1,26 +1,35 @@
-// The explorer's difference of two settings: of rows of the same words.
+// examples/explore in short: what its models' heads look at in float32, beside int16 and int8.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { tensor } from "wasm-attention";
-import { differenceOf } from "../examples/explore/difference";
+import { differenceOf, largestOf } from "../examples/explore/difference";
+import { exploreSentences } from "../examples/explore/models/sentences";
+import { exploreWriter } from "../examples/explore/models/writer";
+import { readModelFile } from "../examples/semantic-search/files";
+import { engine, variants } from "./engines";
 
-const maps = (rows: readonly string[], numbers: readonly number[]) => ({
-  weights: [tensor(Float32Array.from(numbers), [2, rows.length, 2])],
-  rows,
-  columns: ["a", "b"],
-});
-
-test("the difference of two settings, as far as they wrote the same words", () => {
-  const first = maps(["x", "y", "z"], [1, 0, 0.5, 0.5, 0, 1, 0, 1, 0.25, 0.75, 1, 0]);
-  const second = maps(["x", "y"], [0.5, 0.5, 0.5, 0.5, 1, 0, 0.25, 0.75]);
-  const found = differenceOf(first, second);
-  assert.ok(found);
-  assert.deepEqual(found.rows, ["x", "y"]);
-  assert.deepEqual(found.columns, ["a", "b"]);
-  const [{ data, dims }] = found.weights as { data: Float32Array; dims: number[] }[];
-  assert.deepEqual([...data], [0.5, 0.5, 0, 0, 1, 1, 0, 0]);
-  assert.deepEqual(dims, [2, 2, 2]);
-  assert.deepEqual(differenceOf(second, first)?.rows, ["x", "y"]);
-  assert.equal(differenceOf(maps(["x"], [1, 0, 1, 0]), maps(["y"], [1, 0, 1, 0])), undefined);
-});
+for (const variant of variants)
+  test(`attention in integers beside float32, ${variant}`, async (t) => {
+    using attention = await engine(variant);
+    const model = readFileSync("examples/write/model.safetensors");
+    for (const [name, explored] of [
+      ["sentences", await exploreSentences(attention, readModelFile)],
+      ["writer", await exploreWriter(attention, model)],
+    ] as const) {
+      const trained = explored.look(explored.beginning, "as it was trained");
+      for (const [setting, most] of [
+        ["attention in int16", 1e-3],
+        ["attention in int8", 0.1],
+      ] as const) {
+        assert.ok(explored.settings.includes(setting));
+        const { maps } = explored.look(explored.beginning, setting);
+        const difference = differenceOf(trained.maps, maps);
+        assert.ok(difference);
+        assert.deepEqual(difference.rows, trained.maps.rows);
+        const largest = largestOf(difference);
+        t.diagnostic(`${name}, ${setting}: ${largest}`);
+        assert.ok(largest > 0 && largest <= most, `${name}, ${setting}: ${largest}`);
+      }
+    }
+  });

@@ -71,11 +71,24 @@ export function layerOf(
   parameters: Record<string, Float32Array>,
   more: { scale?: number } = {},
 ) {
-  const { activation, normFirst, centred, decoder } = form;
-  const norm = centred ? "layerNorm" : "rmsNorm";
-  const config = { heads, activation, normFirst, norm, ...more } as const;
-  const { "gate.weight": gate, "gate.bias": bias, ...others } = dictOf(parameters);
+  const { decoder } = form;
+  const config = { ...configOf(form), ...more };
+  const { "gate.weight": gate, ...others } = dictOf(parameters);
   if (!gate) return (decoder ? decoderFromPyTorch : encoderFromPyTorch)(attention, others, config);
+  const weights = weightsOf(form, parameters);
+  if (decoder) return new TransformerDecoderLayer(attention, config, weights);
+  const { crossAttention: _, norm3: __, ...own } = weights;
+  return new TransformerEncoderLayer(attention, config, own);
+}
+
+export function configOf({ activation, normFirst, centred }: Form) {
+  const norm = centred ? "layerNorm" : "rmsNorm";
+  return { heads, activation, normFirst, norm } as const;
+}
+
+/** As a decoder's constructor takes them. */
+export function weightsOf({ decoder }: Form, parameters: Record<string, Float32Array>) {
+  const others = dictOf(parameters);
   const matrix = (name: string) => ({
     weight: others[`${name}.weight`],
     order: "out,in" as const,
@@ -96,17 +109,16 @@ export function layerOf(
     weight: others[`${name}.weight`],
     bias: others[`${name}.bias`],
   });
-  const weights = {
+  return {
     selfAttention: attend("self_attn"),
+    crossAttention: attend(decoder ? "multihead_attn" : "self_attn"),
     linear1: matrix("linear1"),
-    gate: { weight: gate, order: "out,in" as const, bias },
+    ...("gate.weight" in others && { gate: matrix("gate") }),
     linear2: matrix("linear2"),
     norm1: norms("norm1"),
     norm2: norms("norm2"),
+    norm3: norms("norm3"),
   };
-  if (!decoder) return new TransformerEncoderLayer(attention, config, weights);
-  const besides = { crossAttention: attend("multihead_attn"), norm3: norms("norm3") };
-  return new TransformerDecoderLayer(attention, config, { ...weights, ...besides });
 }
 
 export const x = tensor(randomArray(batch * rows * size, 7, 2), [batch, rows, size]);

@@ -6,6 +6,13 @@ import type { AttentionMaps } from "wasm-attention/view";
 const listed = (weights: AttentionMaps["weights"]) =>
   Array.isArray(weights) ? (weights as readonly Tensor[]) : [weights as Tensor];
 
+/** The largest weight of all maps. */
+export function largestOf({ weights }: AttentionMaps): number {
+  let most = 0;
+  for (const { data } of listed(weights)) for (const weight of data) most = Math.max(most, weight);
+  return most;
+}
+
 /**
  * Of rows of the same words: where two texts were written of one input, those up to the first word that differs, and
  * undefined if there is none. What only one of them masks is drawn as not masked.

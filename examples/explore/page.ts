@@ -4,7 +4,7 @@
 import { type AttentionMaps, type AttentionView, defineAttentionView } from "wasm-attention/view";
 import { find, make, write } from "../page/elements";
 import { Work } from "../page/work";
-import { differenceOf } from "./difference";
+import { differenceOf, largestOf } from "./difference";
 import type { ModelName, News, Wish } from "./messages";
 import type { Look, Picture } from "./models/model";
 
@@ -110,7 +110,7 @@ function looked({ looks, milliseconds }: News & { type: "looked" }): void {
   });
   const name = differ ? `How “${setting.value}” and “${beside.value}” differ` : setting.value;
   write("firstName", name);
-  write("firstSays", differ ? both(first, second) : first.says);
+  write("firstSays", differ ? both(first, second, largestOf(shown[0].maps)) : first.says);
   write("secondName", beside.value);
   write("secondSays", second?.says ?? "");
   const pieces = first.maps.rows.length;
@@ -118,7 +118,8 @@ function looked({ looks, milliseconds }: News & { type: "looked" }): void {
   document.body.dataset.looks = `${asked}`;
 }
 
-const both = (first: Look, second: Look) => `${first.says} · ${second.says}`;
+const both = (first: Look, second: Look, most: number) =>
+  `${first.says} · ${second.says} · No weight differs by more than ${(100 * most).toPrecision(2)} %`;
 
 /** The chosen picture behind its patches. */
 function pictured(): Pick<AttentionMaps, "image"> {

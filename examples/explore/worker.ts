@@ -3,8 +3,10 @@
 import { createAttention } from "wasm-attention";
 import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
+import { integers } from "wasm-attention/integers";
 import { positions } from "wasm-attention/positions";
 import { training } from "wasm-attention/training";
+import { variants } from "wasm-attention/variants";
 import { download } from "../page/download";
 import { failedBy } from "../page/work";
 import type { ModelName, News, Wish } from "./messages";
@@ -18,7 +20,8 @@ import { exploreWriter } from "./models/writer";
 const say = (news: News) => postMessage(news);
 
 async function start() {
-  const attention = await createAttention({ extensions: [blocks, cache, positions, training] });
+  const extensions = [blocks, cache, integers, positions, training, variants] as const;
+  const attention = await createAttention({ extensions });
   const loads: Record<ModelName, () => Promise<Explored>> = {
     writer: async () => exploreWriter(attention, await download("writer.safetensors")),
     sentences: () => exploreSentences(attention, (name) => download(`encoder/${name}`)),

@@ -17,6 +17,8 @@ export interface TransformerConfig {
   heads: number;
   /** Key and value heads of the self-attention, a divisor of `heads`; `heads` by default. */
   keyValueHeads?: number | undefined;
+  /** Query heads of a decoder's cross-attention, where `pruneHeads` has left another number; `heads` by default. */
+  crossHeads?: number | undefined;
   /** Of the feed-forward part; `"relu"` by default. */
   activation?: Activation | undefined;
   /** `"layerNorm"` by default. */
@@ -181,6 +183,7 @@ export interface TransformerGradients {
 const configFields = {
   heads: 1,
   keyValueHeads: 1,
+  crossHeads: 1,
   activation: 1,
   norm: 1,
   normFirst: 1,

@@ -117,6 +117,29 @@ test("two settings beside each other: a head chosen in one is chosen in both", a
   assert.ok(Math.max(...sums) > 0.1 && Math.max(...sums) <= 2);
   await page.screenshot({ path: `${shots}/explore-difference.png`, fullPage: true });
 
+  // Weights that are 0, and keys that no head reaches.
+  await select(page, "beside", "sparsemax instead of softmax");
+  assert.match((await says(page, "first")) as string, / · .*; \d+\.\d % of the weights are 0$/);
+  await select(page, "setting", "each head's span");
+  const spans = /; 95 % of what its heads weigh lies within (\d+(, \d+){3}( \| )?){4} pieces · /;
+  assert.match((await says(page, "first")) as string, spans);
+  await select(page, "setting", "as it was trained");
+
+  const difference = async (beside: string) => {
+    await select(page, "beside", beside);
+    const said = (await says(page, "first")) as string;
+    return Number(/No weight differs by more than (\S+) %$/.exec(said)?.[1]) / 100;
+  };
+  const [words, bytes] = [
+    await difference("attention in int16"),
+    await difference("attention in int8"),
+  ];
+  assert.ok(words > 0 && words < 1e-3, `${words}`);
+  assert.ok(bytes > 4 * words && bytes < 0.1, `${bytes}`);
+  await assertAccessible(page);
+  await assertFits(page);
+  await page.screenshot({ path: `${shots}/explore-int8.png`, fullPage: true });
+
   // Keys and values of 16 bits change a weight by less than a thousandth.
   await select(page, "beside", "keys and values in int16");
   const stored = await mapsOf(page, "first");

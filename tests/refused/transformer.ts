@@ -62,6 +62,14 @@ const back =
 const into = (weights: object) => back({ out: { weights } });
 
 export const transformerRefused: Refusal[] = [
+  [
+    'TransformerEncoderLayer: "crossHeads" expected no value in an encoder, got 2',
+    made({ crossHeads: 2 }),
+  ],
+  [
+    'TransformerDecoderLayer: "crossHeads" expected an integer from 1, got 0',
+    (a) => new TransformerDecoderLayer(a, { heads: 2, crossHeads: 0 }, more),
+  ],
   ['dropout: "options" expected an object, got undefined', (a) => dropout(a, x, none)],
   [
     'dropout: "dropout.probability" expected a number from 0 to less than 1, got 1',

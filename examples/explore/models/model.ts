@@ -1,9 +1,16 @@
 // What the page can ask of every model.
 
+import { int8, int16, type Precision } from "wasm-attention/integers";
 import type { AttentionMaps } from "wasm-attention/view";
 
 /** How the heads attend while a text is read, by name; the first is how the model was trained. */
 export type Settings<How> = Readonly<Record<string, How>>;
+
+/** Heads as they were trained, but for the numbers in which they attend. */
+export const IN_INTEGERS: Settings<{ readonly precision: Precision }> = {
+  "attention in int16": { precision: int16 },
+  "attention in int8": { precision: int8 },
+};
 
 export interface Look {
   readonly maps: AttentionMaps;
@@ -38,4 +45,4 @@ export function settingOf<How>(settings: Settings<How>, name: string): How {
   return found;
 }
 
-export const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+export const percent = (share: number, digits = 1) => `${(100 * share).toFixed(digits)} %`;
