@@ -42,7 +42,7 @@ const ENTRIES = {
   "workerd/variants.js": 28.8,
   "workerd/shards.js": 27,
   "tfjs.js": 10.3,
-  "shards-nats.js": 9.4,
+  "shards-nats.js": 11,
   "worker.js": 1,
 };
 
