@@ -72,6 +72,7 @@ const timed = [
   "append",
   "small",
   "linear",
+  "quantized",
   "layer",
   "block",
   "backward",

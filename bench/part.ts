@@ -5,6 +5,7 @@ import { type Attention, createAttention } from "wasm-attention";
 import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
 import { integers } from "wasm-attention/integers";
+import { quantized } from "wasm-attention/quantized";
 import { training } from "wasm-attention/training";
 import { variants } from "wasm-attention/variants";
 import { benchAttend } from "./attend";
@@ -19,6 +20,7 @@ import { benchLayer, benchLinear } from "./linear";
 import { hurry } from "./paired";
 import { onnxruntime } from "./peers/onnxruntime";
 import type { Peer } from "./peers/peer";
+import { benchQuantized, quantizedCases } from "./quantized";
 import { compileRoofline } from "./roofline/compile";
 import { type Roofline, roofline, STREAM_BYTES } from "./roofline/index";
 import type { Row } from "./rows";
@@ -41,11 +43,11 @@ if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 
-type Whole = Attention<"training" | "cache" | "blocks" | "integers" | "variants">;
+type Whole = Attention<"training" | "cache" | "blocks" | "integers" | "quantized" | "variants">;
 
 async function engines(): Promise<Whole[]> {
   const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
-  const extensions = [training, cache, blocks, integers, variants] as const;
+  const extensions = [training, cache, blocks, integers, quantized, variants] as const;
   const made = [await createAttention({ reproducible: true, threads, extensions })];
   if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads, extensions }));
   for (const engine of made) {
@@ -98,6 +100,7 @@ for (const attention of await engines()) {
     await benchAttend(attention, roof, peers, c, "allocated", report);
   }
   for (const c of some("linear", linears)) await benchLinear(attention, roof, peers, c, report);
+  for (const c of some("quantized", quantizedCases)) await benchQuantized(attention, c, report);
   for (const c of some("layer", layers)) await benchLayer(attention, roof, peers, c, report);
   const beside = [...peers, ...[byHand(attention)].filter(isAsked)];
   for (const c of some("block", blockCases)) await benchBlock(attention, roof, beside, c, report);

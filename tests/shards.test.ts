@@ -2,13 +2,13 @@
 // caches and files, both builds, threads or none.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, openAsBlob, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, openAsBlob, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { Tensor } from "wasm-attention";
-import { createCache } from "wasm-attention/cache";
+import { type AttentionCache, createCache } from "wasm-attention/cache";
 import {
   attendSharded,
   fileShard,
@@ -91,7 +91,7 @@ for (const numbers of ["float32", "int8", "int4"] as const) {
 }
 
 test("a cache's shard refuses more keys than a sequence has", async () => {
-  const attention = await createAttention({ extensions: [cache] });
+  using attention = await engine("portable");
   const [key, value, query] = [32, 33, 34].map((seed) => randomTensor([2, 1, 200, 8], seed)) as [
     Tensor,
     Tensor,
@@ -170,6 +170,63 @@ test("a file's memory is that of a span, whatever its size", async () => {
     await assert.rejects(attendSharded(attention, query, [shard]), ShardError);
   } finally {
     rmSync(folder, { recursive: true });
+  }
+});
+
+test("a file that is none, or shorter than it was, is an error that says so", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "shards-"));
+  try {
+    using attention = await engine("portable");
+    const { query, key, value } = inputs({ keys: SPAN + 300 });
+    const path = fileOf(folder, key, value, "text.safetensors");
+    const { size } = statSync(path);
+    const { used } = attention.memory;
+    const shard = await fileShard(attention, path);
+    truncateSync(path, size - 1000);
+    await assert.rejects(attendSharded(attention, query, [shard]), (error: Error) => {
+      assert(error instanceof ShardError);
+      assert.match(error.message, /shards\[0\].* expected 28800 bytes from \d+ on, got 27800/);
+      return true;
+    });
+    await shard.close();
+    await shard.close();
+    await assert.rejects(
+      fileShard(attention, path),
+      /"value" expected bytes of its own in the file/,
+    );
+    truncateSync(path, 4);
+    const short = /"source" expected at least 10 bytes, got 4, no file of this kind/;
+    await assert.rejects(fileShard(attention, path), short);
+    const none = /fileShard: "source" expected a file that can be opened, got Error: a folder/;
+    await assert.rejects(fileShard(attention, folder), none);
+    assert.equal(attention.memory.used, used);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a cache that is changed while it is asked answers as it was", async () => {
+  using attention = await engine("portable");
+  const { query, key, value } = inputs({ keys: SPAN + 300 });
+  const want = attention.attend(query, key, value, { logSumExp: true });
+  for (const change of [
+    (tokens: AttentionCache) => tokens.append(part(key, 0, 5), part(value, 0, 5)),
+    (tokens: AttentionCache) => tokens.truncate(0, 10),
+    (tokens: AttentionCache) => {
+      tokens.truncate(0, 5);
+      tokens.append(part(key, 9, 900), part(value, 9, 900));
+    },
+    (tokens: AttentionCache) => tokens.release(0),
+    (tokens: AttentionCache) => tokens.dispose(),
+  ]) {
+    const { used } = attention.memory;
+    const tokens = createCache(attention, { keyValueHeads: 2, headSize: 16, valueSize: 24 });
+    tokens.append(key, value);
+    const call = attendSharded(attention, query, [localShard(attention, { cache: tokens })]);
+    change(tokens);
+    same(await call, want);
+    tokens.dispose();
+    assert.equal(attention.memory.used, used);
   }
 });
 

@@ -24,7 +24,7 @@ export interface AttendCall {
   readonly options: ScoreOptions;
   readonly out: Tensor | undefined;
   /** Where keys and values lie instead of the inputs. */
-  readonly pages?: StagePages;
+  readonly pages?: StagePages | undefined;
   /** Of the module that attends instead of the core. */
   readonly kernel?: Pick<Work, "module" | "kernel"> | undefined;
   /** What is done to its tiles, where it is more than scoreMod. */
@@ -110,7 +110,7 @@ export function* callAttend(engine: Engine, given: AttendCall): Steps<AttendResu
     const address = yield* staging.beginSteps();
     const items = module.items(kernel.kernel, address);
     const around = modify && aroundOf(engine, modify);
-    yield staging.work({ ...kernel, items, threads, around });
+    yield staging.work(kernel, items, threads, around);
     const { batchDims, logSumExpDims: rows } = shapes;
     const result: { -readonly [Name in keyof AttendResult]?: AttendResult[Name] | undefined } = {
       output: undefined,

@@ -40,7 +40,7 @@ export function* callStates(engine: Engine, call: AttendCall): Steps<Float32Arra
     const address = yield* staging.beginSteps();
     engine.arena.bytes.fill(0, states.address, states.address + states.bytes);
     const items = module.items(kernel.kernel, address);
-    yield staging.work({ ...kernel, items, threads });
+    yield staging.work(kernel, items, threads);
     const data = yield* staging.copy(states);
     return Array.from({ length: spans }, (_, span) =>
       spans === 1 ? data : data.slice(span * length, (span + 1) * length),

@@ -65,6 +65,8 @@ export function strategyIn({ operation, options }: AttendCall, option: Option) {
 
 /** The call as it is made. */
 export function changed(engine: Engine, call: AttendCall): AttendCall {
+  const { precision, normalizer } = call.options;
+  if (precision === undefined && normalizer === undefined) return call;
   const made = strategyIn(call, "precision")?.change(engine, call) ?? call;
   return strategyIn(made, "normalizer")?.change(engine, made) ?? made;
 }

@@ -127,7 +127,7 @@ export function* fusedSteps(
   try {
     const call = yield* staging.beginSteps();
     const number = moduleOf(engine, operation, "blocks");
-    yield staging.work({ module: number, kernel, items: module.items(kernel, call), threads });
+    yield staging.work({ module: number, kernel }, module.items(kernel, call), threads);
     return yield* staging.result(result);
   } finally {
     staging.release();
@@ -171,6 +171,7 @@ function* apartSteps(
       columns: elementsOf(dims),
       cost: 16,
       words: [[ActivateFrame.activation, kind]],
+      scratch: true,
       stage(staging) {
         staging.tensor(ActivateFrame.input, "x", input);
         if (gated) staging.tensor(ActivateFrame.gate, "gate", gated);

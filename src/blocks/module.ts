@@ -50,7 +50,7 @@ export function* blockSteps(engine: Engine, call: BlockCall): Steps<Tensor[]> {
     const frame = yield* staging.beginSteps();
     const items = module.items(kernel, frame);
     const number = moduleOf(engine, operation, "blocks");
-    yield staging.work({ module: number, kernel, items, threads });
+    yield staging.work({ module: number, kernel }, items, threads);
     return yield* staging.results(outputs);
   } finally {
     staging.release();

@@ -11,7 +11,7 @@ import { checkLayout, checkShapes } from "../check/shapes";
 import { checkCount, numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import { checkTensor, type Tensor } from "../tensor/tensor";
-import { batchOf, headsOf, inputsOf, pageWords, visibleOf } from "./attend";
+import { batchOf, headsOf, inputsOf, overPages, visibleOf, writePages } from "./attend";
 import { cacheOf } from "./module";
 import { type CacheAttendOptions, cacheAttendFields, refuseStrategies } from "./options";
 
@@ -147,17 +147,13 @@ function checkPaged(
     score as AttendCall["options"],
   );
   const float32 = { ...pages, numbers: NumbersKind.float32 };
-  const words = pageWords(float32, columns, keyStrides.row, valueStrides.row);
-  return {
-    ...call,
-    pages: (staging) => {
-      for (const [word, value] of Object.entries(words)) engine.words[Number(word)] = value;
-      engine.words[AttendFrame.locate] = module.locateStep();
-      staging.tensor(AttendFrame.key, "keyPages", pages.key);
-      staging.tensor(AttendFrame.value, "valuePages", pages.value);
-      staging.data(AttendFrame.pages, "blockTable", entries, entries.length);
-    },
-  };
+  return overPages(call, (staging) => {
+    writePages(engine.words, float32, columns, [keyStrides.row, valueStrides.row]);
+    engine.words[AttendFrame.locate] = module.locateStep();
+    staging.tensor(AttendFrame.key, "keyPages", pages.key);
+    staging.tensor(AttendFrame.value, "valuePages", pages.value);
+    staging.data(AttendFrame.pages, "blockTable", entries, entries.length);
+  });
 }
 
 export function checkPages(

@@ -147,6 +147,6 @@ export function* multiplyIn(
   const result = staging.output(LinearFrame.result, dims, out, argument, added);
   staging.reserve(LinearFrame.scratch, module.scratchBytes(kernel, frame));
   const call = yield* staging.beginSteps();
-  yield staging.work({ module: number, kernel, items: module.items(kernel, call), threads });
+  yield staging.work({ module: number, kernel }, module.items(kernel, call), threads);
   return result;
 }

@@ -9,7 +9,12 @@ export async function openFile(operation: string, path: string | URL): Promise<O
   const where = typeof path === "string" && path.startsWith("file:") ? new URL(path) : path;
   try {
     const file = await open(where, "r");
-    const { size } = await file.stat();
+    const found = await file.stat();
+    if (found.isDirectory()) {
+      await file.close();
+      throw new Error("a folder");
+    }
+    const { size } = found;
     return {
       byteLength: size,
       async read(start, end) {

@@ -42,7 +42,7 @@ function* unpack(engine: Engine, operation: string, given: PreparedLinear): Step
   staging.reserve(QuantizedFrame.scratch, module.scratchBytes(kernel, engine.frame));
   try {
     yield* staging.beginSteps();
-    yield staging.work({ module: number, kernel, items: 1, threads: 1 });
+    yield staging.work({ module: number, kernel }, 1, 1);
     return yield* staging.result(result);
   } finally {
     staging.release();

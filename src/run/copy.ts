@@ -5,7 +5,7 @@ import { bufferOf, kindOf, lengthOf, part } from "../arrays";
 import { ArgumentError } from "../errors";
 import type { Arena } from "../memory/arena";
 import { AllocatedTensor } from "../tensor/allocated";
-import { received } from "../tensor/tensor";
+import { received, type Tensor } from "../tensor/tensor";
 
 /** Plain numbers are integers of 32 bits. */
 export type Data = Float32Array | Uint8Array | Int32Array | readonly number[];
@@ -25,6 +25,18 @@ export interface Copy {
   readonly from: Data | AllocatedTensor;
 }
 
+/** What leaves linear memory once the call is done. */
+export interface Output {
+  readonly region: Region;
+  readonly dims: readonly number[];
+  readonly argument: string;
+  readonly out: Tensor | undefined;
+  /** Of `out` where it lies in this very memory, else 0. */
+  readonly address: number;
+  /** Whether the result is added to what is in `out`. */
+  readonly added: boolean;
+}
+
 /** All of it, or bytes [start, end), multiples of four. */
 export function copyIn(
   { bytes, floats, words }: Arena,
@@ -42,7 +54,7 @@ export function copyIn(
   const kind = kindOf(data);
   const size = kind === "Uint8Array" ? 1 : 4;
   const elements = region.bytes / size;
-  if (lengthOf(data) !== elements) throw changed(operation, argument, data, elements);
+  if (lengthOf(data) !== elements) throw lengthChanged(operation, argument, data, elements);
   const whole = end - start === region.bytes && !("growable" in bufferOf(data));
   // No view where none is needed: it costs more than the copy of a small tensor.
   const piece = whole ? data : part(data, start / size, (end - start) / size);
@@ -51,7 +63,7 @@ export function copyIn(
 }
 
 /** The buffer of an argument was resized or transferred while the call went on. */
-export function changed(
+export function lengthChanged(
   operation: string,
   argument: string,
   data: ArrayBufferView,

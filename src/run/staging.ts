@@ -14,10 +14,10 @@ import { align } from "../memory/arena";
 import { AllocatedTensor } from "../tensor/allocated";
 import { elementsOf } from "../tensor/dims";
 import { add, set, type Tensor } from "../tensor/tensor";
-import { type Copy, changed, copyIn, type Data, type Region } from "./copy";
+import { type Copy, copyIn, type Data, lengthChanged, type Output, type Region } from "./copy";
 import type { Steps, Work } from "./steps";
 
-export type { Region } from "./copy";
+export type { Output, Region } from "./copy";
 
 /** Copied at once: a fraction of a millisecond, or some of them where memory is touched first. */
 const PAUSE_BYTES = 2 ** 20;
@@ -26,17 +26,6 @@ const PAUSE_BYTES = 2 ** 20;
 const MOST_ITEMS = 2 ** 30;
 
 const FRAME_BYTES = align(FRAME_WORDS * 4);
-
-export interface Output {
-  readonly region: Region;
-  readonly dims: readonly number[];
-  readonly argument: string;
-  readonly out: Tensor | undefined;
-  /** Of `out` where it lies in this very memory, else 0. */
-  readonly address: number;
-  /** Whether the result is added to what is in `out`. */
-  readonly added: boolean;
-}
 
 export class Staging {
   readonly #engine: Engine;
@@ -147,14 +136,23 @@ export class Staging {
   }
 
   /** The call that began, as work to be done. */
-  work(work: Omit<Work, "call" | "move">): Work {
-    if (work.items > MOST_ITEMS) {
+  work(
+    { module, kernel }: Pick<Work, "module" | "kernel">,
+    items: number,
+    threads: number,
+    around?: Work["around"],
+  ): Work {
+    if (items > MOST_ITEMS) {
       const expected = `at most ${MOST_ITEMS} tiles (long and short sequences in calls of their own)`;
-      throw new ArgumentError(this.operation, "query, key, value", expected, `${work.items}`);
+      throw new ArgumentError(this.operation, "query, key, value", expected, `${items}`);
     }
-    // No getter: in an object literal it is a hidden class of its own for each call.
+    // Neither a getter nor a spread: each makes a hidden class of its own for every call.
     const staged = {
-      ...work,
+      module,
+      kernel,
+      items,
+      threads,
+      around,
       call: this.#block,
       move: () => {
         this.#move();
@@ -223,7 +221,7 @@ export class Staging {
       return { data: stale ? at(address) : out.data, dims: dims.slice() };
     }
     const target = out.data;
-    if (lengthOf(target) !== length) throw changed(this.operation, argument, target, length);
+    if (lengthOf(target) !== length) throw lengthChanged(this.operation, argument, target, length);
     if (added) add(target, at(region.address));
     else set(target, at(region.address));
     return { data: target, dims: dims.slice() };

@@ -122,7 +122,8 @@ function lengthsOf(
   if (!keyLengths) return lengths;
   const asked = Array.from(keyLengths);
   for (const [b, length] of asked.entries()) {
-    if (length <= (lengths[b] ?? 0)) continue;
+    // As many as of the batch or not: the checks of attend say.
+    if (b >= batch || length <= (lengths[b] as number)) continue;
     const expected = `at most the ${lengths[b]} keys that there are`;
     throw new ArgumentError(operation, `keyLengths[${b}]`, expected, describe(length));
   }

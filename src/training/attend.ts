@@ -160,7 +160,7 @@ export function* callBackward(
     const kernel = TrainingKernel.backward;
     const items = module.items(kernel, address);
     const around = modify && aroundOf(engine, modify);
-    yield staging.work({ module: number, kernel, items, threads, around });
+    yield staging.work({ module: number, kernel }, items, threads, around);
     const asked: Partial<AttendGradients> = yield* biasGradients(staging, call, biases);
     if (sinksRegion) asked.sinksGradient = overBatches(yield* staging.copy(sinksRegion), heads);
     const [queryGradient, keyGradient, valueGradient] = (yield* staging.results([

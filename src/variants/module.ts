@@ -44,7 +44,7 @@ export function* variantSteps(engine: Engine, call: VariantCall): Steps<Tensor[]
     const frame = yield* staging.beginSteps();
     call.fill?.(engine);
     const items = module.items(kernel, frame);
-    yield staging.work({ module: number, kernel, items, threads });
+    yield staging.work({ module: number, kernel }, items, threads);
     return yield* staging.results(outputs);
   } finally {
     staging.release();

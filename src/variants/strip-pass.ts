@@ -146,7 +146,7 @@ export function* stripBackwardSteps(
     clearBiases(engine, biases);
     const items = module.items(kernel, frame);
     const around = modify && aroundOf(engine, modify);
-    yield staging.work({ module: number, kernel, items, threads, around });
+    yield staging.work({ module: number, kernel }, items, threads, around);
     const asked = yield* biasGradients(staging, call, biases);
     const results = yield* staging.results(outputs);
     const [queryGradient, keyGradient, valueGradient] = results as [Tensor, Tensor, Tensor];

@@ -54,12 +54,13 @@ async function readHeader(
   const length = start.length < 8 ? -1 : Number(view.getBigUint64(0, true));
   const most = Math.min(MOST_HEADER, file.byteLength - 8);
   if (length < 2 || length > most) {
-    const expected = `a header of 2 to ${Math.max(most, 2)} bytes`;
+    const expected =
+      length < 0 ? "at least 10 bytes" : `a header of 2 to ${Math.max(most, 2)} bytes`;
     throw new ArgumentError(
       NAME,
       "source",
       expected,
-      length < 0 ? "no file of this kind" : `${length}`,
+      length < 0 ? `${start.length}, no file of this kind` : `${length}`,
     );
   }
   const data = 8 + length;

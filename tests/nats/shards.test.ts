@@ -3,14 +3,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { AttendOptions } from "wasm-attention";
-import {
-  connectCalls,
-  connectShards,
-  createShards,
-  serveCalls,
-  serveShards,
-} from "wasm-attention/shards/nats";
-import { alike, modelOf, queryOf, SPAN, setup, sizes, tokens } from "./model";
+import { connectShards } from "wasm-attention/shards/nats";
+import { partOf } from "../../src/shards/nats/codec";
+import { bitsOf } from "../engines";
+import { alike, modelOf, queryOf, SPAN, setup, tokens } from "./model";
 import { Server } from "./server";
 
 let server: Server;
@@ -94,47 +90,26 @@ test("truncate, fork and release, seen by another client once it looks", async (
   await alike(fork, model, number);
 });
 
-test("what is wrong is refused before it is sent", async () => {
-  const { name, connection, client } = await setup(server, 1);
+test("many rows over many spans: the answer comes in messages of bounded size", async () => {
+  const { name, attention, client, connection } = await setup(server, 1, { patience: 60_000 });
   const sequence = await client.sequence("a");
-  const [key] = tokens(2, 1);
-  await assert.rejects(sequence.append(key, key), /"value.dims" expected \[1, 2, n, 12\]/);
-  await assert.rejects(sequence.truncate(1), /"length" expected at most its 0 tokens/);
-  await assert.rejects(client.sequence("a.b"), /"name" expected up to 64 letters/);
-  await assert.rejects(sequence.attend(queryOf(1, 1), { weights: true } as object), /"weights"/);
-  const empty = await sequence.attend(queryOf(1, 1));
-  assert(empty.output.data.every((x) => x === 0));
-  await assert.rejects(
-    createShards(connection, { name, ...sizes, workers: 2 }),
-    /"options" expected those of the deployment that is there/,
-  );
+  const [key, value] = tokens(4 * SPAN, 1);
+  await sequence.append(key, value);
+  const asked: number[] = [];
+  connection.subscribe(`shards.${name}.ask.0`, {
+    callback: (_, { data }) => void asked.push(partOf(data).part),
+  });
+  // 18 numbers for each of 4 · 65,536 rows, of each span; few of them see a key.
+  const query = { data: new Float32Array(4 * 65_536 * 8), dims: [1, 4, 65_536, 8] };
+  const options = { window: { left: 2, right: 2 } };
+  const { output, logSumExp } = await sequence.attend(query, options);
+  assert.equal(asked.filter((part) => part === 0).length, 2);
+  const want = attention.attend(query, key, value, { ...options, logSumExp: true });
+  assert.deepEqual(bitsOf({ output, logSumExp }), bitsOf(want));
 });
 
-test("options that do not exist are refused with the likely name, before anything is asked", async () => {
-  const { name, connection, attention } = await setup(server, 1);
-  const none = "an option that does not exist";
-  for (const [call, message] of [
-    [
-      () => createShards(connection, { name, ...sizes, workers: 1, replica: 1 } as never),
-      `createShards: "replica" expected the name "replicas", got ${none}`,
-    ],
-    [
-      () => connectShards(connection, attention, name, { patence: 5 } as never),
-      `connectShards: "patence" expected the name "patience", got ${none}`,
-    ],
-    [
-      () => serveShards(connection, attention, { name, worker: 0, snapshot: {} } as never),
-      `serveShards: "snapshot" expected the name "snapshots", got ${none}`,
-    ],
-    [
-      async () => serveCalls(connection, { name, handler: {} } as never),
-      `serveCalls: "handler" expected the name "handlers", got ${none}`,
-    ],
-    [
-      () => connectCalls(connection, name).call("f", {}, { timout: 5 } as never),
-      `call: "timout" expected the name "timeout", got ${none}`,
-    ],
-  ] as const) {
-    await assert.rejects(call, { message });
-  }
+test("workers() is empty where none is there", async () => {
+  const { client, workers } = await setup(server, 1);
+  await workers[0]?.kill();
+  assert.deepEqual(await client.workers(), []);
 });

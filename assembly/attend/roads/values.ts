@@ -1,5 +1,5 @@
-// The values of one query's tile where they lie: output [⌈Dv⌉₈] += w · V, 32, four or one columns at a
-// time, in the order of the tile's products, so the bits are the same.
+// The values of one query's tile where they lie: output [⌈Dv⌉₈] += w · V, 32, eight, four or one columns at
+// a time, in the order of the tile's products, so the bits are the same.
 
 import { Product } from "../../gemm/products";
 import { madd } from "../../simd/lanes";
@@ -21,6 +21,7 @@ export function addValues(
   const step = <usize>rowsBytes(frame);
   const tile = scratchTileBytes(frame);
   const wide = ((<usize>frame.valueSize) & ~31) << 2;
+  const eights = ((<usize>frame.valueSize) & ~7) << 2;
   const stride = frame.valueRow << 2;
   const columns = changetype<Rows>(rows).columns;
   for (let i = 0; i < columns; i += turn) {
@@ -33,6 +34,9 @@ export function addValues(
         const sums = sumsOf(r);
         for (let at: usize = 0; at < wide; at += 128) {
           addColumns(weights, weights + bytes, values + at, stride, sums + at, i > 0);
+        }
+        for (let at = wide; at < eights; at += 32) {
+          addEight(weights, weights + bytes, values + at, stride, sums + at, i > 0);
         }
       }
       weights += tile;
@@ -57,20 +61,23 @@ function finish(frame: AttendFrame, r: Rows, scratch: usize): void {
   const output = r.states.output;
   const sums = sumsOf(r);
   const wide = ((<usize>frame.valueSize) & ~31) << 2;
+  const eights = ((<usize>frame.valueSize) & ~7) << 2;
   const p = productOf(scratch);
   p.a = scoresOf(scratch);
   p.depth = r.columns;
   p.panel = frame.valueRow << 2;
-  for (let at: usize = 0; at < wide; at += 128) {
-    if (addSums(sums + at, output + at)) continue;
+  let bytes: usize = 128;
+  for (let at: usize = 0; at < eights; at += bytes) {
+    if (at == wide) bytes = 32;
+    if (addSums(sums + at, output + at, bytes)) continue;
     p.b = r.values + at;
     p.c = output + at;
-    p.columns = 32;
+    p.columns = <i32>(bytes >> 2);
     addVisible(p, spareOf(frame, scratch));
   }
-  p.b = r.values + wide;
-  p.c = output + wide;
-  p.columns = frame.valueSize & 31;
+  p.b = r.values + eights;
+  p.c = output + eights;
+  p.columns = frame.valueSize & 7;
   addVisible(p, spareOf(frame, scratch));
 }
 
@@ -126,12 +133,39 @@ function addColumns(
   v128.store(sums, s7, 112);
 }
 
-/** Adds 32 sums to the output; false, with nothing added, where one is NaN. */
-function addSums(sums: usize, output: usize): bool {
+/** Eight of them. */
+// @ts-ignore: decorator
+@inline
+function addEight(
+  weights: usize,
+  end: usize,
+  values: usize,
+  stride: usize,
+  sums: usize,
+  begun: bool,
+): void {
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  if (begun) {
+    s0 = v128.load(sums);
+    s1 = v128.load(sums, 16);
+  }
+  for (; weights < end; weights += 4) {
+    const w = v128.load32_splat(weights);
+    s0 = madd(w, v128.load(values), s0);
+    s1 = madd(w, v128.load(values, 16), s1);
+    values += stride;
+  }
+  v128.store(sums, s0);
+  v128.store(sums, s1, 16);
+}
+
+/** Adds sums of so many bytes to the output; false, with nothing added, where one is NaN. */
+function addSums(sums: usize, output: usize, bytes: usize): bool {
   let all = f32x4.splat(0);
-  for (let at: usize = 0; at < 128; at += 16) all = f32x4.add(all, v128.load(sums + at));
+  for (let at: usize = 0; at < bytes; at += 16) all = f32x4.add(all, v128.load(sums + at));
   if (v128.any_true(f32x4.ne(all, all))) return false;
-  for (let at: usize = 0; at < 128; at += 16) {
+  for (let at: usize = 0; at < bytes; at += 16) {
     v128.store(output + at, f32x4.add(v128.load(sums + at), v128.load(output + at)));
   }
   return true;

@@ -7,19 +7,20 @@ import type { CacheNumbers } from "wasm-attention/cache";
 import { entmax15, spanAttend, sparsemax } from "wasm-attention/variants";
 import { unpackModel } from "../../write/weights";
 import { Writer } from "../../write/writer";
-import { type Explored, percent, type Settings, settingOf } from "./model";
+import { type Explored, IN_INTEGERS, percent, type Settings, settingOf } from "./model";
 import { spansOf } from "./spans";
 
 /** Over float32 with these options, or over a cache of these numbers. */
 type How = Plain | CacheNumbers;
 
-interface Plain extends Pick<AttendOptions, "softcap" | "window" | "alibi" | "normalizer"> {
+interface Plain
+  extends Pick<AttendOptions, "alibi" | "normalizer" | "precision" | "softcap" | "window"> {
   /** Each head as far as its weights reach. */
   readonly spans?: boolean;
 }
 
 export async function exploreWriter(
-  attention: Attention<"positions" | "cache" | "blocks" | "variants">,
+  attention: Attention<"positions" | "cache" | "blocks" | "integers" | "variants">,
   bytes: Uint8Array,
 ): Promise<Explored> {
   const writer = new Writer(attention, await unpackModel(bytes));
@@ -33,6 +34,9 @@ export async function exploreWriter(
     "entmax of 1.5 instead of softmax": { alibi, normalizer: entmax15 },
     "sparsemax instead of softmax": { alibi, normalizer: sparsemax },
     "each head's span": { alibi, spans: true },
+    ...Object.fromEntries(
+      Object.entries(IN_INTEGERS).map(([name, how]) => [name, { alibi, ...how }]),
+    ),
     "keys and values in int16": "int16",
     "keys and values in int8": "int8",
     "keys and values in int4": "int4",
@@ -66,7 +70,7 @@ export async function exploreWriter(
         if (spans) {
           const each = spansOf(attended.weights);
           reach.push(each.join(", "));
-          const { normalizer: _, ...given } = options;
+          const { normalizer: _, precision: __, ...given } = options;
           attended = spanAttend(attention, q, k, v, { ...given, spans: each, ramp: 8 });
         }
         zeros += attended.weights.data.filter((weight) => weight === 0).length;

@@ -4,15 +4,19 @@
 import type { Msg, NatsConnection } from "@nats-io/nats-core";
 import type { Tensor } from "wasm-attention";
 import type { Shard, ShardOptions } from "wasm-attention/shards";
-import { Assembler, cut, encode, type Message, type Numbers, newId } from "./codec";
+import { Assembler, encode, type Message, type Numbers } from "./codec";
+import { SequenceChangedError } from "./errors";
 import { inboxOf } from "./inbox";
 import { type Deployment, namesOf, workersOf } from "./plan";
-import { type Item, packOptions } from "./spans";
+import { partsOf } from "./send";
+import { type Item, packOptions, stateNumbers } from "./spans";
 
 /** How long a worker that did not answer in time is asked last, in milliseconds. */
 const PASSED_OVER = 5000;
 /** Most bytes of an answer. */
 const MOST_ANSWER = 2 ** 30;
+/** Of a message with more than one span its answer has about so many bytes at most. */
+const ANSWER = 2 ** 26;
 
 interface About {
   readonly sequence: string;
@@ -57,6 +61,7 @@ export class Asker {
   /** The spans of one call, which attendSharded asks all at once. */
   call(about: About): { span(span: number, keys: number): Shard["attend"] } {
     let wanted: Wanted[] = [];
+    let copy: Tensor | undefined;
     const flush = () => {
       const all = wanted;
       wanted = [];
@@ -72,7 +77,13 @@ export class Asker {
       span: (span, keys) => (query, options, signal) =>
         new Promise((resolve, reject) => {
           if (!wanted.length) queueMicrotask(flush);
-          wanted.push({ span, keys, query, options, signal, failures: [], resolve, reject });
+          // As it is now: it may be asked of the next worker long after.
+          copy ??= { data: query.data.slice(), dims: query.dims };
+          wanted.push({
+            ...{ span, keys, options, signal, resolve, reject },
+            query: copy,
+            failures: [],
+          });
         }),
     };
   }
@@ -92,10 +103,21 @@ export class Asker {
       groups.set(worker, [...(groups.get(worker) ?? []), one]);
     }
     for (const [worker, group] of groups) {
-      void this.#ask(call, worker, group).then((rest) => {
-        if (rest.length) this.#send(call, rest, tried);
-      });
+      const count = this.#atOnce(group);
+      for (let at = 0; at < group.length; at += count) {
+        void this.#ask(call, worker, group.slice(at, at + count)).then((rest) => {
+          if (rest.length) this.#send(call, rest, tried);
+        });
+      }
     }
+  }
+
+  /** Spans of one message. */
+  #atOnce(group: readonly Wanted[]): number {
+    const [{ query }] = group as [Wanted];
+    const [, heads = 0, queries = 0] = query.dims;
+    const bytes = 4 * stateNumbers(heads * queries, this.#deployment.valueSize);
+    return Math.max(1, Math.floor(ANSWER / bytes));
   }
 
   /** Those that were slow come last. */
@@ -126,7 +148,7 @@ export class Asker {
     const { refused, stale, items } = message.header;
     if (stale !== undefined) {
       const why = `${call.sequence} was changed by another: refresh it`;
-      for (const one of group) one.reject(new Error(why));
+      for (const one of group) one.reject(new SequenceChangedError(why));
       return [];
     }
     if (refused !== undefined || !Array.isArray(items)) return failed(String(refused));
@@ -158,8 +180,7 @@ export class Asker {
     // A worker gives up before it is given up, so that its reason arrives.
     const header = { ...about, build, wait: 0.9 * patience, dims: query.dims, items };
     const connection = this.#connection;
-    const most = (connection.info?.max_payload ?? 2 ** 20) - 1024;
-    const sent = cut(encode(header, arrays), most, newId());
+    const sent = partsOf(connection, encode(header, arrays));
     const parts = new Assembler({ messages: 4, bytes: MOST_ANSWER });
     return new Promise((resolve, reject) => {
       const done = (end: () => void) => {

@@ -1,11 +1,19 @@
 // Whole jobs shared out: any number of processes answer to one name, and a caller sees one service.
 
 import type { NatsConnection } from "@nats-io/nats-core";
-import type { Tensor } from "wasm-attention";
-import { Assembler, cut, encode, type Numbers, newId } from "./codec";
+import { ArgumentError, type Tensor } from "wasm-attention";
+import { Assembler, encode, type Numbers } from "./codec";
 import { inboxOf } from "./inbox";
-import { readOptions } from "./options";
+import {
+  checkFunctions,
+  checkMilliseconds,
+  LONGEST,
+  readOptions,
+  readTensor,
+  said,
+} from "./options";
 import { checkName } from "./plan";
+import { answer, checkConnection, mostOf, partsOf } from "./send";
 
 /** What a job is given and gives: plain values, and tensors of float32 by name. */
 export interface CallData {
@@ -30,33 +38,49 @@ export class CallError extends Error {
 
 /** Most bytes of a job. */
 const MOST = 2 ** 26;
-const LONGEST = 600_000;
 
 const subjectOf = (name: string) => `shards.${name}.calls`;
 
-function pack(header: object, { values, tensors = {} }: CallData): Uint8Array {
+/** What is given or answered, checked; `argument` says which. */
+function pack(operation: string, argument: string, header: object, given: CallData): Uint8Array {
+  const data = readOptions<CallData>(operation, { values: 1, tensors: 1 }, given, argument);
   const arrays: Numbers[] = [];
-  const named = Object.entries(tensors).map(([name, { data, dims }]) => {
-    arrays.push(data);
+  const named = Object.entries(data.tensors ?? {}).map(([name, value]) => {
+    const { data: numbers, dims } = readTensor(operation, `${argument}.tensors.${name}`, value);
+    arrays.push(numbers);
     return [name, dims];
   });
-  return encode({ ...header, values, named }, arrays);
+  return encode({ ...header, values: data.values, named }, arrays);
 }
 
+/** @throws for tensors that are none: it may have come from anywhere. */
 function unpack(header: Record<string, unknown>, arrays: readonly Numbers[]): CallData {
   const named = (header.named ?? []) as [string, number[]][];
-  const tensors = named.map(([name, dims], index) => [name, { data: arrays[index], dims }]);
+  const tensors = named.map(([name, dims], index) => [
+    name,
+    readTensor("call", `tensors.${name}`, { data: arrays[index], dims }),
+  ]);
   return { values: header.values, tensors: Object.fromEntries(tensors) };
 }
 
-/** Answers for jobs of a name; each job goes to one of all the processes that do. */
+/**
+ * Answers for jobs of a name; each job goes to one of all the processes that do. `close` takes no more of them,
+ * and resolves once those that are under way are answered.
+ *
+ * @throws ArgumentError for handlers that are no functions.
+ */
 export function serveCalls(
   connection: NatsConnection,
   options: { readonly name: string; readonly handlers: Readonly<Record<string, CallHandler>> },
-): { close(): void } {
+): { close(): Promise<void> } {
   const operation = "serveCalls";
-  const { handlers, ...given } = readOptions(operation, { name: 1, handlers: 1 }, options);
+  checkConnection(operation, connection);
+  const given = readOptions(operation, { name: 1, handlers: 1 }, options);
   const name = checkName(operation, "name", given.name);
+  const names = Object.keys(given.handlers ?? {});
+  checkFunctions(operation, "handlers", given.handlers, names, "an object of functions");
+  const handlers = { ...given.handlers };
+  const running = new Set<Promise<void>>();
   const run = async (data: Uint8Array): Promise<Uint8Array> => {
     try {
       // One message a job: the queue gives each to another process.
@@ -68,7 +92,8 @@ export function serveCalls(
       }
       const signal = AbortSignal.timeout(Math.min(Number(wait) || 0, LONGEST));
       const handle = handlers[called] as CallHandler;
-      return pack({}, await handle(unpack(message.header, message.arrays), signal));
+      const done = await handle(unpack(message.header, message.arrays), signal);
+      return pack(called, "answer", {}, done);
     } catch (error) {
       const { name: kind, message } = error instanceof Error ? error : new Error(String(error));
       return encode({ error: { kind, message } });
@@ -78,45 +103,57 @@ export function serveCalls(
     queue: "calls",
     callback: (error, message) => {
       if (error || !message.reply) return;
-      void run(message.data).then((answer) => {
-        if (connection.isClosed()) return;
-        const most = (connection.info?.max_payload ?? 2 ** 20) - 1024;
-        for (const part of cut(answer, most, newId()))
-          connection.publish(message.reply as string, part);
+      const job = run(message.data).then((made) => {
+        running.delete(job);
+        answer(connection, message.reply as string, made);
       });
+      running.add(job);
     },
   });
-  return { close: () => subscription.unsubscribe() };
+  return {
+    async close() {
+      subscription.unsubscribe();
+      await Promise.all(running);
+    },
+  };
 }
 
 /** A caller of jobs. */
 export interface CallsClient {
   /**
-   * Has a job done by one of the processes, within `timeout` milliseconds (10 seconds by default).
+   * Has a job done by one of the processes, within `timeout` milliseconds: 10,000 by default, at most
+   * 600,000.
    *
-   * @throws CallError for what the handler threw; RangeError for a job that the server does not take.
+   * @throws All by rejecting: CallError for what the handler threw, for a deadline that has passed and where
+   * nobody answers; RangeError for a job that the server does not take; ArgumentError; `signal.reason`.
    */
   call(
     handler: string,
-    data: CallData,
+    data?: CallData,
     options?: { readonly timeout?: number; readonly signal?: AbortSignal },
   ): Promise<CallData>;
 }
 
+/** A caller of the jobs of a name. @throws ArgumentError. */
 export function connectCalls(connection: NatsConnection, name: string): CallsClient {
+  checkConnection("connectCalls", connection);
   checkName("connectCalls", "name", name);
   return {
-    async call(handler, data, options = {}) {
+    async call(handler, data = {}, options = {}) {
+      const operation = "call";
+      if (typeof handler !== "string")
+        throw new ArgumentError(operation, "handler", "the name of one", said(handler));
       const names = { timeout: 1, signal: 1 } as const;
-      const { timeout = 10_000, signal } = readOptions("call", names, options);
-      const most = (connection.info?.max_payload ?? 2 ** 20) - 1024;
-      const parts = cut(pack({ handler, wait: timeout }, data), most, newId());
+      const { timeout = 10_000, signal } = readOptions(operation, names, options);
+      checkMilliseconds(operation, "timeout", timeout);
+      if (signal !== undefined)
+        checkFunctions(operation, "signal", signal, ["addEventListener", "removeEventListener"]);
+      const parts = partsOf(connection, pack(operation, "data", { handler, wait: timeout }, data));
       if (parts.length > 1) {
-        return Promise.reject(
-          new RangeError(`a job of more than the ${most} bytes that the server takes`),
-        );
+        const most = mostOf(connection);
+        throw new RangeError(`a job of more than the ${most} bytes that the server takes`);
       }
-      const answer = new Assembler({ messages: 1, bytes: MOST });
+      const assembler = new Assembler({ messages: 1, bytes: MOST });
       return new Promise((resolve, reject) => {
         const done = (end: () => void) => {
           clearTimeout(timer);
@@ -134,7 +171,7 @@ export function connectCalls(connection: NatsConnection, name: string): CallsCli
             return done(() => reject(none));
           }
           try {
-            const whole = answer.add(message.data);
+            const whole = assembler.add(message.data);
             if (!whole) return;
             const failed = whole.header.error as { kind: string; message: string } | undefined;
             if (failed) done(() => reject(new CallError(failed.kind, failed.message)));

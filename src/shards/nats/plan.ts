@@ -12,7 +12,8 @@ import { ArgumentError } from "wasm-attention";
 import type { CacheNumbers } from "wasm-attention/cache";
 import type { Names } from "../../check/names";
 import { PROTOCOL } from "./codec";
-import { readOptions } from "./options";
+import { checkCount, readOptions, said } from "./options";
+import { checkConnection } from "./send";
 
 /** Keys of a span. */
 export const SPAN = 4096;
@@ -65,41 +66,58 @@ export const namesOf = (name: string) => ({
 export function checkName(operation: string, argument: string, name: unknown): string {
   if (typeof name === "string" && /^[\w-]{1,64}$/.test(name)) return name;
   const expected = 'up to 64 letters, digits, "-" and "_"';
-  throw new ArgumentError(operation, argument, expected, JSON.stringify(name) ?? "undefined");
+  throw new ArgumentError(operation, argument, expected, said(name));
 }
 
-function checkCount(operation: string, argument: string, value: unknown, most: number): number {
-  if (Number.isInteger(value) && (value as number) > 0 && (value as number) <= most)
-    return value as number;
-  throw new ArgumentError(operation, argument, `an integer from 1 to ${most}`, `${value}`);
+const NUMBERS: readonly CacheNumbers[] = ["float32", "int16", "int8", "int4"];
+
+function checkNumbers(operation: string, numbers: CacheNumbers = "float32"): CacheNumbers {
+  if (NUMBERS.includes(numbers)) return numbers;
+  const expected = NUMBERS.map(said).join(", ");
+  throw new ArgumentError(operation, "numbers", expected, said(numbers));
 }
 
-/** Makes the stream of a deployment, or finds it made with the same options. */
+/** Most numbers of a token: a page of a worker's cache has at most 2^30 bytes. */
+const MOST_NUMBERS = 2 ** 20;
+
+/**
+ * Makes the stream of a deployment, or finds it made with the same options.
+ *
+ * @throws ArgumentError (rejects) for options that do not fit together or are not those of the deployment
+ * that is there; what NATS throws.
+ */
 export async function createShards(
   connection: NatsConnection,
   given: ShardsOptions,
 ): Promise<Deployment> {
   const operation = "createShards";
+  checkConnection(operation, connection);
   const options = readOptions(operation, OPTIONS, given);
   const name = checkName(operation, "name", options.name);
   const workers = checkCount(operation, "workers", options.workers, 4096);
   const headSize = checkCount(operation, "headSize", options.headSize, 2 ** 16);
-  const { numbers = "float32", replicas = Math.min(2, workers) } = options;
+  const { replicas = Math.min(2, workers), maximumBytes } = options;
+  if (maximumBytes !== undefined)
+    checkCount(operation, "maximumBytes", maximumBytes, Number.MAX_SAFE_INTEGER);
   const deployment: Deployment = {
     protocol: PROTOCOL,
     name,
     keyValueHeads: checkCount(operation, "keyValueHeads", options.keyValueHeads, 2 ** 16),
     headSize,
     valueSize: checkCount(operation, "valueSize", options.valueSize ?? headSize, 2 ** 16),
-    numbers,
+    numbers: checkNumbers(operation, options.numbers),
     workers,
     replicas: checkCount(operation, "replicas", replicas, workers),
   };
+  const { keyValueHeads, valueSize } = deployment;
+  const each = keyValueHeads * (headSize + valueSize);
+  if (each > MOST_NUMBERS) {
+    const expected = `one with which a token has at most ${MOST_NUMBERS} numbers`;
+    throw new ArgumentError(operation, "keyValueHeads", expected, `${keyValueHeads}, with ${each}`);
+  }
   const manager = await jetstreamManager(connection);
   const { stream, log } = namesOf(name);
-  const made = await openDeployment(operation, manager, name).catch((error) => {
-    if (!isMissing(error)) throw error;
-  });
+  const made = await foundDeployment(operation, manager, name);
   if (!made) {
     await manager.streams.add({
       name: stream,
@@ -107,7 +125,7 @@ export async function createShards(
       storage: StorageType.File,
       // Full is an error of the one who appends: nothing that was acknowledged goes.
       discard: DiscardPolicy.New,
-      max_bytes: options.maximumBytes ?? -1,
+      max_bytes: maximumBytes ?? -1,
       description: JSON.stringify(deployment),
     });
     return deployment;
@@ -117,19 +135,42 @@ export async function createShards(
   throw new ArgumentError(operation, "options", expected, JSON.stringify(deployment));
 }
 
-const isMissing = (error: unknown) => error instanceof JetStreamApiError && error.code === 10059;
-
-/** @throws ArgumentError for a deployment of another protocol. */
+/** @throws ArgumentError for one that is not there, or of another protocol. */
 export async function openDeployment(
   operation: string,
   manager: JetStreamManager,
   name: string,
 ): Promise<Deployment> {
-  const { config } = await manager.streams.info(namesOf(name).stream);
-  const made = JSON.parse(config.description ?? "{}") as Deployment;
+  const made = await foundDeployment(operation, manager, name);
+  if (made) return made;
+  throw new ArgumentError(operation, "name", "a deployment that createShards made", said(name));
+}
+
+async function foundDeployment(
+  operation: string,
+  manager: JetStreamManager,
+  name: string,
+): Promise<Deployment | undefined> {
+  const found = await manager.streams.info(namesOf(name).stream).catch((error) => {
+    if (!(error instanceof JetStreamApiError && error.code === NO_STREAM)) throw error;
+  });
+  if (!found) return undefined;
+  const made = described(found.config.description);
   if (made.protocol === PROTOCOL) return made;
   const expected = `a deployment of protocol ${PROTOCOL}`;
   throw new ArgumentError(operation, "name", expected, `one of protocol ${made.protocol}`);
+}
+
+/** Of the server, where there is no such stream. */
+const NO_STREAM = 10059;
+
+/** What a stream says of itself; anybody may have made it. */
+function described(text = ""): Deployment {
+  try {
+    return JSON.parse(text) ?? {};
+  } catch {
+    return {} as Deployment;
+  }
 }
 
 /** The workers that have a span, the one to be asked first before the others. */

@@ -1,13 +1,14 @@
 // A worker process: follows the log, and answers for its spans.
 
-import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { jetstreamManager } from "@nats-io/jetstream";
 import type { Msg, NatsConnection } from "@nats-io/nats-core";
 import { ArgumentError, type Attention } from "wasm-attention";
 import { LAYOUT } from "../../../build/layout";
-import { Assembler, cut, encode, type Message, type Numbers, newId } from "./codec";
+import { Assembler, encode, type Message, type Numbers } from "./codec";
 import { Follower } from "./log";
-import { readOptions } from "./options";
+import { checkCount, checkFunctions, LONGEST, readOptions } from "./options";
 import { checkName, type Deployment, namesOf, openDeployment } from "./plan";
+import { answer, checkConnection, mostOf } from "./send";
 import { type SnapshotStore, Snapshots } from "./snapshots";
 import { attendSpans } from "./spans";
 import { Store } from "./worker";
@@ -58,8 +59,6 @@ export function buildOf(attention: Attention, { numbers }: Deployment): string {
 
 /** Queries that wait; those after them are told that it is busy. */
 const MOST_WAITING = 256;
-/** Longest that a query waits for the log. */
-const MOST_WAIT = 60_000;
 
 /**
  * Holds a worker's spans of a deployment and answers for them. It replays the log first, while it answers
@@ -73,15 +72,21 @@ export async function serveShards(
   options: ServeOptions,
 ): Promise<ShardWorker> {
   const operation = "serveShards";
-  const { snapshots: kept, snapshotBytes, ...given } = readOptions(operation, OPTIONS, options);
-  const { worker, maximumQuery = 2 ** 26 } = given;
+  checkConnection(operation, connection);
+  const { snapshots: kept, ...given } = readOptions(operation, OPTIONS, options);
+  const { worker, maximumQuery = 2 ** 26, snapshotBytes = 2 ** 28 } = given;
   const name = checkName(operation, "name", given.name);
+  checkCount(operation, "maximumQuery", maximumQuery, 2 ** 30);
+  checkCount(operation, "snapshotBytes", snapshotBytes, Number.MAX_SAFE_INTEGER);
+  if (kept !== undefined)
+    checkFunctions(operation, "snapshots", kept, ["getBlob", "putBlob", "delete", "list"]);
+  if (!attention?.extensions?.cache) {
+    const expected = "an engine with it: createAttention({ extensions: [cache] })";
+    throw new ArgumentError(operation, "attention", expected, "one without");
+  }
   const manager = await jetstreamManager(connection);
   const deployment = await openDeployment(operation, manager, name);
-  if (!Number.isInteger(worker) || worker < 0 || worker >= deployment.workers) {
-    const expected = `a number below ${deployment.workers}`;
-    throw new ArgumentError(operation, "worker", expected, `${worker}`);
-  }
+  checkCount(operation, "worker", worker, deployment.workers - 1, 0);
   const names = namesOf(name);
   const store = new Store(attention, deployment, worker);
   const build = buildOf(attention, deployment);
@@ -92,14 +97,14 @@ export async function serveShards(
       prefix: `${name}/${worker}`,
       log: created,
       last: state.last_seq,
-      every: snapshotBytes ?? 2 ** 28,
+      every: snapshotBytes,
     });
   const began = (await snapshots?.restore()) ?? 0;
-  const log = new Follower(jetstream(connection), names.stream, (subject, entry, data, at) => {
+  const log = new Follower(connection, names.stream, (subject, entry, data, at) => {
     store.apply(subject.slice(names.log.length + 1), entry, data);
     snapshots?.applied(at, data.length);
   });
-  await log.start(began, connection.info?.max_payload ?? 2 ** 20);
+  await log.start(began, mostOf(connection));
   const figures = (): WorkerFigures => {
     let spans = 0;
     for (const held of store.sequences.values()) spans += held.spans.size;
@@ -108,7 +113,7 @@ export async function serveShards(
   };
   const parts = new Assembler({ messages: 64, bytes: maximumQuery });
   let waiting = 0;
-  const answer = async (message: Message): Promise<[object, Numbers[]]> => {
+  const answered = async (message: Message): Promise<[object, Numbers[]]> => {
     const { header } = message;
     if (header.build !== build && header.mixed !== true)
       return [{ refused: `build ${build}, asked for ${header.build}` }, []];
@@ -117,7 +122,7 @@ export async function serveShards(
     const stop = new AbortController();
     let late: ReturnType<typeof setTimeout> | undefined;
     try {
-      const wait = Math.min(Number(header.wait) || 0, MOST_WAIT);
+      const wait = Math.min(Number(header.wait) || 0, LONGEST);
       late = setTimeout(() => stop.abort(new Error(`not done within ${wait} ms`)), wait);
       await log.reaches(Number(header.at), stop.signal);
       return await attendSpans(attention, store, message, stop.signal);
@@ -131,7 +136,7 @@ export async function serveShards(
       if (error) return;
       void reply(connection, message, async () => {
         const whole = parts.add(message.data);
-        return whole && answer(whole);
+        return whole && answered(whole);
       });
     },
   });
@@ -145,7 +150,7 @@ export async function serveShards(
     async close() {
       asked.unsubscribe();
       info.unsubscribe();
-      await log.close();
+      log.close();
       await snapshots?.close();
       store.cache.dispose();
     },
@@ -164,7 +169,5 @@ async function reply(
   } catch (error) {
     made = [{ refused: error instanceof Error ? `${error.name}: ${error.message}` : "failed" }, []];
   }
-  if (!made || !to || connection.isClosed()) return;
-  const most = (connection.info?.max_payload ?? 2 ** 20) - 1024;
-  for (const part of cut(encode(...made), most, newId())) connection.publish(to, part);
+  if (made && to) answer(connection, to, encode(...made));
 }

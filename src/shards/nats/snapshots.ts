@@ -125,12 +125,10 @@ export class Snapshots {
     const { cache, sequences, open } = this.#store;
     const { prefix, log } = this.#where;
     const fresh = new Map<string, number>();
-    const helds: Held[] = [];
     const index: Index = {
       log,
       at,
       sequences: Array.from(sequences, ([name, held]): SequenceIndex => {
-        helds.push(held);
         const spans = Array.from(held.spans, ([span, sequence]): [number, string] => {
           const known = held.kept.get(span);
           const id = known ?? newId();
@@ -155,7 +153,8 @@ export class Snapshots {
       }
       await this.#objects.putBlob({ name: `${prefix}/index` }, bytes);
     } catch (error) {
-      for (const { kept } of helds) {
+      // Forks that were made meanwhile too.
+      for (const { kept } of sequences.values()) {
         for (const [span, id] of kept) if (fresh.has(id)) kept.delete(span);
       }
       throw error;

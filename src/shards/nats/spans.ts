@@ -24,6 +24,10 @@ interface Found extends Item {
 /** Most numbers of the queries, or of the states, of one call: it can be ended between two. */
 const MOST_AT_ONCE = 2 ** 20;
 
+/** Numbers of the state of one span: sums, m and l of each row. */
+export const stateNumbers = (rows: number, valueSize: number) =>
+  rows * (8 * Math.ceil(valueSize / 8) + 2);
+
 /** The states of the spans that are asked for, in their order. */
 export async function attendSpans(
   attention: Attention,
@@ -46,7 +50,7 @@ export async function attendSpans(
     return { span };
   });
   const states: Float32Array[] = [];
-  for (const together of grouped(found, query)) {
+  for (const together of grouped(found, query, store.deployment.valueSize)) {
     const sequences = together.map(({ own }) => own);
     // Those of one call are cut by their keyLengths.
     const keys = together.length === 1 ? (together[0] as Found).keys : SPAN;
@@ -71,8 +75,11 @@ function alike({ options }: Found): string | undefined {
 }
 
 /** Runs of spans that are asked alike. */
-function grouped(found: readonly Found[], { data, dims }: Tensor): Found[][] {
-  const most = dims?.[0] === 1 ? Math.max(1, Math.floor(MOST_AT_ONCE / data.length)) : 1;
+function grouped(found: readonly Found[], query: Tensor, valueSize: number): Found[][] {
+  const { data, dims } = query;
+  const [batch, heads = 1, queries = 1] = dims ?? [];
+  const each = Math.max(data.length, stateNumbers(heads * queries, valueSize));
+  const most = batch === 1 ? Math.max(1, Math.floor(MOST_AT_ONCE / each)) : 1;
   const groups: Found[][] = [];
   let last: string | undefined;
   for (const item of found) {

@@ -17,8 +17,10 @@ export interface Entry {
   readonly epoch: string;
   readonly part: number;
   readonly of: number;
-  /** Of `fork`. */
+  /** Of `fork`: from which sequence, its epoch, and its last message in the log when it was looked at. */
   readonly source?: string;
+  readonly sourceEpoch?: string;
+  readonly sourceLast?: number;
 }
 
 /** @throws for a text that is no entry. */
@@ -61,7 +63,7 @@ export interface Opened {
 export class Store {
   readonly cache: AttentionCache;
   readonly sequences = new Map<string, Held>();
-  readonly #deployment: Deployment;
+  readonly deployment: Deployment;
   readonly #worker: number;
   readonly open = new Map<string, Opened>();
 
@@ -69,7 +71,7 @@ export class Store {
     const { keyValueHeads, headSize, valueSize, numbers } = deployment;
     this.cache = createCache(attention, { keyValueHeads, headSize, valueSize, numbers });
     this.cache.release(0);
-    this.#deployment = deployment;
+    this.deployment = deployment;
     this.#worker = worker;
   }
 
@@ -98,7 +100,7 @@ export class Store {
   }
 
   #append(name: string, { base, length, epoch }: Entry, { arrays: [key, value] }: Message): void {
-    const { keyValueHeads, headSize, valueSize } = this.#deployment;
+    const { keyValueHeads, headSize, valueSize } = this.deployment;
     const held = this.sequences.get(name) ?? begun();
     const count = length - base;
     const fits = (array: unknown, size: number) =>
@@ -109,7 +111,7 @@ export class Store {
     held.length = length;
     held.epoch = epoch;
     for (let span = Math.floor(base / SPAN); span * SPAN < length; span++) {
-      if (!workersOf(this.#deployment, span).includes(this.#worker)) continue;
+      if (!workersOf(this.deployment, span).includes(this.#worker)) continue;
       if (held.lost.has(span)) continue;
       const from = Math.max(span * SPAN - base, 0);
       const to = Math.min((span + 1) * SPAN - base, count);
@@ -127,7 +129,7 @@ export class Store {
     }
   }
 
-  #change(name: string, { op, length, epoch, source }: Entry): void {
+  #change(name: string, { op, length, epoch, source, sourceEpoch }: Entry): void {
     const held = this.sequences.get(name);
     if (op === "release") {
       if (held) this.#drop(name, held);
@@ -135,7 +137,8 @@ export class Store {
       if (held) this.#truncate(held, Math.min(length, held.length), epoch);
     } else {
       const from = this.sequences.get(source ?? "");
-      if (!from || held) return;
+      // Void where the source was changed after whoever forks had looked at it: see Log.isVoid.
+      if (!from || held || from.epoch !== sourceEpoch || from.length < length) return;
       const spans = new Map(
         [...from.spans].map(([span, sequence]) => [span, this.cache.fork(sequence)]),
       );
