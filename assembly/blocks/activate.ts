@@ -6,7 +6,7 @@
 // f as in activation.ts. [columns], end to end; an item is some of them, and sixteen are worked on at once. A thread has
 // a call of its own in its scratch, and behind it room for three times sixteen.
 
-import { activateSixteen, derivative, exponentials } from "./activation";
+import { activateSixteen, exponentials, slopesSixteen } from "./activation";
 import { ActivateFrame } from "./frame";
 import { loadLanes, storeLanes } from "./lanes";
 import { ITEM_ELEMENTS, partsOf } from "./parts";
@@ -101,27 +101,31 @@ function finish(own: ActivateFrame, at: usize, count: i32): void {
 export function activateBackwardRun(frame: ActivateFrame, item: i32, thread: i32): void {
   const own = itemCall(frame, item, thread);
   const kind = own.activation;
-  const gate = own.gate;
-  let e = own.scratch;
+  const e = own.scratch;
   let at: usize = 0;
-  for (let left = own.columns; left > 0; left -= 4) {
-    if ((at & 63) == 0) {
-      e = own.scratch;
-      const sixteen = sixteenOf(own, at, left);
-      exponentials(kind, sixteen, e);
-      if (gate) activateSixteen(kind, sixteen, e, e + SIXTEEN);
-    }
-    const x = loadLanes(own.input + at, left);
+  for (let left = own.columns; left > 0; left -= 16) {
+    const x = sixteenOf(own, at, left);
+    exponentials(kind, x, e);
+    if (own.gate) activateSixteen(kind, x, e, e + SIXTEEN);
+    slopesSixteen(kind, x, e, e);
+    finishBackward(own, at, min(left, 16));
+    at += SIXTEEN;
+  }
+}
+
+/** From f′, with a gate also f, in the scratch. */
+function finishBackward(own: ActivateFrame, at: usize, count: i32): void {
+  const gate = own.gate;
+  let source = own.scratch;
+  for (let left = count; left > 0; left -= 4) {
     const dy = loadLanes(own.outputGradient + at, left);
     if (gate) {
-      const g = loadLanes(gate + at, left);
-      storeLanes(own.result + at, f32x4.mul(dy, v128.load(e, SIXTEEN)), left);
-      const slope = f32x4.mul(f32x4.mul(dy, x), derivative(kind, g, v128.load(e)));
+      const x = loadLanes(own.input + at, left);
+      storeLanes(own.result + at, f32x4.mul(dy, v128.load(source, SIXTEEN)), left);
+      const slope = f32x4.mul(f32x4.mul(dy, x), v128.load(source));
       storeLanes(own.gateGradient + at, slope, left);
-    } else {
-      storeLanes(own.result + at, f32x4.mul(dy, derivative(kind, x, v128.load(e))), left);
-    }
-    e += 16;
+    } else storeLanes(own.result + at, f32x4.mul(dy, v128.load(source)), left);
+    source += 16;
     at += 16;
   }
 }

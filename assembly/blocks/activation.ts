@@ -134,18 +134,26 @@ function geluOf(x: v128, e: v128, r: v128): v128 {
   return f32x4.sub(relu(x), f32x4.mul(magnitude(x), f32x4.mul(e, r)));
 }
 
-export function derivative(kind: i32, x: v128, e: v128): v128 {
+/** f′ likewise. */
+export function slopesSixteen(kind: i32, x: usize, e: usize, y: usize): void {
   switch (kind) {
     case ActivationKind.relu:
-      return reluSlope(x);
+      for (let at: usize = 0; at < 64; at += 16) v128.store(y + at, reluSlope(v128.load(x + at)));
+      break;
     case ActivationKind.gelu:
-      return geluSlope(x, e);
+      for (let at: usize = 0; at < 64; at += 16)
+        v128.store(y + at, geluSlope(v128.load(x + at), v128.load(e + at)));
+      break;
     case ActivationKind.geluTanh:
-      return geluTanhSlope(x, e);
+      for (let at: usize = 0; at < 64; at += 16)
+        v128.store(y + at, geluTanhSlope(v128.load(x + at), v128.load(e + at)));
+      break;
     case ActivationKind.silu:
-      return slopeOfSilu(x, e);
+      for (let at: usize = 0; at < 64; at += 16)
+        v128.store(y + at, slopeOfSilu(v128.load(x + at), v128.load(e + at)));
+      break;
     default:
-      return f32x4.splat(1);
+      for (let at: usize = 0; at < 64; at += 16) v128.store(y + at, constant(7));
   }
 }
 

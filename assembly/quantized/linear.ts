@@ -76,14 +76,16 @@ function panelOf(block: Block): usize {
 
 /** One block of y, in thread `thread`'s part of the scratch. */
 export function linearRun(frame: QuantizedFrame, item: i32, thread: i32): void {
-  const start = (item / columnItems(frame)) * QUANTIZED_ROWS;
+  const across = columnItems(frame, QUANTIZED_ROWS);
+  const wide = itemColumns(frame, QUANTIZED_ROWS);
+  const start = (item / across) * QUANTIZED_ROWS;
   const depth = frame.depth;
   const columns = frame.columns;
   const row = (<usize>columns) << 2;
   const block = changetype<Block>(frame.scratch + <usize>thread * threadBytes(frame));
   block.rows = min(QUANTIZED_ROWS, frame.rows - start);
-  block.first = (item % columnItems(frame)) * itemColumns(frame);
-  block.last = min(block.first + itemColumns(frame), columns);
+  block.first = (item % across) * wide;
+  block.last = min(block.first + wide, columns);
   block.x = frame.input + ((<usize>start * <usize>depth) << 2);
   block.y = frame.result + <usize>start * row;
 
