@@ -119,7 +119,10 @@ test("two settings beside each other: a head chosen in one is chosen in both", a
 
   // Weights that are 0, and keys that no head reaches.
   await select(page, "beside", "sparsemax instead of softmax");
-  assert.match((await says(page, "first")) as string, / · .*; \d+\.\d % of the weights are 0 · No weight differs/);
+  assert.match(
+    (await says(page, "first")) as string,
+    / · .*; \d+\.\d % of the weights are 0 · No weight differs/,
+  );
   await select(page, "setting", "each head's span");
   const spans = /; 95 % of what its heads weigh lies within (\d+(, \d+){3}( \| )?){4} pieces · /;
   assert.match((await says(page, "first")) as string, spans);
