@@ -1,6 +1,11 @@
 // The blocks module: what stands around attention in a transformer's block.
 
-import { activateBackwardRun, activateItems, activateRun } from "./blocks/activate";
+import {
+  activateBackwardRun,
+  activateItems,
+  activateRun,
+  activateScratchBytes,
+} from "./blocks/activate";
 import { dropoutItems, dropoutRun, dropoutScratchBytes } from "./blocks/dropout";
 import {
   embeddingBackwardItems,
@@ -42,6 +47,9 @@ export function scratchBytes(kernel: i32, frame: usize): f64 {
       const call = changetype<SoftmaxFrame>(frame);
       return rowScratchBytes(call.threads, call.columns);
     }
+    case BlocksKernel.activate:
+    case BlocksKernel.activateBackward:
+      return activateScratchBytes(changetype<ActivateFrame>(frame));
     case BlocksKernel.dropout:
       return dropoutScratchBytes(changetype<DropoutFrame>(frame));
     case BlocksKernel.fusedLinear:
@@ -97,10 +105,10 @@ export function run(kernel: i32, frame: usize, item: i32, thread: i32, from: i32
       softmaxRun(changetype<SoftmaxFrame>(frame), item, thread, true);
       break;
     case BlocksKernel.activate:
-      activateRun(changetype<ActivateFrame>(frame), item);
+      activateRun(changetype<ActivateFrame>(frame), item, thread);
       break;
     case BlocksKernel.activateBackward:
-      activateBackwardRun(changetype<ActivateFrame>(frame), item);
+      activateBackwardRun(changetype<ActivateFrame>(frame), item, thread);
       break;
     case BlocksKernel.embedding:
       embeddingRun(changetype<EmbeddingFrame>(frame), item);

@@ -147,6 +147,14 @@ export enum VariantsKernel {
   locateBackward,
 }
 
+/** What makes weights that are exactly 0, see variants/sparse.ts. */
+export enum SparseKind {
+  none,
+  entmax,
+  normmax,
+  budget,
+}
+
 /** See blocks/activation.ts. */
 export enum ActivationKind {
   none,

@@ -6,7 +6,7 @@ import { QuantizedFrame } from "./quantized/frame";
 import { linearRun, linearScratchBytes } from "./quantized/linear";
 import { pack } from "./quantized/pack";
 import { packedBytes } from "./quantized/panel";
-import { LINEAR_DEPTH } from "./tiles";
+import { LINEAR_DEPTH, QUANTIZED_ROWS } from "./tiles";
 import { unpack } from "./quantized/unpack";
 
 export { heapBase, layout, relaxedSimd } from "./module";
@@ -27,7 +27,7 @@ export function scratchBytes(kernel: i32, frame: usize): f64 {
 
 export function items(kernel: i32, frame: usize): f64 {
   if (kernel != QuantizedKernel.linear) return 1;
-  return <f64>linearItems(changetype<QuantizedFrame>(frame));
+  return <f64>linearItems(changetype<QuantizedFrame>(frame), QUANTIZED_ROWS);
 }
 
 export function ready(_kernel: i32, _frame: usize, _item: i32): i32 {

@@ -29,9 +29,15 @@ export const VALUE_SUM: i32 = 128;
 /** Keys of a span, whose states are merged: few enough to be a thread's share, many to be worth it. */
 export const SPAN: i32 = SPAN_KEYS;
 
-/** linear: rows of x and depth packed at a time (64 × 256 floats stay in the level-2 cache). */
-export const LINEAR_ROWS: i32 = 64;
+/** linear: rows of x and depth packed at a time (128 × 256 floats stay in the level-2 cache). */
+export const LINEAR_ROWS: i32 = 128;
 export const LINEAR_DEPTH: i32 = 256;
+
+/** The same of weights of few bits, whose x is integers. */
+export const QUANTIZED_ROWS: i32 = 64;
+
+/** linear's bias gradient: rows that are added up before they are added to the sum. */
+export const SUM_ROWS: i32 = 64;
 
 /** linear: items for each thread, so that one that is late is not waited for long. */
 export const THREAD_ITEMS: i32 = 4;

@@ -3,6 +3,7 @@
 import { createAttention } from "wasm-attention";
 import { int8, int16, integers } from "wasm-attention/integers";
 import { exact, hardInputs } from "../tests/hard-inputs";
+import { Errors } from "./errors";
 
 /** Rows of input, precision, relative error, that of the worst row, cosine: the same in both builds. */
 export async function integerErrors(): Promise<string[][]> {
@@ -11,26 +12,10 @@ export async function integerErrors(): Promise<string[][]> {
     const want = exact([q, k, v]);
     return [int16, int8].map((precision) => {
       const { data } = attention.attend(q, k, v, { precision }).output;
-      const { relative, worst, cosine } = compared(data, want, v.dims[1]);
-      const [error, row] = [relative, worst].map((x) => x.toExponential(1));
-      return [name, precision.name, error, row, cosine.toFixed(7)];
+      const errors = new Errors();
+      errors.add(data, want, v.dims[1]);
+      const [error, row] = [errors.relative, errors.worstRow].map((x) => x.toExponential(1));
+      return [name, precision.name, error, row, errors.cosine.toFixed(7)];
     });
   });
-}
-
-function compared(got: Float32Array, want: Float64Array, columns: number) {
-  let [error, own, other, product, worst] = [0, 0, 0, 0, 0];
-  for (let row = 0; row < want.length; row += columns) {
-    let [difference, norm] = [0, 0];
-    for (let i = row; i < row + columns; i++) {
-      difference += (got[i] - want[i]) ** 2;
-      norm += want[i] ** 2;
-      other += got[i] ** 2;
-      product += got[i] * want[i];
-    }
-    error += difference;
-    own += norm;
-    worst = Math.max(worst, Math.sqrt(difference / norm));
-  }
-  return { relative: Math.sqrt(error / own), worst, cosine: product / Math.sqrt(own * other) };
 }

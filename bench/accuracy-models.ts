@@ -2,90 +2,12 @@
 // (Kullback–Leibler divergence) and how often the likeliest token stays the same. Texts are what each model
 // writes itself at temperature 1 over a float32 cache, then read again over the others.
 
-import { existsSync, readFileSync } from "node:fs";
-import { createAttention } from "wasm-attention";
-import { type CacheNumbers, cache } from "wasm-attention/cache";
-import { positions } from "wasm-attention/positions";
-import { Llama } from "../examples/llama/llama";
-import { readLlama2c } from "../examples/llama/llama2c";
-import { BEGIN } from "../examples/llama/tokenizer";
-import { seeded } from "../examples/training/random";
-import { draw, greedy, logSumExp, softmax } from "../examples/write/sampling";
-import { unpackModel } from "../examples/write/weights";
-import { Writer } from "../examples/write/writer";
+import type { CacheNumbers } from "wasm-attention/cache";
+import { greedy, logSumExp } from "../examples/write/sampling";
+import { LENGTH, models, write } from "./models";
 
 /** Texts of so many tokens each. */
-const [TEXTS, LENGTH] = [8, 500];
-
-/** A text as a model reads it. */
-interface Text {
-  /** Logits [L, vocabulary] of what follows each of these tokens. */
-  append(ids: readonly number[]): Float32Array;
-  readonly bytes: number;
-  dispose(): void;
-}
-
-interface Model {
-  readonly name: string;
-  readonly first: number;
-  begin(numbers: CacheNumbers): Text;
-}
-
-async function models(): Promise<{ found: Model[]; missing: string[] }> {
-  const attention = await createAttention({ reproducible: true, extensions: [positions, cache] });
-  const file = new URL("../examples/write/model.safetensors", import.meta.url);
-  const writer = new Writer(attention, await unpackModel(readFileSync(file)));
-  const moby: Model = {
-    name: "Moby Dick (examples/write)",
-    first: writer.model.vocabulary.encode("\n\n")[0] ?? 0,
-    begin(numbers) {
-      const text = writer.begin(1, numbers);
-      return {
-        append: (ids) => text.append([ids], { every: true }).logits.data,
-        get bytes() {
-          return text.memory.bytes;
-        },
-        dispose: () => text.dispose(),
-      };
-    },
-  };
-  const folder = `${process.env.MODELS_DIR}/stories260k`;
-  if (!existsSync(folder)) {
-    const missing =
-      "The llama model is not among them: set MODELS_DIR to a folder with stories260k.";
-    return { found: [moby], missing: [missing] };
-  }
-  const [weights, tokens] = ["stories260K.bin", "tok512.bin"].map((name) =>
-    readFileSync(`${folder}/${name}`),
-  );
-  const llama = new Llama(attention, readLlama2c(weights, tokens));
-  const stories: Model = {
-    name: "llama, stories260K",
-    first: BEGIN,
-    begin(numbers) {
-      const text = llama.begin(numbers);
-      return {
-        append: (ids) => text.append(ids).data,
-        get bytes() {
-          return text.bytes;
-        },
-        dispose: () => text.dispose(),
-      };
-    },
-  };
-  return { found: [stories, moby], missing: [] };
-}
-
-function write({ begin, first }: Model, seed: number): number[] {
-  const text = begin("float32");
-  const random = seeded(seed);
-  const ids = [first];
-  for (let count = 0; count < LENGTH; count++) {
-    ids.push(draw(softmax(text.append(ids.slice(-1))), random));
-  }
-  text.dispose();
-  return ids;
-}
+const TEXTS = 8;
 
 /** Σ p · ln(p / q), both from logits. */
 function divergence(truth: Float32Array, logits: Float32Array): number {

@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { type Attention, createAttention, tensor } from "wasm-attention";
 import { randomArray } from "../tests/engines";
+import { activationErrors, searchErrors } from "./accuracy-activations";
 import { cacheErrors } from "./accuracy-caches";
 import { integerErrors } from "./accuracy-integers";
 import { modelErrors } from "./accuracy-models";
@@ -144,6 +145,24 @@ console.log(
   tableOf(
     ["input", "precision", "relative error", "of the worst row", "cosine"],
     await integerErrors(),
+  ),
+);
+
+console.log("\nIntegers on what models give their own heads, all layers; tokens in brackets");
+const activations = await activationErrors();
+console.log(
+  tableOf(
+    ["model", "precision", "relative error", "of the worst head", "of the worst row", "cosine"],
+    activations.rows,
+  ),
+);
+for (const why of activations.missing) console.log(why);
+
+console.log("\nIntegers in the search of examples/semantic-search, against float32");
+console.log(
+  tableOf(
+    ["precision", "questions that find the same first", "the same among 8", "least cosine"],
+    await searchErrors(),
   ),
 );
 

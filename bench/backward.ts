@@ -4,7 +4,7 @@
 import type { Attention } from "wasm-attention";
 import { attendBackward } from "wasm-attention/training";
 import { random } from "./cases";
-import { paired } from "./paired";
+import { exchanged, paired } from "./paired";
 import type { Case } from "./peers/peer";
 import type { Report } from "./rows";
 
@@ -38,11 +38,6 @@ export async function benchBackward(
     () => backward(),
   );
   const facts = { op: "backward", build: attention.variant, threads: 1, place: "allocated" };
-  report({ ...facts, ...c, peer: "our forward", ...asBackward(pair) });
+  report({ ...facts, ...c, peer: "our forward", ...exchanged(pair) });
   for (const made of tensors) made.dispose();
-}
-
-/** Measured with forward first, so that the ratio is backward's time ÷ forward's. */
-function asBackward({ oursMs, peerMs, ratio, quartiles }: Awaited<ReturnType<typeof paired>>) {
-  return { oursMs: peerMs, peerMs: oursMs, ratio, quartiles };
 }

@@ -8,7 +8,7 @@ export interface Ours {
   readonly facts: Omit<Facts, "peer">;
   readonly run: Work;
   readonly output: () => Float32Array;
-  readonly ceiling: Ceiling;
+  readonly ceiling?: Ceiling;
   readonly operations: number;
 }
 

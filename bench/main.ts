@@ -72,9 +72,11 @@ const timed = [
   "append",
   "small",
   "linear",
+  "quantized",
   "layer",
   "block",
   "backward",
+  "variants",
   "threads",
 ];
 if (timed.some(wants)) {

@@ -96,6 +96,11 @@ export async function paired(ours: Work, theirs: Work, ceiling?: Ceiling): Promi
   };
 }
 
+/** What was measured with the peer first, so that the ratio is our time ÷ the peer's. */
+export function exchanged({ oursMs, peerMs, ratio, quartiles }: Pair): Pair {
+  return { oursMs: peerMs, peerMs: oursMs, ratio, quartiles };
+}
+
 export function ratioOf(ratios: readonly number[]): Pick<Pair, "ratio" | "quartiles"> {
   return { ratio: quantile(ratios), quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)] };
 }

@@ -5,7 +5,9 @@ import { type Attention, createAttention } from "wasm-attention";
 import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
 import { integers } from "wasm-attention/integers";
+import { quantized } from "wasm-attention/quantized";
 import { training } from "wasm-attention/training";
+import { variants } from "wasm-attention/variants";
 import { benchAttend } from "./attend";
 import { backwardCases, benchBackward } from "./backward";
 import { benchBlock, blockCases } from "./block";
@@ -18,9 +20,11 @@ import { benchLayer, benchLinear } from "./linear";
 import { hurry } from "./paired";
 import { onnxruntime } from "./peers/onnxruntime";
 import type { Peer } from "./peers/peer";
+import { benchQuantized, quantizedCases } from "./quantized";
 import { compileRoofline } from "./roofline/compile";
 import { type Roofline, roofline, STREAM_BYTES } from "./roofline/index";
 import type { Row } from "./rows";
+import { variantBenches } from "./variants";
 
 export type Message = { readonly row: Row } | { readonly line: string };
 
@@ -39,9 +43,11 @@ if (quick) hurry();
 const send = (message: Message) => void process.send?.(message);
 const report = (row: Row) => send({ row });
 
-async function engines(): Promise<Attention<"training" | "cache" | "blocks" | "integers">[]> {
+type Whole = Attention<"training" | "cache" | "blocks" | "integers" | "quantized" | "variants">;
+
+async function engines(): Promise<Whole[]> {
   const relaxed = readFileSync(new URL("../dist/workerd/core.relaxed.wasm", import.meta.url));
-  const extensions = [training, cache, blocks, integers] as const;
+  const extensions = [training, cache, blocks, integers, quantized, variants] as const;
   const made = [await createAttention({ reproducible: true, threads, extensions })];
   if (WebAssembly.validate(relaxed)) made.push(await createAttention({ threads, extensions }));
   for (const engine of made) {
@@ -94,11 +100,15 @@ for (const attention of await engines()) {
     await benchAttend(attention, roof, peers, c, "allocated", report);
   }
   for (const c of some("linear", linears)) await benchLinear(attention, roof, peers, c, report);
+  for (const c of some("quantized", quantizedCases)) await benchQuantized(attention, c, report);
   for (const c of some("layer", layers)) await benchLayer(attention, roof, peers, c, report);
   const beside = [...peers, ...[byHand(attention)].filter(isAsked)];
   for (const c of some("block", blockCases)) await benchBlock(attention, roof, beside, c, report);
   for (const c of threads === 1 ? some("backward", backwardCases) : []) {
     await benchBackward(attention, c, report);
+  }
+  for (const bench of threads === 1 ? some("variants", variantBenches) : []) {
+    await bench(attention, peers, report);
   }
   for (const c of threads === 2 ? some("threads", halved) : []) {
     await benchCopies(attention, c, report);

@@ -5,13 +5,13 @@ import { test } from "node:test";
 import { importances, leastFirst } from "../examples/compress/digits";
 import { FORMS, type Form, factoredOf, layerOf } from "../examples/compress/forms";
 import { measureDigits, measureSearch } from "../examples/compress/measure";
-import { QUESTIONS } from "../examples/compress/questions";
 import { chart, type Row, table } from "../examples/compress/table";
 import { readDigits } from "../examples/digits/images";
 import { DigitTransformer } from "../examples/digits/model";
 import { recognise, train } from "../examples/digits/training";
 import { SentenceEncoder } from "../examples/semantic-search/encoder";
 import { readModelFile, readSentences } from "../examples/semantic-search/files";
+import { QUESTIONS } from "../examples/semantic-search/questions";
 import { seeded } from "../examples/training/random";
 import { engine } from "./engines";
 

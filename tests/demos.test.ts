@@ -43,6 +43,7 @@ test("numbers of steps, and words too many", () => {
     refuses("digits", [`--steps=${steps}`], /^--steps expected a whole number from 1, got "/);
   }
   refuses("semantic-search", ["--weights=int3"], /^--weights expected int8 or int4, got "int3"/);
+  refuses("semantic-search", ["--int8", "--int16"], /^--int16 or --int8, got both/);
   refuses("compress", ["--images=x"], /^--images expected a whole number from 1, got "x"/);
   refuses("semantic-search", ["--workers=0"], /^--workers expected a whole number from 1, got "0"/);
   refuses("digits", ["--steps"], /^Option '--steps <value>' argument missing/);

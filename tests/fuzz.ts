@@ -46,7 +46,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ merge: mergeProblems }) },
   { weight: 2, arbitrary: fc.record({ quantized: quantizedProblems }) },
   { weight: 2, arbitrary: fc.record({ rotate: rotaryProblems }) },
-  { weight: 3, arbitrary: fc.record({ variant: variantProblems }) },
+  { weight: 4, arbitrary: fc.record({ variant: variantProblems }) },
   { weight: 2, arbitrary: fc.record({ hostile: hostileProblems }) },
   { weight: 1, arbitrary: fc.record({ resize: resizes }) },
   { weight: 3, arbitrary: fc.record({ allocate: size }) },

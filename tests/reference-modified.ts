@@ -17,6 +17,8 @@ export interface ModifiedHead {
   softcap?: number | undefined;
   /** 0 for softmax. */
   alpha?: number | undefined;
+  /** Instead of both: weights of a row of scores. */
+  weigh?: ((scores: readonly number[]) => number[]) | undefined;
   visible(i: number, j: number): boolean;
   scoreMod?: ((score: number, i: number, j: number) => number) | undefined;
   bias?: ((i: number, j: number) => number) | undefined;
@@ -42,7 +44,11 @@ export function modifiedHead(head: ModifiedHead): [number[], number[], number[]]
     const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
     const e = scores.map((s) => (most === -Infinity ? 0 : Math.exp(s - most)));
     const sum = e.reduce((a, b) => a + b, 0);
-    const made = alpha ? entmaxRow(scores, alpha) : e.map((x) => (sum ? x / sum : 0));
+    const made = head.weigh
+      ? head.weigh(scores)
+      : alpha
+        ? entmaxRow(scores, alpha)
+        : e.map((x) => (sum ? x / sum : 0));
     const row = made.map((w, j) =>
       scores[j] === -Infinity ? 0 : (head.weightMod?.(w, i, j) ?? w),
     );

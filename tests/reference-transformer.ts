@@ -22,6 +22,8 @@ export interface Form {
   rows: number;
   memoryRows: number;
   memoryLengths: readonly number[];
+  /** Of each batch, the position of its first row: queries and keys turn, by pairs of neighbours. */
+  positions?: readonly number[];
 }
 
 const exact: Round = (x) => x;
@@ -38,6 +40,26 @@ function linear(x: ArrayLike<number>, weight: Float64Array, bias: Float64Array, 
     }
     return sum;
   });
+}
+
+/** x₀·cos − x₁·sin, x₁·cos + x₀·sin (Su et al. 2021, equation 34), by the angle of each row and pair. */
+function rotated(
+  data: Float64Array,
+  { heads, size, rows }: Form,
+  positions: readonly number[],
+  round: Round,
+): Float64Array {
+  const depth = size / heads;
+  const result = data.slice();
+  for (let at = 0; at < data.length; at += 2) {
+    const row = Math.floor(at / size);
+    const position = positions[Math.floor(row / rows)] + (row % rows);
+    const angle = position * 10000 ** (-(at % depth) / depth);
+    const [cos, sin] = [round(Math.cos(angle)), round(Math.sin(angle))];
+    result[at] = round(round(data[at] * cos) - round(data[at + 1] * sin));
+    result[at + 1] = round(round(data[at + 1] * cos) + round(data[at] * sin));
+  }
+  return result;
 }
 
 function attention(
@@ -57,8 +79,10 @@ function attention(
     const weight = of(p[`${name}.in_proj_weight`], size);
     return linear(given, weight, of(p[`${name}.in_proj_bias`], 1), round);
   };
-  const [q, k, v] = [part(0), part(1), part(2)];
   const depth = size / heads;
+  const turned = (data: Float64Array) =>
+    form.positions && !memory ? rotated(data, form, form.positions, round) : data;
+  const [q, k, v] = [turned(part(0)), turned(part(1)), part(2)];
   const scale = round(1 / Math.sqrt(depth));
   const mixed = new Float64Array(x.length);
   for (let b = 0; b < batch; b++)

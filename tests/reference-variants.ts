@@ -147,6 +147,7 @@ export function variantHead(head: VariantHead, round: Round = exact) {
   const { queries, keys, depth, columns, query, key, value, weight, bias, alpha } = head;
   const output: number[] = [];
   const weights: number[] = [];
+  const all: number[] = [];
   for (let i = 0; i < queries; i++) {
     const scores = Array.from({ length: keys }, (_, j) => {
       if (!head.visible(i, j)) return -Infinity;
@@ -171,6 +172,7 @@ export function variantHead(head: VariantHead, round: Round = exact) {
         ? entmaxRow(scores, alpha)
         : entmaxNaive(scores, alpha)
       : softmaxOf(scores, round);
+    all.push(...scores);
     weights.push(...p);
     for (let c = 0; c < columns; c++) {
       let sum = 0;
@@ -179,7 +181,7 @@ export function variantHead(head: VariantHead, round: Round = exact) {
       output.push(sum);
     }
   }
-  return { output, weights };
+  return { output, weights, scores: all };
 }
 
 function softmaxOf(scores: readonly number[], round: Round): number[] {

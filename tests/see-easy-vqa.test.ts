@@ -40,7 +40,13 @@ test("easy-VQA: a course of some seconds answers more than one can without looki
   const sizes = { ...shape, words: words.names.length, answers: answers.length };
   const model = new Seeing(attention, sizes, random);
   const course = { steps: 150, batch: 16, rate: 3e-3 };
-  for (const _ of train(attention, model, (drawn) => draw(task, drawn), course, random));
+  for (const _ of train(
+    attention,
+    model,
+    (drawn, done) => draw(task, drawn, done),
+    course,
+    random,
+  ));
   const some = heldOut.slice(0, 200);
   const guesses = answer(
     model,

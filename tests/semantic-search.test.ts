@@ -3,11 +3,13 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { int16 } from "wasm-attention/integers";
-import { SentenceEncoder, similarity } from "../examples/semantic-search/encoder";
+import { int8, int16 } from "wasm-attention/integers";
+import { agreementOf, SHOWN } from "../examples/semantic-search/agreement";
+import { type Heads, SentenceEncoder, similarity } from "../examples/semantic-search/encoder";
 import { fewBits } from "../examples/semantic-search/few-bits";
 import { readModelFile, readSentences } from "../examples/semantic-search/files";
 import { heatmap } from "../examples/semantic-search/heatmap";
+import { QUESTIONS } from "../examples/semantic-search/questions";
 import { engine, random, variants } from "./engines";
 
 const require = createRequire(import.meta.url);
@@ -75,27 +77,32 @@ test("questions find their answers", async () => {
   assert.match(best("I forgot my password"), /password can be reset/);
 });
 
-test("in integers they find the same", async (t) => {
-  const attention = await engine("portable");
-  const sentences = await readSentences();
-  const float = await SentenceEncoder.load(attention, readModelFile);
-  const few = await SentenceEncoder.load(attention, readModelFile, fewBits(attention, "int8"));
-  const want = float.encode(sentences);
-  const found = {
-    int16: float.encode(sentences, { precision: int16 }),
-    int8: few.encode(sentences, { precision: int16 }),
-  };
-  for (const [name, least] of [
-    ["int16", 0.999999],
-    ["int8", 0.999],
-  ] as const) {
-    const cosines = found[name].map((embedding, i) => similarity(embedding, want[i]));
-    t.diagnostic(`${name}: ${Math.min(...cosines)}`);
-    assert.ok(Math.min(...cosines) >= least, `${name}: ${Math.min(...cosines)}`);
-  }
-  float.dispose();
-  few.dispose();
-});
+for (const variant of variants)
+  test(`in integers every question finds what it finds in float32, ${variant}`, async (t) => {
+    using attention = await engine(variant);
+    const sentences = await readSentences();
+    const float = await SentenceEncoder.load(attention, readModelFile);
+    const few = await SentenceEncoder.load(attention, readModelFile, fewBits(attention, "int8"));
+    const embedded = (by: SentenceEncoder, how: Heads) => {
+      const [questions, found] = [QUESTIONS, sentences].map((texts) => by.encode(texts, how));
+      return { questions: questions ?? [], sentences: found ?? [] };
+    };
+    const want = embedded(float, {});
+    for (const [name, by, how, { found, cosine }] of [
+      ["int16", float, { precision: int16 }, { found: 1, cosine: 0.999999 }],
+      ["int8", float, { precision: int8 }, { found: 0.96, cosine: 0.9995 }],
+      ["int16, weights of int8", few, { precision: int16 }, { found: 0.96, cosine: 0.999 }],
+      ["int8, weights of int8", few, { precision: int8 }, { found: 0.95, cosine: 0.999 }],
+    ] as const) {
+      const got = agreementOf(embedded(by, how), want);
+      t.diagnostic(`${name}: ${JSON.stringify(got)}`);
+      assert.equal(got.first, QUESTIONS.length, name);
+      assert.ok(got.found >= found * SHOWN * QUESTIONS.length, `${name}: ${got.found}`);
+      assert.ok(got.cosine >= cosine && got.cosine < 1 - 1e-12, `${name}: ${got.cosine}`);
+    }
+    float.dispose();
+    few.dispose();
+  });
 
 test("inspecting a text gives its pieces and weights that sum to 1; the heat map draws them", async () => {
   const encoder = await SentenceEncoder.load(await engine("portable"), readModelFile);

@@ -101,6 +101,30 @@ test("a cache: token by token as all at once, and untouched by a pass that fails
   }
 });
 
+test("a cache with rotary embeddings: token by token as all at once with them", async () => {
+  const attention = await engine("portable");
+  const rotary = { pairing: "interleaved" } as const;
+  for (const form of [{ ...forms[5], decoder: false }, forms[9]]) {
+    using layer = layerOf(attention, form, parametersOf(form));
+    const decoder = layer instanceof TransformerDecoderLayer;
+    const pass = (given: Tensor, options: object) =>
+      decoder ? layer.forward(given, memory, options) : layer.forward(given, options);
+    const positions = [3, 50];
+    const whole = pass(x, { causal: true, rotary, positions }).output;
+    using cache = createCache(attention, {
+      ...{ keyValueHeads: heads, headSize: size / heads, sequences: batch, rotary },
+    });
+    for (let i = 0; i < rows; i++) {
+      const token = (data: Float32Array) =>
+        [0, 1].flatMap((b) => [...data.subarray((b * rows + i) * size, (b * rows + i + 1) * size)]);
+      const given = tensor(Float32Array.from(token(x.data)), [batch, 1, size]);
+      const at = positions.map((first) => first + i);
+      const { output } = pass(given, { cache, positions: at });
+      assert.deepEqual([...output.data], token(whole.data));
+    }
+  }
+});
+
 test("scale: of both attentions, unless a call says so", async () => {
   const attention = await engine("portable");
   for (const form of forms) {

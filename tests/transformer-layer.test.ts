@@ -16,10 +16,11 @@ import {
   memory,
   nameOf,
   parametersOf,
+  rotaryForms,
   x,
 } from "./transformer-layers";
 
-for (const form of forms) {
+for (const form of [...forms, ...rotaryForms]) {
   const parameters = parametersOf(form);
   const solve = (given: Parameters, of = x, round?: typeof Math.fround) => {
     const [input, other] = [of, memory].map(({ data }) => Float64Array.from(data));

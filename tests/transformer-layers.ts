@@ -22,6 +22,11 @@ export const forms: Form[] = [false, true].flatMap((decoder) =>
   ]),
 );
 
+/** The same with rotary embeddings, Llama's form among them. */
+export const rotaryForms: Form[] = [
+  ...[forms[1], forms[5], forms[9]].map((form) => ({ ...form, positions: [3, 50] })),
+];
+
 /** [out, in] by PyTorch's names; gated where the activation is silu. */
 export function parametersOf(
   { decoder, activation }: Form,
@@ -66,11 +71,24 @@ export function layerOf(
   parameters: Record<string, Float32Array>,
   more: { scale?: number } = {},
 ) {
-  const { activation, normFirst, centred, decoder } = form;
-  const norm = centred ? "layerNorm" : "rmsNorm";
-  const config = { heads, activation, normFirst, norm, ...more } as const;
-  const { "gate.weight": gate, "gate.bias": bias, ...others } = dictOf(parameters);
+  const { decoder } = form;
+  const config = { ...configOf(form), ...more };
+  const { "gate.weight": gate, ...others } = dictOf(parameters);
   if (!gate) return (decoder ? decoderFromPyTorch : encoderFromPyTorch)(attention, others, config);
+  const weights = weightsOf(form, parameters);
+  if (decoder) return new TransformerDecoderLayer(attention, config, weights);
+  const { crossAttention: _, norm3: __, ...own } = weights;
+  return new TransformerEncoderLayer(attention, config, own);
+}
+
+export function configOf({ activation, normFirst, centred }: Form) {
+  const norm = centred ? "layerNorm" : "rmsNorm";
+  return { heads, activation, normFirst, norm } as const;
+}
+
+/** As a decoder's constructor takes them. */
+export function weightsOf({ decoder }: Form, parameters: Record<string, Float32Array>) {
+  const others = dictOf(parameters);
   const matrix = (name: string) => ({
     weight: others[`${name}.weight`],
     order: "out,in" as const,
@@ -91,17 +109,16 @@ export function layerOf(
     weight: others[`${name}.weight`],
     bias: others[`${name}.bias`],
   });
-  const weights = {
+  return {
     selfAttention: attend("self_attn"),
+    crossAttention: attend(decoder ? "multihead_attn" : "self_attn"),
     linear1: matrix("linear1"),
-    gate: { weight: gate, order: "out,in" as const, bias },
+    ...("gate.weight" in others && { gate: matrix("gate") }),
     linear2: matrix("linear2"),
     norm1: norms("norm1"),
     norm2: norms("norm2"),
+    norm3: norms("norm3"),
   };
-  if (!decoder) return new TransformerEncoderLayer(attention, config, weights);
-  const besides = { crossAttention: attend("multihead_attn"), norm3: norms("norm3") };
-  return new TransformerDecoderLayer(attention, config, { ...weights, ...besides });
 }
 
 export const x = tensor(randomArray(batch * rows * size, 7, 2), [batch, rows, size]);
@@ -109,18 +126,19 @@ export const memory = tensor(randomArray(batch * memoryRows * size, 8), [batch, 
 
 export function forward(
   layer: TransformerEncoderLayer | TransformerDecoderLayer,
-  { causal }: Form,
+  { causal, positions }: Form,
   options: { record?: true; dropout?: { probability: number; seed: number }; out?: Tensor } = {},
   given = x,
 ) {
   const cross = { keyLengths: memoryLengths };
+  const turning = positions && { rotary: { pairing: "interleaved" } as const, positions };
   return layer instanceof TransformerDecoderLayer
-    ? layer.forward(given, memory, { causal, cross, ...options })
-    : layer.forward(given, { causal, ...options });
+    ? layer.forward(given, memory, { causal, cross, ...turning, ...options })
+    : layer.forward(given, { causal, ...turning, ...options });
 }
 
-export const nameOf = ({ decoder, normFirst, activation, centred }: Form) =>
-  `${decoder ? "decoder" : "encoder"}, norm ${normFirst ? "first" : "last"}, ${activation}, ${centred ? "layerNorm" : "rmsNorm"}`;
+export const nameOf = ({ decoder, normFirst, activation, centred, positions }: Form) =>
+  `${decoder ? "decoder" : "encoder"}, norm ${normFirst ? "first" : "last"}, ${activation}, ${centred ? "layerNorm" : "rmsNorm"}${positions ? ", rotary" : ""}`;
 
 export const doubles = (parameters: Record<string, Float32Array>): Parameters =>
   Object.fromEntries(

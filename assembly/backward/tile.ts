@@ -13,6 +13,7 @@ import { ceil8, tileKeys } from "../attend/panels";
 import { dropoutFactors } from "../attend/scores/dropout";
 import { biasScores, capScores } from "../attend/scores/scores";
 import { matrixRow } from "../attend/scores/weights";
+import { Tile } from "../attend/tile";
 import { maskAt, maskOffset } from "../attend/visible/mask";
 import { reachOf } from "../attend/visible/window";
 import { scoreTile, transposedTile, valueTile } from "../gemm/products";
@@ -210,9 +211,15 @@ function addWeightsGradient(
 }
 
 /** Adds row i to a mask's gradient: over the keys first where one number stands for all. */
-function addMaskGradient(mask: Mask, w: Work, i: i32, count: i32, gradients: usize): void {
-  const target = mask.gradient + (maskOffset(mask, w, i) << 2);
-  const covered = (<usize>max(min(count, mask.columns - w.column), 0)) << 2;
+export function addMaskGradient(
+  mask: Mask,
+  tile: Tile,
+  i: i32,
+  count: i32,
+  gradients: usize,
+): void {
+  const target = mask.gradient + (maskOffset(mask, tile, i) << 2);
+  const covered = (<usize>max(min(count, mask.columns - tile.column), 0)) << 2;
   if (mask.column) {
     for (let j: usize = 0; j < covered; j += 4) {
       store<f32>(target + j, load<f32>(target + j) + load<f32>(gradients + j));
@@ -225,7 +232,7 @@ function addMaskGradient(mask: Mask, w: Work, i: i32, count: i32, gradients: usi
 }
 
 /** Σ dS · distance of one row; the distances are those of addAlibi in scores.ts. */
-function slopeGradient(
+export function slopeGradient(
   distance: i32,
   gradients: usize,
   count: i32,

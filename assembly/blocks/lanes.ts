@@ -57,6 +57,38 @@ export function sumOf(at: usize, count: i32): f32 {
   return sumLanes(f32x4.add(f32x4.add(s0, s2), f32x4.add(s1, s3)));
 }
 
+/** a + b, to `target`, and its Σ as sumOf gives it. */
+export function sumOfBoth(a: usize, b: usize, target: usize, count: i32): f32 {
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let left = count;
+  let at: usize = 0;
+  for (; left >= 16; left -= 16) {
+    const x0 = f32x4.add(v128.load(a + at), v128.load(b + at));
+    const x1 = f32x4.add(v128.load(a + at, 16), v128.load(b + at, 16));
+    const x2 = f32x4.add(v128.load(a + at, 32), v128.load(b + at, 32));
+    const x3 = f32x4.add(v128.load(a + at, 48), v128.load(b + at, 48));
+    v128.store(target + at, x0);
+    v128.store(target + at, x1, 16);
+    v128.store(target + at, x2, 32);
+    v128.store(target + at, x3, 48);
+    s0 = f32x4.add(s0, x0);
+    s1 = f32x4.add(s1, x1);
+    s2 = f32x4.add(s2, x2);
+    s3 = f32x4.add(s3, x3);
+    at += 64;
+  }
+  for (; left > 0; left -= 4) {
+    const x = f32x4.add(loadLanes(a + at, left), loadLanes(b + at, left));
+    storeLanes(target + at, x, left);
+    s0 = f32x4.add(s0, x);
+    at += 16;
+  }
+  return sumLanes(f32x4.add(f32x4.add(s0, s2), f32x4.add(s1, s3)));
+}
+
 /** Σ (x − base)² over `count` floats, likewise. */
 export function squaresOf(at: usize, count: i32, base: f32): f32 {
   const b = f32x4.splat(base);

@@ -9,7 +9,7 @@
 
 import { madd } from "../simd/lanes";
 import { NormFrame } from "./frame";
-import { loadLanes, squaresOf, storeLanes, sumOf } from "./lanes";
+import { loadLanes, squaresOf, storeLanes, sumOf, sumOfBoth } from "./lanes";
 import { itemRows, partsOf } from "./parts";
 
 /** Items of the forward pass, and of the backward pass those that go over rows. */
@@ -25,11 +25,12 @@ export function normRun(frame: NormFrame, item: i32): void {
   for (let i = item * size; i < end; i++) {
     const offset = <usize>i * bytes;
     let row = frame.input + offset;
+    let mean: f32;
     if (frame.residual) {
-      addRows(row, frame.residual + offset, frame.sum + offset, columns);
+      const sum = sumOfBoth(row, frame.residual + offset, frame.sum + offset, columns);
       row = frame.sum + offset;
-    }
-    const mean = meanOf(frame, row);
+      mean = frame.centred ? <f32>(<f64>sum / <f64>columns) : 0;
+    } else mean = meanOf(frame, row);
     const inverse = inverseDeviation(frame, row, mean);
     if (frame.means) store<f32>(frame.means + ((<usize>i) << 2), mean);
     if (frame.inverseDeviations) store<f32>(frame.inverseDeviations + ((<usize>i) << 2), inverse);
@@ -55,21 +56,21 @@ function normalise(frame: NormFrame, row: usize, target: usize, mean: f32, inver
   const weight = frame.weight;
   const bias = frame.bias;
   let at: usize = 0;
-  for (let left = frame.columns; left > 0; left -= 4) {
+  let left = frame.columns;
+  if (weight && bias) {
+    for (; left >= 4; left -= 4) {
+      const y = f32x4.mul(f32x4.sub(v128.load(row + at), base), factor);
+      v128.store(target + at, madd(y, v128.load(weight + at), v128.load(bias + at)));
+      at += 16;
+    }
+  }
+  for (; left > 0; left -= 4) {
     let y = f32x4.mul(f32x4.sub(loadLanes(row + at, left), base), factor);
     if (weight) {
       const w = loadLanes(weight + at, left);
       y = bias ? madd(y, w, loadLanes(bias + at, left)) : f32x4.mul(y, w);
     } else if (bias) y = f32x4.add(y, loadLanes(bias + at, left));
     storeLanes(target + at, y, left);
-    at += 16;
-  }
-}
-
-function addRows(a: usize, b: usize, target: usize, columns: i32): void {
-  let at: usize = 0;
-  for (let left = columns; left > 0; left -= 4) {
-    storeLanes(target + at, f32x4.add(loadLanes(a + at, left), loadLanes(b + at, left)), left);
     at += 16;
   }
 }

@@ -11,12 +11,14 @@ import { AttendFrame } from "../attend/frame";
 import { ceil8 } from "../attend/panels";
 import { tileAt } from "../attend/roads/many";
 import { Rows, rowsBytes, tileRows } from "../attend/rows";
-import { productOf, scoresOf } from "../attend/scratch";
+import { scoresOf } from "../attend/scratch";
 import { attendTile, reach, softmaxTile } from "../attend/step";
 import { sumLanes } from "../simd/lanes";
 import { KEYS, REGISTER_ROWS, TILE_ROW } from "../tiles";
-import { IntegerProduct, scoreTile, valueTile } from "./products";
+import { IntegerProduct, PRODUCT_BYTES, scoresOfWords, valuesOfWords } from "./products";
+import { pairsOf } from "./transpose";
 import {
+  fourOf,
   integerTileBytes,
   isOfIntegers,
   keyNumbers,
@@ -34,7 +36,7 @@ import {
 const SUM: f32 = 262000;
 const MOST: f32 = 32767;
 
-/** Bit i of it: row i has no scale. Then scales of queries [rows], of weights, queries, weights. */
+/** Bit i of it: row i has no scale. Then the product; scales of queries [rows], of weights, queries, weights. */
 // @ts-ignore: decorator
 @inline
 function specialOf(frame: AttendFrame, r: Rows): usize {
@@ -43,8 +45,14 @@ function specialOf(frame: AttendFrame, r: Rows): usize {
 
 // @ts-ignore: decorator
 @inline
+function productAt(frame: AttendFrame, r: Rows): IntegerProduct {
+  return changetype<IntegerProduct>(specialOf(frame, r) + 64);
+}
+
+// @ts-ignore: decorator
+@inline
 function queryScales(frame: AttendFrame, r: Rows): usize {
-  return specialOf(frame, r) + 64;
+  return specialOf(frame, r) + 64 + PRODUCT_BYTES;
 }
 
 // @ts-ignore: decorator
@@ -84,7 +92,7 @@ export class Integers {
 
   rowsBytes(frame: AttendFrame): u64 {
     const row = 8 + ((<u64>rowNumbers(frame)) << 1) + ((<u64>KEYS) << 1);
-    return (rowsBytes(frame) + 64 + <u64>tileRows(frame) * row + 63) & ~63;
+    return (rowsBytes(frame) + 64 + PRODUCT_BYTES + <u64>tileRows(frame) * row + 63) & ~63;
   }
 
   pack(frame: AttendFrame, head: i32, from: i32, count: i32, panels: usize, gathered: usize): void {
@@ -101,7 +109,7 @@ export class Integers {
   }
 }
 
-/** The rows' scaled queries, [rows/4][D][4], as integers [rows][D]. */
+/** The rows' scaled queries, [rows/4][D][4], as integers [rows/4][D/2][4][2]. */
 function roundQueries(frame: AttendFrame, r: Rows): void {
   const size = <usize>frame.headSize;
   const bytes = rowNumbers(frame) << 1;
@@ -121,15 +129,11 @@ function roundQueries(frame: AttendFrame, r: Rows): void {
     }
     const four = v128.load(at);
     const inverse = v128.and(f32x4.div(f32x4.splat(1), four), f32x4.gt(four, f32x4.splat(0)));
-    const shift = f32x4.splat(12582912);
     let target = numbers + <usize>i * bytes;
-    for (let d: usize = 0; d < size; d++, target += 2) {
-      const x = f32x4.mul(v128.load(panel + (d << 4)), inverse);
-      const q = i32x4.sub(f32x4.add(x, shift), shift);
-      v128.store16_lane(target, q, 0);
-      v128.store16_lane(target + bytes, q, 2);
-      v128.store16_lane(target + 2 * bytes, q, 4);
-      v128.store16_lane(target + 3 * bytes, q, 6);
+    for (let d: usize = 0; d < size; d += 2, target += 16) {
+      const a = fourOf(panel + (d << 4), inverse);
+      const b = d + 1 < size ? fourOf(panel + (d << 4) + 16, inverse) : i32x4.splat(0);
+      v128.store(target, pairsOf(a, b));
     }
   }
   store<u64>(specialOf(frame, r), special);
@@ -138,19 +142,22 @@ function roundQueries(frame: AttendFrame, r: Rows): void {
 /** The rows attend to a tile of integers, as attendTile of attend/step.ts. */
 function attendIntegers(frame: AttendFrame, r: Rows, tile: usize, scratch: usize): void {
   const scores = scoresOf(scratch);
-  const p = changetype<IntegerProduct>(changetype<usize>(productOf(scratch)));
+  const p = productAt(frame, r);
   p.a = queryNumbers(frame, r);
   p.aRow = rowNumbers(frame) << 1;
   p.b = keyNumbers(frame, tile);
   p.panel = rowNumbers(frame) << 4;
   p.c = scores;
+  p.cRow = TILE_ROW;
   p.rows = r.rows;
   p.columns = r.columns;
   p.depth = frame.headSize;
   p.reach = reach(frame, r);
   p.rowScales = queryScales(frame, r);
   p.columnScales = keyScales(tile);
-  scoreTile(p);
+  p.rowOffsets = 0;
+  p.columnSums = 0;
+  scoresOfWords(p);
   for (let left = load<u64>(specialOf(frame, r)); left; left &= left - 1) {
     const i = <i32>ctz(left);
     if (i < r.rows) scoreSpecial(frame, r, tile, i, scores + <usize>i * TILE_ROW);
@@ -174,7 +181,7 @@ function attendIntegers(frame: AttendFrame, r: Rows, tile: usize, scratch: usize
   p.columns = r.states.columns;
   p.depth = r.columns;
   p.rowScales = weightScales(frame, r);
-  valueTile(p);
+  valuesOfWords(p);
 }
 
 /** Row i's scores in float32, of a query that has no scale. */
@@ -218,6 +225,8 @@ function weigh(weights: usize, scales: usize, count: i32, target: usize): f32 {
     v128.store(target + (at >> 1), rounded(weights + at, inverse));
   }
   // What stands behind is read with the last pair, or by the other rows of a block.
-  memory.fill(target + (end >> 1), 0, ((<usize>KEYS) << 1) - (end >> 1));
+  for (let at = end >> 1; at < (<usize>KEYS) << 1; at += 16) {
+    v128.store(target + at, i32x4.splat(0));
+  }
   return none && total == total ? 0 : scale;
 }

@@ -9,6 +9,7 @@
 
 import { AttendFrame } from "../attend/frame";
 import { keysAt, valuesAt } from "../attend/located";
+import { largerMagnitude, largestOfFour, magnitudeMask } from "./magnitude";
 import { ceil8, packTile, panelTileBytes, tileKeys } from "../attend/panels";
 
 /** ‖x̂‖ before rounding, which adds √D / 2: with D up to 4096 the square stays below 2³¹. */
@@ -135,11 +136,12 @@ function packKeys(frame: AttendFrame, keys: usize, count: i32, tile: usize): boo
 function scaleOf(row: usize, size: i32): f32 {
   let low = f64x2.splat(0);
   let high = f64x2.splat(0);
+  const mask = magnitudeMask();
   let most = f32x4.splat(0);
   let d = 0;
   for (; d + 4 <= size; d += 4) {
     const x = v128.load(row + ((<usize>d) << 2));
-    most = f32x4.max(most, f32x4.abs(x));
+    most = largerMagnitude(most, x, mask);
     const a = f64x2.promote_low_f32x4(x);
     const b = f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 0, 1));
     low = f64x2.add(low, f64x2.mul(a, a));
@@ -147,8 +149,7 @@ function scaleOf(row: usize, size: i32): f32 {
   }
   const sums = f64x2.add(low, high);
   let sum = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
-  const two = f32x4.max(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
-  let largest = max(f32x4.extract_lane(two, 0), f32x4.extract_lane(two, 1));
+  let largest = largestOfFour(most);
   for (; d < size; d++) {
     const x = load<f32>(row + ((<usize>d) << 2));
     largest = max(largest, abs(x));
@@ -161,10 +162,11 @@ function scaleOf(row: usize, size: i32): f32 {
 export function scalesOfFour(panel: usize, size: i32, target: usize): void {
   let low = f64x2.splat(0);
   let high = f64x2.splat(0);
+  const mask = magnitudeMask();
   let most = f32x4.splat(0);
   for (let d = 0; d < size; d++, panel += 16) {
     const x = v128.load(panel);
-    most = f32x4.max(most, f32x4.abs(x));
+    most = largerMagnitude(most, x, mask);
     const a = f64x2.promote_low_f32x4(x);
     const b = f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 0, 1));
     low = f64x2.add(low, f64x2.mul(a, a));
@@ -185,42 +187,61 @@ function scaleFor(largest: f32, squares: f64): f32 {
 /** False where a token's values have no scale. */
 function packValues(frame: AttendFrame, values: usize, count: i32, tile: usize): bool {
   const size = frame.valueSize;
-  const panel = valuePanelBytes(frame);
-  const numbers = valueNumbers(frame, tile);
-  memory.fill(numbers, 0, <usize>(ceil8(size) >> 3) * panel);
-  memory.fill(valueScales(frame, tile), 0, keysOfTile(frame) << 2);
+  const scales = valueScales(frame, tile);
+  memory.fill(valueNumbers(frame, tile), 0, <usize>(ceil8(size) >> 3) * valuePanelBytes(frame));
+  memory.fill(scales, 0, keysOfTile(frame) << 2);
+  const mask = magnitudeMask();
+  let rows = values;
   for (let j = 0; j < count; j++) {
     let most = f32x4.splat(0);
     let c = 0;
     for (; c + 4 <= size; c += 4) {
-      most = f32x4.max(most, f32x4.abs(v128.load(values + ((<usize>c) << 2))));
+      most = largerMagnitude(most, v128.load(values + ((<usize>c) << 2)), mask);
     }
-    const two = f32x4.max(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
-    let largest = max(f32x4.extract_lane(two, 0), f32x4.extract_lane(two, 1));
+    let largest = largestOfFour(most);
     for (; c < size; c++) largest = max(largest, abs(load<f32>(values + ((<usize>c) << 2))));
     if (largest != 0 && !(largest >= SMALLEST_VALUE && largest <= LARGEST)) return false;
-    store<f32>(valueScales(frame, tile) + ((<usize>j) << 2), largest / VALUE);
-    const inverse = f32x4.splat(largest ? VALUE / largest : 0);
-    const first = numbers + ((<usize>(j >> 1)) << 5) + ((<usize>(j & 1)) << 1);
-    for (c = 0; c + 8 <= size; c += 8) {
-      const q = rounded(values + ((<usize>c) << 2), inverse);
-      const target = first + <usize>(c >> 3) * panel;
-      v128.store16_lane(target, q, 0);
-      v128.store16_lane(target, q, 1, 4);
-      v128.store16_lane(target, q, 2, 8);
-      v128.store16_lane(target, q, 3, 12);
-      v128.store16_lane(target, q, 4, 16);
-      v128.store16_lane(target, q, 5, 20);
-      v128.store16_lane(target, q, 6, 24);
-      v128.store16_lane(target, q, 7, 28);
-    }
-    for (; c < size; c++) {
-      const q = nearest(load<f32>(values + ((<usize>c) << 2)) * f32x4.extract_lane(inverse, 0));
-      store<i16>(first + <usize>(c >> 3) * panel + ((<usize>(c & 7)) << 2), <i16>q);
-    }
+    store<f32>(scales + ((<usize>j) << 2), largest);
     values += frame.valueRow << 2;
   }
+  for (let j = 0; j < count; j += 2) {
+    packPair(frame, rows, j, count, tile);
+    rows += frame.valueRow << 3;
+  }
+  for (let at: usize = 0; at < (<usize>count) << 2; at += 4) {
+    store<f32>(scales + at, load<f32>(scales + at) / VALUE);
+  }
   return true;
+}
+
+/** Numbers of tokens j and j + 1, of which the scales' place holds the largest. */
+// @ts-ignore: decorator
+@inline
+function packPair(frame: AttendFrame, row: usize, j: i32, count: i32, tile: usize): void {
+  const size = frame.valueSize;
+  const panel = valuePanelBytes(frame);
+  const scale = valueScales(frame, tile) + ((<usize>j) << 2);
+  const both = j + 1 < count;
+  // Behind the last token is that once more, times 0.
+  const other = both ? row + (frame.valueRow << 2) : row;
+  const largest = load<f32>(scale);
+  const most = both ? load<f32>(scale, 4) : 0;
+  const a = largest ? VALUE / largest : 0;
+  const b = most ? VALUE / most : 0;
+  let target = valueNumbers(frame, tile) + ((<usize>(j >> 1)) << 5);
+  let c = 0;
+  for (; c + 8 <= size; c += 8) {
+    const x = rounded(row + ((<usize>c) << 2), f32x4.splat(a));
+    const y = rounded(other + ((<usize>c) << 2), f32x4.splat(b));
+    v128.store(target, v128.shuffle<i16>(x, y, 0, 8, 1, 9, 2, 10, 3, 11));
+    v128.store(target, v128.shuffle<i16>(x, y, 4, 12, 5, 13, 6, 14, 7, 15), 16);
+    target += panel;
+  }
+  for (; c < size; c++, target += 4) {
+    const at = (<usize>c) << 2;
+    store<i16>(target, <i16>nearest(load<f32>(row + at) * a));
+    store<i16>(target, <i16>nearest(load<f32>(other + at) * b), 2);
+  }
 }
 
 /** Eight numbers times a factor as integers of 16 bits, halves to even. */
@@ -233,7 +254,7 @@ export function rounded(source: usize, factor: v128): v128 {
 /** Added to 1.5·2²³ they are rounded, as its last bits. */
 // @ts-ignore: decorator
 @inline
-function fourOf(source: usize, factor: v128): v128 {
+export function fourOf(source: usize, factor: v128): v128 {
   const shift = f32x4.splat(12582912);
   return i32x4.sub(f32x4.add(f32x4.mul(v128.load(source), factor), shift), shift);
 }

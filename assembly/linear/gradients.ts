@@ -1,7 +1,7 @@
 // What the gradients of linear need besides products: Wᵀ from a packed W, and sums over rows.
 
 import { packRows8 } from "../gemm/pack";
-import { LINEAR_ROWS } from "../tiles";
+import { SUM_ROWS } from "../tiles";
 import { LinearFrame } from "./frame";
 
 /** Writes the packed W of frame.packed to frame.result as a packed Wᵀ [columns × depth], without a bias. */
@@ -22,16 +22,16 @@ export function transposePacked(frame: LinearFrame): void {
   memory.fill(result, 0, (<usize>((depth + 7) >> 3)) << 5);
 }
 
-/** result [columns] = Σ over the rows of input [rows × columns], LINEAR_ROWS of them at a time. */
+/** result [columns] = Σ over the rows of input [rows × columns], SUM_ROWS of them at a time. */
 export function sumRows(frame: LinearFrame): void {
   const rows = frame.rows;
   const bytes = (<usize>frame.columns) << 2;
   const input = frame.input;
   const result = frame.result;
   memory.fill(result, 0, bytes);
-  for (let from = 0; from < rows; from += LINEAR_ROWS) {
+  for (let from = 0; from < rows; from += SUM_ROWS) {
     const first = input + <usize>from * bytes;
-    const count = min(LINEAR_ROWS, rows - from);
+    const count = min(SUM_ROWS, rows - from);
     let j: usize = 0;
     for (; j + 16 <= bytes; j += 16) {
       let sum = f32x4.splat(0);

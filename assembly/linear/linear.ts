@@ -24,30 +24,30 @@ function threadBytes(frame: LinearFrame): usize {
 
 // @ts-ignore: decorator
 @inline
-function rowBlocks(frame: LinearFrame): i32 {
-  return (frame.rows + LINEAR_ROWS - 1) / LINEAR_ROWS;
+function rowBlocks(frame: LinearFrame, high: i32): i32 {
+  return (frame.rows + high - 1) / high;
 }
 
-/** Columns of an item: some milliseconds at most, and with threads enough items for all. */
-export function itemColumns(frame: LinearFrame): i32 {
+/** Columns of an item `high` rows high: some milliseconds at most, and with threads enough items for all. */
+export function itemColumns(frame: LinearFrame, high: i32 = LINEAR_ROWS): i32 {
   const columns = frame.columns;
-  const most = <i32>(PART / (<i64>LINEAR_ROWS * max(frame.depth, 1)));
+  const most = <i32>(PART / (<i64>high * max(frame.depth, 1)));
   const threads = frame.threads;
-  const fewest = threads > 1 ? (THREAD_ITEMS * threads) / max(rowBlocks(frame), 1) : 1;
+  const fewest = threads > 1 ? (THREAD_ITEMS * threads) / max(rowBlocks(frame, high), 1) : 1;
   const items = max((columns + most - 1) / max(most, 1), max(fewest, 1));
   return max((columns / items + 7) & ~7, 8);
 }
 
 // @ts-ignore: decorator
 @inline
-export function columnItems(frame: LinearFrame): i32 {
-  const columns = itemColumns(frame);
+export function columnItems(frame: LinearFrame, high: i32 = LINEAR_ROWS): i32 {
+  const columns = itemColumns(frame, high);
   return (frame.columns + columns - 1) / columns;
 }
 
-/** Items of a call: blocks of y, LINEAR_ROWS high. */
-export function linearItems(frame: LinearFrame): i32 {
-  return rowBlocks(frame) * columnItems(frame);
+/** Items of a call: blocks of y, `high` rows high. */
+export function linearItems(frame: LinearFrame, high: i32 = LINEAR_ROWS): i32 {
+  return rowBlocks(frame, high) * columnItems(frame, high);
 }
 
 /** One block of y, in thread `thread`'s part of the scratch. */

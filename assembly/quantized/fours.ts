@@ -16,6 +16,8 @@ import { Place } from "./place";
 
 /** Sixteen ones of 16 bits, read from memory: a constant is made anew at each use. */
 const ONES = memory.data<u16>([1, 1, 1, 1, 1, 1, 1, 1]);
+/** The low half of each byte, so too. */
+const LOW_HALVES = memory.data<u8>([15, 15, 15, 15]);
 
 // @ts-ignore: decorator
 @inline
@@ -30,14 +32,14 @@ function add<Sum>(sum: v128, numbers: v128, x: v128, ones: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function lowHalves(frame: QuantizedFrame, source: usize): v128 {
-  const four = v128.and(v128.load(source), i8x16.splat(15));
+  const four = v128.and(v128.load(source), v128.load32_splat(LOW_HALVES));
   return i8x16.sub(four, i8x16.splat(<i8>frame.center));
 }
 
 // @ts-ignore: decorator
 @inline
 export function highHalves(frame: QuantizedFrame, source: usize): v128 {
-  const four = v128.and(i16x8.shr_u(v128.load(source), 4), i8x16.splat(15));
+  const four = v128.and(i16x8.shr_u(v128.load(source), 4), v128.load32_splat(LOW_HALVES));
   return i8x16.sub(four, i8x16.splat(<i8>frame.center));
 }
 

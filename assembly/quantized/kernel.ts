@@ -11,11 +11,14 @@ import { QuantizedFrame } from "./frame";
 import { Input, numbersOf, scalesOf, sumsOf } from "./input";
 import { headBytes, numberBytes } from "./panel";
 
+/** The lowest four of 16 bits, twice, read from memory: a constant is made anew at each use. */
+const LOW_HALVES = memory.data<u16>([15, 15]);
+
 /** A panel's part of the depth as numbers of 16 bits, [inputs/2][8][2], each segment a whole number of fours. */
 export function widen(frame: QuantizedFrame, b: usize, count: i32, target: usize): void {
   const head = headBytes(frame);
   const segment = frame.segment;
-  const mask = i16x8.splat(15);
+  const mask = v128.load32_splat(LOW_HALVES);
   const center = i16x8.splat(<i16>frame.center);
   for (let left = count; left > 0; left -= segment) {
     b += head;
@@ -118,7 +121,7 @@ export function multiply1x8(frame: QuantizedFrame, input: Input, b: usize, c: us
     let s0 = four ? start(frame, sums) : i32x4.splat(0);
     let s1 = s0;
     if (four) {
-      const mask = i16x8.splat(15);
+      const mask = v128.load32_splat(LOW_HALVES);
       for (; a < end; a += 8, b += 16) {
         const x = v128.load(b);
         let v = v128.load32_splat(a);

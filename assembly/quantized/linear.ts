@@ -9,7 +9,7 @@ import { ADD, multiply1x32, multiply4x8 as multiplyFloats, PACKED } from "../gem
 import { packRows } from "../gemm/pack";
 import { columnItems, copyBlock, itemColumns } from "../linear/linear";
 import { IntegerProduct, WeightNumbers } from "../kinds";
-import { LINEAR_DEPTH, LINEAR_ROWS } from "../tiles";
+import { LINEAR_DEPTH, QUANTIZED_ROWS } from "../tiles";
 import { QuantizedFrame } from "./frame";
 import { multiplyHalves } from "./halves";
 import { foursBy1x8, foursBy4x8, widenFours } from "./fours";
@@ -35,7 +35,7 @@ function inFloats(frame: QuantizedFrame): bool {
 /** Bytes that each thread uses for itself: a register block of y, x, and panels. */
 function threadBytes(frame: QuantizedFrame): usize {
   const depth = min(LINEAR_DEPTH, frame.depth);
-  const rows = min(LINEAR_ROWS, (frame.rows + 3) & ~3);
+  const rows = min(QUANTIZED_ROWS, (frame.rows + 3) & ~3);
   const floats = (<usize>(rows * depth)) << 2;
   if (inFloats(frame)) return (64 + EDGE + 4 * PANEL + floats + 63) & ~63;
   const parts: usize = frame.rows > FEW ? 1 : <usize>partsOf(frame);
@@ -76,14 +76,16 @@ function panelOf(block: Block): usize {
 
 /** One block of y, in thread `thread`'s part of the scratch. */
 export function linearRun(frame: QuantizedFrame, item: i32, thread: i32): void {
-  const start = (item / columnItems(frame)) * LINEAR_ROWS;
+  const across = columnItems(frame, QUANTIZED_ROWS);
+  const wide = itemColumns(frame, QUANTIZED_ROWS);
+  const start = (item / across) * QUANTIZED_ROWS;
   const depth = frame.depth;
   const columns = frame.columns;
   const row = (<usize>columns) << 2;
   const block = changetype<Block>(frame.scratch + <usize>thread * threadBytes(frame));
-  block.rows = min(LINEAR_ROWS, frame.rows - start);
-  block.first = (item % columnItems(frame)) * itemColumns(frame);
-  block.last = min(block.first + itemColumns(frame), columns);
+  block.rows = min(QUANTIZED_ROWS, frame.rows - start);
+  block.first = (item % across) * wide;
+  block.last = min(block.first + wide, columns);
   block.x = frame.input + ((<usize>start * <usize>depth) << 2);
   block.y = frame.result + <usize>start * row;
 

@@ -43,13 +43,28 @@ export function numberBytes(form: ByteForm): usize {
   return form == ByteForm.words ? 2 : 1;
 }
 
+const ONE = memory.data<i16>([1, 1]);
+
+/** 1 in each lane of 16 bits, from memory: V8 would build a constant anew at each use. */
+// @ts-ignore: decorator
+@inline
+export function onesOf(form: ByteForm): v128 {
+  return form == ByteForm.two ? v128.load32_splat(ONE) : i16x8.splat(0);
+}
+
 /** sum + the products of each four bytes, or two words; `form` is a constant where this is inlined. */
 // @ts-ignore: decorator
 @inline
-export function addProducts(sum: v128, signed: v128, unsigned: v128, form: ByteForm): v128 {
+export function addProducts(
+  sum: v128,
+  signed: v128,
+  unsigned: v128,
+  form: ByteForm,
+  ones: v128,
+): v128 {
   if (!ASC_FEATURE_RELAXED_SIMD || form == ByteForm.words)
     return i32x4.add(sum, i32x4.dot_i16x8_s(signed, unsigned));
   if (form == ByteForm.one) return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, unsigned, sum);
   const pairs = i16x8.relaxed_dot_i8x16_i7x16_s(signed, unsigned);
-  return i32x4.add(sum, i32x4.dot_i16x8_s(pairs, i16x8.splat(1)));
+  return i32x4.add(sum, i32x4.dot_i16x8_s(pairs, ones));
 }

@@ -3,8 +3,9 @@
 
 import { itemRows, partsOf } from "../blocks/parts";
 import { KEYS, TILE_ROW } from "../tiles";
-import { entmaxBackward, EntmaxRow, entmaxRow } from "./entmax";
+import { EntmaxRow } from "./entmax";
 import { EntmaxFrame } from "./frame";
+import { sparseBackward, sparseRow } from "./sparse";
 
 const HEADER: usize = 64;
 const SECOND: usize = 32;
@@ -42,12 +43,12 @@ export function entmaxRun(frame: EntmaxFrame, item: i32, thread: i32, backward: 
     const offset = (outer * <usize>frame.inner + <usize>(i % frame.inner)) << 2;
     gather(frame, frame.input + offset, row.at, backward ? 0 : -(<f32>Infinity));
     if (!backward) {
-      entmaxRow(row, frame.alpha);
+      sparseRow(row, frame.kind, frame.alpha);
       scatter(frame, row.at, frame.result + offset);
       continue;
     }
     gather(frame, frame.outputGradient + offset, gradients.at, 0);
-    const alpha = entmaxBackward(row, gradients, <f64>frame.alpha);
+    const alpha = sparseBackward(row, gradients, frame.kind, frame.alpha);
     scatter(frame, gradients.at, frame.result + offset);
     store<f32>(frame.alphasGradient + ((<usize>i) << 2), <f32>alpha);
   }

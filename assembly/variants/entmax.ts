@@ -2,16 +2,13 @@
 //
 //   p = [z − τ]₊^(1/(α − 1)),  z = (α − 1)·(x − max x),  τ such that Σ p = 1
 //
-// τ lies in [−1, 0): what is below −1 has no weight, and the rest, mostly few, is copied together. For α ≤ 2 the
-// sum is convex in τ, and Newton's method from −1 on rises to it without passing it: exact for sparsemax, to the
-// last bits of float64 else. For α > 2 it is found by halving. Sums go over the keys in their order.
-//
 // A row lies in segments of KEYS floats, `step` bytes apart; −∞ is left out. A row of nothing else gives 0, one
 // with NaN or ∞ NaN.
 
 import { larger, maxLanes } from "../simd/lanes";
 import { KEYS } from "../tiles";
 import { exponential, logarithm } from "../transcendental";
+import { raised, rowThreshold } from "./threshold";
 
 /** Where a row lies, and what of it is copied together: [segments · KEYS] float32. */
 @unmanaged
@@ -22,31 +19,42 @@ export class EntmaxRow {
   list: usize = 0;
 }
 
-const HALVINGS: i32 = 80;
-const STEPS: i32 = 100;
+/** Floats of a row. */
+// @ts-ignore: decorator
+@inline
+export function placesOf(row: EntmaxRow): i32 {
+  return row.segments * KEYS;
+}
+
+/** Where the row's float i lies. */
+// @ts-ignore: decorator
+@inline
+export function place(row: EntmaxRow, i: i32): usize {
+  return row.at + <usize>(i / KEYS) * row.step + ((<usize>(i % KEYS)) << 2);
+}
 
 const SEGMENT_BYTES: usize = (<usize>KEYS) << 2;
 
 /** Puts the weights in place of the scores; whether any key was seen. */
 export function entmaxRow(row: EntmaxRow, alpha: f32): bool {
   const base = rowMaximum(row);
-  if (base != base || base == <f32>Infinity) {
-    fillRow(row, NaN);
-    return true;
-  }
-  if (base == -(<f32>Infinity)) {
-    fillRow(row, 0);
-    return false;
-  }
-  const count = collect(row, base, alpha);
-  const tau = threshold(row.list, count, <f64>alpha);
+  if (withoutFinite(row, base)) return base != -(<f32>Infinity);
+  const factor = <f64>alpha - 1;
+  const tau = rowThreshold(row, base, <f64>alpha, factor);
   if (alpha == 2 || alpha == 1.5) weighFast(row, base, alpha, <f32>tau);
-  else weigh(row, base, <f64>alpha, tau);
+  else weigh(row, base, factor, 1 / factor, tau);
+  return true;
+}
+
+/** Whether the row has no weights but 0 or NaN, which stand there then. */
+export function withoutFinite(row: EntmaxRow, base: f32): bool {
+  if (base - base == 0) return false;
+  fillRow(row, base == -(<f32>Infinity) ? 0 : NaN);
   return true;
 }
 
 /** NaN where there is one. */
-function rowMaximum(row: EntmaxRow): f32 {
+export function rowMaximum(row: EntmaxRow): f32 {
   let most = f32x4.splat(-(<f32>Infinity));
   let nan = i32x4.splat(0);
   for (let k = 0; k < row.segments; k++) {
@@ -68,108 +76,6 @@ function fillRow(row: EntmaxRow, value: f32): void {
   }
 }
 
-/** Copies x − base of those that may have weight into the list; gives their number. */
-function collect(row: EntmaxRow, base: f32, alpha: f32): i32 {
-  const b = f32x4.splat(base);
-  // (α − 1)·(x − base) > −1, and somewhat more for its rounding.
-  const least = f32x4.splat(<f32>(-1.000001 / (<f64>alpha - 1)));
-  let target = row.list;
-  for (let k = 0; k < row.segments; k++) {
-    let at = row.at + <usize>k * row.step;
-    for (const end = at + SEGMENT_BYTES; at < end; at += 16) {
-      const difference = f32x4.sub(v128.load(at), b);
-      const mask = i32x4.bitmask(f32x4.gt(difference, least));
-      if (!mask) continue;
-      if (mask & 1) target = append(target, f32x4.extract_lane(difference, 0));
-      if (mask & 2) target = append(target, f32x4.extract_lane(difference, 1));
-      if (mask & 4) target = append(target, f32x4.extract_lane(difference, 2));
-      if (mask & 8) target = append(target, f32x4.extract_lane(difference, 3));
-    }
-  }
-  return <i32>((target - row.list) >> 2);
-}
-
-// @ts-ignore: decorator
-@inline
-function append(target: usize, x: f32): usize {
-  store<f32>(target, x);
-  return target + 4;
-}
-
-/** τ of `count` differences from the largest. */
-export function threshold(list: usize, count: i32, alpha: f64): f64 {
-  if (alpha > 2) return halved(list, count, alpha);
-  let tau: f64 = -1;
-  for (let step = 0; step < STEPS; step++) {
-    const next = tau + newton(list, count, alpha, tau);
-    if (!(next > tau)) break;
-    tau = next;
-  }
-  return tau;
-}
-
-/** (Σ p − 1) / −(Σ p)′ at τ. */
-function newton(list: usize, count: i32, alpha: f64, tau: f64): f64 {
-  const factor = alpha - 1;
-  let sum: f64 = 0;
-  let slope: f64 = 0;
-  const end = list + ((<usize>count) << 2);
-  if (alpha == 2) {
-    for (; list < end; list += 4) {
-      const r = <f64>load<f32>(list) - tau;
-      if (!(r > 0)) continue;
-      sum += r;
-      slope += 1;
-    }
-    return (sum - 1) / slope;
-  }
-  if (alpha == 1.5) {
-    for (; list < end; list += 4) {
-      const r = 0.5 * <f64>load<f32>(list) - tau;
-      if (!(r > 0)) continue;
-      sum += r * r;
-      slope += r;
-    }
-    return (sum - 1) / (2 * slope);
-  }
-  const power = 1 / factor;
-  for (; list < end; list += 4) {
-    const r = factor * <f64>load<f32>(list) - tau;
-    const p = raised(r, power);
-    if (!(p > 0)) continue;
-    sum += p;
-    slope += p / r;
-  }
-  return (sum - 1) / (power * slope);
-}
-
-/** r^power for r > 0, else 0. */
-// @ts-ignore: decorator
-@inline
-function raised(r: f64, power: f64): f64 {
-  if (!(r > 1e-300)) return 0;
-  const x = logarithm(r) * power;
-  return x > -700 ? exponential(x) : 0;
-}
-
-function halved(list: usize, count: i32, alpha: f64): f64 {
-  const factor = alpha - 1;
-  const power = 1 / factor;
-  let low: f64 = -1;
-  let high: f64 = 0;
-  const end = list + ((<usize>count) << 2);
-  for (let step = 0; step < HALVINGS; step++) {
-    const tau = (low + high) * 0.5;
-    let sum: f64 = 0;
-    for (let at = list; at < end; at += 4) {
-      sum += raised(factor * <f64>load<f32>(at) - tau, power);
-    }
-    if (sum >= 1) low = tau;
-    else high = tau;
-  }
-  return low;
-}
-
 function weighFast(row: EntmaxRow, base: f32, alpha: f32, tau: f32): void {
   const b = f32x4.splat(base);
   const t = f32x4.splat(tau);
@@ -186,9 +92,7 @@ function weighFast(row: EntmaxRow, base: f32, alpha: f32, tau: f32): void {
   }
 }
 
-function weigh(row: EntmaxRow, base: f32, alpha: f64, tau: f64): void {
-  const factor = alpha - 1;
-  const power = 1 / factor;
+export function weigh(row: EntmaxRow, base: f32, factor: f64, power: f64, tau: f64): void {
   for (let k = 0; k < row.segments; k++) {
     let at = row.at + <usize>k * row.step;
     for (const end = at + SEGMENT_BYTES; at < end; at += 4) {
@@ -249,6 +153,6 @@ function slopeOf(weight: f64, alpha: f64): f64 {
 }
 
 /** p^power for p > 0, NaN for NaN. */
-function raisedAny(p: f64, power: f64): f64 {
+export function raisedAny(p: f64, power: f64): f64 {
   return p == p ? exponential(logarithm(p) * power) : p;
 }

@@ -115,9 +115,11 @@ export class VariantAttendFrame extends BackwardFrame {
   backward: i32 = 0;
   /** 1: scores are additive. */
   additive: i32 = 0;
-  /** 1: weights are α-entmax, of each head its own α [heads]. */
+  /** SparseKind, of each head with its own α or budget [heads]. */
   sparse: i32 = 0;
   alphas: usize = 0;
+  /** Backward, 1: the gradient that is given of the weights is that of the scores. */
+  scored: i32 = 0;
   /** 1: weights pass through JavaScript. */
   weighed: i32 = 0;
   /** 1: each head sees keys up to its span [heads], and a ramp of so many behind. */
@@ -139,7 +141,7 @@ export class VariantAttendFrame extends BackwardFrame {
   scoreBiasGradient: usize = 0;
 }
 
-/** entmax over the middle axis of [rows, columns, inner]. */
+/** entmax, or another SparseKind, over the middle axis of [rows, columns, inner]. */
 @unmanaged
 export class EntmaxFrame {
   threads: i32 = 0;
@@ -147,6 +149,8 @@ export class EntmaxFrame {
   rows: i32 = 0;
   columns: i32 = 0;
   inner: i32 = 0;
+  kind: i32 = 0;
+  /** Or the budget. */
   alpha: f32 = 0;
   /** Backward: [rows · inner] */
   alphasGradient: usize = 0;

@@ -26,6 +26,7 @@ import {
   unpackState,
 } from "./recurrence";
 import {
+  hasWholeGate,
   isDeltaBackward,
   keySize,
   layOutSequences,
@@ -160,7 +161,7 @@ function describe(
   const outputHead = b * frame.heads + (h * frame.heads) / frame.valueHeads;
   r.depth = frame.headSize;
   r.panels = tilesOf(min(valueSize(frame) - first, PART_COLUMNS), 8);
-  r.gate = frame.decaySize ? Gate.rows : Gate.none;
+  r.gate = frame.decaySize ? (hasWholeGate(frame) ? Gate.whole : Gate.rows) : Gate.none;
   r.readers = frame.heads / frame.valueHeads;
   r.writers = 1;
   r.query = s.queries + <usize>(queryHead * frame.queries) * key;

@@ -6,7 +6,15 @@ import { exp } from "../simd/exp";
 import { rowAt, Strides } from "../strided";
 import { tilesOf } from "../tiles";
 import { LinearAttentionFrame } from "./frame";
-import { isBackward, isDeltaBackward, keySize, lengthOf, Sequences, valueSize } from "./sequences";
+import {
+  hasWholeGate,
+  isBackward,
+  isDeltaBackward,
+  keySize,
+  lengthOf,
+  Sequences,
+  valueSize,
+} from "./sequences";
 
 const ITEM_ROWS: i32 = 128;
 
@@ -192,13 +200,13 @@ function decayRow(frame: LinearAttentionFrame, target: usize, b: i32, h: i32, t:
   );
   const one = f32x4.splat(1);
   const most = f32x4.splat(89);
-  let left = frame.headSize;
-  for (let at: usize = 0; at < (<usize>keySize(frame)) << 2; at += 16) {
+  const bytes = hasWholeGate(frame) ? <usize>16 : (<usize>keySize(frame)) << 2;
+  const whole = frame.decaySize == 1 && t >= 0;
+  const shared = whole ? exp(f32x4.pmin(v128.load32_splat(source), most)) : one;
+  let left = t < 0 ? 0 : frame.headSize;
+  for (let at: usize = 0; at < bytes; at += 16) {
     let e = one;
-    if (t >= 0 && left > 0) {
-      const one = frame.decaySize == 1;
-      e = exp(f32x4.pmin(one ? v128.load32_splat(source) : loadLanes(source + at, left), most));
-    }
+    if (left > 0) e = whole ? shared : exp(f32x4.pmin(loadLanes(source + at, left), most));
     v128.store(target + at, e);
     left -= 4;
   }

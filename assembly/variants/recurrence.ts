@@ -1,6 +1,6 @@
 // A state S [depth × columns] that takes in one key and value after another, and what is read from it:
 //
-//   S ← S · e            rows of S by e[d], or columns by e[c], where it is gated
+//   S ← S · e            rows of S by e[d], columns by e[c] or all of it by e, where it is gated
 //   S ← S + k vᵀ         for each of the writers
 //   o ← Sᵀ q             for each of the readers
 //
@@ -16,6 +16,8 @@ export enum Gate {
   none,
   rows,
   columns,
+  /** By one number, four times at the row's beginning. */
+  whole,
 }
 
 /** Where token 0 lies; a step leads to the next one, backwards too. All in bytes. */
@@ -65,6 +67,7 @@ export function takeAndRead(r: Recurrence, from: i32, to: i32): void {
     for (; t + 2 <= to; t += 2) {
       if (r.gate == Gate.rows) two(r, p, t, Gate.rows);
       else if (r.gate == Gate.columns) two(r, p, t, Gate.columns);
+      else if (r.gate == Gate.whole) two(r, p, t, Gate.whole);
       else two(r, p, t, Gate.none);
     }
     if (t < to) {
@@ -113,6 +116,8 @@ function two(r: Recurrence, p: i32, t: i32, gate: i32): void {
   const v01 = v128.load(value, 16);
   const v10 = v128.load(value + r.valueStep);
   const v11 = v128.load(value + r.valueStep, 16);
+  const whole0 = gate == Gate.whole ? v128.load(e0) : v00;
+  const whole1 = gate == Gate.whole ? v128.load(e1) : v00;
   let o00 = f32x4.splat(0);
   let o01 = o00;
   let o10 = o00;
@@ -127,6 +132,9 @@ function two(r: Recurrence, p: i32, t: i32, gate: i32): void {
     } else if (gate == Gate.columns) {
       a = f32x4.mul(a, v128.load(e0));
       b = f32x4.mul(b, v128.load(e0, 16));
+    } else if (gate == Gate.whole) {
+      a = f32x4.mul(a, whole0);
+      b = f32x4.mul(b, whole0);
     }
     let k = v128.load32_splat(k0);
     a = madd(k, v00, a);
@@ -141,6 +149,9 @@ function two(r: Recurrence, p: i32, t: i32, gate: i32): void {
     } else if (gate == Gate.columns) {
       a = f32x4.mul(a, v128.load(e1));
       b = f32x4.mul(b, v128.load(e1, 16));
+    } else if (gate == Gate.whole) {
+      a = f32x4.mul(a, whole1);
+      b = f32x4.mul(b, whole1);
     }
     k = v128.load32_splat(k1);
     a = madd(k, v10, a);
@@ -197,13 +208,14 @@ export function gateAll(r: Recurrence, t: i32): void {
 export function gatePanel(r: Recurrence, p: i32, t: i32): void {
   const panel = panelOf(r, p);
   const rows = r.gate == Gate.rows;
-  let decay = tokenAt(r.decay, r.decayStep, t, rows ? 0 : p);
+  const columns = r.gate == Gate.columns;
+  const decay = tokenAt(r.decay, r.decayStep, t, columns ? p : 0);
   const bytes = (<usize>r.depth) << 2;
   for (let at: usize = 0; at < bytes; at += 4) {
     const s = panel + (at << 3);
     const e = rows ? v128.load32_splat(decay + at) : v128.load(decay);
     v128.store(s, f32x4.mul(v128.load(s), e));
-    const f = rows ? e : v128.load(decay, 16);
+    const f = columns ? v128.load(decay, 16) : e;
     v128.store(s, f32x4.mul(v128.load(s, 16), f), 16);
   }
 }

@@ -54,6 +54,13 @@ export function valueSize(frame: LinearAttentionFrame): i32 {
   return ceil8(stateColumns(frame));
 }
 
+/** Whether a token's decay is kept as one number, not as a row of it. */
+// @ts-ignore: decorator
+@inline
+export function hasWholeGate(frame: LinearAttentionFrame): bool {
+  return frame.decaySize == 1 && !frame.delta && !frame.backward;
+}
+
 // @ts-ignore: decorator
 @inline
 export function isBackward(frame: LinearAttentionFrame): bool {

@@ -16,26 +16,55 @@ export function spanOf(frame: VariantAttendFrame, h: i32): i32 {
   return <i32>min<f64>(Math.ceil(reach), <f64>(1 << 30));
 }
 
-/** R + z − x of row i and key `column` + j. */
+/** Logarithms that are kept, of the distances behind z. */
+const LOGARITHMS: i32 = 128;
+
+/** Of row i and key `column` + j. */
 // @ts-ignore: decorator
 @inline
-function rest(reach: f64, tile: Tile, i: i32, j: i32): f64 {
-  return reach - <f64>abs<i32>(tile.position + i - tile.column - j);
+function distance(tile: Tile, i: i32, j: i32): i32 {
+  return abs<i32>(tile.position + i - tile.column - j);
 }
 
-/** Adds ln m to a tile of scores. */
-export function addSpan(frame: VariantAttendFrame, tile: Tile, scores: usize): void {
+/** Adds ln m to a tile of scores; `table` has room for LOGARITHMS float64. */
+export function addSpan(frame: VariantAttendFrame, tile: Tile, scores: usize, table: usize): void {
   const ramp = <f64>frame.ramp;
   const reach = <f64>load<f32>(frame.spans + ((<usize>tile.h) << 2)) + ramp;
+  const farthest = max(distance(tile, tile.rows - 1, 0), distance(tile, 0, tile.columns - 1));
+  if (reach - <f64>farthest >= ramp) return;
+  const first = <i32>(reach - ramp) + 1;
+  for (let x = 0; x < LOGARITHMS && reach - <f64>(first + x) > 0; x++) {
+    store<f64>(table + ((<usize>x) << 3), logarithm((reach - <f64>(first + x)) / ramp));
+  }
   for (let i = 0; i < tile.rows; i++) {
-    for (let j = 0; j < tile.columns; j++) {
-      const left = rest(reach, tile, i, j);
-      if (left >= ramp) continue;
-      const at = scores + <usize>i * TILE_ROW + ((<usize>j) << 2);
-      if (left > 0) store<f32>(at, <f32>(<f64>load<f32>(at) + logarithm(left / ramp)));
-      else store<f32>(at, -(<f32>Infinity));
+    const row = scores + <usize>i * TILE_ROW;
+    // Those that the row sees in full follow each other.
+    let j = 0;
+    while (j < tile.columns) {
+      const x = distance(tile, i, j);
+      if (reach - <f64>x >= ramp) break;
+      fade(row + ((<usize>j) << 2), reach - <f64>x, ramp, x - first, table);
+      j++;
+    }
+    for (let end = tile.columns - 1; end > j; end--) {
+      const x = distance(tile, i, end);
+      if (reach - <f64>x >= ramp) break;
+      fade(row + ((<usize>end) << 2), reach - <f64>x, ramp, x - first, table);
     }
   }
+}
+
+/** Adds ln m to a score that is not seen in full, `behind` keys from the first of those. */
+// @ts-ignore: decorator
+@inline
+function fade(at: usize, left: f64, ramp: f64, behind: i32, table: usize): void {
+  if (!(left > 0)) {
+    store<f32>(at, -(<f32>Infinity));
+    return;
+  }
+  const kept = behind < LOGARITHMS;
+  const ln = kept ? load<f64>(table + ((<usize>behind) << 3)) : logarithm(left / ramp);
+  store<f32>(at, <f32>(<f64>load<f32>(at) + ln));
 }
 
 /** What a tile's gradients of scores give to that of z. */
@@ -45,7 +74,7 @@ export function spanGradient(frame: VariantAttendFrame, tile: Tile, gradients: u
   let sum: f64 = 0;
   for (let i = 0; i < tile.rows; i++) {
     for (let j = 0; j < min(tile.columns, KEYS); j++) {
-      const left = rest(reach, tile, i, j);
+      const left = reach - <f64>distance(tile, i, j);
       if (!(left > 0 && left < ramp)) continue;
       const g = load<f32>(gradients + <usize>i * TILE_ROW + ((<usize>j) << 2));
       if (g != 0) sum += <f64>g / left;

@@ -1,5 +1,5 @@
 // output = normalise(scores) · V, where attend has no road: scores are Q·Kᵀ or additive, with everything that attend
-// does to them, and their normaliser is softmax or α-entmax, of each head its own α. By entmax a key of weight 0 does
+// does to them, and their normaliser is softmax or one of sparse.ts, of each head its own. By those a key of weight 0 does
 // not take part, whatever its value holds.
 //
 // Items: tiles of keys and values that are packed; once all are, tiles of query rows.
@@ -13,8 +13,9 @@ import { WeightsKind } from "../kinds";
 import { exponentiate, finishState, finiteBase, logSumExp, rowMaximum } from "../softmax/state";
 import { rowAt } from "../strided";
 import { KEYS, TILE_ROW } from "../tiles";
-import { EntmaxRow, entmaxRow } from "./entmax";
+import { EntmaxRow } from "./entmax";
 import { VariantAttendFrame } from "./frame";
+import { sparseRow } from "./sparse";
 import {
   beginStrip,
   describeRow,
@@ -74,7 +75,7 @@ export function weighStrip(frame: VariantAttendFrame, strip: Strip): void {
     describeRow(frame, strip, i, row);
     const state = (<usize>i) << 2;
     if (frame.sparse) {
-      store<f32>(r.states.sums + state, entmaxRow(row, alpha) ? 1 : 0);
+      store<f32>(r.states.sums + state, sparseRow(row, frame.sparse, alpha) ? 1 : 0);
       continue;
     }
     store<f32>(r.states.sums + state, softmaxRow(row, r.states.maxima + state) == 0 ? 0 : 1);

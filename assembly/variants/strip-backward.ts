@@ -14,11 +14,12 @@ import { matrixRow } from "../attend/scores/weights";
 import { blockOf, productOf } from "../attend/scratch";
 import { scoreTile, transposedTile, valueTile } from "../gemm/products";
 import { rowAt } from "../strided";
+import { backwardReady as headReady, itemBatch, itemHead } from "../backward/order";
 import { KEYS, ROWS, TILE_ROW, tilesOf } from "../tiles";
 import { additiveBackRows, additiveBackTile } from "./additive-backward";
-import { entmaxBackward, EntmaxRow } from "./entmax";
+import { EntmaxRow } from "./entmax";
 import { VariantAttendFrame } from "./frame";
-import { spanGradient } from "./span";
+import { sparseBackward } from "./sparse";
 import {
   beginStrip,
   describeRow,
@@ -35,6 +36,7 @@ import {
   stripTileBytes,
 } from "./strip";
 import { weighStrip } from "./strip-attend";
+import { addToHead, biasGradients } from "./strip-bias";
 import { modifiedTransposed, modifyScoreGradients, modifyWeightGradients } from "./strip-modified";
 import {
   clearHead,
@@ -74,7 +76,7 @@ export function backwardItems(frame: VariantAttendFrame): f64 {
 
 export function backwardReady(frame: VariantAttendFrame, item: i32): i32 {
   const packed = packItems(frame);
-  return item < packed ? 0 : packed;
+  return item < packed ? 0 : packed + headReady(frame, item - packed);
 }
 
 /** Of a head, the tile of rows number `from`; gives that to go on with. */
@@ -84,7 +86,9 @@ export function backwardRun(frame: VariantAttendFrame, item: i32, thread: i32, f
     packItem(frame, item);
     return 0;
   }
-  const index = item - packed;
+  const b = itemBatch(frame, item - packed);
+  const head = itemHead(frame, item - packed);
+  const index = b * frame.keyValueHeads + head;
   const mine = frame.scratch + <usize>(sharedBytes(frame) + <f64>thread * threadBytes(frame));
   const strip = layOutStrip(frame, mine);
   const gradients = mine + <usize>stripBytes(frame);
@@ -96,8 +100,7 @@ export function backwardRun(frame: VariantAttendFrame, item: i32, thread: i32, f
   if (!from) clearHead(frame, index, frame.scratch + <usize>panelBytes(frame));
   const count = groupSize(frame) * tiles;
   if (from < count) {
-    const b = index / frame.keyValueHeads;
-    const h = (index % frame.keyValueHeads) * groupSize(frame) + from / tiles;
+    const h = head * groupSize(frame) + from / tiles;
     const rows = (b * frame.heads + h) * tiles + (from % tiles);
     if (beginStrip(frame, strip, rows)) backRows(frame, strip, gradients, sides);
   }
@@ -124,6 +127,7 @@ function backRows(frame: VariantAttendFrame, strip: Strip, gradients: usize, s: 
     modifyWeightGradients(frame, strip, index, gradient);
   }
   normaliserGradients(frame, strip, gradients);
+  biasGradients(frame, strip, gradients);
   for (let index = 0; index < strip.count; index++) {
     const weights = stripTile(frame, strip, index);
     const gradient = gradients + <usize>index * stripTileBytes(frame);
@@ -172,34 +176,21 @@ function weightGradients(
 
 /** dS in place of dP. */
 function normaliserGradients(frame: VariantAttendFrame, strip: Strip, gradients: usize): void {
+  if (frame.scored) return;
   const r = stripRows(strip);
   const weights = changetype<EntmaxRow>(blockOf(frame, strip.scratch));
   const row = changetype<EntmaxRow>(blockOf(frame, strip.scratch) + 64);
-  const alpha = frame.sparse ? <f64>load<f32>(frame.alphas + ((<usize>r.h) << 2)) : 1;
+  const alpha = frame.sparse ? load<f32>(frame.alphas + ((<usize>r.h) << 2)) : 0;
   let sum: f64 = 0;
   for (let i = 0; i < r.rows; i++) {
     describeRow(frame, strip, i, weights);
     row.at = gradients + <usize>i * TILE_ROW;
     row.segments = weights.segments;
     row.step = weights.step;
-    if (frame.sparse) sum += entmaxBackward(weights, row, alpha);
+    if (frame.sparse) sum += sparseBackward(weights, row, frame.sparse, alpha);
     else softmaxBackward(weights, row);
   }
-  if (frame.spansGradient) spanGradients(frame, strip, gradients);
-  if (!frame.alphasGradient) return;
-  const at = frame.alphasGradient + ((<usize>(r.b * frame.heads + r.h)) << 2);
-  store<f32>(at, load<f32>(at) + <f32>sum);
-}
-
-function spanGradients(frame: VariantAttendFrame, strip: Strip, gradients: usize): void {
-  const r = stripRows(strip);
-  let sum: f64 = 0;
-  for (let index = 0; index < strip.count; index++) {
-    stripTile(frame, strip, index);
-    sum += spanGradient(frame, r, gradients + <usize>index * stripTileBytes(frame));
-  }
-  const at = frame.spansGradient + ((<usize>(r.b * frame.heads + r.h)) << 2);
-  store<f32>(at, load<f32>(at) + <f32>sum);
+  addToHead(frame, r, frame.alphasGradient, sum);
 }
 
 /** dx = p · (dp − Σ p · dp), 0 where p is. */

@@ -52,22 +52,34 @@ export function markHidden(frame: VariantAttendFrame, strip: Strip): void {
   }
 }
 
+/** 0 for the keys that a row does not see, of a tile's numbers [rows][columns]. */
+function clearHidden(frame: VariantAttendFrame, strip: Strip, index: i32, numbers: usize): void {
+  const r = stripRows(strip);
+  const bytes = (<usize>r.columns) << 2;
+  for (let i: usize = 0; i < <usize>r.rows; i++) {
+    const hidden = hiddenOf(frame, strip, index, i);
+    for (let j: usize = 0; j < bytes; j += 4) {
+      if (isHidden(hidden, j)) store<f32>(numbers + i * bytes + j, 0);
+    }
+  }
+}
+
+/** weightMod(weights) of a tile, [rows][columns] in the scratch of a tile. */
+function modifiedTile(frame: VariantAttendFrame, strip: Strip, index: i32): usize {
+  const tile = stripTile(frame, strip, index);
+  const r = stripRows(strip);
+  const shown = scoresOf(strip.scratch);
+  pack(r, tile, shown);
+  call(shown, changetype<usize>(r) | 2);
+  clearHidden(frame, strip, index, shown);
+  return shown;
+}
+
 /** weights ← weightMod(weights) of all tiles. */
 export function modifyWeights(frame: VariantAttendFrame, strip: Strip): void {
   for (let index = 0; index < strip.count; index++) {
-    const tile = stripTile(frame, strip, index);
-    const r = stripRows(strip);
-    const shown = scoresOf(strip.scratch);
-    pack(r, tile, shown);
-    call(shown, changetype<usize>(r) | 2);
-    const bytes = (<usize>r.columns) << 2;
-    for (let i: usize = 0; i < <usize>r.rows; i++) {
-      const hidden = hiddenOf(frame, strip, index, i);
-      for (let j: usize = 0; j < bytes; j += 4) {
-        const weight = isHidden(hidden, j) ? <f32>0 : load<f32>(shown + i * bytes + j);
-        store<f32>(tile + i * TILE_ROW + j, weight);
-      }
-    }
+    const shown = modifiedTile(frame, strip, index);
+    unpack(stripRows(strip), shown, stripTile(frame, strip, index));
   }
 }
 
@@ -79,17 +91,12 @@ export function modifiedTransposed(
   target: usize,
   capacity: usize,
 ): void {
-  const tile = stripTile(frame, strip, index);
+  const shown = modifiedTile(frame, strip, index);
   const r = stripRows(strip);
-  const shown = scoresOf(strip.scratch);
-  pack(r, tile, shown);
-  call(shown, changetype<usize>(r) | 2);
   const bytes = (<usize>r.columns) << 2;
   for (let i: usize = 0; i < <usize>r.rows; i++) {
-    const hidden = hiddenOf(frame, strip, index, i);
     for (let j: usize = 0; j < ((bytes + 15) & ~15); j += 4) {
-      const none = j >= bytes || isHidden(hidden, j);
-      const weight = none ? <f32>0 : load<f32>(shown + i * bytes + j);
+      const weight = j < bytes ? load<f32>(shown + i * bytes + j) : <f32>0;
       store<f32>(target + (((j >> 4) * capacity) << 4) + (i << 4) + (j & 15), weight);
     }
   }
@@ -105,24 +112,13 @@ export function modifyWeightGradients(
   const tile = stripTile(frame, strip, index);
   const r = stripRows(strip);
   const before = scoresOf(strip.scratch);
-  const bytes = (<usize>r.columns) << 2;
-  const shown = before + <usize>r.rows * bytes;
+  const shown = before + ((<usize>(r.rows * r.columns)) << 2);
   pack(r, tile, before);
-  for (let i: usize = 0; i < <usize>r.rows; i++) {
-    const hidden = hiddenOf(frame, strip, index, i);
-    for (let j: usize = 0; j < bytes; j += 4) {
-      const g = isHidden(hidden, j) ? <f32>0 : load<f32>(gradients + i * TILE_ROW + j);
-      store<f32>(shown + i * bytes + j, g);
-    }
-  }
+  pack(r, gradients, shown);
+  clearHidden(frame, strip, index, shown);
   call(before, changetype<usize>(r) | 3);
-  for (let i: usize = 0; i < <usize>r.rows; i++) {
-    const hidden = hiddenOf(frame, strip, index, i);
-    for (let j: usize = 0; j < bytes; j += 4) {
-      const g = isHidden(hidden, j) ? <f32>0 : load<f32>(shown + i * bytes + j);
-      store<f32>(gradients + i * TILE_ROW + j, g);
-    }
-  }
+  clearHidden(frame, strip, index, shown);
+  unpack(r, shown, gradients);
 }
 
 /**
@@ -172,5 +168,12 @@ function pack(r: Rows, tile: usize, target: usize): void {
   const bytes = (<usize>r.columns) << 2;
   for (let i: usize = 0; i < <usize>r.rows; i++) {
     memory.copy(target + i * bytes, tile + i * TILE_ROW, bytes);
+  }
+}
+
+function unpack(r: Rows, numbers: usize, tile: usize): void {
+  const bytes = (<usize>r.columns) << 2;
+  for (let i: usize = 0; i < <usize>r.rows; i++) {
+    memory.copy(tile + i * TILE_ROW, numbers + i * bytes, bytes);
   }
 }

@@ -108,6 +108,7 @@ export function clearHead(frame: VariantAttendFrame, index: i32, base: usize): v
   const first = <usize>(index * groupSize(frame));
   const heads = <usize>groupSize(frame);
   if (frame.alphasGradient) memory.fill(frame.alphasGradient + (first << 2), 0, heads << 2);
+  if (frame.slopesGradient) memory.fill(frame.slopesGradient + (first << 2), 0, heads << 2);
   if (frame.spansGradient) memory.fill(frame.spansGradient + (first << 2), 0, heads << 2);
   const size = (<usize>frame.headSize) << 2;
   if (!frame.additive) return;

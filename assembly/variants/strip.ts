@@ -160,7 +160,7 @@ function scoreInto(frame: VariantAttendFrame, strip: Strip, target: usize): void
   const r = stripRows(strip);
   scoreProduct(frame, strip, target);
   finishScores(frame, r, target, spareOf(frame, strip.scratch));
-  if (frame.spanned) addSpan(frame, r, target);
+  if (frame.spanned) addSpan(frame, r, target, spareOf(frame, strip.scratch));
   for (let i = 0; i < r.rows; i++) {
     const row = target + <usize>i * TILE_ROW;
     for (let j = r.columns; j < KEYS; j++) store<f32>(row + ((<usize>j) << 2), -(<f32>Infinity));

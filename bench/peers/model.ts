@@ -113,6 +113,46 @@ export function attentionProblem(
   return { model, feeds };
 }
 
+/** LinearAttention by the rule "gated"; heads side by side. */
+export function gatedProblem(
+  { heads, n, d }: Case,
+  inputs: readonly Float32Array[],
+  decay: Float32Array,
+): Problem {
+  const names = ["query", "key", "value"];
+  const model = encode({
+    node: [
+      {
+        opType: "LinearAttention",
+        domain: "com.microsoft",
+        input: [...names, "", "decay"],
+        output: ["output", "state"],
+        attribute: [
+          integer("q_num_heads", heads),
+          integer("kv_num_heads", heads),
+          {
+            name: "update_rule",
+            s: new TextEncoder().encode("gated"),
+            type: onnx.AttributeProto.AttributeType.STRING,
+          },
+        ],
+      },
+    ],
+    input: [...names, "decay"].map((name) => value(name)),
+  });
+  const size = decay.length / (heads * n);
+  const feeds = Object.fromEntries(
+    names.map((name, i) => [name, float(interleave(inputs[i], heads, n, d), [1, n, heads * d])]),
+  );
+  return {
+    model,
+    feeds: {
+      ...feeds,
+      decay: float(interleave(decay, heads, n, size), [1, n, heads * size]),
+    },
+  };
+}
+
 export function linearProblem(
   { m, k, columns }: LinearCase,
   x: Float32Array,

@@ -2,7 +2,7 @@
 
 import type { InferenceSession, Tensor } from "onnxruntime-common";
 import { blockProblem } from "./block-model";
-import { attentionProblem, layerProblem, linearProblem, type Problem } from "./model";
+import { attentionProblem, gatedProblem, layerProblem, linearProblem, type Problem } from "./model";
 import { interleave, type Peer, queriesOf, type Run } from "./peer";
 
 interface Runtime {
@@ -38,6 +38,10 @@ export function onnxPeer(
     async prepare(c, query, key, value) {
       const run = await start(attentionProblem(c, query, key, value));
       return { ...run, output: () => interleave(run.output(), queriesOf(c), c.heads, c.d) };
+    },
+    async gated(c, inputs, decay) {
+      const run = await start(gatedProblem(c, inputs, decay));
+      return { ...run, output: () => interleave(run.output(), c.n, c.heads, c.d) };
     },
     linear: (c, x, weight) => start(linearProblem(c, x, weight)),
     layer: (c, x, weights) => start(layerProblem(c, x, weights)),

@@ -63,6 +63,18 @@ export interface Peer {
   linear?(c: LinearCase, x: Float32Array, weight: Float32Array): Promise<Run>;
   /** Weights [in, out] of query, key, value and output. */
   layer?(c: LayerCase, x: Float32Array, weights: readonly Float32Array[]): Promise<Run>;
+  /** Bahdanau's scores: Σ_d weight[d]·tanh(q[d] + k[d]). */
+  additive?(
+    c: Case,
+    inputs: readonly [query: Float32Array, key: Float32Array, value: Float32Array],
+    weight: Float32Array,
+  ): Promise<Run>;
+  /** A state that is multiplied by e^decay before each key, decay [heads, n, 1 | d]. */
+  gated?(
+    c: Case,
+    inputs: readonly [query: Float32Array, key: Float32Array, value: Float32Array],
+    decay: Float32Array,
+  ): Promise<Run>;
   /** An encoder layer. */
   block?(c: BlockCase, x: Float32Array, weights: BlockWeights): Promise<Run>;
 }

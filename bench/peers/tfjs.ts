@@ -39,6 +39,25 @@ export const tfjs: Peer = {
       dispose: () => tf.dispose([q, k, v, scale, ...(future ? [future] : [])]),
     };
   },
+  async additive({ heads, n, d }, inputs, weight) {
+    await tf.setBackend("wasm");
+    await tf.ready();
+    const [q, k, v] = inputs.map((data) => tf.tensor3d(data, [heads, n, d]));
+    const column = tf.tensor2d(weight, [d, 1]);
+    let output: Float32Array = new Float32Array(0);
+    return {
+      run() {
+        output = tf.tidy(() => {
+          const sums = tf.add(tf.expandDims(q, 2), tf.expandDims(k, 1));
+          const scores = tf.matMul(tf.reshape(tf.tanh(sums), [heads * n * n, d]), column);
+          const weights = tf.softmax(tf.reshape(scores, [heads, n, n]));
+          return tf.matMul(weights, v).dataSync() as Float32Array;
+        });
+      },
+      output: () => output,
+      dispose: () => tf.dispose([q, k, v, column]),
+    };
+  },
   async linear({ m, k, columns }, data, matrix) {
     await tf.setBackend("wasm");
     await tf.ready();

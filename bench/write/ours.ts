@@ -1,6 +1,7 @@
 // Our side: the examples' models, greedy, a token at a time.
 
 import { createAttention } from "wasm-attention";
+import { blocks } from "wasm-attention/blocks";
 import { type CacheNumbers, cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { Llama } from "../../examples/llama/llama";
@@ -21,7 +22,7 @@ export type Generate = () => Promise<number[]>;
 export type Files = Readonly<Record<string, Uint8Array>>;
 
 export async function ours(name: Name, files: Files, numbers: CacheNumbers): Promise<Generate> {
-  const attention = await createAttention({ extensions: [positions, cache] });
+  const attention = await createAttention({ extensions: [positions, cache, blocks] });
   const generate = (first: number, append: (id: number) => Float32Array) => {
     const ids = [first];
     while (ids.length <= LENGTH) ids.push(greedy(append(ids.at(-1) as number)));

@@ -14,11 +14,11 @@ import { DigitTransformer } from "../digits/model";
 import { train } from "../digits/training";
 import { SentenceEncoder } from "../semantic-search/encoder";
 import { readModelFile, readSentences } from "../semantic-search/files";
+import { QUESTIONS } from "../semantic-search/questions";
 import { seeded } from "../training/random";
 import { importances, leastFirst } from "./digits";
 import { type Form, factoredOf, layerOf } from "./forms";
 import { measureDigits, measureSearch } from "./measure";
-import { QUESTIONS } from "./questions";
 import { chart, type Row, table } from "./table";
 
 const HELP = `npm run demo:compress [-- --steps N] [--images N]

@@ -3,7 +3,8 @@
 import type { Attention } from "wasm-attention";
 import type { DigitTransformer } from "../digits/model";
 import type { Digits } from "../digits/patches";
-import { type SentenceEncoder, similarity } from "../semantic-search/encoder";
+import { nearest } from "../semantic-search/agreement";
+import type { SentenceEncoder } from "../semantic-search/encoder";
 import { SmallDigits } from "./digits";
 import { FORMS, type Form } from "./forms";
 import type { Row } from "./table";
@@ -81,13 +82,7 @@ export async function measureSearch(
     const encoder = await load(form);
     const bytes = attention.memory.used - used;
     const found = encoder.encode(sentences);
-    const best = encoder.encode(questions).map((asked) =>
-      found
-        .map((embedding, index) => ({ index, score: similarity(asked, embedding) }))
-        .sort((a, b) => b.score - a.score)
-        .slice(0, 5)
-        .map(({ index }) => index),
-    );
+    const best = encoder.encode(questions).map((asked) => nearest(asked, found, 5));
     first ??= best;
     const float = first;
     const milliseconds = time(() => encoder.encode(sentences), rounds);

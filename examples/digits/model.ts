@@ -19,7 +19,8 @@ const SHAPE = { size: SIZE, heads: HEADS, hidden: HIDDEN };
 const TOKENS = 1 + PATCHES;
 
 /** Besides what is wanted, how the heads attend: as in `attend`. */
-export interface Wanted extends Pick<EncoderForwardOptions, "scale" | "softcap" | "window"> {
+export interface Wanted
+  extends Pick<EncoderForwardOptions, "precision" | "scale" | "softcap" | "window"> {
   /** Keep what `backward` needs. */
   readonly record?: boolean;
   /** What the class token attends to in the last block, and with "all" every token in every block. */

@@ -1,8 +1,8 @@
 // What the page and its worker tell each other.
 
-import type { Images, Look } from "./models/model";
+import type { Look, Picture } from "./models/model";
 
-export type ModelName = "writer" | "sentences" | "digits" | "translator";
+export type ModelName = "writer" | "sentences" | "digits" | "translator" | "speech";
 
 export type Wish =
   | { readonly type: "load"; readonly model: ModelName }
@@ -22,7 +22,8 @@ export type News =
       readonly model: ModelName;
       readonly settings: readonly string[];
       readonly beginning: string;
-      readonly images?: Images | undefined;
+      readonly pictures?: readonly Picture[] | undefined;
+      readonly across?: number | undefined;
     }
   | {
       readonly type: "looked";

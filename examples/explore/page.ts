@@ -4,9 +4,9 @@
 import { type AttentionMaps, type AttentionView, defineAttentionView } from "wasm-attention/view";
 import { find, make, write } from "../page/elements";
 import { Work } from "../page/work";
-import { differenceOf } from "./difference";
+import { differenceOf, largestOf } from "./difference";
 import type { ModelName, News, Wish } from "./messages";
-import type { Images, Look } from "./models/model";
+import type { Look, Picture } from "./models/model";
 
 const NOTHING = "nothing";
 
@@ -19,9 +19,10 @@ const difference = find<HTMLInputElement>("difference");
 const views = [...document.querySelectorAll<AttentionView>("attention-view")];
 const controls = [model, setting, beside, text, difference];
 
-/** What was typed for each model, or the number of an image. */
+/** What was typed for each model, or the number of a picture. */
 const inputs = new Map<string, string>();
-let images: Images | undefined;
+let pictures: readonly Picture[] | undefined;
+let across: number | undefined;
 let asked = 0;
 
 const work = new Work<News, Wish>((news) => {
@@ -41,29 +42,29 @@ function load(): void {
 
 function loaded(news: News & { type: "loaded" }): void {
   if (news.model !== model.value) return;
-  images = news.images;
+  ({ pictures, across } = news);
   const options = (names: readonly string[]) =>
     names.map((value) => make("option", { value, textContent: value }));
   setting.replaceChildren(...options(news.settings));
   beside.replaceChildren(...options([NOTHING, ...news.settings]));
   if (!inputs.has(news.model)) inputs.set(news.model, news.beginning);
   const input = inputs.get(news.model) as string;
-  find("typed").hidden = images !== undefined;
-  find("images").hidden = images === undefined;
-  if (images) find("images").replaceChildren(...buttons(images, input));
+  find("typed").hidden = pictures !== undefined;
+  find("pictures").hidden = pictures === undefined;
+  if (pictures) find("pictures").replaceChildren(...buttons(pictures, input));
   else text.value = input;
   for (const control of controls) control.disabled = false;
   look();
 }
 
-function buttons(images: Images, pressed: string): Node[] {
-  return Array.from({ length: images.count }, (_, at) => {
+function buttons(pictures: readonly Picture[], pressed: string): Node[] {
+  return pictures.map((picture, at) => {
     const button = make(
       "button",
       { type: "button", onclick: () => choose(`${at}`) },
-      draw(images, at),
+      draw(picture),
     );
-    button.setAttribute("aria-label", `image ${at + 1}`);
+    button.setAttribute("aria-label", picture.name);
     button.setAttribute("aria-pressed", `${pressed === `${at}`}`);
     return button;
   });
@@ -71,17 +72,17 @@ function buttons(images: Images, pressed: string): Node[] {
 
 function choose(input: string): void {
   inputs.set(model.value, input);
-  for (const [at, button] of [...find("images").children].entries())
+  for (const [at, button] of [...find("pictures").children].entries())
     button.setAttribute("aria-pressed", `${input === `${at}`}`);
   look();
 }
 
 /** Ink on paper. */
-function draw({ pixels, side }: Images, at: number): HTMLCanvasElement {
-  const canvas = make("canvas", { width: side, height: side });
-  const image = new ImageData(side, side);
-  for (let i = 0; i < side * side; i++) {
-    const light = 255 - pixels[at * side * side + i];
+function draw({ pixels, width, height }: Picture): HTMLCanvasElement {
+  const canvas = make("canvas", { width, height });
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    const light = 255 - pixels[i];
     image.data.set([light, light, light, 255], i * 4);
   }
   canvas.getContext("2d")?.putImageData(image, 0, 0);
@@ -100,8 +101,8 @@ function look(): void {
 
 function looked({ looks, milliseconds }: News & { type: "looked" }): void {
   const [first, second] = looks;
-  const differ = second !== undefined && difference.checked;
-  const shown = differ ? [{ ...second, maps: differenceOf(first.maps, second.maps) }] : looks;
+  const differ = second && difference.checked ? differenceOf(first.maps, second.maps) : undefined;
+  const shown = differ ? [{ maps: differ }] : looks;
   find("first").hidden = false;
   find("second").hidden = shown.length < 2;
   shown.forEach((each, at) => {
@@ -109,7 +110,7 @@ function looked({ looks, milliseconds }: News & { type: "looked" }): void {
   });
   const name = differ ? `How “${setting.value}” and “${beside.value}” differ` : setting.value;
   write("firstName", name);
-  write("firstSays", differ ? both(first, second) : first.says);
+  write("firstSays", differ ? both(first, second, largestOf(shown[0].maps)) : first.says);
   write("secondName", beside.value);
   write("secondSays", second?.says ?? "");
   const pieces = first.maps.rows.length;
@@ -117,13 +118,14 @@ function looked({ looks, milliseconds }: News & { type: "looked" }): void {
   document.body.dataset.looks = `${asked}`;
 }
 
-const both = (first: Look, second: Look) => `${first.says} · ${second.says}`;
+const both = (first: Look, second: Look, most: number) =>
+  `${first.says} · ${second.says} · No weight differs by more than ${(100 * most).toPrecision(2)} %`;
 
-/** The chosen image behind its patches. */
+/** The chosen picture behind its patches. */
 function pictured(): Pick<AttentionMaps, "image"> {
-  if (!images) return {};
-  const source = draw(images, Number(inputs.get(model.value)));
-  return { image: { source, rows: images.across, columns: images.across, first: 1 } };
+  if (!pictures || !across) return {};
+  const source = draw(pictures[Number(inputs.get(model.value))]);
+  return { image: { source, rows: across, columns: across, first: 1 } };
 }
 
 for (const view of views)

@@ -22,6 +22,8 @@ import { commandLine, wholeNumber } from "../arguments";
 import { readDigits } from "../digits/images";
 import { DigitTransformer } from "../digits/model";
 import { recognise, train } from "../digits/training";
+import { files, read } from "../speech/packages/files";
+import { readWav } from "../speech/packages/wav";
 import { seeded } from "../training/random";
 import { numbers } from "../translation/corpus";
 import { Training } from "../translation/train";
@@ -90,6 +92,10 @@ const encoder = dirname(
 mkdirSync(join(target, "encoder"), { recursive: true });
 for (const name of readdirSync(encoder).filter((name) => /\.json$|shard/.test(name)))
   copyFileSync(join(encoder, name), join(target, "encoder", name));
+for (const name of ["encoder", "decoder"] as const)
+  copyFileSync(files[name], join(target, `${name}.onnx`));
+const { buffer } = await readWav(read("recording"));
+writeFileSync(join(target, "recording.bin"), new Uint8Array(buffer));
 copyFileSync(join(here, "../write/model.safetensors"), join(target, "writer.safetensors"));
 copyFileSync(join(here, "../page/style.css"), join(target, "style.css"));
 for (const name of ["index.html", "explore.css"])

@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
+import { blocks } from "wasm-attention/blocks";
 import { cache } from "wasm-attention/cache";
 import { positions } from "wasm-attention/positions";
 import { readGguf } from "wasm-attention/weights";
@@ -51,7 +52,7 @@ const tokens = orEnd(() => {
   return checkpoint.tokens;
 });
 
-const attention = await createAttention({ extensions: [positions, cache] });
+const attention = await createAttention({ extensions: [positions, cache, blocks] });
 const model = new Llama(attention, checkpoint);
 const tokenizer = new Tokenizer(tokens);
 const ids = tokenizer.encode(positionals.join(" "));

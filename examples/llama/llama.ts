@@ -9,44 +9,52 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
+import { fusedLinear } from "wasm-attention/blocks";
 import { type AttentionCache, type CacheNumbers, createCache } from "wasm-attention/cache";
-import { add } from "../semantic-search/blocks";
+import { parted, sideBySide } from "../semantic-search/columns";
 import { type Checkpoint, type LlamaConfig, weightOf } from "./checkpoint";
 
-const MATRICES = [
-  "attn_q",
-  "attn_k",
-  "attn_v",
-  "attn_output",
-  "ffn_gate",
-  "ffn_up",
-  "ffn_down",
-] as const;
+/** The matrices of a layer; what has one input is one product. */
+const MATRICES = {
+  project: ["attn_q", "attn_k", "attn_v"],
+  attended: ["attn_output"],
+  gate: ["ffn_gate"],
+  up: ["ffn_up"],
+  down: ["ffn_down"],
+} as const;
 
-type Matrices = Readonly<Record<(typeof MATRICES)[number], PreparedLinear>>;
+type Name = keyof typeof MATRICES;
 
-interface Layer extends Matrices {
+interface Layer extends Readonly<Record<Name, PreparedLinear>> {
   readonly attn_norm: Float32Array;
   readonly ffn_norm: Float32Array;
 }
 
+/** What the heads of a layer make of query, key and value [1, L, …], none of them turned yet. */
+export type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tensor;
+
 export class Llama {
   readonly config: LlamaConfig;
-  readonly attention: Attention<"positions" | "cache">;
+  readonly attention: Attention<"positions" | "cache" | "blocks">;
   readonly layers: readonly Layer[];
   readonly embedding: Tensor;
   readonly norm: Float32Array;
   readonly output: PreparedLinear;
 
-  constructor(attention: Attention<"positions" | "cache">, checkpoint: Checkpoint) {
-    const prepare = (name: string) =>
-      prepareLinear(attention, weightOf(checkpoint, `${name}.weight`), { order: "out,in" });
+  constructor(attention: Attention<"positions" | "cache" | "blocks">, checkpoint: Checkpoint) {
+    const prepare = (...names: readonly string[]) => {
+      const weights = names.map((name) => weightOf(checkpoint, `${name}.weight`));
+      return prepareLinear(attention, sideBySide(weights), { order: "out,in" });
+    };
     this.attention = attention;
     this.config = checkpoint.config;
     this.layers = Array.from({ length: this.config.layers }, (_, i) => {
-      const matrices = MATRICES.map((name) => [name, prepare(`blk.${i}.${name}`)]);
+      const matrices = Object.entries(MATRICES).map(([name, parts]) => [
+        name,
+        prepare(...parts.map((part) => `blk.${i}.${part}`)),
+      ]);
       return {
-        ...(Object.fromEntries(matrices) as Matrices),
+        ...(Object.fromEntries(matrices) as Record<Name, PreparedLinear>),
         attn_norm: weightOf(checkpoint, `blk.${i}.attn_norm.weight`).data,
         ffn_norm: weightOf(checkpoint, `blk.${i}.ffn_norm.weight`).data,
       };
@@ -61,8 +69,32 @@ export class Llama {
     return new LlamaText(this, numbers);
   }
 
+  /** Logits [L, vocabulary] of what follows each of these tokens. */
+  read(ids: readonly number[], attend: Attend): Tensor {
+    const { attention, config, layers, embedding, norm, output } = this;
+    const { size, epsilon, heads, keyValueHeads } = config;
+    const columns = [size, ...Array(2).fill((size / heads) * keyValueHeads)];
+    const data = new Float32Array(ids.length * size);
+    ids.forEach((id, row) => {
+      data.set(embedding.data.subarray(id * size, (id + 1) * size), row * size);
+    });
+    let x = tensor(data, [1, ids.length, size]);
+    layers.forEach((layer, index) => {
+      const normed = rmsNorm(x, layer.attn_norm, epsilon);
+      const [query, key, value] = parted(linear(attention, normed, layer.project), columns);
+      x = fusedLinear(attention, attend(index, query, key, value), layer.attended, { residual: x });
+      const inner = rmsNorm(x, layer.ffn_norm, epsilon);
+      const gated = { gate: layer.gate, activation: "silu" } as const;
+      const hidden = fusedLinear(attention, inner, layer.up, gated);
+      x = fusedLinear(attention, hidden, layer.down, { residual: x });
+    });
+    const { data: logits } = linear(attention, rmsNorm(x, norm, epsilon), output);
+    return tensor(logits, [ids.length, config.vocabulary]);
+  }
+
   dispose(): void {
-    for (const layer of this.layers) for (const name of MATRICES) layer[name].dispose();
+    for (const { project, attended, gate, up, down } of this.layers)
+      for (const prepared of [project, attended, gate, up, down]) prepared.dispose();
     this.output.dispose();
   }
 }
@@ -88,29 +120,11 @@ export class LlamaText {
 
   /** Logits [L, vocabulary] of what follows each of these tokens. */
   append(ids: readonly number[]): Tensor {
-    const { attention, config, layers, embedding, norm, output } = this.#model;
-    const { size, epsilon } = config;
-    const data = new Float32Array(ids.length * size);
-    ids.forEach((id, row) => {
-      data.set(embedding.data.subarray(id * size, (id + 1) * size), row * size);
-    });
-    let x = tensor(data, [1, ids.length, size]);
-    layers.forEach((layer, index) => {
-      const cache = this.#caches[index];
-      const normed = rmsNorm(x, layer.attn_norm, epsilon);
-      const [query, key, value] = [layer.attn_q, layer.attn_k, layer.attn_v].map((matrix) =>
-        linear(attention, normed, matrix),
-      );
+    return this.#model.read(ids, (layer, query, key, value) => {
+      const cache = this.#caches[layer];
       cache.append(key, value, { layout: "BLE" });
-      const mixed = cache.attend(query, { layout: "BLE" });
-      x = add(linear(attention, mixed.output, layer.attn_output), x);
-      const inner = rmsNorm(x, layer.ffn_norm, epsilon);
-      const gate = linear(attention, inner, layer.ffn_gate);
-      const hidden = gated(gate, linear(attention, inner, layer.ffn_up));
-      x = add(linear(attention, hidden, layer.ffn_down), x);
+      return cache.attend(query, { layout: "BLE" }).output;
     });
-    const { data: logits } = linear(attention, rmsNorm(x, norm, epsilon), output);
-    return tensor(logits, [ids.length, config.vocabulary]);
   }
 
   /** Bytes of all keys and values. */
@@ -134,11 +148,4 @@ function rmsNorm({ data: x, dims }: Tensor, scale: Float32Array, epsilon: number
     for (let i = 0; i < size; i++) data[row + i] = x[row + i] * factor * scale[i];
   }
   return tensor(data, dims);
-}
-
-/** silu(gate) · up, silu(x) = x / (1 + e^−x), in `up`. */
-function gated(gate: Tensor, up: Tensor): Tensor {
-  const [g, u] = [gate.data, up.data];
-  for (let i = 0; i < u.length; i++) u[i] *= g[i] / (1 + Math.exp(-g[i]));
-  return up;
 }

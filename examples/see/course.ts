@@ -3,7 +3,7 @@
 import type { Attention, Tensor } from "wasm-attention";
 import { Adam, lossOf, rateAt } from "../training/block";
 import type { Random } from "../training/random";
-import type { Seeing, Shape } from "./model";
+import type { Seeing, Shape, Wanted } from "./model";
 import { pack } from "./rows";
 
 /** A picture, and questions about it with the numbers of their answers. */
@@ -63,14 +63,16 @@ function learn(
   examples: readonly Example[],
 ): number {
   const named = Int32Array.from(examples.flatMap((example) => example.names ?? []));
+  const naming = examples.every(({ names }) => names) && named.some((name) => name >= 0);
   const answers = examples.flatMap(({ questions }) => questions.map(({ answer }) => answer));
   if (answers.length === 0) {
+    if (!naming) return 0;
     const pictures = examples.map(({ pixels }) => pixels);
     const names = lossOf(attention, model.name(picturesOf(pictures, model.shape)), named);
     model.nameBackward(names.gradient);
     return names.loss;
   }
-  const { logits, names } = forward(model, examples, true);
+  const { logits, names } = forward(model, examples, { record: true, names: naming });
   const { loss, gradient } = lossOf(attention, logits, Int32Array.from(answers));
   model.backward(gradient, names && lossOf(attention, names, named).gradient);
   return loss;
@@ -80,7 +82,7 @@ function learn(
 export function answer(model: Seeing, examples: readonly Example[], atOnce = 64): number[] {
   const answers: number[] = [];
   for (let from = 0; from < examples.length; from += atOnce) {
-    const { data, dims } = forward(model, examples.slice(from, from + atOnce), false).logits;
+    const { data, dims } = forward(model, examples.slice(from, from + atOnce)).logits;
     for (let at = 0; at < data.length; at += dims[1]) {
       const logits = data.subarray(at, at + dims[1]);
       answers.push(logits.indexOf(Math.max(...logits)));
@@ -89,9 +91,8 @@ export function answer(model: Seeing, examples: readonly Example[], atOnce = 64)
   return answers;
 }
 
-function forward(model: Seeing, examples: readonly Example[], record: boolean) {
+function forward(model: Seeing, examples: readonly Example[], wanted?: Wanted) {
   const pictures = examples.map(({ pixels }) => pixels);
   const asked = pack(examples.map(({ questions }) => questions.map(({ ids }) => ids)));
-  const names = record && examples.every((example) => example.names);
-  return model.forward(picturesOf(pictures, model.shape), asked, { record, names });
+  return model.forward(picturesOf(pictures, model.shape), asked, wanted);
 }

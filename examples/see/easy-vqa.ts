@@ -16,6 +16,13 @@ export const CHANNELS = 3;
 const KEPT = 400;
 /** Questions about a picture in a step. */
 const AT_ONCE = 6;
+/** Until so much of a course is done, nothing is asked: patches learn the words for what they show. */
+const NAMED = 0.1;
+/** Patches along a side of a picture, and pixels along a side of a patch. */
+const ACROSS = 8;
+const PATCH = SIDE / ACROSS;
+/** A channel that is another than paper's; of every colour one is. */
+const INK = 64;
 
 export interface Pictured {
   /** [64, 64, 3], 0 is white. */
@@ -59,11 +66,40 @@ export function readEasyVqa(folder: string, test?: string): EasyVqa {
   return { words, answers, training, heldOut };
 }
 
-/** Some questions about one of the pictures, mirrored or turned: no question is about sides. */
-export function draw({ training, ...names }: EasyVqa, random: Random): Example {
-  const { pixels, questions } = training[random.below(training.length)];
-  const some = shuffle([...questions], random).slice(0, AT_ONCE);
-  return { pixels: turned(pixels, random.below(8)), questions: numbered(some, names) };
+/**
+ * Some questions about one of the pictures, mirrored or turned: no question is about sides. `done` is how much of
+ * the course is over, from 0 to 1.
+ */
+export function draw({ training, ...task }: EasyVqa, random: Random, done: number): Example {
+  const { pixels: upright, questions } = training[random.below(training.length)];
+  const pixels = turned(upright, random.below(8));
+  const shown = shownBy(questions, task.words);
+  const some = done < NAMED ? [] : shuffle([...questions], random).slice(0, AT_ONCE);
+  return {
+    pixels,
+    names: inked(pixels).map((ink) =>
+      ink && shown.length ? shown[random.below(shown.length)] : -1,
+    ),
+    questions: numbered(some, task),
+  };
+}
+
+/** The words for what a picture shows, its shape and its colour: answers that questions have among their words. */
+function shownBy(questions: Pictured["questions"], { names }: Words): readonly number[] {
+  const ids = questions.map(([, answer]) => names.indexOf(answer));
+  return [...new Set(ids)].filter((id) => id >= 0);
+}
+
+/** Whether there is ink in each patch. */
+function inked(pixels: Uint8Array): boolean[] {
+  return Array.from({ length: ACROSS * ACROSS }, (_, patch) => {
+    const [top, left] = [Math.floor(patch / ACROSS) * PATCH, (patch % ACROSS) * PATCH];
+    for (let y = top; y < top + PATCH; y++) {
+      const row = (y * SIDE + left) * CHANNELS;
+      for (let at = row; at < row + PATCH * CHANNELS; at++) if (pixels[at] > INK) return true;
+    }
+    return false;
+  });
 }
 
 export function numbered(

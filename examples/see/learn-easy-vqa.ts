@@ -44,7 +44,7 @@ ${pc.bold("The same model learns easy-VQA")}
   ${counted(parameters)} parameters, ${attention.variant} build, threads: ${attention.threads}, Node ${process.versions.node}
 `);
   const course = { ...EASY_VQA, steps };
-  const lesson = (drawn: typeof random) => draw(task, drawn);
+  const lesson = (drawn: typeof random, done: number) => draw(task, drawn, done);
   const spent = follow(train(attention, model, lesson, course, random), steps);
 
   const questions = heldOut.flatMap((picture) => picture.questions);

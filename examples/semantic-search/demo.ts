@@ -1,4 +1,4 @@
-// npm run demo [-- "a question"] [--int16] [--weights int8|int4]: ranks sentences by meaning, with the
+// npm run demo [-- "a question"] [--int16 | --int8] [--weights int8|int4]: ranks sentences by meaning, with the
 // Universal Sentence Encoder lite on our layers, beside the same model's reference implementation; in integers
 // beside float32 too. With --workers 2 the embeddings are made by so many processes behind a nats-server, see
 // ../shards/search.ts.
@@ -7,17 +7,20 @@ import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import pc from "picocolors";
 import { createAttention } from "wasm-attention";
-import { int16, integers } from "wasm-attention/integers";
+import { int8, int8Lowering, int16, integers } from "wasm-attention/integers";
 import { quantized } from "wasm-attention/quantized";
 import { commandLine, orEnd, wholeNumber } from "../arguments";
-import { EMBEDDING_SIZE, SentenceEncoder, similarity } from "./encoder";
+import { agreementOf, nearest, SHOWN } from "./agreement";
+import { EMBEDDING_SIZE, type Heads, SentenceEncoder, similarity } from "./encoder";
 import { fewBits } from "./few-bits";
 import { readModelFile, readSentences } from "./files";
 import { heatmap } from "./heatmap";
+import { QUESTIONS } from "./questions";
 
-const HELP = `npm run demo [-- "a question"] [--int16] [--weights int8|int4] [--workers N]
+const HELP = `npm run demo [-- "a question"] [--int16 | --int8] [--weights int8|int4] [--workers N]
   ranks sentences by meaning and shows what each word of the question attends to
   --int16    attention in integers of 16 bits
+  --int8     of 8 bits
   --weights  weights of few bits
   --workers  embeddings by so many processes behind a nats-server`;
 const { values, positionals } = commandLine({
@@ -25,6 +28,7 @@ const { values, positionals } = commandLine({
   options: {
     help: { type: "boolean", default: false },
     int16: { type: "boolean", default: false },
+    int8: { type: "boolean", default: false },
     weights: { type: "string" },
     workers: { type: "string" },
   },
@@ -38,14 +42,18 @@ const numbers = orEnd(() => {
   if (weights === undefined || weights === "int8" || weights === "int4") return weights;
   throw new Error(`--weights expected int8 or int4, got ${JSON.stringify(weights)}`);
 });
-const how = values.int16 ? { precision: int16 } : {};
+const precision = orEnd(() => {
+  if (values.int16 && values.int8) throw new Error("--int16 or --int8, got both");
+  if (values.int8) return int8;
+  return values.int16 ? int16 : undefined;
+});
+const how: Heads = precision ? { precision } : {};
 if (values.workers !== undefined) {
   const workers = `${wholeNumber("workers", values.workers)}`;
   const words = ["examples/shards/run.mjs", "search", "--workers", workers, ...positionals];
   process.exit(spawnSync(process.execPath, words, { stdio: "inherit" }).status ?? 1);
 }
 const question = positionals.join(" ") || "How do I get my money back?";
-const SHOWN = 8;
 const ROUNDS = 5;
 
 const start = performance.now();
@@ -61,12 +69,10 @@ const sentences = await readSentences();
 const texts = [question, ...sentences];
 
 const [asked, ...embeddings] = encoder.encode(texts, how);
-const ranking = sentences
-  .map((sentence, i) => ({ sentence, score: similarity(asked, embeddings[i]) }))
-  .sort((a, b) => b.score - a.score);
 
 console.log(`\n${pc.bold(question)}\n`);
-for (const { sentence, score } of ranking.slice(0, SHOWN)) {
+for (const index of nearest(asked, embeddings, SHOWN)) {
+  const [sentence, score] = [sentences[index], similarity(asked, embeddings[index])];
   const bar = "█".repeat(Math.max(0, Math.round(score * 24))).padEnd(24, "·");
   console.log(`  ${score.toFixed(3)}  ${pc.cyan(bar)}  ${sentence}`);
 }
@@ -116,24 +122,24 @@ let difference = 0;
 const ours = await time(() => encoder.encode(texts, how));
 const peers = await time(() => reference.embed(texts));
 const milliseconds = (t: number) => `${t.toFixed(0)} ms`;
-const integer = [values.int16 && "attention in int16", numbers && `weights of ${numbers}`].filter(
-  (part) => part,
-);
+const integer = [
+  precision === int8 && `attention in int8 (${int8Lowering(attention)})`,
+  precision === int16 && "attention in int16",
+  numbers && `weights of ${numbers}`,
+].filter((part) => part);
 let compared = "";
 if (integer.length) {
   const float = await SentenceEncoder.load(attention, readModelFile);
-  const [same, ...others] = float.encode(texts);
-  const best = others
-    .map((embedding, i) => ({ i, score: similarity(same, embedding) }))
-    .sort((a, b) => b.score - a.score)
-    .slice(0, SHOWN)
-    .map(({ i }) => sentences[i]);
-  const shown = ranking.slice(0, SHOWN).filter(({ sentence }) => best.includes(sentence));
-  const nearest = texts.map((_, i) => similarity([same, ...others][i], [asked, ...embeddings][i]));
+  const embedded = (by: SentenceEncoder, how: Heads) => {
+    const [questions, found] = [QUESTIONS, sentences].map((texts) => by.encode(texts, how));
+    return { questions, sentences: found };
+  };
+  const { first, found, cosine } = agreementOf(embedded(encoder, how), embedded(float, {}));
   const floats = await time(() => float.encode(texts));
   compared = `
   integers    ${integer.join(", ")}: float32 takes ${milliseconds(floats)}, ${pc.bold(`${(floats / ours).toFixed(2)}×`)} the time
-              ${shown.length} of ${SHOWN} sentences as float32 finds them, least cosine of an embedding ${Math.min(...nearest).toFixed(5)}`;
+              ${first} of ${QUESTIONS.length} questions find first what they find in float32, ${found} of ${QUESTIONS.length * SHOWN} sentences the same
+              least cosine of an embedding ${cosine.toFixed(6)}`;
 }
 console.log(`
   build       ${attention.variant}${attention.fused ? ", fused multiply-add" : ""}, on Node ${process.versions.node}

@@ -8,6 +8,7 @@ import {
   type Attention,
   linear,
   MultiHeadAttention,
+  type PlainWeights,
   type Projection,
   prepareLinear,
   type Tensor,
@@ -32,7 +33,7 @@ export interface Product {
 export interface Making {
   readonly product?: (projection: Projection) => Product;
   /** In the place of a layer's attention, which it disposes. */
-  readonly heads?: (layer: MultiHeadAttention) => MultiHeadAttention;
+  readonly heads?: (layer: MultiHeadAttention, weights: PlainWeights) => MultiHeadAttention;
 }
 
 interface Layer {
@@ -55,7 +56,10 @@ export interface Inspection {
 }
 
 /** How the heads attend: as in `attend`. */
-export type Heads = Pick<AttendOptions, "causal" | "precision" | "scale" | "softcap" | "window">;
+export type Heads = Pick<
+  AttendOptions,
+  "causal" | "normalizer" | "precision" | "scale" | "softcap" | "window"
+>;
 
 export class SentenceEncoder {
   readonly #tokenizer: Tokenizer;
@@ -71,15 +75,15 @@ export class SentenceEncoder {
     making: Making,
   ) {
     const at = (name: string) => weights.get(name) as Tensor;
-    const { product = (projection) => floatProduct(attention, projection), heads } = making;
+    const {
+      product = (projection) => floatProduct(attention, projection),
+      heads = (layer) => layer,
+    } = making;
     this.#tokenizer = new Tokenizer(vocabulary);
     this.#embeddings = at("module/Embeddings_en");
     const stack = "module_apply_default/Encoder_en/KonaTransformer/Encode/TransformerStack";
     this.#frequencies = at(`${stack}/Layer_0/AddTimingSignal/TimingSignal/ExpandDims_1`).data;
-    this.#layers = [0, 1].map((index) => {
-      const layer = makeLayer(attention, at, index, product);
-      return heads ? { ...layer, attention: heads(layer.attention) } : layer;
-    });
+    this.#layers = [0, 1].map((index) => makeLayer(attention, at, index, { product, heads }));
     this.#dense = product({
       weight: at("module/Encoder_en/hidden_layers/tanh_layer_0/weights"),
       order: "in,out",
@@ -188,7 +192,7 @@ function makeLayer(
   attention: Attention,
   at: (name: string) => Tensor,
   index: number,
-  product: (projection: Projection) => Product,
+  { product, heads }: Required<Making>,
 ): Layer {
   const encode = "Encoder_en/KonaTransformer/Encode";
   const stacked = `module_apply_default/${encode}/TransformerStack/Layer_${index}/TransformerLayer`;
@@ -211,21 +215,21 @@ function makeLayer(
   });
   const [query, key, value] = [third(0), third(1), third(2)];
   const output = at(`${own}/output_transform_single/kernel/part_0`);
+  const matrices = {
+    wq: query.weight,
+    wk: key.weight,
+    wv: value.weight,
+    dense: tensor(output.data, output.dims.slice(-2)),
+    bq: query.bias,
+    bk: key.bias,
+    bv: value.bias,
+    denseBias: part("MultiheadAttention/output_transform_single/bias"),
+  };
   return {
     attentionNorm: norm(""),
-    attention: MultiHeadAttention.fromMatrices(
-      attention,
-      {
-        wq: query.weight,
-        wk: key.weight,
-        wv: value.weight,
-        dense: tensor(output.data, output.dims.slice(-2)),
-        bq: query.bias,
-        bk: key.bias,
-        bv: value.bias,
-        denseBias: part("MultiheadAttention/output_transform_single/bias"),
-      },
-      { heads: HEADS },
+    attention: heads(
+      MultiHeadAttention.fromMatrices(attention, matrices, { heads: HEADS }),
+      matrices,
     ),
     residual: index === 0 ? linear(part("dense/kernel"), "dense/bias") : undefined,
     feedForwardNorm: norm("FFN/"),

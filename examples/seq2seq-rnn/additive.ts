@@ -7,79 +7,25 @@
 
 import { type Attention, type Tensor, tensor } from "wasm-attention";
 import { additiveAttention, additiveAttentionBackward } from "wasm-attention/variants";
-import { gather, type Parameter, parameter } from "../training/block";
+import { gather } from "../training/block";
 import type { Random } from "../training/random";
-import { add, Product } from "./product";
+import {
+  type Attending,
+  LearntLooks,
+  type Memory,
+  type Scoring,
+  type Sizes,
+  Stepping,
+  scoring,
+} from "./attending";
 
-/** What is attended to. */
-export interface Memory {
-  /** [B, S, size] */
-  readonly rows: Float32Array;
-  /** Of each batch, how many rows are there. */
-  readonly lengths: readonly number[];
-  readonly longest: number;
-}
-
-export interface Sizes {
-  readonly state: number;
-  readonly memory: number;
-  readonly hidden: number;
-}
-
-/** An attention of one query a step, to learn. */
-export interface Looks {
-  readonly parameters: readonly Parameter[];
-  /** A memory that queries attend to, one after the other. */
-  begin(memory: Memory): Attending;
-  /** After the parameters have moved. */
-  update(): void;
-  dispose(): void;
-}
-
-export interface Attending {
-  /** s [B, state] → c [B, size] and α [B, S]; with `record` for `backward`. */
-  step(
-    state: Float32Array,
-    record?: boolean,
-  ): { readonly context: Float32Array; readonly weights: Float32Array };
-  /** Of the last step that is left: from the gradient of c that of s. */
-  backward(gradient: Float32Array): Float32Array;
-  /** Once all steps have gone back: the gradient of the memory. */
-  end(): Float32Array;
-}
-
-interface Parts {
-  readonly query: Product;
-  readonly key: Product;
-  readonly v: Parameter;
-}
-
-export class AdditiveAttention implements Looks {
-  readonly parameters: readonly Parameter[];
-  readonly #attention: Attention<"variants">;
-  readonly #parts: Parts;
-
+export class AdditiveAttention extends LearntLooks<Scoring> {
   constructor(attention: Attention<"training" | "variants">, sizes: Sizes, random: Random) {
-    const query = new Product(attention, sizes.state, sizes.hidden, random);
-    const key = new Product(attention, sizes.memory, sizes.hidden, random);
-    const v = parameter([sizes.hidden], random, Math.sqrt(3 / sizes.hidden));
-    this.#attention = attention;
-    this.#parts = { query, key, v };
-    this.parameters = [...query.parameters, ...key.parameters, v];
+    super(attention, scoring(attention, sizes, random));
   }
 
   begin(memory: Memory): Attending {
-    return new Added(this.#attention, this.#parts, memory);
-  }
-
-  update(): void {
-    this.#parts.query.update();
-    this.#parts.key.update();
-  }
-
-  dispose(): void {
-    this.#parts.query.dispose();
-    this.#parts.key.dispose();
+    return new Added(this.attention, this.parts, memory);
   }
 }
 
@@ -89,65 +35,42 @@ interface Step {
   readonly query: Tensor;
 }
 
-class Added implements Attending {
-  readonly #attention: Attention<"variants">;
-  readonly #parts: Parts;
-  readonly #rows: Tensor;
-  readonly #keys: Tensor;
+class Added extends Stepping<Scoring, Step> {
   readonly #options;
-  /** Of U h, and of the memory by its weighted sums. */
-  readonly #gradients: { readonly key: Float32Array; readonly value: Float32Array };
-  readonly #steps: Step[] = [];
 
-  constructor(attention: Attention<"variants">, parts: Parts, memory: Memory) {
-    const { rows, lengths, longest } = memory;
-    this.#attention = attention;
-    this.#parts = parts;
-    this.#rows = tensor(rows, [lengths.length, longest, rows.length / lengths.length / longest]);
-    const hidden = parts.v.data.length;
-    this.#keys = tensor(parts.key.forward(rows), [lengths.length, longest, hidden]);
+  constructor(attention: Attention<"variants">, parts: Scoring, memory: Memory) {
+    super(attention, parts, memory);
+    const { lengths } = memory;
     this.#options = { layout: "BLE", heads: 1, keyLengths: lengths, scoreWeight: parts.v } as const;
-    this.#gradients = {
-      key: new Float32Array(this.#keys.data.length),
-      value: new Float32Array(rows.length),
-    };
   }
 
   step(state: Float32Array, record = false): { context: Float32Array; weights: Float32Array } {
-    const query = this.#perBatch(this.#parts.query.forward(state));
+    const query = this.#perBatch(this.parts.query.forward(state));
     const options = { ...this.#options, weights: true } as const;
     const { output, weights } = additiveAttention(
-      this.#attention,
+      this.attention,
       query,
-      this.#keys,
-      this.#rows,
+      this.keys,
+      this.rows,
       options,
     );
-    if (record) this.#steps.push({ state, query });
+    if (record) this.steps.push({ state, query });
     return { context: output.data, weights: weights.data };
   }
 
   backward(gradient: Float32Array): Float32Array {
-    const { state, query } = this.#steps.pop() as Step;
+    const { state, query } = this.steps.pop() as Step;
     const outputGradient = this.#perBatch(gradient);
-    const pass = { query, key: this.#keys, value: this.#rows, outputGradient };
-    const options = { ...this.#options, out: this.#gradients, accumulate: true };
-    const back = additiveAttentionBackward(this.#attention, pass, options);
-    gather(this.#parts.v, back.scoreWeightGradient);
-    return this.#parts.query.backward(state, back.queryGradient.data);
-  }
-
-  end(): Float32Array {
-    const { query, key } = this.#parts;
-    const ofKeys = key.backward(this.#rows.data, this.#gradients.key);
-    query.gather();
-    key.gather();
-    return add(this.#gradients.value, ofKeys);
+    const pass = { query, key: this.keys, value: this.rows, outputGradient };
+    const options = { ...this.#options, out: this.gradients, accumulate: true };
+    const back = additiveAttentionBackward(this.attention, pass, options);
+    gather(this.parts.v, back.scoreWeightGradient);
+    return this.parts.query.backward(state, back.queryGradient.data);
   }
 
   /** One row of each batch, [B, 1, size]. */
   #perBatch(data: Float32Array): Tensor {
-    const [batch] = this.#rows.dims;
+    const [batch] = this.rows.dims;
     return tensor(data, [batch, 1, data.length / batch]);
   }
 }

@@ -6,7 +6,7 @@ import { tensor } from "wasm-attention";
 import { Embedding, type Parameter } from "../training/block";
 import type { Random } from "../training/random";
 import { PADDING } from "../translation/pieces";
-import type { Memory } from "./additive";
+import type { Memory } from "./attending";
 import { Gru } from "./gru";
 import { add, apart, beside, joined, Product } from "./product";
 

@@ -9,8 +9,8 @@ import {
   type Tensor,
   tensor,
 } from "wasm-attention";
-import { layerNorm, TransformerDecoderLayer } from "wasm-attention/blocks";
-import { type AttentionCache, createCache } from "wasm-attention/cache";
+import { type CrossOptions, layerNorm, TransformerDecoderLayer } from "wasm-attention/blocks";
+import { type AttentionCache, type CacheNumbers, createCache } from "wasm-attention/cache";
 import {
   EPSILON,
   HEAD_SIZE,
@@ -24,6 +24,14 @@ import {
 import type { Stored, Weights } from "./weights";
 
 type Engine = Attention<"blocks" | "cache" | "positions">;
+
+/** How a text is written, unless as the model was trained. */
+export interface Reading {
+  /** How its tokens look at the sound. */
+  readonly cross?: Pick<CrossOptions, "scale" | "softcap">;
+  /** Of keys and values. */
+  readonly numbers?: CacheNumbers;
+}
 
 export interface Step {
   /** [vocabulary] of the next token. */
@@ -72,8 +80,8 @@ export class Decoder {
   }
 
   /** A text without a token, of a sound as the encoder gives it. */
-  begin(encoded: Tensor): Text {
-    return new Text(this, encoded);
+  begin(encoded: Tensor, how: Reading = {}): Text {
+    return new Text(this, encoded, how);
   }
 
   dispose(): void {
@@ -86,16 +94,18 @@ export class Text {
   readonly #decoder: Decoder;
   readonly #before: readonly AttentionCache[];
   readonly #sound: readonly AttentionCache[];
+  readonly #cross: Reading["cross"];
   /** Until it is in the caches. */
   #encoded: Tensor | undefined;
 
-  constructor(decoder: Decoder, encoded: Tensor) {
-    const shape = { keyValueHeads: HEADS, headSize: HEAD_SIZE };
+  constructor(decoder: Decoder, encoded: Tensor, { cross, numbers = "float32" }: Reading) {
+    const shape = { keyValueHeads: HEADS, headSize: HEAD_SIZE, numbers };
     const caches = (options: object) =>
       decoder.layers.map(() => createCache(decoder.attention, { ...shape, ...options }));
     this.#decoder = decoder;
     this.#before = caches({ rotary: ROTARY });
     this.#sound = caches({ cross: true });
+    this.#cross = cross;
     this.#encoded = encoded;
   }
 
@@ -106,7 +116,7 @@ export class Text {
     layers.forEach((layer, i) => {
       const step = layer.forward(x, this.#encoded, {
         cache: this.#before[i],
-        cross: { cache: this.#sound[i], weights: true },
+        cross: { ...this.#cross, cache: this.#sound[i], weights: true },
       });
       x = step.output;
       looks.push(step.crossWeights.data);

@@ -2,7 +2,12 @@
 // sound, six transformer layers with rotary embeddings read them.
 
 import { type AllocatedTensor, type Attention, type Tensor, tensor } from "wasm-attention";
-import { activate, layerNorm, TransformerEncoderLayer } from "wasm-attention/blocks";
+import {
+  activate,
+  type EncoderForwardOptions,
+  layerNorm,
+  TransformerEncoderLayer,
+} from "wasm-attention/blocks";
 import { Convolution } from "./convolution";
 import { EPSILON, HEADS, LAYERS, projection, ROTARY, SIZE, selfAttention } from "./shape";
 import type { Weights } from "./weights";
@@ -46,12 +51,15 @@ export class Encoder {
     });
   }
 
-  /** Sound at 16 kHz → [1, frames, 288]; undefined where it is too short for a frame. */
-  encode(sound: Float32Array): Tensor | undefined {
+  /**
+   * Sound at 16 kHz → [1, frames, 288]; undefined where it is too short for a frame. `how` its frames look at each
+   * other, unless as they were trained to.
+   */
+  encode(sound: Float32Array, how: EncoderForwardOptions = {}): Tensor | undefined {
     const front = this.#front(sound);
     if (!front) return undefined;
     let x: Tensor = front;
-    for (const layer of this.#layers) x = layer.forward(x, { rotary: ROTARY }).output;
+    for (const layer of this.#layers) x = layer.forward(x, { rotary: ROTARY, ...how }).output;
     return layerNorm(this.#attention, x, { weight: this.#norm, eps: EPSILON }).output;
   }
 

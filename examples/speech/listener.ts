@@ -1,28 +1,17 @@
 // What is said in a sound, token by token, and where in it each token looked.
 
 import type { Attention, Tensor } from "wasm-attention";
+import type { EncoderForwardOptions } from "wasm-attention/blocks";
 import { greedy } from "../write/sampling";
-import { Decoder } from "./decoder";
+import { Decoder, type Reading } from "./decoder";
 import { Encoder } from "./encoder";
-import { HEADS } from "./shape";
+import { FOLLOWING, HEADS } from "./shape";
 import { EDGE, FIELD, padded, RATE } from "./sound";
 import type { Weights } from "./weights";
 
 const [BEGINNING, END] = [1, 2];
 /** More than anyone says in a second; Moonshine's own limit. */
 const TOKENS_A_SECOND = 6.5;
-/**
- * [layer, head] whose looks move along with the words: of all 48 the five whose peaks are most nearly a line over
- * the tokens, r = 0.984 to 0.992 on the recordings of speech-read.
- */
-const FOLLOWING = [
-  [3, 5],
-  [4, 6],
-  [4, 7],
-  [3, 0],
-  [4, 3],
-] as const;
-
 export interface Token {
   readonly id: number;
   /** Weights over the frames of the sound, the mean of the heads that follow it; the rest is on its edges. */
@@ -50,13 +39,13 @@ export class Listener {
   }
 
   /** What the encoder makes of a sound; undefined where it is shorter than a frame. */
-  encode(sound: Float32Array): Tensor | undefined {
-    return sound.length < FIELD ? undefined : this.encoder.encode(padded(sound));
+  encode(sound: Float32Array, how?: EncoderForwardOptions): Tensor | undefined {
+    return sound.length < FIELD ? undefined : this.encoder.encode(padded(sound), how);
   }
 
   /** Tokens of what was encoded, at most `limit`. */
-  *write(encoded: Tensor, limit: number): Generator<Token, void> {
-    const text = this.decoder.begin(encoded);
+  *write(encoded: Tensor, limit: number, how?: Reading): Generator<Token, void> {
+    const text = this.decoder.begin(encoded, how);
     try {
       let id = BEGINNING;
       for (let count = 0; count < limit; count++) {

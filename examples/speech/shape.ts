@@ -11,6 +11,18 @@ export const EPSILON = 1e-5;
 /** Of 36 numbers of a head 32 turn, in pairs of neighbours. */
 export const ROTARY = { pairing: "interleaved", dimensions: 32, base: 10000 } as const;
 
+/**
+ * [layer, head] whose looks move along with the words: of all 48 the five whose peaks are most nearly a line over
+ * the tokens, r = 0.984 to 0.992 on the recordings of speech-read.
+ */
+export const FOLLOWING = [
+  [3, 5],
+  [4, 6],
+  [4, 7],
+  [3, 0],
+  [4, 3],
+] as const;
+
 /** x · W + b, columns [from, to) of them, all by default. */
 export function projection(weights: Weights, name: string, columns?: readonly [number, number]) {
   const stored = weights.get(`${name}.MatMul`);

@@ -13,13 +13,15 @@ import {
   type EncoderForwardOptions,
   TransformerDecoderLayer,
   TransformerEncoderLayer,
+  type TransformerGradients,
+  type TransformerLayer,
   type TransformerRecord,
   type TransformerResult,
-  type TransformerWeightGradients,
+  type TransformerTargets,
   transformerBackward,
 } from "wasm-attention/blocks";
 import { linearBackward } from "wasm-attention/training";
-import { gather, type Parameter, parameter } from "./block";
+import { type Parameter, parameter } from "./block";
 import type { Random } from "./random";
 
 /** Glorot and Bengio 2010: uniform in ±√(6 / (in + out)). */
@@ -115,12 +117,57 @@ export interface BlockShape {
   readonly hidden: number;
 }
 
-/** x + heads(norm(x)), then x + contract(relu(expand(norm(x)))): a pre-norm block. */
-export class Block {
-  readonly parameters: readonly Parameter[];
-  readonly #weights;
-  readonly #layer: TransformerEncoderLayer;
+type Learnt = Readonly<Record<string, Pair | Four>>;
+
+/** Where the gradients of parameters go: each parameter keeps its own. */
+function targetsOf(learnt: Learnt): TransformerTargets {
+  const both = ({ weight, bias }: Pair) => ({ weight: weight.gradient, bias: bias.gradient });
+  const each = Object.entries(learnt).map(([name, part]) => {
+    if ("weight" in part) return [name, both(part)];
+    return [name, Object.fromEntries(PROJECTIONS.map((of) => [of, both(part[of])]))];
+  });
+  return Object.fromEntries(each);
+}
+
+/** A layer of wasm-attention/blocks, its parameters, and what its last pass has kept. */
+abstract class LearntLayer<Layer extends TransformerLayer> {
+  abstract readonly parameters: readonly Parameter[];
+  protected readonly layer: Layer;
+  readonly #weights: Learnt;
   #record: TransformerRecord | undefined;
+
+  constructor(layer: Layer, weights: Learnt) {
+    this.layer = layer;
+    this.#weights = weights;
+  }
+
+  protected keep(result: TransformerResult): TransformerResult {
+    this.#record?.dispose();
+    this.#record = result.record;
+    return result;
+  }
+
+  /** Adds to the parameters' gradients; those of what the layer was given. */
+  protected back(gradient: Tensor): TransformerGradients {
+    const record = this.#record as TransformerRecord;
+    const out = { weights: targetsOf(this.#weights) };
+    return transformerBackward(this.layer, gradient, record, { out, accumulate: true });
+  }
+
+  /** After the parameters have moved. */
+  update(): void {
+    this.layer.update(this.#weights);
+  }
+
+  dispose(): void {
+    this.#record?.dispose();
+    this.layer.dispose();
+  }
+}
+
+/** x + heads(norm(x)), then x + contract(relu(expand(norm(x)))): a pre-norm block. */
+export class Block extends LearntLayer<TransformerEncoderLayer> {
+  readonly parameters: readonly Parameter[];
 
   constructor(
     attention: Attention<"blocks" | "training">,
@@ -131,47 +178,27 @@ export class Block {
     const selfAttention = projections(size, random);
     const norm2 = norm(size, random);
     const [linear1, linear2] = [matrix(size, hidden, random), matrix(hidden, size, random)];
-    this.#weights = { selfAttention, linear1, linear2, norm1, norm2 };
+    const weights = { selfAttention, linear1, linear2, norm1, norm2 };
+    super(new TransformerEncoderLayer(attention, { heads, normFirst: true }, weights), weights);
     this.parameters = [
       ...[both(norm1), parametersOf(selfAttention), both(norm2)],
       ...[both(linear1), both(linear2)],
     ].flat();
-    const config = { heads, normFirst: true } as const;
-    this.#layer = new TransformerEncoderLayer(attention, config, this.#weights);
   }
 
   /** With `record: true` for `backward`. */
   forward(x: Tensor, options: EncoderForwardOptions): TransformerResult {
-    this.#record?.dispose();
-    const result: TransformerResult = this.#layer.forward(x, options);
-    this.#record = result.record;
-    return result;
+    return this.keep(this.layer.forward(x, options));
   }
 
   backward(gradient: Tensor): Tensor {
-    const record = this.#record as TransformerRecord;
-    const { inputGradient, weights } = transformerBackward(this.#layer, gradient, record);
-    gatherAll(this.#weights, weights);
-    return inputGradient;
-  }
-
-  /** After the parameters have moved. */
-  update(): void {
-    this.#layer.update(this.#weights);
-  }
-
-  dispose(): void {
-    this.#record?.dispose();
-    this.#layer.dispose();
+    return this.back(gradient).inputGradient;
   }
 }
 
 /** A block that also attends to a memory, between its two parts. */
-export class DecoderBlock {
+export class DecoderBlock extends LearntLayer<TransformerDecoderLayer> {
   readonly parameters: readonly Parameter[];
-  readonly #weights;
-  readonly #layer: TransformerDecoderLayer;
-  #record: TransformerRecord | undefined;
 
   constructor(
     attention: Attention<"blocks" | "training">,
@@ -184,14 +211,13 @@ export class DecoderBlock {
     const crossAttention = projections(size, random);
     const norm3 = norm(size, random);
     const [linear1, linear2] = [matrix(size, hidden, random), matrix(hidden, size, random)];
-    this.#weights = { selfAttention, crossAttention, linear1, linear2, norm1, norm2, norm3 };
+    const weights = { selfAttention, crossAttention, linear1, linear2, norm1, norm2, norm3 };
+    super(new TransformerDecoderLayer(attention, { heads, normFirst: true }, weights), weights);
     this.parameters = [
       ...[both(norm1), parametersOf(selfAttention)],
       ...[both(norm2), parametersOf(crossAttention)],
       ...[both(norm3), both(linear1), both(linear2)],
     ].flat();
-    const config = { heads, normFirst: true } as const;
-    this.#layer = new TransformerDecoderLayer(attention, config, this.#weights);
   }
 
   /** With `record: true` for `backward`; without a memory where `options.cross.cache` has it. */
@@ -200,40 +226,12 @@ export class DecoderBlock {
     memory: Tensor | undefined,
     options: DecoderForwardOptions,
   ): TransformerResult {
-    this.#record?.dispose();
-    const result: TransformerResult = this.#layer.forward(x, memory, options);
-    this.#record = result.record;
-    return result;
+    return this.keep(this.layer.forward(x, memory, options));
   }
 
   /** Gradients of x and of the memory. */
   backward(gradient: Tensor): { x: Tensor; memory: Tensor } {
-    const record = this.#record as TransformerRecord;
-    const back = transformerBackward(this.#layer, gradient, record);
-    gatherAll(this.#weights, back.weights);
-    return { x: back.inputGradient, memory: back.memoryGradient as Tensor };
-  }
-
-  update(): void {
-    this.#layer.update(this.#weights);
-  }
-
-  dispose(): void {
-    this.#record?.dispose();
-    this.#layer.dispose();
-  }
-}
-
-type Learnt = Readonly<Record<string, Pair | Four>>;
-
-function gatherAll(parameters: Learnt, gradients: TransformerWeightGradients): void {
-  const gatherPair = (parameter: Pair, gradient: { weight?: Tensor; bias?: Tensor }) => {
-    gather(parameter.weight, gradient.weight);
-    gather(parameter.bias, gradient.bias);
-  };
-  for (const [name, parameter] of Object.entries(parameters)) {
-    const gradient = gradients[name as keyof TransformerWeightGradients];
-    if ("weight" in parameter) gatherPair(parameter, gradient as Pair);
-    else for (const each of PROJECTIONS) gatherPair(parameter[each], (gradient as Four)[each]);
+    const { inputGradient, memoryGradient } = this.back(gradient);
+    return { x: inputGradient, memory: memoryGradient as Tensor };
   }
 }

@@ -27,7 +27,7 @@ export interface Written extends Alignment {
 }
 
 /** How the heads look at the source, as in `attend`. */
-type How = Pick<AttendOptions, "scale" | "softcap">;
+type How = Pick<AttendOptions, "precision" | "scale" | "softcap">;
 
 /** What a training asks of a model. */
 export interface Model {

@@ -162,7 +162,7 @@ export class Translator {
   align(
     source: readonly number[],
     target: readonly number[],
-    how: Pick<CrossOptions, "scale" | "softcap"> = {},
+    how: Pick<CrossOptions, "precision" | "scale" | "softcap"> = {},
   ): Tensor {
     const from = pad([[...source]]);
     const memory = this.#encode(from, false);
@@ -181,7 +181,10 @@ export class Translator {
     { ids, lengths }: Rows,
     memory: Tensor,
     keyLengths: readonly number[],
-    { record = false, ...how }: Pick<CrossOptions, "scale" | "softcap" | "weights"> & Recorded = {},
+    {
+      record = false,
+      ...how
+    }: Pick<CrossOptions, "precision" | "scale" | "softcap" | "weights"> & Recorded = {},
   ) {
     const y = this.#embedTarget.forward(ids, lengths.length, this.#positions(ids, lengths));
     const inside = { causal: true, keyLengths: lengths, queryLengths: lengths, record };

@@ -12,6 +12,7 @@ import {
 import { type AttentionCache, type CacheNumbers, createCache } from "wasm-attention/cache";
 import { alibiSlopes } from "wasm-attention/positions";
 import { add, layerNorm, type Norm, relu } from "../semantic-search/blocks";
+import { parted, sideBySide } from "../semantic-search/columns";
 import type { TrainedModel } from "./weights";
 
 const EPSILON = 1e-5;
@@ -70,10 +71,11 @@ export class Writer {
   /** Logits [B, vocabulary] of what follows ids [B][L], or of `every` one [B, L, vocabulary]. */
   read(ids: readonly (readonly number[])[], attend: Attend, every = false): Tensor {
     const { attention, layers, norm, output } = this;
+    const { size } = this.model.shape;
     let x = this.embed(ids);
     layers.forEach((layer, index) => {
       const projected = linear(attention, layerNorm(x, layer.norm, EPSILON), layer.project);
-      const [query, key, value] = thirds(projected);
+      const [query, key, value] = parted(projected, [size, size, size]);
       x = add(linear(attention, attend(index, query, key, value), layer.output), x);
       const hidden = relu(linear(attention, layerNorm(x, layer.feedNorm, EPSILON), layer.expand));
       x = add(linear(attention, hidden, layer.contract), x);
@@ -115,21 +117,11 @@ export class Writer {
 
   /** Projections of one input, packed side by side. */
   #prepare(...names: readonly string[]): PreparedLinear {
-    const join = (part: string) => {
-      const arrays = names.map((name) => this.#weight(`${name}.${part}`).data);
-      const all = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
-      let at = 0;
-      for (const array of arrays) {
-        all.set(array, at);
-        at += array.length;
-      }
-      return all;
-    };
-    const inputs = this.#weight(`${names[0]}.weight`).dims[1];
-    const weight = join("weight");
-    return prepareLinear(this.attention, tensor(weight, [weight.length / inputs, inputs]), {
+    const joined = (part: string) =>
+      sideBySide(names.map((name) => this.#weight(`${name}.${part}`)));
+    return prepareLinear(this.attention, joined("weight"), {
       order: "out,in",
-      bias: join("bias"),
+      bias: joined("bias").data,
     });
   }
 }
@@ -189,19 +181,6 @@ export class Texts {
   dispose(): void {
     for (const cache of this.#caches) cache.dispose();
   }
-}
-
-/** [B, L, 3 · size] → three of [B, L, size]. */
-function thirds({ data, dims: [batch, length, columns] }: Tensor): readonly Tensor[] {
-  const size = columns / 3;
-  return [0, 1, 2].map((third) => {
-    const part = new Float32Array(batch * length * size);
-    for (let row = 0; row < batch * length; row++) {
-      const from = row * columns + third * size;
-      part.set(data.subarray(from, from + size), row * size);
-    }
-    return tensor(part, [batch, length, size]);
-  });
 }
 
 /** [B, L, size] → [B, size] */

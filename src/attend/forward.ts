@@ -24,7 +24,7 @@ export interface AttendCall {
   readonly options: ScoreOptions;
   readonly out: Tensor | undefined;
   /** Where keys and values lie instead of the inputs. */
-  readonly pages?: StagePages;
+  readonly pages?: StagePages | undefined;
   /** Of the module that attends instead of the core. */
   readonly kernel?: Pick<Work, "module" | "kernel"> | undefined;
   /** What is done to its tiles, where it is more than scoreMod. */

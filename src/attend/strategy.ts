@@ -18,7 +18,7 @@ export interface Precision {
   readonly option: "precision";
 }
 
-/** What makes weights of scores: `sparsemax`, `entmax15` or `alphaEntmax(alpha)` of wasm-attention/variants. */
+/** What makes weights of scores: `sparsemax`, `alphaEntmax(alpha)` and others of wasm-attention/variants. */
 export interface Normalizer {
   /** "sparsemax" */
   readonly name: string;

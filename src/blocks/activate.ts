@@ -186,6 +186,7 @@ export function* activateSteps(engine: Engine, call: ActivateCall): Steps<Tensor
     columns: elementsOf(x.dims),
     cost: 16,
     words: [[ActivateFrame.activation, kind]],
+    scratch: true,
     stage(staging) {
       staging.tensor(ActivateFrame.input, "x", x);
       if (gate) staging.tensor(ActivateFrame.gate, "gate", gate);
@@ -231,6 +232,7 @@ export function* activateBackwardSteps(
     columns: elementsOf(x.dims),
     cost: 16,
     words: [[ActivateFrame.activation, kind]],
+    scratch: true,
     stage(staging) {
       staging.tensor(ActivateFrame.input, "x", x);
       staging.tensor(ActivateFrame.outputGradient, "outputGradient", outputGradient);

@@ -3,6 +3,7 @@
 import type { Attention } from "../attend/attention";
 import type { Abortable, Exactly } from "../attend/options";
 import { ArgumentError, describe } from "../errors";
+import type { ComposedWeights } from "../layer/composed";
 import { bindMethods } from "../tensor/binding";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import { TransformerLayer } from "./layer";
@@ -56,6 +57,20 @@ export class TransformerDecoderLayer extends TransformerLayer {
       return makeParts(operation, attention, form, read, true);
     });
     bindMethods(this, TransformerDecoderLayer.prototype);
+  }
+
+  /** @internal */
+  protected override again(
+    operation: string,
+    config: TransformerConfig,
+    weights: ComposedWeights,
+  ): TransformerDecoderLayer {
+    return new TransformerDecoderLayer(
+      this.attention,
+      config,
+      weights as DecoderLayerWeights,
+      operation,
+    );
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import type { Attention } from "../attend/attention";
 import type { Abortable, Exactly } from "../attend/options";
+import type { ComposedWeights } from "../layer/composed";
 import { bindMethods } from "../tensor/binding";
 import type { Tensor } from "../tensor/tensor";
 import { TransformerLayer } from "./layer";
@@ -55,6 +56,15 @@ export class TransformerEncoderLayer extends TransformerLayer {
       return makeParts(operation, attention, form, read, false);
     });
     bindMethods(this, TransformerEncoderLayer.prototype);
+  }
+
+  /** @internal */
+  protected override again(
+    operation: string,
+    config: TransformerConfig,
+    weights: ComposedWeights,
+  ): TransformerEncoderLayer {
+    return new TransformerEncoderLayer(this.attention, config, weights, operation);
   }
 
   /**

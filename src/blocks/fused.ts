@@ -171,6 +171,7 @@ function* apartSteps(
       columns: elementsOf(dims),
       cost: 16,
       words: [[ActivateFrame.activation, kind]],
+      scratch: true,
       stage(staging) {
         staging.tensor(ActivateFrame.input, "x", input);
         if (gated) staging.tensor(ActivateFrame.gate, "gate", gated);

@@ -52,6 +52,7 @@ export type {
   TransformerWeightGradients,
 } from "./layer-options";
 export type { TransformerRecord } from "./layer-record";
+export type { TransformerBackwardOptions, TransformerTargets } from "./layer-targets";
 export {
   type CrossEntropyOptions,
   type CrossEntropyResult,

@@ -12,12 +12,20 @@ import { AllocatedTensor } from "../tensor/allocated";
 import { add, checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
 import { type LinearGradients, linearGradients } from "../training/linear";
 import { multiHeadGradients } from "../training/multihead";
+import type { GradientTargets } from "../training/targets";
 import { activateBackwardSteps, checkPass } from "./activate";
 import { dropoutSteps } from "./dropout";
 import { HIDDEN_STREAM, type NormParts, type TransformerParts } from "./layer-forward";
 import type { TransformerGradients, TransformerWeightGradients } from "./layer-options";
 import type { Kept, KeptSublayer } from "./layer-record";
+import { checkTargets, type TransformerBackwardOptions } from "./layer-targets";
 import { checkBackward, normBackwardSteps } from "./norm-backward";
+
+/** The gradient of a layer's output, and options as they were read. */
+export interface TransformerPass {
+  readonly outputGradient: Tensor;
+  readonly options: TransformerBackwardOptions;
+}
 
 type Mutable<T> = { -readonly [Name in keyof T]?: T[Name] };
 
@@ -26,23 +34,40 @@ export function* transformerBackwardSteps(
   operation: string,
   parts: TransformerParts,
   kept: Kept,
-  outputGradient: Tensor,
+  { outputGradient, options }: TransformerPass,
 ): Steps<TransformerGradients> {
   const gradient = checkTensor(operation, "outputGradient", outputGradient);
-  const [first] = kept.sublayers as [KeptSublayer];
-  checkDimsOf(operation, "outputGradient", gradient, first.sum.dims);
+  const [first, second] = kept.sublayers as [KeptSublayer, KeptSublayer];
+  const input = first.sum.dims;
+  checkDimsOf(operation, "outputGradient", gradient, input);
+  const memory = parts.cross && second.record?.recordedBy(parts.cross, operation).given.key?.dims;
+  const targets = checkTargets(operation, options, parts, { input, memory });
   const pass = new BackwardPass(engine, operation, parts, kept);
   try {
-    const inputGradient = yield* pass.run(gradient);
+    const { data, dims } = yield* pass.run(gradient);
+    targets.open();
+    // Nothing can fail from here on, and what is added is added once.
+    const { memoryGradient } = pass;
     return {
       // The caller's own.
-      inputGradient: { data: inputGradient.data.slice(), dims: inputGradient.dims.slice() },
-      ...(pass.memoryGradient && { memoryGradient: pass.memoryGradient }),
-      weights: pass.weights as TransformerWeightGradients,
+      inputGradient: targets.deliver("input", { data: data.slice(), dims: dims.slice() }),
+      ...(memoryGradient && { memoryGradient: targets.deliver("memory", memoryGradient) }),
+      weights: delivered(targets, "weights", pass.weights as TransformerWeightGradients),
     };
   } finally {
     pass.release();
   }
+}
+
+/** Gradients by name, some of them of several parts. */
+function delivered<Tree extends object>(targets: GradientTargets, of: string, tree: Tree): Tree {
+  const each = Object.entries(tree).map(([name, part]: [string, Tensor | object | undefined]) => {
+    const whole = `${of}.${name}`;
+    if (!part) return [name, part];
+    const tensor = "data" in part && "dims" in part;
+    return [name, tensor ? targets.deliver(whole, part) : delivered(targets, whole, part)];
+  });
+  return Object.fromEntries(each);
 }
 
 class BackwardPass {

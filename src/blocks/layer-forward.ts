@@ -20,6 +20,7 @@ import { fusedSteps } from "./fused";
 import type { DecoderForwardOptions, TransformerResult } from "./layer-options";
 import { type KeptSublayer, type LayerDropout, TransformerRecord } from "./layer-record";
 import { checkNorm, normSteps } from "./norm";
+import { placeSteps } from "./place";
 
 /** What a layer is made of. */
 export interface TransformerParts {
@@ -143,7 +144,8 @@ class Pass {
   }
 
   *run(): Steps<{ output: Tensor; weights?: Tensor; crossWeights?: Tensor }> {
-    const { self, cross } = this.#call;
+    const { x, self, cross } = this.#call;
+    this.#stream = yield* this.#placed("x", x);
     const weights = yield* this.#attention(0, this.#parts.self, self);
     const crossWeights =
       cross && (yield* this.#attention(1, this.#parts.cross as MultiHeadAttention, cross));
@@ -170,9 +172,9 @@ class Pass {
     const { operation, dropout } = this.#call;
     const input = yield* this.#before(index);
     const target = this.#make(this.#stream.dims);
-    const given = index
-      ? { ...call.given, query: input }
-      : { query: input, key: input, value: input };
+    const source = index ? call.given.key : input;
+    const memory = source && (yield* this.#placed("memory", source));
+    const given = { query: input, key: memory, value: memory };
     const cache = call.cache && this.#lasting(call.cache);
     const options = { ...call.options, out: target };
     const placed = { ...call, given, cache, options };
@@ -180,9 +182,8 @@ class Pass {
     const kept = { input, sum: this.#stream, record: result.record };
     this.sublayers.push(kept);
     if (dropout) {
-      yield* dropoutSteps(this.#engine, operation, target, {
-        ...{ ...dropout, stream: index, out: target },
-      });
+      const dropping = { ...dropout, stream: index, out: target };
+      yield* dropoutSteps(this.#engine, operation, target, dropping);
     }
     this.#added = target;
     const sum = yield* this.#after(index);
@@ -283,6 +284,12 @@ class Pass {
         return { call: added.call, undo: () => undefined, done: () => undefined };
       },
     };
+  }
+
+  /** In linear memory, where more than one step reads it. */
+  #placed(argument: string, x: Tensor): Steps<Tensor> {
+    const make = (dims: readonly number[]) => this.#make(dims);
+    return placeSteps(this.#engine, this.#call.operation, { argument, x }, make);
   }
 
   #make(dims: readonly number[]): AllocatedTensor {

@@ -1,6 +1,6 @@
 // What a transformer's layer is made of, and the options of its passes, as a caller writes them.
 
-import type { Abortable, Returned } from "../attend/options";
+import { type Abortable, type Returned, scoreFields } from "../attend/options";
 import { reader } from "../check/names";
 import type { LayerOptions } from "../layer/options";
 import type { LayerProjections, LayerWeights, Projection } from "../layer/projections";
@@ -17,6 +17,8 @@ export interface TransformerConfig {
   heads: number;
   /** Key and value heads of the self-attention, a divisor of `heads`; `heads` by default. */
   keyValueHeads?: number | undefined;
+  /** Query heads of a decoder's cross-attention, where `pruneHeads` has left another number; `heads` by default. */
+  crossHeads?: number | undefined;
   /** Of the feed-forward part; `"relu"` by default. */
   activation?: Activation | undefined;
   /** `"layerNorm"` by default. */
@@ -181,6 +183,7 @@ export interface TransformerGradients {
 const configFields = {
   heads: 1,
   keyValueHeads: 1,
+  crossHeads: 1,
   activation: 1,
   norm: 1,
   normFirst: 1,
@@ -218,25 +221,8 @@ export const readUpdate = reader<TransformerUpdate>({
 });
 export const readNorm = reader<NormWeights>({ weight: 1, bias: 1 }, "{ weight?, bias? }");
 
-const crossFields = {
-  scale: 1,
-  causal: 1,
-  queryOffset: 1,
-  mask: 1,
-  blockMask: 1,
-  window: 1,
-  softcap: 1,
-  alibi: 1,
-  sinks: 1,
-  scoreMod: 1,
-  precision: 1,
-  normalizer: 1,
-  keyLengths: 1,
-  queryLengths: 1,
-  weights: 1,
-  cache: 1,
-  sequences: 1,
-} as const;
+const { dropout: _, logSumExp: __, scores: ___, out: ____, ...attendFields } = scoreFields;
+const crossFields = { ...attendFields, cache: 1, sequences: 1 } as const;
 const encoderFields = {
   ...crossFields,
   rotary: 1,
@@ -257,4 +243,3 @@ export const readDecoderAsync = reader<DecoderForwardOptions & Abortable>({
   ...decoderFields,
   signal: 1,
 });
-export const readSignal = reader<Abortable>({ signal: 1 });

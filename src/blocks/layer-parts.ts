@@ -1,8 +1,9 @@
 // A transformer layer's parts: made of weights, updated in place, given back.
 
 import { type Attention, checkAttention } from "../attend/attention";
-import { checkBoolean } from "../check/values";
+import { checkBoolean, checkCount } from "../check/values";
 import { ArgumentError, describe } from "../errors";
+import type { Composition } from "../layer/composed";
 import { MultiHeadAttention } from "../layer/multihead";
 import { readUpdate as readLinear, readProjection } from "../layer/options";
 import type { LayerProjections, Projection } from "../layer/projections";
@@ -37,7 +38,16 @@ export function makeParts(
 ): TransformerParts {
   const engine = checkAttention(operation, attention).running(operation);
   const { heads, keyValueHeads, norm = "layerNorm", normFirst = false } = config;
-  const { activation = "relu" } = config;
+  const { activation = "relu", crossHeads = heads } = config;
+  if (decoder) checkCount(operation, "crossHeads", crossHeads);
+  else if (config.crossHeads !== undefined) {
+    throw new ArgumentError(
+      operation,
+      "crossHeads",
+      "no value in an encoder",
+      describe(crossHeads),
+    );
+  }
   checkActivation(operation, activation);
   checkBoolean(operation, "normFirst", normFirst);
   if (norm !== "layerNorm" && norm !== "rmsNorm") {
@@ -67,7 +77,7 @@ export function makeParts(
     };
     const self = attend({ heads, keyValueHeads }, weights.selfAttention);
     const cross = decoder
-      ? attend({ heads }, weights.crossAttention as LayerProjections)
+      ? attend({ heads: crossHeads }, weights.crossAttention as LayerProjections)
       : undefined;
     const linear1 = linear("linear1", weights.linear1);
     const gate = weights.gate === undefined ? undefined : linear("gate", weights.gate);
@@ -123,6 +133,28 @@ function checkSizes(operation: string, { size, self, cross, linear1, gate, linea
   expect("linear1", linear1, [size, hidden]);
   if (gate) expect("gate", gate, [size, hidden]);
   expect("linear2", linear2, [hidden, size]);
+}
+
+/** What a layer was made of. */
+export function composition(
+  operation: string,
+  attention: Attention<"blocks">,
+  parts: TransformerParts,
+): Composition {
+  const { self, cross, linear1, gate, linear2, norms } = parts;
+  const { activation, normFirst, centred, eps, scale } = parts;
+  const selfAttention = self.parts(operation);
+  const crossAttention = cross?.parts(operation);
+  const { heads, keyValueHeads } = selfAttention;
+  const crossHeads = crossAttention?.heads;
+  const norm = centred ? "layerNorm" : "rmsNorm";
+  return {
+    attention,
+    config: { heads, keyValueHeads, crossHeads, activation, norm, normFirst, eps, scale },
+    attentions: { selfAttention, ...(crossAttention && { crossAttention }) },
+    linears: { linear1, ...(gate && { gate }), linear2 },
+    norms: Object.fromEntries(norms.map((each, index) => [NORMS[index] as string, each])),
+  };
 }
 
 /** Other parameters in place: all of them are checked before any is changed. */

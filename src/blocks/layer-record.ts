@@ -33,7 +33,8 @@ export interface Kept {
 
 /**
  * What `forward` keeps with `record: true`, in linear memory. `transformerBackward` lets go of it once it has
- * succeeded, `dispose` does so without. x and the memory themselves are read by the backward pass.
+ * succeeded, `dispose` does so without. An x or a memory that lies in linear memory is read by the backward pass
+ * itself.
  */
 export class TransformerRecord {
   /** @internal */

@@ -3,11 +3,12 @@
 import { type Attention, checkAttention } from "../attend/attention";
 import { DisposedError } from "../errors";
 import { moduleOf } from "../instance/modules";
+import { type ComposedWeights, compose } from "../layer/composed";
 import { bindMethods } from "../tensor/binding";
 import { disposeSymbol } from "../tensor/disposal";
 import type { TransformerParts } from "./layer-forward";
-import { readUpdate, type TransformerUpdate } from "./layer-options";
-import { disposeParts, updateParts } from "./layer-parts";
+import { readUpdate, type TransformerConfig, type TransformerUpdate } from "./layer-options";
+import { composition, disposeParts, updateParts } from "./layer-parts";
 
 /** What encoder and decoder layer have in common. */
 export abstract class TransformerLayer {
@@ -23,7 +24,18 @@ export abstract class TransformerLayer {
     this.#attention = attention;
     this.#parts = make();
     bindMethods(this, TransformerLayer.prototype);
+    compose(this, {
+      parts: (name) => composition(name, attention, this.parts(name)),
+      again: (...given) => this.again(...given),
+    });
   }
+
+  /** @internal A layer of the same kind. */
+  protected abstract again(
+    operation: string,
+    config: TransformerConfig,
+    weights: ComposedWeights,
+  ): TransformerLayer;
 
   /** @internal */
   get attention(): Attention<"blocks"> {

@@ -1,15 +1,17 @@
-// quantizeLayer: a layer whose projections have few bits.
+// quantizeLayer: a layer whose weights have few bits.
 
+import type { TransformerDecoderLayer, TransformerEncoderLayer } from "../blocks/index";
 import { reader } from "../check/names";
-import { checkLayer, MultiHeadAttention } from "../layer/multihead";
-import { PROJECTIONS } from "../layer/options";
-import type { LayerWeights } from "../layer/projections";
+import { composedOf } from "../layer/composed";
+import type { LayerParts } from "../layer/forward";
+import { MultiHeadAttention } from "../layer/multihead";
 import type { PreparedLinear } from "../linear/prepared";
 import { type PrepareQuantizedOptions, prepareRounded } from "../quantized/prepare";
 import { appendedOf } from "./appended";
+import { checkHeads, compositionOf, type Smaller } from "./layers";
 import { matrixOf, projectionOf } from "./matrix";
 
-/** Options of `quantizeLayer`, each as `prepareQuantized` has it, for all projections alike. */
+/** Options of `quantizeLayer`, each as `prepareQuantized` has it, for all weights alike. */
 export type QuantizeLayerOptions = Pick<
   PrepareQuantizedOptions,
   "numbers" | "block" | "activations"
@@ -18,36 +20,64 @@ export type QuantizeLayerOptions = Pick<
 const read = reader<QuantizeLayerOptions>({ numbers: 1, block: 1, activations: 1 });
 
 /**
- * The same layer with projections rounded to int8 or int4: a quarter or about an eighth of the bytes. What
- * was given stays as it is; the new layer disposes its own weights.
+ * The same layer with weights rounded to int8 or int4: a quarter or about an eighth of the bytes. Norms of a
+ * transformer's layer stay float32. What was given stays as it is; the new layer disposes its own weights.
  *
- * @throws ArgumentError for projections that have few bits already, and as `prepareQuantized`; MemoryError,
+ * @throws ArgumentError for weights that have few bits already, and as `prepareQuantized`; MemoryError,
  * DisposedError as the layer's constructor, and nothing stays allocated then.
  */
 export function quantizeLayer(
   layer: MultiHeadAttention,
   options: QuantizeLayerOptions,
-): MultiHeadAttention {
+): MultiHeadAttention;
+/** The same of an encoder layer: its attention and its feed-forward part. */
+export function quantizeLayer(
+  layer: TransformerEncoderLayer,
+  options: QuantizeLayerOptions,
+): TransformerEncoderLayer;
+/** The same of a decoder layer: both attentions and its feed-forward part. */
+export function quantizeLayer(
+  layer: TransformerDecoderLayer,
+  options: QuantizeLayerOptions,
+): TransformerDecoderLayer;
+export function quantizeLayer(layer: Smaller, options: QuantizeLayerOptions): unknown {
   const name = "quantizeLayer";
-  const { attention, heads, keyValueHeads, projections, appended } = checkLayer(name, layer);
+  const composed = composedOf(layer);
+  const given = composed?.parts(name) ?? checkHeads(name, layer);
+  const { attention } = given;
   const engine = attention.running(name);
   const { numbers, block, activations } = read(name, options);
   const made: PreparedLinear[] = [];
   const dispose = () => {
     for (const weight of made) weight.dispose();
   };
+  const round = (prepared: PreparedLinear, argument: string) => {
+    const { weight, order, bias } = projectionOf(matrixOf(engine, name, prepared, argument));
+    const options = { numbers, block, activations, order, bias };
+    const rounded = prepareRounded(engine, name, weight, options);
+    made.push(rounded);
+    return rounded;
+  };
+  const four = ({ projections: { query, key, value, output } }: LayerParts, of = "") => ({
+    query: round(query, `${of}query`),
+    key: round(key, `${of}key`),
+    value: round(value, `${of}value`),
+    output: round(output, `${of}output`),
+  });
   try {
-    const entries = PROJECTIONS.map((projection) => {
-      const matrix = matrixOf(engine, name, projections[projection], projection);
-      const { weight, order, bias } = projectionOf(matrix);
-      const given = { numbers, block, activations, order, bias };
-      const prepared = prepareRounded(engine, name, weight, given);
-      made.push(prepared);
-      return [projection, prepared] as const;
-    });
-    const weights = Object.fromEntries(entries) as Record<keyof LayerWeights, PreparedLinear>;
-    const config = { heads, keyValueHeads, appended: appendedOf(appended) };
-    const quantized = new MultiHeadAttention(attention, config, weights, name);
+    let quantized: { dispose(): void };
+    if (composed && "linears" in given) {
+      const weights = compositionOf(given, {
+        attention: (parts, role) => four(parts, `${role}.`),
+        linear: round,
+      });
+      quantized = composed.again(name, given.config, weights);
+    } else {
+      const { heads, keyValueHeads, appended } = given as LayerParts;
+      const config = { heads, keyValueHeads, appended: appendedOf(appended) };
+      const weights = four(given as LayerParts);
+      quantized = new MultiHeadAttention(attention, config, weights, name);
+    }
     const { dispose: end } = quantized;
     quantized.dispose = () => {
       end();

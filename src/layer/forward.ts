@@ -107,7 +107,7 @@ export function* forwardSteps(
   layer: LayerParts,
   { operation, given, asked, attend, cache, rotation, appended, options }: ForwardCall,
 ): Steps<LayerResult> {
-  const { out, record = false, logSumExp: wanted } = options;
+  const { record = false, logSumExp: wanted } = options;
   const { heads, keyValueHeads, projections } = layer;
   let recorded: LayerRecord | undefined;
   let added: CachedCall | undefined;
@@ -131,15 +131,27 @@ export function* forwardSteps(
     added = cache?.add(operation, { query, key, value }, options);
     const projected = { query, key, value } as Record<keyof Given, AllocatedTensor>;
     if (rotation) for (const x of [query, projected.key]) rotation(operation, x);
-    const call = added?.call ?? { ...(attend as AttendCall), inputs: projected };
-    const whole = { ...options, logSumExp: record || wanted, out: mixed };
-    const inside = { ...whole, layout: "BLE", heads, keyValueHeads } as const;
+    const from = added?.call ?? (attend as AttendCall);
+    // Field by field: object spreads cost small calls more than what they compute (bench/NOTES.md).
+    const { shapes, checked, options: asks, pages, kernel } = from;
+    const inputs = added ? from.inputs : projected;
+    const out = appended ? undefined : mixed;
+    const call = { operation, inputs, shapes, checked, options: asks, out, pages, kernel };
     const { weights, scores, logSumExp } = appended
-      ? yield* appended.attend(engine, call, inside)
-      : yield* callAttend(engine, { ...call, out: mixed });
-    const output = yield* projections.output.apply(engine, operation, mixed, { out });
+      ? yield* appended.attend(engine, call, {
+          ...options,
+          logSumExp: record || wanted,
+          out: mixed,
+          layout: "BLE",
+          heads,
+          keyValueHeads,
+        })
+      : yield* callAttend(engine, call);
+    const output = yield* projections.output.apply(engine, operation, mixed, {
+      out: options.out,
+    });
     if (record) {
-      const inputs = {
+      const own = {
         query: given.query,
         key: asked.key ? given.key : undefined,
         value: asked.value ? given.value : undefined,
@@ -147,7 +159,7 @@ export function* forwardSteps(
       // The caller may write into what is returned.
       const copy = wanted && logSumExp ? { ...logSumExp, data: logSumExp.data.slice() } : logSumExp;
       const passed = { ...call, inputs: projected };
-      const all = { given: inputs, call: passed, mixed, logSumExp: copy, rotation, appended };
+      const all = { given: own, call: passed, mixed, logSumExp: copy, rotation, appended };
       recorded = new LayerRecord(owner, all);
     }
     return {

@@ -184,11 +184,18 @@ function checkTables(engine: Engine, view: View, options: RotateOptions): Tables
     );
   }
   checkBase(NAME, base ?? 10000);
-  const kernels = positionsOf(engine, NAME);
-  return {
-    pairs: wanted / 2,
-    frequencies: Float32Array.from(powers(kernels, base ?? 10000, wanted)),
-  };
+  return { pairs: wanted / 2, frequencies: frequenciesOf(engine, base ?? 10000, wanted) };
+}
+
+/** Those of the call before: a model asks for the same ones in every layer. */
+let last = { base: 0, size: 0, frequencies: new Float32Array(0) };
+
+function frequenciesOf(engine: Engine, base: number, size: number): Float32Array {
+  if (base !== last.base || size !== last.size) {
+    const frequencies = Float32Array.from(powers(positionsOf(engine, NAME), base, size));
+    last = { base, size, frequencies };
+  }
+  return last.frequencies;
 }
 
 function checkCaches(view: View, { cos, sin, dimensions }: RotateOptions): Tables {

@@ -54,7 +54,7 @@ export function copyIn(
   const kind = kindOf(data);
   const size = kind === "Uint8Array" ? 1 : 4;
   const elements = region.bytes / size;
-  if (lengthOf(data) !== elements) throw changed(operation, argument, data, elements);
+  if (lengthOf(data) !== elements) throw lengthChanged(operation, argument, data, elements);
   const whole = end - start === region.bytes && !("growable" in bufferOf(data));
   // No view where none is needed: it costs more than the copy of a small tensor.
   const piece = whole ? data : part(data, start / size, (end - start) / size);
@@ -63,7 +63,7 @@ export function copyIn(
 }
 
 /** The buffer of an argument was resized or transferred while the call went on. */
-export function changed(
+export function lengthChanged(
   operation: string,
   argument: string,
   data: ArrayBufferView,

@@ -14,7 +14,7 @@ import { align } from "../memory/arena";
 import { AllocatedTensor } from "../tensor/allocated";
 import { elementsOf } from "../tensor/dims";
 import { add, set, type Tensor } from "../tensor/tensor";
-import { type Copy, changed, copyIn, type Data, type Output, type Region } from "./copy";
+import { type Copy, copyIn, type Data, lengthChanged, type Output, type Region } from "./copy";
 import type { Steps, Work } from "./steps";
 
 export type { Output, Region } from "./copy";
@@ -221,7 +221,7 @@ export class Staging {
       return { data: stale ? at(address) : out.data, dims: dims.slice() };
     }
     const target = out.data;
-    if (lengthOf(target) !== length) throw changed(this.operation, argument, target, length);
+    if (lengthOf(target) !== length) throw lengthChanged(this.operation, argument, target, length);
     if (added) add(target, at(region.address));
     else set(target, at(region.address));
     return { data: target, dims: dims.slice() };

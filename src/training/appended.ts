@@ -5,7 +5,8 @@ import type { Engine } from "../instance/instance";
 import type { AppendedRows, BiasKeyValue } from "../layer/appended";
 import type { Steps } from "../run/steps";
 import type { Tensor } from "../tensor/tensor";
-import { callBackward, checkWanted } from "./attend";
+import { callBackward } from "./attend";
+import { checkWanted } from "./bias";
 import type { PassedBack } from "./given";
 import type { AttendGradients, GradientOptions } from "./options";
 

@@ -1,22 +1,28 @@
 // Gradients of attend: check → stage → run → result, as in attend.ts.
 
-import { MaskKind, TrainingKernel } from "../../assembly/kinds";
-import { BackwardFrame, Mask as MaskRecord } from "../../build/frames";
+import { TrainingKernel } from "../../assembly/kinds";
+import { BackwardFrame } from "../../build/frames";
 import { type Attention, checkAttention } from "../attend/attention";
-import { maskSlot, type Scores, stageCall, writeCall } from "../attend/call";
+import { stageCall, writeCall } from "../attend/call";
 import { type AttendCall, aroundOf, checkAttend } from "../attend/forward";
 import type { Abortable } from "../attend/options";
 import { strategyIn } from "../attend/strategy";
 import { reader } from "../check/names";
-import type { Inputs, Shapes } from "../check/shapes";
-import { checkAccumulate, checkBoolean } from "../check/values";
-import { ArgumentError } from "../errors";
+import type { Inputs } from "../check/shapes";
+import { checkAccumulate } from "../check/values";
 import type { Engine } from "../instance/instance";
 import { type Module, moduleOf } from "../instance/modules";
 import { Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
-import { elementsOf } from "../tensor/dims";
 import { checkOut, type Tensor } from "../tensor/tensor";
+import {
+  biasGradients,
+  checkWanted,
+  clearBiases,
+  inSeries,
+  overBatches,
+  stageBiases,
+} from "./bias";
 import { checkGiven, GIVEN, type PassedBack } from "./given";
 import { checkModified, modifyOf } from "./modified";
 import {
@@ -144,42 +150,18 @@ export function* callBackward(
   const queryOutput = target("query", BackwardFrame.queryGradient);
   const keyOutput = target("key", BackwardFrame.keyGradient);
   const valueOutput = target("value", BackwardFrame.valueGradient);
-  const { masks, scoring } = checked;
-  const maskRegions = (wanted.mask ? masks.each : []).map(({ kind, dims, origin = 0 }, index) => {
-    if (kind !== MaskKind.additive) return undefined;
-    const region = staging.reserve(undefined, elementsOf(dims) * 4);
-    staging.within(maskSlot(index, MaskRecord.gradient), region, origin * 4);
-    return { dims, region };
-  });
-  const slopesRegion =
-    wanted.alibi && staging.reserve(BackwardFrame.slopesGradient, batch * heads * 4);
+  const biases = stageBiases(staging, call, wanted);
   const sinksRegion =
     wanted.sinks && staging.reserve(BackwardFrame.sinksGradient, batch * heads * 4);
   staging.reserve(BackwardFrame.scratch, module.scratchBytes(TrainingKernel.backward, frame));
   try {
     const address = yield* staging.beginSteps();
-    for (const mask of maskRegions) {
-      if (!mask) continue;
-      const { address, bytes } = mask.region;
-      engine.arena.bytes.fill(0, address, address + bytes);
-    }
+    clearBiases(engine, biases);
     const kernel = TrainingKernel.backward;
     const items = module.items(kernel, address);
     const around = modify && aroundOf(engine, modify);
     yield staging.work({ module: number, kernel }, items, threads, around);
-    const asked: Partial<AttendGradients> = {};
-    const sums: (Tensor | undefined)[] = [];
-    for (const mask of maskRegions) {
-      sums.push(mask && { data: yield* staging.copy(mask.region), dims: mask.dims.slice() });
-    }
-    if (wanted.mask && masks.listed) asked.maskGradients = sums;
-    else if (sums[0]) asked.maskGradient = sums[0];
-    if (slopesRegion) {
-      const sums = yield* staging.copy(slopesRegion);
-      asked.slopesGradient = scoring.alibi?.perBatch
-        ? { data: sums, dims: [batch, heads] }
-        : overBatches(sums, heads);
-    }
+    const asked: Partial<AttendGradients> = yield* biasGradients(staging, call, biases);
     if (sinksRegion) asked.sinksGradient = overBatches(yield* staging.copy(sinksRegion), heads);
     const [queryGradient, keyGradient, valueGradient] = (yield* staging.results([
       queryOutput,
@@ -190,50 +172,6 @@ export function* callBackward(
   } finally {
     staging.release();
   }
-}
-
-/** Whether each item adds to what the one before has added to, see assembly/backward/order.ts. */
-function inSeries({ batch, keyValueHeads }: Shapes, { masks }: AttendCall["checked"]): boolean {
-  const added = masks.each.filter(({ kind }) => kind === MaskKind.additive);
-  const meet = (axis: 0 | 1, count: number) =>
-    count > 1 && added.some(({ strides }) => strides[axis] === 0);
-  return meet(0, batch) && meet(1, keyValueHeads);
-}
-
-/** [B, H] summed to [H]. */
-function overBatches(sums: Float32Array, heads: number): Tensor {
-  const totals = new Float64Array(heads);
-  for (const [index, sum] of sums.entries()) totals[index % heads] += sum;
-  return { data: Float32Array.from(totals), dims: [heads] };
-}
-
-const readGradients = reader<NonNullable<GradientOptions["gradients"]>>(
-  { mask: 1, alibi: 1, sinks: 1 },
-  "{ mask?, alibi?, sinks? }",
-);
-
-export function checkWanted(
-  operation: string,
-  { gradients: given }: GradientOptions,
-  scores: Scores,
-) {
-  if (given === undefined) return {};
-  const gradients = readGradients(operation, given, "gradients");
-  const { masks, scoring } = scores;
-  const possible = {
-    mask: masks.each.some(({ kind }) => kind === MaskKind.additive),
-    alibi: scoring.alibi !== undefined,
-    sinks: scoring.sinks !== undefined,
-  };
-  for (const name of ["mask", "alibi", "sinks"] as const) {
-    const argument = `gradients.${name}`;
-    checkBoolean(operation, argument, gradients[name]);
-    if (gradients[name] && !possible[name]) {
-      const what = name === "mask" ? "an additive mask" : `\`${name}\` to be given`;
-      throw new ArgumentError(operation, argument, what, "true without");
-    }
-  }
-  return gradients;
 }
 
 const readOut = reader<NonNullable<GradientOptions["out"]>>({ query: 1, key: 1, value: 1 });

@@ -65,6 +65,6 @@ export interface LayerGradients {
   slopesGradient?: Tensor;
   /** [H] */
   sinksGradient?: Tensor;
-  /** [H], of each head's α, where the normalizer has one. */
+  /** [H], of each head's α or budget, where the normalizer has one. */
   alphaGradient?: Tensor;
 }

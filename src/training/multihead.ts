@@ -1,6 +1,5 @@
 // The multi-head layer backward: what its forward pass keeps, and the gradients made from it.
 
-import { isFloats } from "../arrays";
 import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { checkAccumulate } from "../check/values";
@@ -13,17 +12,13 @@ import { LayerRecord, type Recorded } from "../layer/record";
 import type { PreparedLinear } from "../linear/prepared";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
-import { add, checkDimsOf, checkOut, checkTensor, set, type Tensor } from "../tensor/tensor";
+import { add, checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
 import { type AppendedGradients, attendAppendedBackward } from "./appended";
 import { callBackward } from "./attend";
-import type {
-  LayerBackwardOptions,
-  LayerGradients,
-  ProjectionGradients,
-  Targets,
-} from "./layer-options";
+import type { LayerBackwardOptions, LayerGradients, ProjectionGradients } from "./layer-options";
 import { type LinearGradients, linearGradients } from "./linear";
 import { type GradientOptions, gradientFields } from "./options";
+import { GradientTargets } from "./targets";
 
 const readLayerBackward = reader<LayerBackwardOptions>(gradientFields);
 const readLayerBackwardAsync = reader<LayerBackwardOptions & Abortable>({
@@ -169,6 +164,7 @@ function* layerBackward(
       value: yield* project("value", valueGradient, given.value ?? keyInput),
       output,
     };
+    targets.open();
     // Nothing can fail from here on, and what is added is added once.
     const [ofQuery, ofKey, ofValue] = [made.query, made.key, made.value].map(
       ({ inputGradient }) => inputGradient as Tensor,
@@ -176,9 +172,9 @@ function* layerBackward(
     if (!given.value) add(ofKey.data, ofValue.data);
     if (!given.key) add(ofQuery.data, ofKey.data);
     return {
-      queryGradient: targets("query", ofQuery),
-      ...(given.key && { keyGradient: targets("key", ofKey) }),
-      ...(given.value && { valueGradient: targets("value", ofValue) }),
+      queryGradient: targets.deliver("query", ofQuery),
+      ...(given.key && { keyGradient: targets.deliver("key", ofKey) }),
+      ...(given.value && { valueGradient: targets.deliver("value", ofValue) }),
       weights: {
         query: ofWeights("query", made.query, targets),
         key: ofWeights("key", made.key, targets),
@@ -187,8 +183,8 @@ function* layerBackward(
       },
       ...(biasKeyValue && {
         biasKeyValue: {
-          key: targets("biasKeyValue.key", biasKeyValue.key),
-          value: targets("biasKeyValue.value", biasKeyValue.value),
+          key: targets.deliver("biasKeyValue.key", biasKeyValue.key),
+          value: targets.deliver("biasKeyValue.value", biasKeyValue.value),
         },
       }),
       ...asked,
@@ -212,74 +208,39 @@ function* attendedBackward(
   return yield* attendAppendedBackward(engine, { call, rows: appended, passed }, options);
 }
 
-/** Puts a gradient where it was asked to be, by its name. */
-type Deliver = (name: string, gradient: Tensor) => Tensor;
-
 function ofWeights(
   name: keyof LayerWeights,
   { weightGradient, biasGradient }: LinearGradients,
-  deliver: Deliver,
+  targets: GradientTargets,
 ): ProjectionGradients {
   return {
-    weight: deliver(`weights.${name}.weight`, weightGradient),
-    ...(biasGradient && { bias: deliver(`weights.${name}.bias`, biasGradient) }),
+    weight: targets.deliver(`weights.${name}.weight`, weightGradient),
+    ...(biasGradient && { bias: targets.deliver(`weights.${name}.bias`, biasGradient) }),
   };
 }
 
 type Out = NonNullable<LayerBackwardOptions["out"]>;
 const readOut = reader<Out>({ query: 1, key: 1, value: 1, weights: 1, biasKeyValue: 1 });
-const readOutWeights = reader<NonNullable<Out["weights"]>>({
-  query: 1,
-  key: 1,
-  value: 1,
-  output: 1,
-});
 const readOutBias = reader<NonNullable<Out["biasKeyValue"]>>({ key: 1, value: 1 });
-const readTargets = reader<Targets<ProjectionGradients>>({ weight: 1, bias: 1 });
 
 function checkTargets(
   operation: string,
   { out: wanted, accumulate }: LayerBackwardOptions,
   { given, appended }: Recorded,
   projections: Record<keyof LayerWeights, PreparedLinear>,
-): Deliver {
+): GradientTargets {
   const shape = "{ query?, key?, value?, weights?, biasKeyValue? }";
   const out = checkAccumulate(operation, wanted, accumulate, shape, readOut);
-  const requested = new Map<string, { given: unknown; checked: Tensor }>();
-  const request = (name: string, target: unknown, dims: readonly number[] | undefined) => {
-    if (target === undefined) return;
-    if (!dims) {
-      const expected = "no value without such a gradient";
-      throw new ArgumentError(operation, `out.${name}`, expected, describe(target));
-    }
-    const checked = checkOut(operation, target, dims, `out.${name}`) as Tensor;
-    requested.set(name, { given: target, checked });
-  };
+  const targets = new GradientTargets(operation, accumulate);
   for (const name of ["query", "key", "value"] as const) {
-    request(name, out[name], given[name]?.dims);
+    targets.request(name, out[name], given[name]?.dims);
   }
-  const weights =
-    out.weights === undefined ? {} : readOutWeights(operation, out.weights, "out.weights");
-  for (const name of ["query", "key", "value", "output"] as const) {
-    if (weights[name] === undefined) continue;
-    const both = readTargets(operation, weights[name], `out.weights.${name}`);
-    const { weightDims, biasDims } = projections[name];
-    request(`weights.${name}.weight`, both.weight, weightDims);
-    request(`weights.${name}.bias`, both.bias, biasDims);
-  }
+  targets.requestProjections("weights", out.weights, projections);
   if (out.biasKeyValue !== undefined) {
     const both = readOutBias(operation, out.biasKeyValue, "out.biasKeyValue");
     for (const name of ["key", "value"] as const) {
-      request(`biasKeyValue.${name}`, both[name], appended?.biasDims?.[name]);
+      targets.request(`biasKeyValue.${name}`, both[name], appended?.biasDims?.[name]);
     }
   }
-  return (name, gradient) => {
-    const target = requested.get(name);
-    if (!target) return gradient;
-    const { given, checked } = target;
-    const { data } = checked;
-    if (accumulate) add(data, gradient.data);
-    else set(data, gradient.data);
-    return isFloats(given) ? { data, dims: gradient.dims } : (given as Tensor);
-  };
+  return targets;
 }

@@ -67,7 +67,7 @@ export interface AttendGradients {
   slopesGradient?: Tensor;
   /** [H] */
   sinksGradient?: Tensor;
-  /** [H], of each head's α, where the normalizer has one. It has few digits near α = 1. */
+  /** [H], of each head's α or budget, where the normalizer has one. It has few digits near α = 1. */
   alphaGradient?: Tensor;
 }
 

@@ -108,7 +108,7 @@ export function additiveLayerBackwardAsync(
   });
 }
 
-type Backward = ReturnType<typeof checkBackward>;
+type Backward = Omit<ReturnType<typeof checkBackward>, "strip">;
 
 function checkBackward(
   operation: string,
@@ -124,10 +124,20 @@ function checkBackward(
 }
 
 function* steps(engine: Engine, call: Backward): Steps<AdditiveLayerGradients> {
-  const { operation, parts } = call;
   const given = lastingOf(engine, call.given, "query", "key", "value");
   const backward = lastingOf(engine, call.backward, "outputGradient", "weightsGradient");
-  moduleOf(engine, operation, "training");
+  moduleOf(engine, call.operation, "training");
+  const placed = { ...call, given, backward };
+  const { valueGradient, ...gradients } = yield* layerGradients(engine, placed);
+  if (!given.own) add(gradients.keyGradient.data, valueGradient.data);
+  return { ...gradients, ...(given.own && { valueGradient }) };
+}
+
+/** Through the scores and each projection, of inputs that last; that of the values apart. */
+export function* layerGradients(
+  engine: Engine,
+  { operation, parts, given, backward }: Backward,
+): Steps<AdditiveLayerGradients & { valueGradient: Tensor }> {
   const temporaries: AllocatedTensor[] = [];
   try {
     for (const name of ["query", "key"] as const)
@@ -144,12 +154,10 @@ function* steps(engine: Engine, call: Backward): Steps<AdditiveLayerGradients> {
     };
     const ofQuery = yield* back("query", scored.queryGradient);
     const ofKey = yield* back("key", scored.keyGradient);
-    const keyGradient = ofKey.inputGradient as Tensor;
-    if (!given.own) add(keyGradient.data, scored.valueGradient.data);
     return {
       queryGradient: ofQuery.inputGradient as Tensor,
-      keyGradient,
-      ...(given.own && { valueGradient: scored.valueGradient }),
+      keyGradient: ofKey.inputGradient as Tensor,
+      valueGradient: scored.valueGradient,
       weights: {
         query: projectionGradient(ofQuery),
         key: projectionGradient(ofKey),

@@ -1,21 +1,25 @@
-// sparsemax, entmax15 and entmax of a tensor, as softmax is of one, with their gradients.
+// sparsemax, entmax and the other forms of a tensor, as softmax is of one, with their gradients.
 
-import { VariantsKernel } from "../../assembly/kinds";
+import { SparseKind, VariantsKernel } from "../../assembly/kinds";
 import { EntmaxFrame as Frame } from "../../build/frames";
 import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable } from "../attend/options";
+import type { Normalizer } from "../attend/strategy";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { Steps } from "../run/steps";
 import { elementsOf } from "../tensor/dims";
 import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
+import { checkAlpha, type Form, forms, KNOWN } from "./forms";
 import { type VariantCall, variantSteps, type Word } from "./module";
 
 /** Options of `entmax` and its gradients. */
 export interface EntmaxOptions {
   /** Greater than 1: 1.5 by default, 2 is sparsemax; towards 1 it is softmax. */
   alpha?: number | undefined;
+  /** Instead of α: what `alphaEntmax`, `alphaNormmax` or `budget` made of one number. */
+  normalizer?: Normalizer | undefined;
   /** Over which axis; −1 by default. */
   axis?: number | undefined;
   /** Where to write the result: as many elements as x. It may be x. */
@@ -26,24 +30,13 @@ export interface EntmaxOptions {
 export interface EntmaxGradients {
   /** In the dims of x. */
   inputGradient: Tensor;
-  /** Of α, over all rows. It has few digits near α = 1. */
+  /** Of α, or of the budget, over all rows. It has few digits near α = 1. */
   alphaGradient: number;
 }
 
-const fields = { alpha: 1, axis: 1, out: 1 } as const;
+const fields = { alpha: 1, normalizer: 1, axis: 1, out: 1 } as const;
 const read = reader<EntmaxOptions>(fields);
 const readAsync = reader<EntmaxOptions & Abortable>({ ...fields, signal: 1 });
-
-/** From where on α is told from 1, and the power of p from the largest number. */
-export const LEAST_ALPHA = 1.0009765625;
-const MOST_ALPHA = 1024;
-
-export function checkAlpha(operation: string, argument: string, given: unknown): number {
-  const alpha = typeof given === "number" ? Math.fround(given) : Number.NaN;
-  if (alpha >= LEAST_ALPHA && alpha <= MOST_ALPHA) return alpha;
-  const expected = `a number from 1 + 2⁻¹⁰ to ${MOST_ALPHA} (softmax is its limit at 1)`;
-  throw new ArgumentError(operation, argument, expected, describe(given));
-}
 
 /**
  * α-entmax over one axis (Peters et al. 2019, "Sparse sequence-to-sequence models"): p = [(α − 1)·x − τ]₊ to the
@@ -125,7 +118,7 @@ interface EntmaxCall {
 function checkCall(
   operation: string,
   x: unknown,
-  { alpha = 1.5, axis: given = -1, out }: EntmaxOptions,
+  { alpha, normalizer, axis: given = -1, out }: EntmaxOptions,
   argument = "x",
 ): EntmaxCall {
   const input = checkTensor(operation, argument, x);
@@ -138,6 +131,7 @@ function checkCall(
   const axis = given < 0 ? given + rank : given;
   const rows = elementsOf(dims.slice(0, axis));
   const inner = elementsOf(dims.slice(axis + 1));
+  const form = checkForm(operation, alpha, normalizer);
   return {
     operation,
     x: input,
@@ -148,10 +142,29 @@ function checkCall(
       [Frame.rows, rows],
       [Frame.columns, dims[axis] as number],
       [Frame.inner, inner],
+      [Frame.kind, form.kind],
     ],
-    floats: [[Frame.alpha, checkAlpha(operation, "alpha", alpha)]],
+    floats: [[Frame.alpha, form.alpha]],
     cost: elementsOf(dims) * 16,
   };
+}
+
+function checkForm(
+  operation: string,
+  alpha: unknown,
+  normalizer: Normalizer | undefined,
+): Form & { readonly alpha: number } {
+  if (normalizer === undefined) {
+    const given = alpha === undefined ? 1.5 : checkAlpha(operation, "alpha", alpha);
+    return { kind: SparseKind.entmax, alpha: given };
+  }
+  if (alpha !== undefined) {
+    throw new ArgumentError(operation, "alpha", "no value with a normalizer", describe(alpha));
+  }
+  const form = forms.get(normalizer);
+  if (typeof form?.alpha === "number") return form as Form & { readonly alpha: number };
+  const expected = `${KNOWN}, of one number`;
+  throw new ArgumentError(operation, "normalizer", expected, describe(normalizer));
 }
 
 function checkGradient(operation: string, gradient: unknown, { x }: EntmaxCall): Tensor {

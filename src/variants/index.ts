@@ -94,7 +94,16 @@ export {
   type MonotonicWeights,
 } from "./monotonic-layer";
 export {
+  type MonotonicLayerBackwardOptions,
+  type MonotonicLayerGradients,
+  type MonotonicLayerPass,
+  monotonicLayerBackward,
+  monotonicLayerBackwardAsync,
+} from "./monotonic-layer-backward";
+export {
   alphaEntmax,
+  alphaNormmax,
+  budget,
   entmax15,
   type ModifiedWeights,
   modifiedWeights,

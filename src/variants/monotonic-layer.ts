@@ -14,7 +14,12 @@ import { elementsOf } from "../tensor/dims";
 import { disposeSymbol } from "../tensor/disposal";
 import { inspected, inspectSymbol } from "../tensor/printing";
 import type { Tensor } from "../tensor/tensor";
-import { type AdditiveInputs, checkAdditiveInputs, layerCallOf } from "./additive-layer";
+import {
+  type AdditiveInputs,
+  type AdditiveLayerOptions,
+  checkAdditiveInputs,
+  layerCallOf,
+} from "./additive-layer";
 import { AdditiveParts, type AdditiveWeights, weightFields } from "./layer-weights";
 import { checkForward, type MonotonicForm, monotonicSteps } from "./monotonic";
 import { attendCallOf } from "./strip";
@@ -49,8 +54,8 @@ const NAME = "MonotonicAttention";
 /**
  * Monotonic attention (Raffel et al. 2017): energies v·tanh(W·query + U·key + b) + r, in the paper normalised with
  * `scoreScale`; p is their sigmoid, and the alignment goes on from key to key, see `monotonicAttention`. The paper's
- * noise in training is added to `energies` by who trains: `monotonicAttention`, `weightedSum` and their gradients go on
- * from there.
+ * noise in training is added to `energies` by who trains: `monotonicAttention` and `weightedSum` go on from there, and
+ * `monotonicLayerBackward` goes back from what they made.
  */
 export class MonotonicAttention {
   /** @internal */
@@ -69,6 +74,12 @@ export class MonotonicAttention {
     this.#parts = new AdditiveParts(NAME, attention, additive);
     this.#offset = scoreOffset;
     bindMethods(this, MonotonicAttention.prototype);
+  }
+
+  /** @internal */
+  static partsOf(operation: string, value: unknown): AdditiveParts {
+    if (typeof value === "object" && value !== null && #parts in value) return value.#parts;
+    throw new ArgumentError(operation, "layer", "a MonotonicAttention", describe(value));
   }
 
   /** D, over which energies are summed. */
@@ -136,17 +147,26 @@ function checkCall(
   options: MonotonicLayerOptions,
 ) {
   const given = checkAdditiveInputs(operation, parts, inputs);
-  // Only scores are asked for: of the values one column of zeros is as good as all.
-  const column = [...given.key.dims.slice(0, -1), 1];
-  const value = { data: new Float32Array(elementsOf(column)), dims: column };
-  const { strip } = layerCallOf(operation, parts, { ...given, value }, { scores: "raw" });
-  const { batchDims, queries, keys } = strip.call.shapes;
-  const dims = [...batchDims, queries, keys];
+  const { strip, dims } = scoresCall(operation, parts, given, { scores: "raw" });
   // The energies are not there yet, only their size is known.
   const sized = { data: new Float32Array(elementsOf(dims)), dims };
   const aligned = checkForward(operation, sized, { ...options, logits: true });
   checkSizes(operation, sized, given.value);
   return { operation, parts, offset, given, strip, aligned };
+}
+
+/** Only scores matter here: of the values one column of zeros is as good as all. */
+export function scoresCall(
+  operation: string,
+  parts: AdditiveParts,
+  given: ReturnType<typeof checkAdditiveInputs>,
+  options: AdditiveLayerOptions,
+) {
+  const column = [...given.key.dims.slice(0, -1), 1];
+  const value = { data: new Float32Array(elementsOf(column)), dims: column };
+  const { strip } = layerCallOf(operation, parts, { ...given, value }, options);
+  const { batchDims, queries, keys } = strip.call.shapes;
+  return { strip, value, dims: [...batchDims, queries, keys] };
 }
 
 function* steps(

@@ -130,7 +130,7 @@ export function monotonicBackward(
 ): MonotonicGradients {
   const name = "monotonicBackward";
   return checkAttention(name, attention).run(name, (engine) =>
-    backward(engine, checkBackward(name, pass, readBackward(name, options))),
+    monotonicGradients(engine, checkMonotonicBackward(name, pass, readBackward(name, options))),
   );
 }
 
@@ -143,8 +143,8 @@ export function monotonicBackwardAsync(
   const name = "monotonicBackwardAsync";
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...given } = readBackwardAsync(name, options);
-    const call = checkBackward(name, pass, given);
-    return { signal, steps: (engine) => backward(engine, call) };
+    const call = checkMonotonicBackward(name, pass, given);
+    return { signal, steps: (engine) => monotonicGradients(engine, call) };
   });
 }
 
@@ -205,7 +205,7 @@ export function checkForward(
   return { ...checked, out: checkOut(operation, out, checked.probabilities.dims) };
 }
 
-function checkBackward(
+export function checkMonotonicBackward(
   operation: string,
   given: MonotonicPass,
   { out, accumulate, ...options }: MonotonicBackwardOptions,
@@ -265,9 +265,9 @@ export function* monotonicSteps(
   return alignment as Tensor;
 }
 
-function* backward(
+export function* monotonicGradients(
   engine: Engine,
-  call: ReturnType<typeof checkBackward>,
+  call: ReturnType<typeof checkMonotonicBackward>,
 ): Steps<MonotonicGradients> {
   const { probabilities, previous, added } = call;
   const [probabilitiesGradient, previousGradient] = yield* variantSteps(engine, {

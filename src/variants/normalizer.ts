@@ -1,5 +1,6 @@
 // What attend makes weights with instead of softmax, `attend(…, { normalizer: entmax15 })`.
 
+import { SparseKind } from "../../assembly/kinds";
 import type { AttendCall } from "../attend/forward";
 import type { ScoreOptions } from "../attend/options";
 import { type Normalizer, strategyOf } from "../attend/strategy";
@@ -7,18 +8,15 @@ import { reader } from "../check/names";
 import { numbersOf } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import { checkFunction, type Modifications } from "../training/modified";
-import { checkAlpha } from "./entmax";
+import { checkAlpha, type Form, forms, KNOWN, type Sparse } from "./forms";
 import { attendCallOf, type StripCall } from "./strip";
 import { stripBackwardOf } from "./strip-pass";
 
-/** Of those that are entmax. */
-const alphas = /* @__PURE__ */ new WeakMap<object, number | Float32Array>();
-
 /** Weights that are exactly 0 where a key matters too little: α-entmax with α = 2 (Martins & Astudillo 2016). */
-export const sparsemax: Normalizer = /* @__PURE__ */ entmaxOf("sparsemax", 2);
+export const sparsemax: Normalizer = /* @__PURE__ */ sparseOf("sparsemax", SparseKind.entmax, 2);
 
 /** Between softmax and sparsemax: α-entmax with α = 1.5 (Peters et al. 2019), exact. */
-export const entmax15: Normalizer = /* @__PURE__ */ entmaxOf("entmax15", 1.5);
+export const entmax15: Normalizer = /* @__PURE__ */ sparseOf("entmax15", SparseKind.entmax, 1.5);
 
 /**
  * α-entmax as a normalizer, α for all heads or one for each (Correia et al. 2019, "Adaptively sparse transformers"):
@@ -27,17 +25,45 @@ export const entmax15: Normalizer = /* @__PURE__ */ entmaxOf("entmax15", 1.5);
  * @throws ArgumentError for α that are not from 1 + 2⁻¹⁰ to 1024.
  */
 export function alphaEntmax(alpha: number | ArrayLike<number>): Normalizer {
-  const name = "alphaEntmax";
-  if (typeof alpha === "number") return entmaxOf(name, checkAlpha(name, "alpha", alpha));
-  const numbers = numbersOf(alpha);
+  return checkedOf("alphaEntmax", SparseKind.entmax, "alpha", alpha);
+}
+
+/**
+ * α-normmax as a normalizer, α for all heads or one for each (Blondel et al. 2020, "Learning with Fenchel-Young
+ * losses"): the weights that maximise p·s − ‖p‖_α. Towards 1 it chooses one key; the larger α, the more those that
+ * have weight have the same.
+ *
+ * @throws ArgumentError for α that are not from 1 + 2⁻¹⁰ to 1024.
+ */
+export function alphaNormmax(alpha: number | ArrayLike<number>): Normalizer {
+  return checkedOf("alphaNormmax", SparseKind.normmax, "alpha", alpha);
+}
+
+/**
+ * Weights of at most 1 that sum to a budget instead of to 1, for all heads or one for each: p = clamp(s − τ, 0, 1), a
+ * soft choice of so many keys. Of 1 it is sparsemax; where a query sees no more keys than that, each has 1.
+ *
+ * @throws ArgumentError for budgets that are not from 2⁻¹⁰ to 2²⁴.
+ */
+export function budget(total: number | ArrayLike<number>): Normalizer {
+  return checkedOf("budget", SparseKind.budget, "total", total);
+}
+
+function checkedOf(
+  name: string,
+  kind: Sparse,
+  argument: string,
+  given: number | ArrayLike<number>,
+): Normalizer {
+  const checked = (at: string, each: unknown) => checkAlpha(name, at, each, kind);
+  if (typeof given === "number") return sparseOf(name, kind, checked(argument, given));
+  const numbers = numbersOf(given);
   if (!numbers?.length) {
     const expected = "a number, or one for each head";
-    throw new ArgumentError(name, "alpha", expected, describe(alpha));
+    throw new ArgumentError(name, argument, expected, describe(given));
   }
-  return entmaxOf(
-    name,
-    Float32Array.from(numbers, (each, h) => checkAlpha(name, `alpha[${h}]`, each)),
-  );
+  const each = Float32Array.from(numbers, (one, h) => checked(`${argument}[${h}]`, one));
+  return sparseOf(name, kind, each);
 }
 
 /** What `modifiedWeights` is given. */
@@ -66,28 +92,28 @@ export function modifiedWeights(options: ModifiedWeights): Normalizer {
   }
   checkFunction(NAME, "weightMod", weightMod);
   checkFunction(NAME, "weightModGradient", weightModGradient);
-  const alpha = normalizer && alphas.get(normalizer);
-  if (normalizer !== undefined && alpha === undefined) {
-    const expected = "sparsemax, entmax15 or what alphaEntmax made";
-    throw new ArgumentError(NAME, "normalizer", expected, describe(normalizer));
+  const form = normalizer && forms.get(normalizer);
+  if (normalizer !== undefined && form === undefined) {
+    throw new ArgumentError(NAME, "normalizer", KNOWN, describe(normalizer));
   }
-  return normalizerOf(normalizer?.name ?? "softmax", alpha, { weightMod, weightModGradient });
+  return normalizerOf(normalizer?.name ?? "softmax", form, { weightMod, weightModGradient });
 }
 
-function entmaxOf(name: string, alpha: number | Float32Array): Normalizer {
-  const normalizer = normalizerOf(name, alpha, {});
-  alphas.set(normalizer, alpha);
+function sparseOf(name: string, kind: Sparse, alpha: number | Float32Array): Normalizer {
+  const form = { kind, alpha };
+  const normalizer = normalizerOf(name, form, {});
+  forms.set(normalizer, form);
   return normalizer;
 }
 
 function normalizerOf(
   name: string,
-  alpha: number | Float32Array | undefined,
+  form: Form | undefined,
   { weightMod, weightModGradient }: Partial<ModifiedWeights>,
 ): Normalizer {
   const stripOf = (call: AttendCall): StripCall => ({
     call: checkCall(call),
-    besides: { alphas: alpha === undefined ? undefined : alphasOf(call, alpha), weightMod },
+    besides: { alphas: form && alphasOf(call, form), kind: form?.kind, weightMod },
   });
   return strategyOf("normalizer", name, {
     change: (engine, call) => attendCallOf(engine, stripOf(call)),
@@ -96,11 +122,12 @@ function normalizerOf(
   });
 }
 
-function alphasOf({ operation, shapes }: AttendCall, alpha: number | Float32Array): Float32Array {
+function alphasOf({ operation, shapes }: AttendCall, { kind, alpha }: Form): Float32Array {
   const { heads } = shapes;
   if (typeof alpha === "number") return new Float32Array(heads).fill(alpha);
   if (alpha.length === heads) return alpha;
-  const expected = `an alpha for each of ${heads} heads`;
+  const what = kind === SparseKind.budget ? "a budget" : "an alpha";
+  const expected = `${what} for each of ${heads} heads`;
   throw new ArgumentError(operation, "normalizer", expected, `${alpha.length}`);
 }
 

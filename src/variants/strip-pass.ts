@@ -12,6 +12,7 @@ import { type Module, moduleOf } from "../instance/modules";
 import { type Output, Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
 import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
+import { biasGradients, checkWanted, clearBiases, inSeries, stageBiases } from "../training/bias";
 import { checkModified, type Modifications, modifyOf } from "../training/modified";
 import type { GradientOptions, ResultGradients } from "../training/options";
 import { type StripCall, stageBesides } from "./strip";
@@ -30,9 +31,13 @@ export interface BackwardCall {
   readonly strip: StripCall;
   readonly outputGradient: Tensor;
   readonly weightsGradient: Tensor | undefined;
+  /** Whether that is the gradient of the scores. */
+  readonly scored?: boolean;
   readonly out: { readonly [Name in "query" | "key" | "value"]: Tensor | undefined };
   readonly added: boolean;
   readonly modifications: Modifications;
+  /** Besides those of the tensors. */
+  readonly wanted: NonNullable<GradientOptions["gradients"]>;
 }
 
 export function checkPass(
@@ -68,6 +73,7 @@ export function checkPass(
     out: { query: target("query"), key: target("key"), value: target("value") },
     added: accumulate === true,
     modifications,
+    wanted: {},
   };
 }
 
@@ -78,23 +84,21 @@ export function* stripBackwardOf(
   pass: Pick<VariantPass, "outputGradient"> & ResultGradients,
   options: GradientOptions & Pick<VariantTargets, "weightModGradient">,
 ): Steps<SparseGradients> {
-  const { operation } = strip.call;
-  if (Object.values(options.gradients ?? {}).some(Boolean)) {
-    const expected = "no value with a normalizer: of query, key, value and alpha alone";
-    throw new ArgumentError(operation, "gradients", expected, describe(options.gradients));
-  }
+  const { operation, checked } = strip.call;
+  const wanted = checkWanted(operation, options, checked);
   if (pass.logSumExpGradient !== undefined) {
     const expected = "no value with a normalizer, which has no logSumExp";
     throw new ArgumentError(operation, "logSumExpGradient", expected, "one");
   }
-  return (yield* stripBackwardSteps(engine, checkPass(strip, pass, options))) as SparseGradients;
+  const backward = { ...checkPass(strip, pass, options), wanted };
+  return (yield* stripBackwardSteps(engine, backward)) as SparseGradients;
 }
 
 export function* stripBackwardSteps(
   engine: Engine,
   backward: BackwardCall,
 ): Steps<SparseGradients | AdditiveGradients | SpanGradients> {
-  const { strip, added } = backward;
+  const { strip, added, wanted } = backward;
   const { call, besides } = strip;
   const { operation, inputs, shapes, checked } = call;
   const { batch, heads, queries, keys, headSize, valueSize } = shapes;
@@ -104,10 +108,12 @@ export function* stripBackwardSteps(
   const each = besides.additive ? 12 * headSize : 3 * headSize;
   const modify = modifyOf(backward.modifications);
   const cost = batch * heads * queries * keys * (each + 2 * valueSize);
+  const serial = wanted.mask && inSeries(shapes, checked);
   // JavaScript belongs to the calling thread, and may throw half-way.
-  const threads = modify ? 1 : threadsFor(engine, cost);
+  const threads = serial || modify ? 1 : threadsFor(engine, cost);
   words[Frame.threads] = threads;
   words[Frame.backward] = 1;
+  words[Frame.scored] = backward.scored ? 1 : 0;
   words[Frame.modified] = backward.modifications.scoreMod ? 1 : 0;
   const deferred = engine.concurrent || threads > 1 || modify !== undefined;
   const staging = new Staging(engine, operation, deferred);
@@ -132,19 +138,22 @@ export function* stripBackwardSteps(
   const biasAt = additive && perHead(Frame.scoreBiasGradient, [batch, heads, headSize]);
   const alphaAt = alphas && perHead(Frame.alphasGradient, [batch, heads]);
   const spanAt = spans && perHead(Frame.spansGradient, [batch, heads]);
+  const biases = stageBiases(staging, call, wanted);
   const kernel = VariantsKernel.stripBackward;
   staging.reserve(Frame.scratch, module.scratchBytes(kernel, engine.frame));
   try {
     const frame = yield* staging.beginSteps();
+    clearBiases(engine, biases);
     const items = module.items(kernel, frame);
     const around = modify && aroundOf(engine, modify);
     yield staging.work({ module: number, kernel }, items, threads, around);
+    const asked = yield* biasGradients(staging, call, biases);
     const results = yield* staging.results(outputs);
     const [queryGradient, keyGradient, valueGradient] = results as [Tensor, Tensor, Tensor];
     const summed = (at: number, dims: readonly number[]): Tensor => sumsOf(results[at]?.data, dims);
     const own = additive?.perHead ? [heads, headSize] : [headSize];
     return {
-      ...{ queryGradient, keyGradient, valueGradient },
+      ...{ queryGradient, keyGradient, valueGradient, ...asked },
       ...(weightAt && { scoreWeightGradient: summed(weightAt, own) }),
       ...(biasAt && { scoreBiasGradient: summed(biasAt, own) }),
       ...(alphaAt && { alphaGradient: summed(alphaAt, [heads]) }),

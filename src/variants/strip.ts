@@ -1,6 +1,6 @@
 // Calls of attend's shape with another kernel than the core's: see assembly/variants/strip-attend.ts.
 
-import { VariantsKernel } from "../../assembly/kinds";
+import { SparseKind, VariantsKernel } from "../../assembly/kinds";
 import { AttendFrame, VariantAttendFrame as Frame } from "../../build/frames";
 import { isFloats, lengthOf } from "../arrays";
 import { type AttendCall, checkAttend, checkAttendOf } from "../attend/forward";
@@ -19,7 +19,7 @@ import { moduleOf } from "../instance/modules";
 import type { Staging } from "../run/staging";
 import { checkTensor, checkVector, type Tensor } from "../tensor/tensor";
 import { checkFunction, type Modifications, modifyOf } from "../training/modified";
-import { checkAlpha } from "./entmax";
+import { checkAlpha } from "./forms";
 
 /** Options that these calls have of `attend`'s: neither sinks nor dropout. */
 export interface StripOptions
@@ -60,6 +60,8 @@ export function checkAlphas(operation: string, given: unknown, heads: number): F
 /** What the kernel is told besides. */
 export interface Besides {
   readonly alphas?: Float32Array | undefined;
+  /** What they are of; entmax by default. */
+  readonly kind?: SparseKind | undefined;
   readonly additive?: Additive | undefined;
   readonly spans?: Spans | undefined;
   readonly weightMod?: Modifications["weightMod"];
@@ -101,10 +103,10 @@ function elementsGiven(operation: string, vector: unknown): number {
 export function stageBesides(
   engine: Engine,
   staging: Staging,
-  { alphas, additive, spans, weightMod }: Besides,
+  { alphas, kind = SparseKind.entmax, additive, spans, weightMod }: Besides,
 ) {
   const { words } = engine;
-  words[Frame.sparse] = alphas ? 1 : 0;
+  words[Frame.sparse] = alphas ? kind : SparseKind.none;
   words[Frame.weighed] = weightMod ? 1 : 0;
   words[Frame.additive] = additive ? 1 : 0;
   if (alphas) staging.data(Frame.alphas, "alpha", alphas, alphas.length);

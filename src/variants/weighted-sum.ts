@@ -79,7 +79,7 @@ export function weightedSumBackward(
   const name = "weightedSumBackward";
   return checkAttention(name, attention).run(name, (engine) => {
     const call = checkSizes(name, weights, value);
-    return backward(engine, call, checkGradient(name, outputGradient, call));
+    return weightedSumGradients(engine, call, checkGradient(name, outputGradient, call));
   });
 }
 
@@ -96,7 +96,7 @@ export function weightedSumBackwardAsync(
     const { signal } = readSignal(name, options);
     const call = checkSizes(name, weights, value);
     const gradient = checkGradient(name, outputGradient, call);
-    return { signal, steps: (engine) => backward(engine, call, gradient) };
+    return { signal, steps: (engine) => weightedSumGradients(engine, call, gradient) };
   });
 }
 
@@ -124,7 +124,7 @@ export function checkSizes(operation: string, weights: unknown, value: unknown) 
   return { operation, given, values, words, cost, outputDims: [...batch, rows, size] };
 }
 
-function checkGradient(operation: string, gradient: unknown, { outputDims }: Sizes): Tensor {
+export function checkGradient(operation: string, gradient: unknown, { outputDims }: Sizes): Tensor {
   const checked = checkTensor(operation, "outputGradient", gradient);
   checkDimsOf(operation, "outputGradient", checked, outputDims);
   return checked;
@@ -147,7 +147,11 @@ export function* weightedSumSteps(engine: Engine, call: Sizes, out: unknown): St
   return output as Tensor;
 }
 
-function* backward(engine: Engine, call: Sizes, gradient: Tensor): Steps<WeightedSumGradients> {
+export function* weightedSumGradients(
+  engine: Engine,
+  call: Sizes,
+  gradient: Tensor,
+): Steps<WeightedSumGradients> {
   const [weightsGradient, valueGradient] = yield* variantSteps(engine, {
     ...SLOTS,
     ...call,

@@ -1,8 +1,8 @@
-import { ByteProduct, multiplyBytes } from "../../assembly/integers/bytes/products";
+import { IntegerProduct, multiplyScores, multiplyValues } from "../../assembly/integers/products";
 import { byteForm, ByteForm, lowering, numberBytes } from "../../assembly/simd/bytes";
 import { KEYS, TILE_ROW } from "../../assembly/tiles";
 
-const product = changetype<ByteProduct>(memory.data(offsetof<ByteProduct>(), 16));
+const product = changetype<IntegerProduct>(memory.data(offsetof<IntegerProduct>(), 16));
 
 let state: u32 = 12345;
 /** Of `least` to `most`, each of them as often as one in the middle. */
@@ -17,6 +17,12 @@ function next(least: i32, most: i32): i32 {
 function columnAt(j: i32, k: i32, panel: i32, bytes: i32): i32 {
   const unit = 4 / bytes;
   return (j >> 3) * panel + (k / unit) * 32 + (j & 7) * 4 + (k % unit) * bytes;
+}
+
+/** Of row i, where four lie side by side. */
+function rowAt(i: i32, k: i32, row: i32, bytes: i32): i32 {
+  const unit = 4 / bytes;
+  return (i & ~3) * row + (k / unit) * 16 + (i & 3) * 4 + (k % unit) * bytes;
 }
 
 function put(at: usize, value: i32, bytes: i32): void {
@@ -39,7 +45,8 @@ function wrongOf(form: ByteForm): i32 {
         const wide = (columns + 7) & ~7;
         const deep = (depth + 7) & ~7;
         const reach = values ? KEYS : 3;
-        const left = new StaticArray<u8>(padded * deep * bytes);
+        const row = (values ? KEYS : deep) * bytes;
+        const left = new StaticArray<u8>(padded * row);
         const right = new StaticArray<u8>(wide * deep * bytes);
         const x = new StaticArray<i32>(padded * depth);
         const y = new StaticArray<i32>(wide * depth);
@@ -48,7 +55,9 @@ function wrongOf(form: ByteForm): i32 {
         for (let i = 0; i < rows; i++)
           for (let k = 0; k < depth; k++) {
             x[i * depth + k] = next(0, 127);
-            put(changetype<usize>(left) + (i * deep + k) * bytes, x[i * depth + k], bytes);
+            const fours = !values && form != ByteForm.one;
+            const at = fours ? rowAt(i, k, row, bytes) : i * row + k * bytes;
+            put(changetype<usize>(left) + at, x[i * depth + k], bytes);
           }
         for (let j = 0; j < columns; j++) {
           for (let k = 0; k < depth; k++) {
@@ -71,7 +80,7 @@ function wrongOf(form: ByteForm): i32 {
         const p = product;
         p.form = form;
         p.a = changetype<usize>(left);
-        p.aRow = deep * bytes;
+        p.aRow = row;
         p.b = changetype<usize>(right);
         p.panel = deep * 8 * bytes;
         p.c = changetype<usize>(result);
@@ -84,9 +93,10 @@ function wrongOf(form: ByteForm): i32 {
         p.rowOffsets = p.rowScales + (padded << 2);
         p.columnScales = changetype<usize>(perColumn);
         p.columnOffsets = p.columnScales + (wide << 2);
-        p.columnSums = values ? 0 : changetype<usize>(sums);
+        p.columnSums = changetype<usize>(sums);
         for (let i = 0; i < padded * KEYS; i++) result[i] = 5;
-        multiplyBytes(p);
+        if (values) multiplyValues(p);
+        else multiplyScores(p);
         for (let i = 0; i < rows; i++)
           for (let j = 0; j < columns; j++) {
             if (j >= reach + i) continue;

@@ -45,8 +45,8 @@ export const int8 = "f22b64c97e064e2cf71430c2e972b8ad4e37401f03095b7bf2917bd7825
 
 /** The cases of variants, likewise. */
 export const variants = {
-  portable: "62b8b0cf581a079b68d654733b9635b5f73d9352c2dc14ec1e9b4bb78d1ae153",
-  fused: "ea1623eb93810a9def3f33a6cdd99b41f4bd934e2699bea977b7ec3ed40c115d",
+  portable: "98670d2729d52352b931b04550c9864d8461def63bb9b5e26556e4deb0898e88",
+  fused: "afb7d8d15c77e11ca38bc1c78cac8a698ed7f7f3f75af2732eb2caad3a0a6dc5",
 };
 
 /** The cases of shards, likewise. */

@@ -67,6 +67,47 @@ export const normalized: readonly Operation[] = [
     },
   ],
   [
+    "normmax and budgets in attend, and back to masks and slopes",
+    (attention, wasm) => {
+      const [query, key] = [filled([2, 2, 70, 9], 721, 3), filled([2, 2, 140, 9], 722, 3)];
+      const pass = { query, key, value: key, outputGradient: filled([2, 2, 70, 9], 723) };
+      const mask = filled([2, 70, 140], 724);
+      return [wasm.alphaNormmax([1.5, 2]), wasm.budget([1, 2.5])].flatMap((normalizer) => {
+        const options = {
+          ...{ normalizer, mask, alibi: { slopes: [0.25, 0.5] } },
+          causal: "lower-right",
+        } as const;
+        const { output } = attention.attend(query, key, key, options);
+        const gradients = { mask: true, alibi: true };
+        return [output, ...values(wasm.attendBackward(attention, pass, { ...options, gradients }))];
+      });
+    },
+  ],
+  [
+    "a layer of monotonic alignments, and back",
+    (attention, wasm) => {
+      const projection = (dims: number[], seed: number) =>
+        ({ weight: filled(dims, seed), order: "in,out" }) as const;
+      using layer = new wasm.MonotonicAttention(attention, {
+        ...{ query: projection([6, 9], 731), key: projection([5, 9], 732) },
+        ...{ scoreWeight: filled([9], 733), scoreScale: 1.5, scoreOffset: -1 },
+      });
+      const inputs = { query: filled([2, 7, 6], 734), key: filled([2, 40, 5], 735) };
+      const forward = layer.forward(inputs);
+      const { energies, alignment, output } = forward;
+      const pass = { ...inputs, energies, alignment, outputGradient: output };
+      const { weights, ...rest } = wasm.monotonicLayerBackward(layer, pass);
+      const { query, key, scoreWeight, scoreScale = 0, scoreOffset } = weights;
+      const learnt = [query.weight, key.weight, scoreWeight];
+      return [
+        ...values(forward),
+        ...values(rest),
+        ...learnt,
+        Float32Array.of(scoreScale, scoreOffset),
+      ];
+    },
+  ],
+  [
     "latents whose first numbers are values",
     (attention, wasm) => {
       const [query, latent] = [filled([2, 4, 5, 36], 711), filled([2, 1, 150, 36], 712)];

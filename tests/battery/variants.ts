@@ -126,6 +126,21 @@ const sparse: Operation[] = [
     },
   ],
   [
+    "normmax and budgets over every axis, and back",
+    (attention, wasm) => {
+      const x = filled([4, 150, 7], 643, 4);
+      const { alphaNormmax, budget } = wasm;
+      const each = [alphaNormmax(1.25), alphaNormmax(2), alphaNormmax(50), budget(1.5), budget(3)];
+      return each.flatMap((normalizer, index) => {
+        const options = { normalizer, axis: index % 3 };
+        const p = wasm.entmax(attention, x, options);
+        const dy = filled(x.dims, 644);
+        const { inputGradient, alphaGradient } = wasm.entmaxBackward(attention, dy, p, options);
+        return [p, inputGradient, Float32Array.of(alphaGradient)];
+      });
+    },
+  ],
+  [
     "sparse attention of each head its α, and back",
     (attention, wasm) => {
       const [query, key] = [filled([1, 4, 70, 16], 643, 4), filled([1, 2, 150, 16], 644, 4)];

@@ -1,4 +1,4 @@
-// The explorer in headless Chromium: four models, their settings, and two of them beside each other. The two
+// The explorer in headless Chromium: five models, their settings, and two of them beside each other. The two
 // models that are trained for it have a short course here.
 
 import assert from "node:assert/strict";
@@ -15,6 +15,8 @@ const PATIENCE = 120_000;
 let served: Served;
 
 before(async () => {
+  const install = ["examples/install.mjs", "examples/speech/packages"];
+  execFileSync(process.execPath, install, { cwd: root });
   const prepare = ["--import", "tsx", `${root}examples/explore/prepare.ts`, "--steps", "120"];
   execFileSync(process.execPath, prepare, { cwd: root });
   mkdirSync(shots, { recursive: true });
@@ -67,19 +69,22 @@ for (const [width, scheme] of [
   [390, "light"],
   [390, "dark"],
 ] as const) {
-  test(`four models: ${width} pixels, ${scheme}`, async () => {
+  test(`five models: ${width} pixels, ${scheme}`, async () => {
     const page = await open(width, scheme);
     for (const [model, expected] of [
       ["writer", /^Next: “.+” \(\d+\.\d %\); the text itself at [3-4]\.\d{3} nats a piece$/],
       ["sentences", /^\d+ pieces become one vector of 512 numbers$/],
       ["digits", /^A \d \(\d+\.\d %\)$/],
       ["translator", /^“.+”$/],
+      ["speech", /^“And so,? my fellow Americans[.,]?”$/],
     ] as const) {
       if (model !== "writer") await select(page, "model", model);
       assert.match((await says(page, "first")) as string, expected);
       const { dims, sums, rows } = await mapsOf(page, "first");
       assert.ok(dims.every((each) => each.at(-2) === rows.length));
-      for (const sum of sums) assert.ok(Math.abs(sum - 1) < 1e-5, `${model}: a row of ${sum}`);
+      // A part of what a word looks at is the silence around the sound, which is not shown.
+      const [least, most] = [model === "speech" ? 0 : 1 - 1e-5, 1 + 1e-5];
+      for (const sum of sums) assert.ok(sum > least && sum < most, `${model}: a row of ${sum}`);
       await assertAccessible(page);
       await assertFits(page);
       await page.screenshot({
@@ -111,6 +116,29 @@ test("two settings beside each other: a head chosen in one is chosen in both", a
   const { sums } = await mapsOf(page, "first");
   assert.ok(Math.max(...sums) > 0.1 && Math.max(...sums) <= 2);
   await page.screenshot({ path: `${shots}/explore-difference.png`, fullPage: true });
+
+  // Weights that are 0, and keys that no head reaches.
+  await select(page, "beside", "sparsemax instead of softmax");
+  assert.match((await says(page, "first")) as string, / · .*; \d+\.\d % of the weights are 0$/);
+  await select(page, "setting", "each head's span");
+  const spans = /; 95 % of what its heads weigh lies within (\d+(, \d+){3}( \| )?){4} pieces · /;
+  assert.match((await says(page, "first")) as string, spans);
+  await select(page, "setting", "as it was trained");
+
+  const difference = async (beside: string) => {
+    await select(page, "beside", beside);
+    const said = (await says(page, "first")) as string;
+    return Number(/No weight differs by more than (\S+) %$/.exec(said)?.[1]) / 100;
+  };
+  const [words, bytes] = [
+    await difference("attention in int16"),
+    await difference("attention in int8"),
+  ];
+  assert.ok(words > 0 && words < 1e-3, `${words}`);
+  assert.ok(bytes > 4 * words && bytes < 0.1, `${bytes}`);
+  await assertAccessible(page);
+  await assertFits(page);
+  await page.screenshot({ path: `${shots}/explore-int8.png`, fullPage: true });
 
   // Keys and values of 16 bits change a weight by less than a thousandth.
   await select(page, "beside", "keys and values in int16");

@@ -91,6 +91,37 @@ test("example questions are clicked; a weak best hit is not shown as one", async
   await page.close();
 });
 
+test("heads that attend in integers find what float32 finds", async () => {
+  for (const [width, scheme] of [
+    [1400, "light"],
+    [390, "dark"],
+  ] as const) {
+    const page = await open(width, 900, scheme);
+    await page.waitForSelector("#ranking li");
+    const ranking = () =>
+      page.$$eval("#ranking li > :first-child", (all) => all.map((each) => each.textContent));
+    const float = await ranking();
+    assert.equal(await page.isVisible("#beside"), false);
+    for (const numbers of ["int16", "int8"]) {
+      await page.selectOption("#numbers", numbers);
+      await page.waitForSelector(`body[data-numbers=${numbers}]`);
+      assert.match(
+        await text(page, "#beside"),
+        /^float32 finds the same sentence first and [78] of these 8, in [\d.]+ ms$/,
+      );
+      assert.equal((await ranking())[0], float[0]);
+      await assertFits(page);
+      await assertAccessible(page);
+      await page.screenshot({ path: `${shots}/search-${numbers}-${width}.png`, fullPage: true });
+    }
+    await page.selectOption("#numbers", "float32");
+    await page.waitForSelector("body[data-numbers=float32]");
+    assert.equal(await page.isVisible("#beside"), false);
+    assert.deepEqual(await ranking(), float);
+    await page.close();
+  }
+});
+
 test("own sentences are searched, and the example's again", async () => {
   const page = await open();
   await page.click("#own summary");

@@ -90,12 +90,15 @@ test("the example becomes text, and its words look along the sound, desktop", op
   const last = times.at(-1) as number;
   assert.ok(Math.abs(11 * darkest - last) < 0.2, `${11 * darkest} s, ${last} s`);
   const shown = await page.evaluate(() => {
-    const { maps } = document.querySelector("attention-view") as unknown as {
+    const { maps, chosen } = document.querySelector("attention-view") as unknown as {
       maps: { weights: { dims: number[] }[]; rows: string[] };
+      chosen: { layer: number; head: number };
     };
-    return { layers: maps.weights.length, dims: maps.weights[0].dims, rows: maps.rows };
+    return { layers: maps.weights.length, dims: maps.weights[0].dims, rows: maps.rows, chosen };
   });
-  assert.deepEqual(shown, { layers: 6, dims: [8, words.length, 457], rows: words });
+  // The head of all that goes along with the words most closely.
+  const chosen = { layer: 3, head: 5 };
+  assert.deepEqual(shown, { layers: 6, dims: [8, words.length, 457], rows: words, chosen });
   await assertAccessible(page);
   await assertFits(page);
   await page.screenshot({ path: `${shots}/speech-desktop.png`, fullPage: true });

@@ -16,10 +16,12 @@ import {
   sparseAttend,
   sparseAttendBackward,
 } from "wasm-attention/variants";
-import { randomArray, randomTensor, type Whole } from "../engines";
+import { randomTensor, type Whole } from "../engines";
 import { shareOfDraws } from "../reference";
 import type { Round } from "../reference-variants";
+import { alongDirection, dot } from "./direction";
 import { draw, rules } from "./linear";
+import { checkModified, modifiedProblems } from "./modified";
 import { type AttendForm, drawAttend } from "./variant-attend";
 import { checkRowwise, rowwise } from "./variant-rows";
 
@@ -65,6 +67,7 @@ export const variantProblems = fc.oneof(
   fc.record({ attended }),
   fc.record({ recurrent }),
   fc.record({ rowwise }),
+  { weight: 2, arbitrary: fc.record({ modified: modifiedProblems }) },
 );
 type DrawnBy<Problems> = Problems extends fc.Arbitrary<infer T> ? T : never;
 
@@ -72,7 +75,8 @@ export function checkVariants(attention: Whole, drawn: DrawnBy<typeof variantPro
   const { used } = attention.memory;
   if ("attended" in drawn) checkAttended(attention, drawn.attended);
   else if ("recurrent" in drawn) checkRecurrent(attention, drawn.recurrent);
-  else checkRowwise(attention, drawn.rowwise);
+  else if ("rowwise" in drawn) checkRowwise(attention, drawn.rowwise);
+  else checkModified(attention, drawn.modified);
   assert.equal(attention.memory.used, used);
 }
 
@@ -116,52 +120,6 @@ function within(got: Record<string, Tensor | undefined>, problem: Moved, names: 
     assert.ok(share <= 1, `${name}: ${share} of the tolerance`);
   }
 }
-
-/** The gradients along one direction of everything, and the slope of the formula's loss along it. */
-function alongDirection(
-  { numbers, truth }: Moved,
-  gradients: Record<string, Tensor | undefined>,
-  loss: (solution: Record<string, number[]>) => number,
-  first: number,
-): void {
-  let [got, size] = [0, 0];
-  const directions = Object.entries(gradients).flatMap(([name, gradient], at) => {
-    if (!gradient) return [];
-    const direction = randomArray(gradient.data.length, first + at);
-    assert.equal(numbers[name].length, gradient.data.length, name);
-    gradient.data.forEach((g, i) => {
-      got += g * direction[i];
-      size += Math.abs(g * direction[i]);
-    });
-    return [[numbers[name], direction, numbers[name].slice()] as const];
-  });
-  const slope = (step: number) => {
-    const at = (t: number) => {
-      for (const [x, direction, from] of directions)
-        x.forEach((_, i) => {
-          x[i] = from[i] + t * direction[i];
-        });
-      return loss(truth());
-    };
-    const difference = (at(step) - at(-step)) / (2 * step);
-    for (const [x, , from] of directions) x.set(from);
-    return difference;
-  };
-  const allowed = 2e-4 * Math.max(size, 1);
-  const errors: number[] = [];
-  // A key that enters the support between the two sides bends one of the differences.
-  for (const step of [1e-6, 1e-7, 1e-5]) {
-    errors.push(Math.abs(slope(step) - got));
-    if (Math.min(...errors) <= allowed) return;
-  }
-  assert.fail(`a slope of ${got} is off by ${errors}`);
-}
-
-const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-};
 
 function checkAttended(attention: Whole, drawn: DrawnBy<typeof attended>): void {
   const { batch, queries, keys, columns, keyValueHeads, groups } = drawn;

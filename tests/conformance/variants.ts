@@ -4,6 +4,8 @@ import { type Tensor, tensor } from "wasm-attention";
 import {
   AdditiveAttention,
   additiveAttention,
+  alphaNormmax,
+  budget,
   entmax,
   entmaxBackward,
   LocationSensitiveAttention,
@@ -29,6 +31,16 @@ export function entmaxOf(engine: Whole, c: Case): (Tensor | undefined)[] {
         p.data.fill(Number.NaN, i, i + size);
   const gradient = given(c, "output_gradient");
   return [p, gradient && entmaxBackward(engine, gradient, p, { axis, alpha }).inputGradient];
+}
+
+export function normmaxOf(engine: Whole, c: Case): Tensor[] {
+  const { axis, alpha } = c.attributes;
+  return [entmax(engine, needed(c, "x"), { axis, normalizer: alphaNormmax(alpha) })];
+}
+
+export function budgetOf(engine: Whole, c: Case): Tensor[] {
+  const { axis, budget: total } = c.attributes;
+  return [entmax(engine, needed(c, "x"), { axis, normalizer: budget(total) })];
 }
 
 export function alphaGradient(engine: Whole, c: Case): Tensor[] {

@@ -162,8 +162,8 @@ export const kernels: readonly Mutant[] = [
   {
     name: "linear: a bias's gradient without the last rows",
     file: "assembly/linear/gradients.ts",
-    find: "const count = min(LINEAR_ROWS, rows - from);\n    let j",
-    replace: "const count = min(LINEAR_ROWS, rows - from) & ~3;\n    let j",
+    find: "const count = min(SUM_ROWS, rows - from);\n    let j",
+    replace: "const count = min(SUM_ROWS, rows - from) & ~3;\n    let j",
     tests: ["tests/linear-backward.test.ts"],
     only,
   },

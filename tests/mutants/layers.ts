@@ -33,9 +33,9 @@ export const layers: readonly Mutant[] = [
   },
   {
     name: "a layer's gradients are written instead of added",
-    file: "src/training/multihead.ts",
-    find: "if (accumulate) add(data, gradient.data);",
-    replace: "if (accumulate === null) add(data, gradient.data);",
+    file: "src/training/targets.ts",
+    find: "if (this.#accumulate) add(data, gradient.data);",
+    replace: "if (this.#accumulate === null) add(data, gradient.data);",
     tests: ["tests/multihead-backward.test.ts"],
   },
   {

@@ -96,11 +96,8 @@ const attendBackwardRefused: Refusal[] = [
     backward({}, q, { output: q, logSumExp: lse, logSumExpGradient: zeros(2, 4) }),
   ],
   [
-    'attendBackward: "gradients" expected no value with a normalizer: of query, key, value and alpha alone, got an object with {alibi}',
-    backward({
-      ...{ normalizer: sparsemax, alibi: { slopes: [1, 2] } },
-      gradients: { alibi: true },
-    }),
+    'attendBackward: "gradients.sinks" expected `sinks` to be given, got true without',
+    backward({ normalizer: sparsemax, gradients: { sinks: true } }),
   ],
   [
     'attendBackward: "logSumExpGradient" expected no value with a normalizer, which has no logSumExp, got one',

@@ -1,4 +1,5 @@
 import { MultiHeadAttention, prepareLinear } from "wasm-attention";
+import { TransformerDecoderLayer } from "wasm-attention/blocks";
 import {
   factorize,
   headImportance,
@@ -6,6 +7,7 @@ import {
   pruneHeads,
   quantizeLayer,
 } from "wasm-attention/compress";
+import { prepareQuantized } from "wasm-attention/quantized";
 import { type Call, list, none, type Refusal, zeros } from "./refusal";
 
 const square = { weight: zeros(8, 8), order: "out,in" } as const;
@@ -18,6 +20,22 @@ const using =
     using layer = new MultiHeadAttention(attention, { heads: 4, keyValueHeads: 2 }, weights);
     return use(layer);
   };
+const projections = { query: square, key: square, value: square, output: square };
+const weights = {
+  selfAttention: projections,
+  crossAttention: projections,
+  linear1: narrow,
+  linear2: { weight: zeros(8, 4), order: "out,in" },
+  norm1: {},
+  norm2: {},
+  norm3: {},
+} as const;
+const decoder =
+  (use: (layer: TransformerDecoderLayer) => unknown): Call =>
+  (attention) => {
+    using layer = new TransformerDecoderLayer(attention, { heads: 2 }, weights);
+    return use(layer);
+  };
 const factors =
   (weight: unknown, rank: unknown, options?: object): Call =>
   () =>
@@ -25,7 +43,7 @@ const factors =
 
 export const compressRefused: Refusal[] = [
   [
-    'quantizeLayer: "layer" expected a MultiHeadAttention, got []',
+    'quantizeLayer: "layer" expected a MultiHeadAttention, TransformerEncoderLayer or TransformerDecoderLayer, got []',
     () => quantizeLayer(list, { numbers: "int8" }),
   ],
   [
@@ -76,8 +94,32 @@ export const compressRefused: Refusal[] = [
     using((layer) => headImportance(layer, zeros(4, 8))),
   ],
   [
-    'headImportance: "layer" expected a MultiHeadAttention, got []',
+    'headImportance: "layer" expected a MultiHeadAttention, TransformerEncoderLayer or TransformerDecoderLayer, got []',
     () => headImportance(list, zeros(4, 8)),
+  ],
+  [
+    'headImportance: "of" expected "selfAttention", got "crossAttention"',
+    using((layer) => headImportance(layer, zeros(8, 8), { of: "crossAttention" })),
+  ],
+  [
+    'headImportance: "of" expected "selfAttention" or "crossAttention", got "self"',
+    decoder((layer) => headImportance(layer, zeros(8, 8), { of: "self" as never })),
+  ],
+  [
+    'pruneHeads: "heads" expected { selfAttention?, crossAttention? }, got [0]',
+    decoder((layer) => pruneHeads(layer, [0] as never)),
+  ],
+  [
+    'pruneHeads: "heads.crossAttention" expected a list of heads, integers from 0 to 1, got 2',
+    decoder((layer) => pruneHeads(layer, { crossAttention: [2] })),
+  ],
+  [
+    'quantizeLayer: "linear1" expected a weight of float32, from prepareLinear, got one of int8',
+    (a) => {
+      using linear1 = prepareQuantized(a, narrow.weight, { numbers: "int8", order: "out,in" });
+      using mixed = new TransformerDecoderLayer(a, { heads: 2 }, { ...weights, linear1 });
+      return quantizeLayer(mixed, { numbers: "int8" });
+    },
   ],
   ['factorize: "weight" expected a tensor { data, dims }, got []', factors(list, 1)],
   [

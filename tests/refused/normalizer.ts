@@ -3,7 +3,11 @@ import { createCache } from "wasm-attention/cache";
 import { int16 } from "wasm-attention/integers";
 import {
   alphaEntmax,
+  alphaNormmax,
   attendLatent,
+  budget,
+  entmax,
+  entmaxBackward,
   modifiedWeights,
   sparseAttend,
   sparseAttendBackward,
@@ -25,6 +29,36 @@ export const normalizersRefused: readonly Refusal[] = [
     () => alphaEntmax([2, 1]),
   ],
   ['alphaEntmax: "alpha" expected a number, or one for each head, got []', () => alphaEntmax([])],
+  ...([1, 0.5, 1025, Number.NaN, Infinity, -Infinity] as const).map(
+    (alpha): Refusal => [
+      `alphaNormmax: "alpha" expected a number from 1 + 2⁻¹⁰ to 1024, got ${alpha}`,
+      () => alphaNormmax(alpha),
+    ],
+  ),
+  ...([0, -1, 2 ** 24 + 2, Number.NaN, Infinity, -Infinity] as const).map(
+    (total): Refusal => [
+      `budget: "total" expected a number from 2⁻¹⁰ to 16777216, got ${total}`,
+      () => budget(total),
+    ],
+  ),
+  ['budget: "total[1]" expected a number from 2⁻¹⁰ to 16777216, got 0', () => budget([2, 0])],
+  ['budget: "total" expected a number, or one for each head, got []', () => budget([])],
+  [
+    'attend: "normalizer" expected a budget for each of 2 heads, got 3',
+    normal({ normalizer: budget([2, 2, 2]) }),
+  ],
+  [
+    'entmax: "alpha" expected no value with a normalizer, got 2',
+    (attention) => entmax(attention, k, { alpha: 2, normalizer: sparsemax }),
+  ],
+  [
+    'entmax: "normalizer" expected sparsemax, entmax15 or what alphaEntmax, alphaNormmax or budget made, of one number, got an object with {name, option}',
+    (attention) => entmax(attention, k, { normalizer: budget([1, 2]) }),
+  ],
+  [
+    'entmaxBackward: "normalizer" expected sparsemax, entmax15 or what alphaEntmax, alphaNormmax or budget made, of one number, got "budget"',
+    (attention) => entmaxBackward(attention, k, k, { normalizer: "budget" as never }),
+  ],
   [
     'attend: "normalizer" expected an alpha for each of 2 heads, got 3',
     normal({ normalizer: alphaEntmax([2, 2, 2]) }),
@@ -82,7 +116,7 @@ export const normalizersRefused: readonly Refusal[] = [
     () => modifiedWeights({ weightMod: () => undefined, weightModGradient: 2 as never }),
   ],
   [
-    'modifiedWeights: "normalizer" expected sparsemax, entmax15 or what alphaEntmax made, got an object with {name, option}',
+    'modifiedWeights: "normalizer" expected sparsemax, entmax15 or what alphaEntmax, alphaNormmax or budget made, got an object with {name, option}',
     () => modifiedWeights({ weightMod: () => undefined, normalizer: { ...sparsemax } }),
   ],
   [

@@ -52,7 +52,24 @@ const decoded =
   };
 const unknown = "got an option that does not exist";
 
+const back =
+  (options: object): Call =>
+  (attention) => {
+    using layer = encoder(attention);
+    using record = layer.forward(zeros(3, 8), { record: true }).record;
+    return transformerBackward(layer, zeros(3, 8), record, options);
+  };
+const into = (weights: object) => back({ out: { weights } });
+
 export const transformerRefused: Refusal[] = [
+  [
+    'TransformerEncoderLayer: "crossHeads" expected no value in an encoder, got 2',
+    made({ crossHeads: 2 }),
+  ],
+  [
+    'TransformerDecoderLayer: "crossHeads" expected an integer from 1, got 0',
+    (a) => new TransformerDecoderLayer(a, { heads: 2, crossHeads: 0 }, more),
+  ],
   ['dropout: "options" expected an object, got undefined', (a) => dropout(a, x, none)],
   [
     'dropout: "dropout.probability" expected a number from 0 to less than 1, got 1',
@@ -126,7 +143,7 @@ export const transformerRefused: Refusal[] = [
     decoded({}, {} as never),
   ],
   [
-    `forward: "cross.dropout" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, scoreMod, precision, normalizer, keyLengths, queryLengths, weights, cache, sequences, ${unknown}`,
+    `forward: "cross.dropout" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, scoreMod, keyLengths, queryLengths, weights, precision, normalizer, cache, sequences, ${unknown}`,
     decoded({ cross: { dropout: 1 } }),
   ],
   [
@@ -208,5 +225,50 @@ export const transformerRefused: Refusal[] = [
       using record = layer.forward(zeros(3, 8), { record: true }).record;
       transformerBackward(layer, zeros(8), record);
     },
+  ],
+  [
+    `transformerBackward: "dropout" expected one of out, accumulate, ${unknown}`,
+    back({ dropout: 1 }),
+  ],
+  [
+    'transformerBackward: "out" expected { input?, memory?, weights? }, got undefined',
+    back({ accumulate: true }),
+  ],
+  ['transformerBackward: "accumulate" expected a boolean, got 1', back({ out: {}, accumulate: 1 })],
+  [
+    'transformerBackward: "out.input" expected 3·8 = 24 elements, got 3',
+    back({ out: { input: new Float32Array(3) } }),
+  ],
+  [
+    'transformerBackward: "out.memory" expected no value without such a gradient, got Float32Array of 8',
+    back({ out: { memory: new Float32Array(8) } }),
+  ],
+  [
+    'transformerBackward: "out.weights.linear2.weight" expected 5·8 = 40 elements, got 3',
+    into({ linear2: { weight: new Float32Array(3) } }),
+  ],
+  [
+    'transformerBackward: "out.weights.linear2.bias" expected no value without such a gradient, got Float32Array of 8',
+    into({ linear2: { bias: new Float32Array(8) } }),
+  ],
+  [
+    'transformerBackward: "out.weights.gate.weight" expected no value without such a gradient, got Float32Array of 40',
+    into({ gate: { weight: new Float32Array(40) } }),
+  ],
+  [
+    'transformerBackward: "out.weights.norm1.bias" expected no value without such a gradient, got Float32Array of 8',
+    into({ norm1: { bias: new Float32Array(8) } }),
+  ],
+  [
+    'transformerBackward: "out.weights.norm3.weight" expected no value without such a gradient, got Float32Array of 8',
+    into({ norm3: { weight: new Float32Array(8) } }),
+  ],
+  [
+    'transformerBackward: "out.weights.selfAttention.value.weight" expected 8·8 = 64 elements, got 8',
+    into({ selfAttention: { value: { weight: new Float32Array(8) } } }),
+  ],
+  [
+    'transformerBackward: "out.weights.crossAttention.query.weight" expected no value without such a gradient, got Float32Array of 64',
+    into({ crossAttention: { query: { weight: new Float32Array(64) } } }),
   ],
 ];

@@ -6,6 +6,7 @@ import {
   additiveLayerBackward,
   LocationSensitiveAttention,
   MonotonicAttention,
+  monotonicLayerBackward,
 } from "wasm-attention/variants";
 import { type Call, none, q, type Refusal, zeros } from "./refusal";
 
@@ -60,6 +61,14 @@ const aligned =
   (attention) => {
     using layer = new MonotonicAttention(attention, { ...weights, ...more });
     return layer.forward({ query, key, ...inputs }, options);
+  };
+const alignedBack =
+  (pass: object, options: object = {}): Call =>
+  (attention) => {
+    using layer = new MonotonicAttention(attention, weights);
+    const [outputGradient, energies] = [zeros(2, 3, 4), zeros(2, 3, 6)];
+    const given = { query, key, outputGradient, energies, alignment: energies };
+    return monotonicLayerBackward(layer, { ...given, ...pass }, options);
   };
 const tacotron = {
   "query_layer.linear_layer.weight": zeros(7, 5),
@@ -137,6 +146,30 @@ export const layersRefused: readonly Refusal[] = [
   [
     'additiveLayerBackward: "weightsGradient.dims" expected [2, 1, 3, 6], got [2, 3, 6]',
     back({ weightsGradient: zeros(2, 3, 6) }),
+  ],
+  [
+    'monotonicLayerBackward: "layer" expected a MonotonicAttention, got null',
+    () => monotonicLayerBackward(null as never, none),
+  ],
+  [
+    'monotonicLayerBackward: "energies.dims" expected [2, 3, 6], got [2, 6, 3]',
+    alignedBack({ energies: zeros(2, 6, 3) }),
+  ],
+  [
+    'monotonicLayerBackward: "alignment.dims" expected [2, 3, 6], got [3, 6]',
+    alignedBack({ alignment: zeros(3, 6) }),
+  ],
+  [
+    'monotonicLayerBackward: "outputGradient.dims" expected [2, 3, 4], got [2, 3, 6]',
+    alignedBack({ outputGradient: zeros(2, 3, 6) }),
+  ],
+  [
+    'monotonicLayerBackward: "alignmentGradient.dims" expected [2, 3, 6], got [6]',
+    alignedBack({ alignmentGradient: zeros(6) }),
+  ],
+  [
+    'monotonicLayerBackward: "mode" expected "recursive" or "parallel": a choice has no gradient, got "hard"',
+    alignedBack({}, { mode: "hard" }),
   ],
   [
     'update: "scoreBias" expected no value for a layer without one, got an object with {data, dims}',

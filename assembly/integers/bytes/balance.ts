@@ -11,7 +11,7 @@ import { AttendFrame, queryStrides, sequenceOf } from "../../attend/frame";
 import { groupSize } from "../../attend/heads";
 import { keysAt } from "../../attend/located";
 import { rowAt } from "../../strided";
-import { fourOf, largestOf } from "./channels";
+import { fourOf, largestOf, largestOff } from "./channels";
 import { factors, inverses, LARGEST, perChannel, SMALLEST } from "./layout";
 
 const SAMPLE = 256;
@@ -91,11 +91,7 @@ function sampledQuery(frame: AttendFrame, index: i32, row: i32): usize {
 
 /** Adds (x − mean)² over the largest of them; no means are 0. */
 function addShape(row: usize, size: i32, means: usize, target: usize): void {
-  let most: f32 = 0;
-  for (let d = 0; d < size; d++) {
-    const x = load<f32>(row + ((<usize>d) << 2));
-    most = max(most, abs(means ? x - load<f32>(means + ((<usize>d) << 2)) : x));
-  }
+  const most = means ? largestOff(row, size, means) : largestOf(row, size);
   if (!counts(most)) return;
   const factor = f32x4.splat(<f32>1 / most);
   for (let d = 0; d < size; d += 4) {

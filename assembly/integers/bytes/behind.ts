@@ -5,9 +5,7 @@ import { ceil8 } from "../../attend/panels";
 import { Rows, rowsBytes, tileRows } from "../../attend/rows";
 import { byteForm, numberBytes } from "../../simd/bytes";
 import { KEYS } from "../../tiles";
-import { ByteProduct } from "./products";
-
-export const PRODUCT_BYTES: usize = 128;
+import { IntegerProduct, PRODUCT_BYTES } from "../products";
 
 /**
  * Bit i of it: row i has no scale; and where the head's factors lie. Then the product; scales of queries, of
@@ -21,8 +19,8 @@ export function specialOf(frame: AttendFrame, r: Rows): usize {
 
 // @ts-ignore: decorator
 @inline
-export function productAt(frame: AttendFrame, r: Rows): ByteProduct {
-  return changetype<ByteProduct>(specialOf(frame, r) + 64);
+export function productAt(frame: AttendFrame, r: Rows): IntegerProduct {
+  return changetype<IntegerProduct>(specialOf(frame, r) + 64);
 }
 
 /** The `index`-th float32 of each row. */

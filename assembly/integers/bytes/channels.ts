@@ -1,5 +1,7 @@
 // Rows of floats by channel, four at a time; what stands behind a row's end counts as 0.
 
+import { largerMagnitude, largestOfFour, magnitudeMask } from "../magnitude";
+
 /** Channels d to d + 3 of a row of `size`. */
 // @ts-ignore: decorator
 @inline
@@ -14,18 +16,31 @@ export function fourOf(row: usize, d: i32, size: i32): v128 {
 
 /** Largest magnitude; NaN where there is one. */
 export function largestOf(row: usize, size: i32): f32 {
+  const mask = magnitudeMask();
   let most = f32x4.splat(0);
-  for (let d = 0; d < size; d += 4) most = f32x4.max(most, f32x4.abs(fourOf(row, d, size)));
-  return mostOf(most);
+  for (let d = 0; d < size; d += 4) most = largerMagnitude(most, fourOf(row, d, size), mask);
+  return largestOfFour(most);
 }
 
-/** The same of (x − mean) · factor. */
-export function largestAround(row: usize, size: i32, means: usize, factors: usize): f32 {
+/** The same of x − mean. */
+export function largestOff(row: usize, size: i32, means: usize): f32 {
+  const mask = magnitudeMask();
   let most = f32x4.splat(0);
   for (let d = 0; d < size; d += 4) {
-    most = f32x4.max(most, f32x4.abs(around(row, d, size, means, factors)));
+    const off = f32x4.sub(fourOf(row, d, size), v128.load(means + ((<usize>d) << 2)));
+    most = largerMagnitude(most, off, mask);
   }
-  return mostOf(most);
+  return largestOfFour(most);
+}
+
+/** And of (x − mean) · factor. */
+export function largestAround(row: usize, size: i32, means: usize, factors: usize): f32 {
+  const mask = magnitudeMask();
+  let most = f32x4.splat(0);
+  for (let d = 0; d < size; d += 4) {
+    most = largerMagnitude(most, around(row, d, size, means, factors), mask);
+  }
+  return largestOfFour(most);
 }
 
 /** (x − mean) · factor of four channels. */
@@ -34,13 +49,6 @@ export function largestAround(row: usize, size: i32, means: usize, factors: usiz
 export function around(row: usize, d: i32, size: i32, means: usize, factors: usize): v128 {
   const at = (<usize>d) << 2;
   return f32x4.mul(f32x4.sub(fourOf(row, d, size), v128.load(means + at)), v128.load(factors + at));
-}
-
-// @ts-ignore: decorator
-@inline
-function mostOf(four: v128): f32 {
-  const two = f32x4.max(four, v128.shuffle<f32>(four, four, 2, 3, 0, 1));
-  return max(f32x4.extract_lane(two, 0), f32x4.extract_lane(two, 1));
 }
 
 /** Rows of which none is so many times as large as another have a mean that serves all of them. */
@@ -67,14 +75,18 @@ export function meansOf(
     most = max(most, x);
   }
   const factor = f32x4.splat(most <= ALIKE * least ? <f32>1 / <f32>count : 0);
-  for (let d = 0; d < size; d += 4) {
-    let row = rows;
-    let sum = f32x4.splat(0);
-    for (let j = 0; j < count; j++) {
-      sum = f32x4.add(sum, fourOf(row, d, size));
-      row += stride << 2;
+  const end = (<usize>((size + 3) & ~3)) << 2;
+  memory.fill(means, 0, end);
+  // Row by row, as they lie: each channel's sum is its own.
+  for (let j = 0; j < count; j++) {
+    for (let d = 0; d < size; d += 4) {
+      const at = means + ((<usize>d) << 2);
+      v128.store(at, f32x4.add(v128.load(at), fourOf(rows, d, size)));
     }
-    v128.store(means + ((<usize>d) << 2), f32x4.mul(sum, factor));
+    rows += stride << 2;
+  }
+  for (let at: usize = 0; at < end; at += 16) {
+    v128.store(means + at, f32x4.mul(v128.load(means + at), factor));
   }
 }
 

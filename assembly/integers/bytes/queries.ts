@@ -7,6 +7,8 @@ import { AttendFrame } from "../../attend/frame";
 import { Rows, tileRows } from "../../attend/rows";
 import { byteForm, ByteForm } from "../../simd/bytes";
 import { REGISTER_ROWS } from "../../tiles";
+import { largerMagnitude, magnitudeMask } from "../magnitude";
+import { foursOf, pairsOf, storeFours } from "../transpose";
 import { offsets, queryNumbers, queryRowBytes, queryScales, specialOf } from "./behind";
 import { roundedFour } from "./channels";
 import {
@@ -19,21 +21,24 @@ import {
   SMALLEST,
 } from "./layout";
 
-/** The rows' scaled queries, [rows/4][D][4], as numbers [rows][D]. */
+/** The rows' scaled queries, [rows/4][D][4], as numbers in the order of ../products.ts. */
 export function roundQueries(frame: AttendFrame, r: Rows, panels: usize): void {
   const size = <usize>frame.headSize;
   const words = byteForm() == ByteForm.words;
+  const rows = byteForm() == ByteForm.one;
   const bytes = queryRowBytes(frame);
   const numbers = queryNumbers(frame, r);
   const f = factors(panels);
   memory.fill(numbers, 0, <usize>tileRows(frame) * bytes);
+  const none = i32x4.splat(0);
+  const mask = magnitudeMask();
   let special: u64 = 0;
   for (let i = 0; i < r.rows; i += REGISTER_ROWS) {
     const panel = r.queries + ((<usize>i * size) << 2);
     let most = f32x4.splat(0);
     for (let d: usize = 0; d < size; d++) {
       const x = f32x4.mul(v128.load(panel + (d << 4)), v128.load32_splat(f + (d << 2)));
-      most = f32x4.max(most, f32x4.abs(x));
+      most = largerMagnitude(most, x, mask);
     }
     const scales = queryScales(frame, r) + ((<usize>i) << 2);
     v128.store(scales, most);
@@ -48,40 +53,69 @@ export function roundQueries(frame: AttendFrame, r: Rows, panels: usize): void {
     const some = f32x4.gt(most, f32x4.splat(0));
     const inverse = v128.and(f32x4.div(f32x4.splat(63), most), some);
     let target = numbers + <usize>i * bytes;
-    for (let d: usize = 0; d < size; d++) {
-      const x = f32x4.mul(v128.load(panel + (d << 4)), v128.load32_splat(f + (d << 2)));
-      const q = roundedFour(f32x4.mul(x, inverse));
+    for (let d: usize = 0; d < size; d += words ? 2 : 4, target += rows ? 4 : 16) {
+      const left = size - d;
+      const a = queryAt(panel + (d << 4), f + (d << 2), inverse);
+      const b = left > 1 ? queryAt(panel + (d << 4) + 16, f + (d << 2) + 4, inverse) : none;
       if (words) {
-        v128.store16_lane(target, q, 0);
-        v128.store16_lane(target + bytes, q, 2);
-        v128.store16_lane(target + 2 * bytes, q, 4);
-        v128.store16_lane(target + 3 * bytes, q, 6);
-        target += 2;
-      } else {
-        // A NaN, of a row that has no scale, is within these bits too.
-        const u = v128.and(i32x4.add(q, i32x4.splat(64)), i32x4.splat(127));
-        v128.store8_lane(target, u, 0);
-        v128.store8_lane(target + bytes, u, 4);
-        v128.store8_lane(target + 2 * bytes, u, 8);
-        v128.store8_lane(target + 3 * bytes, u, 12);
-        target++;
+        v128.store(target, pairsOf(a, b));
+        continue;
       }
+      const c = left > 2 ? queryAt(panel + (d << 4) + 32, f + (d << 2) + 8, inverse) : none;
+      const e = left > 3 ? queryAt(panel + (d << 4) + 48, f + (d << 2) + 12, inverse) : none;
+      // 64 more; a NaN, of a row that has no scale, is within these bits too.
+      const q = i8x16.add(foursOf(a, b, c, e), i8x16.splat(64));
+      const u = v128.and(q, i8x16.splat(127));
+      if (rows) storeFours(target, bytes, u);
+      else v128.store(target, u);
     }
   }
   store<u64>(specialOf(frame, r), special);
   store<usize>(specialOf(frame, r), f, 8);
 }
 
+/** A channel of four rows, balanced and rounded. */
+// @ts-ignore: decorator
+@inline
+function queryAt(query: usize, factor: usize, inverse: v128): v128 {
+  const x = f32x4.mul(v128.load(query), v128.load32_splat(factor));
+  return roundedFour(f32x4.mul(x, inverse));
+}
+
 /** o_i = q_i · μ. */
 export function offsetRows(frame: AttendFrame, r: Rows, means: usize): void {
   const size = <usize>frame.headSize;
   const target = offsets(frame, r);
-  for (let i: usize = 0; i < <usize>r.rows; i += REGISTER_ROWS) {
-    const panel = r.queries + ((i * size) << 2);
+  const panel = size << 4;
+  const rows = <usize>r.rows;
+  let i: usize = 0;
+  // Four blocks of rows side by side, whose sums do not wait for each other.
+  for (; i + 3 * REGISTER_ROWS < rows; i += 4 * REGISTER_ROWS) {
+    const a = r.queries + ((i * size) << 2);
+    const b = a + (panel << 1);
+    let s0 = f32x4.splat(0);
+    let s1 = s0;
+    let s2 = s0;
+    let s3 = s0;
+    for (let d: usize = 0; d < panel; d += 16) {
+      const mean = v128.load32_splat(means + (d >> 2));
+      s0 = f32x4.add(s0, f32x4.mul(v128.load(a + d), mean));
+      s1 = f32x4.add(s1, f32x4.mul(v128.load(a + panel + d), mean));
+      s2 = f32x4.add(s2, f32x4.mul(v128.load(b + d), mean));
+      s3 = f32x4.add(s3, f32x4.mul(v128.load(b + panel + d), mean));
+    }
+    const at = target + (i << 2);
+    v128.store(at, s0);
+    v128.store(at, s1, 16);
+    v128.store(at, s2, 32);
+    v128.store(at, s3, 48);
+  }
+  for (; i < rows; i += REGISTER_ROWS) {
+    const a = r.queries + ((i * size) << 2);
     let sum = f32x4.splat(0);
-    for (let d: usize = 0; d < size; d++) {
-      const mean = v128.load32_splat(means + (d << 2));
-      sum = f32x4.add(sum, f32x4.mul(v128.load(panel + (d << 4)), mean));
+    for (let d: usize = 0; d < panel; d += 16) {
+      const mean = v128.load32_splat(means + (d >> 2));
+      sum = f32x4.add(sum, f32x4.mul(v128.load(a + d), mean));
     }
     v128.store(target + (i << 2), sum);
   }

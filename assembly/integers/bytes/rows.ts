@@ -14,6 +14,7 @@ import { storeScores } from "../../attend/scores/weights";
 import { attendTile, reach } from "../../attend/step";
 import { byteForm, ByteForm, numberBytes } from "../../simd/bytes";
 import { KEYS, REGISTER_ROWS, TILE_ROW } from "../../tiles";
+import { multiplyScores, multiplyValues } from "../products";
 import { balanceHead } from "./balance";
 import {
   byteRowsBytes,
@@ -41,7 +42,6 @@ import {
   valueScales,
   valueSpreads,
 } from "./layout";
-import { multiplyBytes } from "./products";
 import { offsetRows, roundQueries, scoreSpecial } from "./queries";
 import { moveState, roundWeights, scaleWeights, sumOf } from "./softmax";
 import { isOfBytes, packBytes } from "./tile";
@@ -110,7 +110,7 @@ function attendBytes(frame: AttendFrame, r: Rows, tile: usize, scratch: usize): 
   p.rowOffsets = offsets(frame, r);
   p.columnScales = keyScales(tile);
   p.columnSums = keySums(frame, tile);
-  multiplyBytes(p);
+  multiplyScores(p);
   for (let left = load<u64>(specialOf(frame, r)); left; left &= left - 1) {
     const i = <i32>ctz(left);
     if (i < r.rows) scoreSpecial(frame, r, tile, i, scores + <usize>i * TILE_ROW);
@@ -131,8 +131,7 @@ function attendBytes(frame: AttendFrame, r: Rows, tile: usize, scratch: usize): 
   p.rowOffsets = weightSums(frame, r);
   p.columnScales = valueSpreads(frame, tile);
   p.columnOffsets = valueMeans(frame, tile);
-  p.columnSums = 0;
-  multiplyBytes(p);
+  multiplyValues(p);
 }
 
 /** Scores become weights of the rows' states, and these bytes. */

@@ -11,83 +11,13 @@ import { KEYS } from "../../tiles";
 
 const constants = memory.data<f32>([
   12583039.0, // 1.5·2²³ + 127: adding it rounds to an integer whose low bits are n + 127
-  -126.0,
+  12582913.0, // what that leaves of n = −126
   1.4426950408889634, // log₂ e
   0.69328293,
   0.24221096,
   0.05500893,
   1.0,
 ]);
-
-/** e^x, x ≤ 0; 0 below 2⁻¹²⁶, and NaN of NaN. */
-// @ts-ignore: decorator
-@inline
-function shortExp(x: v128): v128 {
-  const shift = v128.load32_splat(constants);
-  x = f32x4.mul(x, v128.load32_splat(constants, 8));
-  const t = f32x4.add(x, shift);
-  const n = f32x4.sub(t, shift);
-  const r = f32x4.sub(x, n);
-  let p = f32x4.mul(v128.load32_splat(constants, 20), r);
-  p = f32x4.mul(f32x4.add(p, v128.load32_splat(constants, 16)), r);
-  p = f32x4.mul(f32x4.add(p, v128.load32_splat(constants, 12)), r);
-  p = f32x4.add(p, v128.load32_splat(constants, 24));
-  const power = f32x4.mul(p, i32x4.shl(t, 23));
-  return v128.andnot(power, f32x4.lt(n, v128.load32_splat(constants, 4)));
-}
-
-/** e^(x − base) of the sixteen floats at `at`, to the same bits: a constant is loaded once for all of them. */
-// @ts-ignore: decorator
-@inline
-function shortExpSixteen(at: usize, base: v128): void {
-  let c = v128.load32_splat(constants, 8);
-  let x0 = f32x4.mul(f32x4.sub(v128.load(at), base), c);
-  let x1 = f32x4.mul(f32x4.sub(v128.load(at, 16), base), c);
-  let x2 = f32x4.mul(f32x4.sub(v128.load(at, 32), base), c);
-  let x3 = f32x4.mul(f32x4.sub(v128.load(at, 48), base), c);
-  c = v128.load32_splat(constants);
-  const t0 = f32x4.add(x0, c);
-  const t1 = f32x4.add(x1, c);
-  const t2 = f32x4.add(x2, c);
-  const t3 = f32x4.add(x3, c);
-  let n0 = f32x4.sub(t0, c);
-  let n1 = f32x4.sub(t1, c);
-  let n2 = f32x4.sub(t2, c);
-  let n3 = f32x4.sub(t3, c);
-  x0 = f32x4.sub(x0, n0);
-  x1 = f32x4.sub(x1, n1);
-  x2 = f32x4.sub(x2, n2);
-  x3 = f32x4.sub(x3, n3);
-  c = v128.load32_splat(constants, 4);
-  n0 = f32x4.lt(n0, c);
-  n1 = f32x4.lt(n1, c);
-  n2 = f32x4.lt(n2, c);
-  n3 = f32x4.lt(n3, c);
-  c = v128.load32_splat(constants, 20);
-  let p0 = f32x4.mul(c, x0);
-  let p1 = f32x4.mul(c, x1);
-  let p2 = f32x4.mul(c, x2);
-  let p3 = f32x4.mul(c, x3);
-  c = v128.load32_splat(constants, 16);
-  p0 = f32x4.mul(f32x4.add(p0, c), x0);
-  p1 = f32x4.mul(f32x4.add(p1, c), x1);
-  p2 = f32x4.mul(f32x4.add(p2, c), x2);
-  p3 = f32x4.mul(f32x4.add(p3, c), x3);
-  c = v128.load32_splat(constants, 12);
-  p0 = f32x4.mul(f32x4.add(p0, c), x0);
-  p1 = f32x4.mul(f32x4.add(p1, c), x1);
-  p2 = f32x4.mul(f32x4.add(p2, c), x2);
-  p3 = f32x4.mul(f32x4.add(p3, c), x3);
-  c = v128.load32_splat(constants, 24);
-  p0 = f32x4.add(p0, c);
-  p1 = f32x4.add(p1, c);
-  p2 = f32x4.add(p2, c);
-  p3 = f32x4.add(p3, c);
-  v128.store(at, v128.andnot(f32x4.mul(p0, i32x4.shl(t0, 23)), n0));
-  v128.store(at, v128.andnot(f32x4.mul(p1, i32x4.shl(t1, 23)), n1), 16);
-  v128.store(at, v128.andnot(f32x4.mul(p2, i32x4.shl(t2, 23)), n2), 32);
-  v128.store(at, v128.andnot(f32x4.mul(p3, i32x4.shl(t3, 23)), n3), 48);
-}
 
 /**
  * As updateState of softmax/state.ts; gives the sum of the weights that it leaves. With scales these are
@@ -113,27 +43,42 @@ export function moveState(
   let m0 = sum0;
   let m1 = sum0;
   const end = scores + ((<usize>count) << 2);
-  const whole = scores + ((<usize>(count & ~15)) << 2);
-  for (let at = scores; at < end;) {
-    const next = at < whole ? at + 64 : end;
-    if (at < whole) shortExpSixteen(at, b);
-    else {
-      v128.store(at, shortExp(f32x4.sub(v128.load(at), b)));
-      v128.store(at, shortExp(f32x4.sub(v128.load(at, 16), b)), 16);
+  let at = scores;
+  // As shortExp, eight side by side.
+  for (; at < end; at += 32) {
+    let c = v128.load32_splat(constants, 8);
+    let x0 = f32x4.mul(f32x4.sub(v128.load(at), b), c);
+    let x1 = f32x4.mul(f32x4.sub(v128.load(at, 16), b), c);
+    c = v128.load32_splat(constants);
+    const t0 = f32x4.add(x0, c);
+    const t1 = f32x4.add(x1, c);
+    x0 = f32x4.sub(x0, f32x4.sub(t0, c));
+    x1 = f32x4.sub(x1, f32x4.sub(t1, c));
+    c = v128.load32_splat(constants, 20);
+    let p0 = f32x4.mul(c, x0);
+    let p1 = f32x4.mul(c, x1);
+    c = v128.load32_splat(constants, 16);
+    p0 = f32x4.mul(f32x4.add(p0, c), x0);
+    p1 = f32x4.mul(f32x4.add(p1, c), x1);
+    c = v128.load32_splat(constants, 12);
+    p0 = f32x4.mul(f32x4.add(p0, c), x0);
+    p1 = f32x4.mul(f32x4.add(p1, c), x1);
+    c = v128.load32_splat(constants, 24);
+    p0 = f32x4.mul(f32x4.add(p0, c), i32x4.shl(t0, 23));
+    p1 = f32x4.mul(f32x4.add(p1, c), i32x4.shl(t1, 23));
+    c = v128.load32_splat(constants, 4);
+    p0 = v128.andnot(p0, f32x4.lt(t0, c));
+    p1 = v128.andnot(p1, f32x4.lt(t1, c));
+    sum0 = f32x4.add(sum0, p0);
+    sum1 = f32x4.add(sum1, p1);
+    if (scales) {
+      p0 = f32x4.mul(p0, v128.load(at + toScales));
+      p1 = f32x4.mul(p1, v128.load(at + toScales, 16));
+      m0 = f32x4.pmax(m0, p0);
+      m1 = f32x4.pmax(m1, p1);
     }
-    for (; at < next; at += 32) {
-      const p0 = v128.load(at);
-      const p1 = v128.load(at, 16);
-      sum0 = f32x4.add(sum0, p0);
-      sum1 = f32x4.add(sum1, p1);
-      if (!scales) continue;
-      const a = f32x4.mul(p0, v128.load(at + toScales));
-      const b = f32x4.mul(p1, v128.load(at + toScales, 16));
-      m0 = f32x4.pmax(m0, a);
-      m1 = f32x4.pmax(m1, b);
-      v128.store(at, a);
-      v128.store(at, b, 16);
-    }
+    v128.store(at, p0);
+    v128.store(at, p1, 16);
   }
   if (scales) store<f32>(largest, mostOf(f32x4.pmax(m0, m1)));
   const added = sumLanes(f32x4.add(sum0, sum1));
@@ -197,7 +142,7 @@ export function roundWeights(
       target += 8;
     }
   }
-  memory.fill(target, 0, last - target);
+  for (; target < last; target += 8) store<u64>(target, 0);
 }
 
 /** Eight numbers of 0 to 127 as 16 bits; of NaN too there is nothing but these seven bits. */

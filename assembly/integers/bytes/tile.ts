@@ -11,6 +11,7 @@ import { AttendFrame } from "../../attend/frame";
 import { keysAt, valuesAt } from "../../attend/located";
 import { ceil8, packTile, tileKeys } from "../../attend/panels";
 import { byteForm, ByteForm } from "../../simd/bytes";
+import { foursOf, pairsOf } from "../transpose";
 import { around, fourOf, largestAround, largestOf, meansOf, roundedFour } from "./channels";
 import {
   inverses,
@@ -126,31 +127,21 @@ function packValues(frame: AttendFrame, values: usize, count: i32, tile: usize):
   let largest: f32 = 0;
   for (let j = 0; j < count; j++) largest = max(largest, load<f32>(scales + ((<usize>j) << 2)));
   spreadsOf(frame, values, count, largest, tile);
+  // The largest of each token, until all numbers are made of them.
+  let row = values;
   for (let j = 0; j < count; j++) {
-    const largest = largestAround(values, size, means, spreads);
+    const largest = largestAround(row, size, means, spreads);
     if (largest != 0 && !(largest >= LEAST)) return false;
-    store<f32>(scales + ((<usize>j) << 2), largest / MOST);
-    const inverse = f32x4.splat(largest ? MOST / largest : 0);
-    // Of four bytes, or two words, to a column.
-    const first = words
-      ? numbers + ((<usize>(j >> 1)) << 5) + ((<usize>(j & 1)) << 1)
-      : numbers + ((<usize>(j >> 2)) << 5) + <usize>(j & 3);
-    for (let c = 0; c < size; c += 4) {
-      const four = roundedFour(f32x4.mul(around(values, c, size, means, spreads), inverse));
-      const target = first + <usize>(c >> 3) * panel + ((<usize>(c & 4)) << 2);
-      if (words) {
-        v128.store16_lane(target, four, 0);
-        v128.store16_lane(target, four, 2, 4);
-        v128.store16_lane(target, four, 4, 8);
-        v128.store16_lane(target, four, 6, 12);
-      } else {
-        v128.store8_lane(target, four, 0);
-        v128.store8_lane(target, four, 4, 4);
-        v128.store8_lane(target, four, 8, 8);
-        v128.store8_lane(target, four, 12, 12);
-      }
-    }
-    values += frame.valueRow << 2;
+    store<f32>(scales + ((<usize>j) << 2), largest);
+    row += frame.valueRow << 2;
+  }
+  const together = words ? 2 : 4;
+  for (let j = 0; j < count; j += together) {
+    packTokens(frame, values, j, count, tile);
+    values += <usize>together * (frame.valueRow << 2);
+  }
+  for (let at: usize = 0; at < (<usize>count) << 2; at += 4) {
+    store<f32>(scales + at, load<f32>(scales + at) / MOST);
   }
   memory.fill(scales + ((<usize>count) << 2), 0, (<usize>(ceil8(tileKeys(frame)) - count)) << 2);
   for (let at: usize = 0; at < perColumn(frame); at += 16) {
@@ -159,21 +150,69 @@ function packValues(frame: AttendFrame, values: usize, count: i32, tile: usize):
   return true;
 }
 
+/** Numbers of tokens j and on that lie together in a column: four bytes, or two words. */
+// @ts-ignore: decorator
+@inline
+function packTokens(frame: AttendFrame, row: usize, j: i32, count: i32, tile: usize): void {
+  const size = frame.valueSize;
+  const panel = valuePanelBytes(frame);
+  const means = valueMeans(frame, tile);
+  const spreads = valueSpreads(frame, tile);
+  const largest = valueScales(frame, tile);
+  const stride = frame.valueRow << 2;
+  // A token behind the last is the last, times 0.
+  const row1 = j + 1 < count ? row + stride : row;
+  const row2 = j + 2 < count ? row1 + stride : row1;
+  const row3 = j + 3 < count ? row2 + stride : row2;
+  const i0 = inverseOf(largest, j, count);
+  const i1 = inverseOf(largest, j + 1, count);
+  if (byteForm() == ByteForm.words) {
+    const first = valueNumbers(frame, tile) + ((<usize>(j >> 1)) << 5);
+    for (let c = 0; c < size; c += 4) {
+      const a = roundedFour(f32x4.mul(around(row, c, size, means, spreads), i0));
+      const b = roundedFour(f32x4.mul(around(row1, c, size, means, spreads), i1));
+      const target = first + <usize>(c >> 3) * panel + ((<usize>(c & 4)) << 2);
+      v128.store(target, pairsOf(a, b));
+    }
+    return;
+  }
+  const i2 = inverseOf(largest, j + 2, count);
+  const i3 = inverseOf(largest, j + 3, count);
+  const first = valueNumbers(frame, tile) + ((<usize>(j >> 2)) << 5);
+  for (let c = 0; c < size; c += 4) {
+    const x0 = roundedFour(f32x4.mul(around(row, c, size, means, spreads), i0));
+    const x1 = roundedFour(f32x4.mul(around(row1, c, size, means, spreads), i1));
+    const x2 = roundedFour(f32x4.mul(around(row2, c, size, means, spreads), i2));
+    const x3 = roundedFour(f32x4.mul(around(row3, c, size, means, spreads), i3));
+    const target = first + <usize>(c >> 3) * panel + ((<usize>(c & 4)) << 2);
+    v128.store(target, foursOf(x0, x1, x2, x3));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function inverseOf(largest: usize, j: i32, count: i32): v128 {
+  const most = j < count ? load<f32>(largest + ((<usize>j) << 2)) : 0;
+  return f32x4.splat(most ? MOST / most : 0);
+}
+
 /** 1/g of each column. */
 function spreadsOf(frame: AttendFrame, values: usize, count: i32, largest: f32, tile: usize): void {
   const size = frame.valueSize;
   const means = valueMeans(frame, tile);
   const spreads = valueSpreads(frame, tile);
   const least = f32x4.splat(largest ? largest * LEAST_SPREAD : 1);
-  for (let c = 0; c < ceil8(size); c += 4) {
-    const at = (<usize>c) << 2;
-    const mean = v128.load(means + at);
-    let spread = least;
-    let row = values;
-    for (let j = 0; j < count && c < size; j++) {
-      spread = f32x4.pmax(spread, f32x4.abs(f32x4.sub(fourOf(row, c, size), mean)));
-      row += frame.valueRow << 2;
+  const end = perColumn(frame);
+  for (let at: usize = 0; at < end; at += 16) v128.store(spreads + at, least);
+  for (let j = 0; j < count; j++) {
+    for (let c = 0; c < size; c += 4) {
+      const at = (<usize>c) << 2;
+      const off = f32x4.abs(f32x4.sub(fourOf(values, c, size), v128.load(means + at)));
+      v128.store(spreads + at, f32x4.pmax(v128.load(spreads + at), off));
     }
-    v128.store(spreads + at, f32x4.div(f32x4.splat(1), spread));
+    values += frame.valueRow << 2;
+  }
+  for (let at: usize = 0; at < end; at += 16) {
+    v128.store(spreads + at, f32x4.div(f32x4.splat(1), v128.load(spreads + at)));
   }
 }

@@ -3,9 +3,9 @@
 import { type Attention, tensor } from "wasm-attention";
 import { softmax } from "wasm-attention/blocks";
 import { DigitTransformer, type Wanted } from "../../digits/model";
-import { type Digits, PATCH_SIDE, patchesOf, SIDE } from "../../digits/patches";
+import { type Digits, imageOf, PATCH_SIDE, patchesOf, SIDE } from "../../digits/patches";
 import { seeded } from "../../training/random";
-import { type Explored, percent, type Settings, settingOf } from "./model";
+import { type Explored, IN_INTEGERS, percent, type Settings, settingOf } from "./model";
 import { learn, readImages } from "./trained";
 
 const ACROSS = SIDE / PATCH_SIDE;
@@ -14,10 +14,11 @@ const SETTINGS: Settings<Wanted> = {
   "scores capped at 1": { softcap: 1 },
   "a window of 4 patches to each side": { window: { left: 4, right: 4 } },
   "every head looks everywhere alike": { scale: 0 },
+  ...IN_INTEGERS,
 };
 
 export async function exploreDigits(
-  attention: Attention<"blocks" | "training">,
+  attention: Attention<"blocks" | "integers" | "training">,
   parameters: Uint8Array,
   images: Uint8Array,
 ): Promise<Explored> {
@@ -29,7 +30,11 @@ export async function exploreDigits(
   return {
     settings: Object.keys(SETTINGS),
     beginning: "0",
-    images: { pixels: digits.pixels, count: digits.count, side: SIDE, across: ACROSS },
+    pictures: Array.from({ length: digits.count }, (_, at) => ({
+      pixels: imageOf(digits, at),
+      ...{ width: SIDE, height: SIDE, name: `image ${at + 1}` },
+    })),
+    across: ACROSS,
     look(input, setting) {
       const how = settingOf(SETTINGS, setting);
       const seen = model.forward(patchesOf(digits, [Number(input)]), { ...how, weights: "all" });

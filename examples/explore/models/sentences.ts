@@ -1,8 +1,9 @@
 // The sentence encoder of examples/semantic-search: every piece sees every other, two layers of four heads.
 
 import type { Attention } from "wasm-attention";
+import { entmax15, sparsemax } from "wasm-attention/variants";
 import { type Heads, SentenceEncoder, similarity } from "../../semantic-search/encoder";
-import { type Explored, percent, type Settings, settingOf } from "./model";
+import { type Explored, IN_INTEGERS, percent, type Settings, settingOf } from "./model";
 
 const TRAINED = "as it was trained";
 const SETTINGS: Settings<Heads> = {
@@ -10,10 +11,13 @@ const SETTINGS: Settings<Heads> = {
   "a window of 2 to each side": { window: { left: 2, right: 2 } },
   "only what comes before": { causal: true },
   "scores capped at 2": { softcap: 2 },
+  "entmax of 1.5 instead of softmax": { normalizer: entmax15 },
+  "sparsemax instead of softmax": { normalizer: sparsemax },
+  ...IN_INTEGERS,
 };
 
 export async function exploreSentences(
-  attention: Attention,
+  attention: Attention<"integers" | "variants">,
   read: (name: string) => Promise<Uint8Array>,
 ): Promise<Explored> {
   const encoder = await SentenceEncoder.load(attention, read);
@@ -24,7 +28,7 @@ export async function exploreSentences(
       const { embedding, pieces, weights } = encoder.inspect(text, settingOf(SETTINGS, setting));
       const { causal, window } = SETTINGS[setting];
       const trained = encoder.inspect(text).embedding;
-      const alike = percent(similarity(embedding, trained));
+      const alike = percent(similarity(embedding, trained), 3);
       return {
         maps: { weights, rows: pieces, ...(causal && { causal }), ...(window && { window }) },
         says:

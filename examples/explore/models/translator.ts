@@ -4,17 +4,18 @@ import type { AttendOptions, Attention } from "wasm-attention";
 import { seeded } from "../../training/random";
 import { numberPair, numbers } from "../../translation/corpus";
 import { Training } from "../../translation/train";
-import { type Explored, type Settings, settingOf } from "./model";
+import { type Explored, IN_INTEGERS, type Settings, settingOf } from "./model";
 import { learn } from "./trained";
 
-const SETTINGS: Settings<Pick<AttendOptions, "scale" | "softcap">> = {
+const SETTINGS: Settings<Pick<AttendOptions, "precision" | "scale" | "softcap">> = {
   "as it was trained": {},
   "scores capped at 2": { softcap: 2 },
   "scores doubled": { scale: 0.5 },
+  ...IN_INTEGERS,
 };
 
 export async function exploreTranslator(
-  attention: Attention<"blocks" | "cache" | "positions" | "training">,
+  attention: Attention<"blocks" | "cache" | "integers" | "positions" | "training">,
   parameters: Uint8Array,
 ): Promise<Explored> {
   const training = new Training(attention, numbers(seeded(1)), 1);

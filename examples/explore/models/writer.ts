@@ -4,15 +4,23 @@ import type { Tensor } from "wasm-attention";
 import { type AttendOptions, type Attention, tensor } from "wasm-attention";
 import { logSoftmax } from "wasm-attention/blocks";
 import type { CacheNumbers } from "wasm-attention/cache";
+import { entmax15, spanAttend, sparsemax } from "wasm-attention/variants";
 import { unpackModel } from "../../write/weights";
 import { Writer } from "../../write/writer";
-import { type Explored, percent, type Settings, settingOf } from "./model";
+import { type Explored, IN_INTEGERS, percent, type Settings, settingOf } from "./model";
+import { spansOf } from "./spans";
 
 /** Over float32 with these options, or over a cache of these numbers. */
-type How = Pick<AttendOptions, "softcap" | "window" | "alibi"> | CacheNumbers;
+type How = Plain | CacheNumbers;
+
+interface Plain
+  extends Pick<AttendOptions, "alibi" | "normalizer" | "precision" | "softcap" | "window"> {
+  /** Each head as far as its weights reach. */
+  readonly spans?: boolean;
+}
 
 export async function exploreWriter(
-  attention: Attention<"positions" | "cache" | "blocks">,
+  attention: Attention<"positions" | "cache" | "blocks" | "integers" | "variants">,
   bytes: Uint8Array,
 ): Promise<Explored> {
   const writer = new Writer(attention, await unpackModel(bytes));
@@ -23,6 +31,12 @@ export async function exploreWriter(
     "a window of 8 pieces": { alibi, window: { left: 7 } },
     "scores capped at 2": { alibi, softcap: 2 },
     "without distances": {},
+    "entmax of 1.5 instead of softmax": { alibi, normalizer: entmax15 },
+    "sparsemax instead of softmax": { alibi, normalizer: sparsemax },
+    "each head's span": { alibi, spans: true },
+    ...Object.fromEntries(
+      Object.entries(IN_INTEGERS).map(([name, how]) => [name, { alibi, ...how }]),
+    ),
     "keys and values in int16": "int16",
     "keys and values in int8": "int8",
     "keys and values in int4": "int4",
@@ -34,23 +48,32 @@ export async function exploreWriter(
     look(text, setting) {
       const ids = vocabulary.encode(text);
       const how = settingOf(settings, setting);
-      const read = typeof how === "string" ? stored(writer, ids, how) : plain(writer, ids, how);
+      const read = typeof how === "string" ? stored(writer, ids, how) : plain(ids, how);
       const rows = ids.map((id) => vocabulary.added(id));
       return {
         maps: { ...read.maps, rows, causal: true },
-        says: sayNext(attention, read.logits, ids, (id) => vocabulary.added(id)),
+        says: `${sayNext(attention, read.logits, ids, (id) => vocabulary.added(id))}${read.note}`,
       };
     },
   };
 
-  function plain({ attention }: Writer, ids: readonly number[], how: Exclude<How, string>) {
+  function plain(ids: readonly number[], { spans, ...how }: Plain) {
     const [weights, query, key]: [Tensor[], Tensor[], Tensor[]] = [[], [], []];
     const { heads } = shape;
+    const reach: string[] = [];
+    let zeros = 0;
     const logits = writer.read(
       [ids],
       (_, q, k, v) => {
         const options = { ...how, layout: "BLE", heads, causal: true, weights: true } as const;
-        const attended = attention.attend(q, k, v, options);
+        let attended = attention.attend(q, k, v, options);
+        if (spans) {
+          const each = spansOf(attended.weights);
+          reach.push(each.join(", "));
+          const { normalizer: _, precision: __, ...given } = options;
+          attended = spanAttend(attention, q, k, v, { ...given, spans: each, ramp: 8 });
+        }
+        zeros += attended.weights.data.filter((weight) => weight === 0).length;
         weights.push(attended.weights);
         query.push(headsOf(q, heads));
         key.push(headsOf(k, heads));
@@ -58,8 +81,15 @@ export async function exploreWriter(
       },
       true,
     );
-    const { window } = how;
-    return { logits, maps: { weights, query, key, ...(window && { window }) } };
+    const { window, normalizer } = how;
+    const seen = (weights.length * heads * ids.length * (ids.length + 1)) / 2;
+    const all = weights.length * heads * ids.length ** 2;
+    const note = spans
+      ? `; 95 % of what its heads weigh lies within ${reach.join(" | ")} pieces`
+      : normalizer
+        ? `; ${percent((zeros - (all - seen)) / seen)} of the weights are 0`
+        : "";
+    return { logits, note, maps: { weights, query, key, ...(window && { window }) } };
   }
 }
 
@@ -67,7 +97,7 @@ function stored(writer: Writer, ids: readonly number[], numbers: CacheNumbers) {
   const texts = writer.begin(1, numbers);
   const { logits, weights } = texts.append([ids], { weights: true, every: true });
   texts.dispose();
-  return { logits, maps: { weights } };
+  return { logits, note: "", maps: { weights } };
 }
 
 /** [1, L, heads · size] → [heads, L, size] */

@@ -2,9 +2,17 @@
 
 import type { Inspection } from "../encoder";
 
+/** What the heads attend in. */
+export type Numbers = "float32" | "int16" | "int8";
+
 /** To the worker. */
 export type Wish =
-  | { readonly type: "question"; readonly id: number; readonly text: string }
+  | {
+      readonly type: "question";
+      readonly id: number;
+      readonly text: string;
+      readonly numbers: Numbers;
+    }
   /** Sentences to search in instead, or the example's own again. */
   | { readonly type: "sentences"; readonly sentences: readonly string[] | undefined };
 
@@ -12,6 +20,15 @@ export interface Ranked {
   readonly sentence: string;
   /** From −1 to 1, 1 for the same meaning. */
   readonly score: number;
+}
+
+/** What float32 makes of the same question. */
+export interface Beside {
+  /** Whether its first sentence is the same. */
+  readonly first: boolean;
+  /** Sentences of the ranking that it has too. */
+  readonly found: number;
+  readonly milliseconds: number;
 }
 
 /** From the worker. */
@@ -26,4 +43,7 @@ export type News =
       readonly ranking: readonly Ranked[];
       readonly inspection: Inspection;
       readonly milliseconds: number;
+      readonly numbers: Numbers;
+      /** Where the numbers are others. */
+      readonly beside?: Beside | undefined;
     };

@@ -4,7 +4,7 @@ import { AttentionMap } from "../../page/attention-map";
 import { find, make, suggest, write } from "../../page/elements";
 import { Work } from "../../page/work";
 import type { Inspection } from "../encoder";
-import type { News, Ranked, Wish } from "./messages";
+import type { Beside, News, Numbers, Ranked, Wish } from "./messages";
 
 const EXAMPLES = [
   "Which animals sleep through the winter?",
@@ -18,6 +18,7 @@ const CLOSE = 0.43;
 const MOST_SENTENCES = 1000;
 
 const question = find<HTMLInputElement>("question");
+const numbers = find<HTMLSelectElement>("numbers");
 const own = find<HTMLTextAreaElement>("sentences");
 const buttons = [find<HTMLButtonElement>("use"), find<HTMLButtonElement>("reset")];
 const map = new AttentionMap(find("map"), {
@@ -35,7 +36,7 @@ const work = new Work<News, Wish>((news) => {
     write("loaded", `Loading the model, ${Math.round(news.share * 100)} %`);
   } else if (news.type === "ready") {
     build = news.build;
-    for (const control of [question, ...buttons]) control.disabled = false;
+    for (const control of [question, numbers, ...buttons]) control.disabled = false;
     searchIn(news.sentences);
     if (document.activeElement === document.body) question.focus();
   } else if (news.type === "sentences") {
@@ -43,7 +44,9 @@ const work = new Work<News, Wish>((news) => {
   } else if (news.id === asked) {
     showRanking(news.ranking);
     showMap(news.inspection);
+    showBeside(news.ranking.length, news.beside);
     write("time", `${news.milliseconds.toFixed(1)} ms · ${build}`);
+    document.body.dataset.numbers = news.numbers;
     document.body.dataset.answered = question.value.trim();
   }
 });
@@ -58,7 +61,7 @@ function ask() {
   asked++;
   const text = question.value.trim();
   if (text === "") clear();
-  else work.wish({ type: "question", id: asked, text });
+  else work.wish({ type: "question", id: asked, text, numbers: numbers.value as Numbers });
 }
 
 function clear() {
@@ -67,6 +70,7 @@ function clear() {
   find("weak").hidden = true;
   find("none").hidden = false;
   map.clear();
+  showBeside(0, undefined);
   write("summary", `${sentences} sentences are ready to be asked.`);
   write("time", "");
 }
@@ -90,6 +94,15 @@ function showRanking(ranking: readonly Ranked[]) {
       return make("li", { className }, make("span", {}, sentence), bar, number);
     }),
   );
+}
+
+/** How float32 answers the same. */
+function showBeside(shown: number, beside: Beside | undefined) {
+  find("beside").hidden = !beside;
+  if (!beside) return;
+  const first = beside.first ? "the same sentence first" : "another sentence first";
+  const time = `${beside.milliseconds.toFixed(1)} ms`;
+  write("beside", `float32 finds ${first} and ${beside.found} of these ${shown}, in ${time}`);
 }
 
 function showMap({ pieces, weights }: Inspection) {
@@ -117,6 +130,7 @@ suggest(find("examples"), EXAMPLES, (text) => {
   question.value = text;
   ask();
 });
+numbers.addEventListener("change", ask);
 find("use").addEventListener("click", () => {
   const lines = own.value.split("\n").map((line) => line.trim());
   const given = lines.filter((line) => line !== "").slice(0, MOST_SENTENCES);

@@ -4,6 +4,7 @@
 import { type AttentionView, defineAttentionView } from "wasm-attention/view";
 import { find, write } from "../../page/elements";
 import { Work } from "../../page/work";
+import { FOLLOWING } from "../shape";
 import { timeOf } from "../sound";
 import { mapsOf } from "../words";
 import type { News, Piece, Wish } from "./messages";
@@ -143,11 +144,15 @@ function showMaps(piece = pieces.at(-1)) {
   if (!piece?.words.length || piece === mapped) return;
   mapped = piece;
   const { words, at } = piece;
+  const first = !view.maps;
   view.maps = {
     weights: mapsOf(words),
     rows: words.map(({ text }) => text),
     columns: Array.from(words[0].look, (_, frame) => `${(at + timeOf(frame)).toFixed(2)} s`),
   };
+  // One that goes along with the words; a head that was chosen meanwhile stays.
+  const [[layer, head]] = FOLLOWING;
+  if (first) view.chosen = { layer, head };
 }
 
 function look(at: number) {

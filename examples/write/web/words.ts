@@ -3,6 +3,7 @@
 
 import { DARK, heat, LIGHT } from "../../heat";
 import { make } from "../../page/elements";
+import { Roving } from "../../page/roving";
 
 export interface Word {
   readonly text: string;
@@ -16,22 +17,21 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 export class Words {
   readonly #place: HTMLElement;
   readonly #choose: (word: Word) => void;
+  readonly #roving: Roving;
   #words: Word[] = [];
   #buttons: HTMLButtonElement[] = [];
   #pieces = 0;
   #chosen: number | undefined;
   #weights: readonly number[] = [];
-  /** The word that the arrow keys are at. */
-  #at = 0;
 
   constructor(place: HTMLElement, choose: (word: Word) => void) {
     this.#place = place;
     this.#choose = choose;
-    place.addEventListener("click", ({ target }) => {
-      const at = this.#buttons.indexOf(target as HTMLButtonElement);
-      if (at >= 0) this.choose(at);
+    this.#roving = new Roving(place, {
+      buttons: () => this.#buttons,
+      press: (at) => this.#press(at),
+      reach() {},
     });
-    place.addEventListener("keydown", (pressed) => this.#move(pressed));
     dark.addEventListener("change", () => this.#draw());
   }
 
@@ -43,7 +43,7 @@ export class Words {
     this.#words = [];
     this.#buttons = [];
     this.#pieces = 0;
-    this.#at = 0;
+    this.#roving.renew();
     this.forget();
     this.#place.replaceChildren();
   }
@@ -72,8 +72,7 @@ export class Words {
     }
   }
 
-  choose(at: number): void {
-    this.#focusable(at);
+  #press(at: number): void {
     this.#chosen = at;
     this.#weights = [];
     this.#draw();
@@ -112,25 +111,5 @@ export class Words {
       button.style.borderBottomColor =
         weight > 0 ? `rgb(${heat(weight / largest, stops)})` : "transparent";
     });
-  }
-
-  #focusable(at: number): void {
-    this.#buttons[this.#at].tabIndex = -1;
-    this.#at = at;
-    this.#buttons[at].tabIndex = 0;
-  }
-
-  #move(pressed: KeyboardEvent): void {
-    const last = this.#buttons.length - 1;
-    const to: Record<string, number> = {
-      ArrowLeft: Math.max(this.#at - 1, 0),
-      ArrowRight: Math.min(this.#at + 1, last),
-      Home: 0,
-      End: last,
-    };
-    if (!(pressed.key in to) || last < 0) return;
-    pressed.preventDefault();
-    this.#focusable(to[pressed.key]);
-    this.#buttons[this.#at].focus();
   }
 }

@@ -1,4 +1,4 @@
-// What is asked of ../semantic-search/sentences.txt.
+// What is asked of sentences.txt.
 
 export const QUESTIONS = [
   "How do I get my money back?",
