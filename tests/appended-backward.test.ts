@@ -7,9 +7,10 @@ import { appendedKeys, type LayerOptions, MultiHeadAttention, type Tensor } from
 import { multiHeadBackward } from "wasm-attention/training";
 import { engine, randomArray, randomTensor, variants } from "./engines";
 import { dropoutFactors } from "./philox";
-import { attend, linear, type Round, shareOfTolerance } from "./reference";
+import { attend, type Round, shareOfTolerance } from "./reference";
 import { attendBackward, type BackwardProblem } from "./reference-backward";
 import { linearGradients, type Numbers, splitHeads } from "./reference-layer";
+import { linear } from "./reference-linear";
 
 const of = (seed: number, ...dims: number[]) => randomTensor(dims, seed);
 

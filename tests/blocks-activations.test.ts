@@ -5,8 +5,9 @@ import { test } from "node:test";
 import { prepareLinear, tensor } from "wasm-attention";
 import { activate, activateBackward, fusedLinear } from "wasm-attention/blocks";
 import { engine, randomArray, randomTensor, variants } from "./engines";
-import { linear as product, shareOfTolerance, ulp } from "./reference";
+import { shareOfTolerance, ulp } from "./reference";
 import { activations, differences } from "./reference-blocks";
+import { linear as product } from "./reference-linear";
 
 const { fround } = Math;
 const names = Object.keys(activations) as (keyof typeof activations)[];

@@ -6,8 +6,9 @@ import { createAttention, type LayerOptions, MultiHeadAttention, tensor } from "
 import { createCache } from "wasm-attention/cache";
 import { multiHeadBackward } from "wasm-attention/training";
 import { bitsOf, createWhole, engine, randomArray, randomTensor, variants } from "./engines";
-import { attend, linear, type Round, shareOfTolerance } from "./reference";
+import { attend, type Round, shareOfTolerance } from "./reference";
 import { splitHeads } from "./reference-layer";
+import { linear } from "./reference-linear";
 
 const [B, L, E, H, KV, D] = [2, 7, 9, 4, 2, 6];
 const x = randomTensor([B, L, E], 1);

@@ -6,9 +6,10 @@ import { test } from "node:test";
 import { type LayerResult, MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
 import { type LayerGradients, multiHeadBackward } from "wasm-attention/training";
 import { engine, randomArray, variants } from "./engines";
-import { attend, linear, type Round, shareOfTolerance } from "./reference";
+import { attend, type Round, shareOfTolerance } from "./reference";
 import { attendBackward, type BackwardProblem } from "./reference-backward";
 import { linearGradients, type Numbers, splitHeads } from "./reference-layer";
+import { linear } from "./reference-linear";
 
 const sizes = {
   batch: 2,

@@ -6,7 +6,8 @@ import { test } from "node:test";
 import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
 import { fromKeras, fromPyTorch } from "wasm-attention/weights";
 import { engine, randomArray, variants } from "./engines";
-import { attend, linear, shareOfTolerance } from "./reference";
+import { attend, shareOfTolerance } from "./reference";
+import { linear } from "./reference-linear";
 
 interface Sizes {
   batch: number;

@@ -17,7 +17,8 @@ import {
 } from "wasm-attention/quantized";
 import { bitsOf, engine, randomArray, randomTensor, variants, type Whole } from "./engines";
 import { once } from "./once";
-import { linear as product, shareOfTolerance } from "./reference";
+import { shareOfTolerance } from "./reference";
+import { linear as product } from "./reference-linear";
 import { decoded, rounded } from "./reference-quantized";
 import { storedWeights } from "./stored-weights";
 

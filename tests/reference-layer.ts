@@ -1,7 +1,8 @@
 // What a layer's projections do, and their gradients, in float64.
 
 import type { Tensor } from "wasm-attention";
-import { linear, type Round } from "./reference";
+import type { Round } from "./reference";
+import { linear } from "./reference-linear";
 
 export type Numbers = ArrayLike<number>;
 

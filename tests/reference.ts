@@ -54,7 +54,7 @@ export interface Solution {
 }
 
 export type Round = (x: number) => number;
-const exact: Round = (x) => x;
+export const exact: Round = (x) => x;
 
 /** Ways to compute the same in float32. */
 export interface Way {
@@ -223,29 +223,6 @@ export function merge(parts: readonly Merged[], round: Round = exact): Merged {
     }
   }
   return { output, logSumExp };
-}
-
-/** y [rows, out] = x [rows, in] · W [in, out] + bias. */
-export function linear(
-  x: ArrayLike<number>,
-  weight: ArrayLike<number>,
-  bias: ArrayLike<number> | undefined,
-  rows: number,
-  inputs: number,
-  outputs: number,
-  round: Round = exact,
-): Float64Array {
-  const y = new Float64Array(rows * outputs);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < outputs; j++) {
-      let sum = bias?.[j] ?? 0;
-      for (let k = 0; k < inputs; k++) {
-        sum = round(sum + round(x[i * inputs + k] * weight[k * outputs + j]));
-      }
-      y[i * outputs + j] = sum;
-    }
-  }
-  return y;
 }
 
 /** The distance from |x| to the next float32. */

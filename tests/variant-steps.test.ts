@@ -14,7 +14,7 @@ import {
 } from "wasm-attention/variants";
 import { B, D, draw, Eq, L, near, S } from "./checks/variant-layers";
 import { bitsOf, engine, randomTensor, variants } from "./engines";
-import { linear } from "./reference";
+import { linear } from "./reference-linear";
 import { monotonicRow } from "./reference-variants";
 
 const bits = ({ output, weights, state }: LocationResult) => bitsOf({ output, weights, ...state });

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import type { Attention, Tensor } from "wasm-attention";
 import { fromPacked } from "wasm-attention/weights";
 import { randomTensor } from "../engines";
-import { attend, linear, type Round, shareOfTolerance } from "../reference";
+import { attend, type Round, shareOfTolerance } from "../reference";
+import { linear } from "../reference-linear";
 
 export const [E, D, L] = [12, 5, 7];
 

@@ -6,7 +6,8 @@ import { linear, tensor } from "wasm-attention";
 import { fusedLinear } from "wasm-attention/blocks";
 import { dequantize, prepareQuantized } from "wasm-attention/quantized";
 import { randomArray, type Whole } from "../engines";
-import { linear as product, shareOfTolerance } from "../reference";
+import { shareOfTolerance } from "../reference";
+import { linear as product } from "../reference-linear";
 import { decoded, rounded } from "../reference-quantized";
 import { storedWeights } from "../stored-weights";
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { tensor } from "wasm-attention";
 import { randomTensor } from "../engines";
-import { linear } from "../reference";
+import { linear } from "../reference-linear";
 
 export const [B, L, S, Eq, Ek, D, Dv] = [2, 3, 6, 5, 4, 7, 3];
 export type Numbers = ArrayLike<number>;
