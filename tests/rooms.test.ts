@@ -103,3 +103,22 @@ test("assembly: no function has more than six parameters, no file more than 300 
   }
   assert.ok(functions > 100, `${functions} functions`);
 });
+
+test("src: what entries share has no name twice", () => {
+  // `export *` of two such files in one (scripts/bundle.mjs) would leave both out, and say nothing.
+  const apart = new Set(["index", "platform", "create", "tfjs"]);
+  const entries = [
+    ...readFileSync("scripts/bundle.mjs", "utf8").matchAll(/"src\/(\w+)\/index\.ts"/g),
+  ];
+  for (const [, room] of entries) apart.add(room as string);
+  const homes = new Map<string, string>();
+  for (const { name, text } of sources("src")) {
+    if (apart.has(roomOf(name))) continue;
+    const value = /^export (?:abstract |async )?(?:function\*?|const|let|class|enum) (\w+)/gm;
+    for (const [, exported] of text.matchAll(value)) {
+      assert.equal(homes.get(exported as string), undefined, `${exported} of src/${name}`);
+      homes.set(exported as string, name);
+    }
+  }
+  assert.ok(homes.size > 100, `${homes.size} names`);
+});
