@@ -1,7 +1,7 @@
 // What a user downloads: these files and no others, entries that exist, maps that lead to the source.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { SourceMap } from "node:module";
 import { basename, join } from "node:path";
 import { test } from "node:test";
@@ -29,31 +29,9 @@ const modules = (platform: string, variants: string[]) =>
   ["core", "training", "positions", "cache", "blocks", "variants", "quantized", "integers"].flatMap(
     (name) => variants.map((variant) => `dist/${platform}/${name}.${variant}.wasm`),
   );
-/** Of the TensorFlow.js entry, see scripts/tfjs-declarations.mjs. */
-const declarations = [
-  "additive",
-  "engine",
-  "index",
-  "keras",
-  "keras-attention",
-  "keras-attention-config",
-  "keras-attention-inputs",
-  "layer",
-  "layer-arguments",
-  "layer-axes",
-  "layer-config",
-  "layer-mask",
-  "linear",
-  "register",
-  "scaled-dot-product",
-  "values",
-];
-
-/** Of the NATS entry, see scripts/nats-declarations.mjs. */
-const natsDeclarations = [
-  ...["ask", "calls", "codec", "connect", "inbox", "index", "log", "options", "plan", "serve"],
-  ...["snapshots", "worker"],
-];
+/** Each source of an entry that has declarations of its own, see scripts/tfjs-declarations.mjs. */
+const declarationsOf = (folder: string) =>
+  readdirSync(join(root, folder)).map((name) => basename(name, ".ts"));
 
 const libraries = [
   "flash-attn",
@@ -143,9 +121,9 @@ test("npm pack holds what a user needs, and nothing else", () => {
       "dist/module.d.ts",
       "dist/worker.d.ts",
       "dist/tfjs/index.d.ts",
-      ...declarations.map((name) => `dist/tfjs/${name}.d.cts`),
+      ...declarationsOf("src/tfjs").map((name) => `dist/tfjs/${name}.d.cts`),
       "dist/shards-nats/index.d.ts",
-      ...natsDeclarations.map((name) => `dist/shards-nats/${name}.d.cts`),
+      ...declarationsOf("src/shards/nats").map((name) => `dist/shards-nats/${name}.d.cts`),
       ...pages.map((name) => `docs/${name}.md`),
       ...pictures.map((name) => `docs/pictures/${name}.svg`),
     ].sort(),
