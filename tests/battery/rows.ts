@@ -47,7 +47,8 @@ export function rowOf(
 
 function check(name: string, report: Report): void {
   const { variant, fused, threads, cases, each } = report;
-  assert.ok(cases > 150, `${name}: ${cases} cases`);
+  const whole = report.trainingDigest !== "";
+  assert.ok(cases > (whole ? 300 : 100), `${name}: ${cases} cases`);
   const build = `${variant}${fused ? ", fused" : ""}, threads: ${threads}`;
   // A multiply-add that rounds twice is the portable build's.
   const { training, caches, stored, blocks, variants, quantized, halves } = expected;
@@ -65,7 +66,12 @@ function check(name: string, report: Report): void {
       ];
   const kind = fused ? "fused" : "portable";
   wanted.push(quantized, halves[kind], expected.integers, expected.int8, expected.shards[kind]);
-  assert.deepEqual(digests, wanted, `${name}, ${build}: ${JSON.stringify(each)}`);
+  const parts = whole ? digests.length : 1;
+  assert.deepEqual(
+    digests.slice(0, parts),
+    wanted.slice(0, parts),
+    `${name}, ${build}: ${JSON.stringify(each)}`,
+  );
 }
 
 /** In Markdown. */

@@ -91,16 +91,16 @@ test("under a strict policy: one thread, and two with the worker's URL", async (
 
 for (const threads of [1, 2]) {
   test(`12 heads of 8192 tokens leave no gap between frames, ${threads} threads`, async () => {
-    // Other processes may hold a frame up, but not each time; a slice that is too long always does.
+    // Other processes may hold some frames up; a slice that is too long does so for every tile, or for
+    // every head: more than one frame in a hundred.
     let longest = Infinity;
-    for (let attempt = 0; attempt < 3 && longest > 50; attempt++)
-      longest = await longestGap(threads);
-    assert.ok(longest <= 50, `longest gap ${longest} ms`);
+    for (let attempt = 0; attempt < 3 && longest > 50; attempt++) longest = await longGap(threads);
+    assert.ok(longest <= 50, `a gap of ${longest} ms`);
   });
 }
 
-/** Whole milliseconds between two frames while an asynchronous call of some seconds runs. */
-async function longestGap(threads: number): Promise<number> {
+/** Whole milliseconds that one gap in a hundred between frames exceeds while an asynchronous call of some seconds runs. */
+async function longGap(threads: number): Promise<number> {
   const opened = await open("/isolated");
   const { gaps, seconds } = await opened.evaluate(async (count) => {
     const attention = await wasm.createAttention({ threads: count });
@@ -125,8 +125,12 @@ async function longestGap(threads: number): Promise<number> {
     return { gaps, seconds };
   }, threads);
   await opened.close();
-  const longest = Math.round(Math.max(...gaps));
-  console.log(`${gaps.length} frames in ${seconds.toFixed(1)} s, longest gap ${longest} ms`);
+  gaps.sort((a, b) => b - a);
+  const [longest, long] = [0, 1 / 100].map((share) =>
+    Math.round(gaps[Math.floor(share * gaps.length)] ?? 0),
+  );
+  const said = `longest gap ${longest} ms, one in a hundred above ${long} ms`;
+  console.log(`${gaps.length} frames in ${seconds.toFixed(1)} s, ${said}`);
   assert.ok(gaps.length > 10, `${gaps.length} frames`);
-  return longest;
+  return long ?? 0;
 }

@@ -59,12 +59,15 @@ async function result(): Promise<Results | Refusal> {
   // A page whose policy refuses blob: says where the worker is.
   const strict = location.pathname.includes("policy");
   const worker = strict ? new URL("worker.js", location.href) : undefined;
-  const threads = 2;
+  const options = { threads: 2, worker };
+  // A policy changes what may be compiled and started, not what is computed.
+  const run = (more: object) =>
+    runBattery(wasmAttention, { ...options, ...more }, undefined, strict ? "core" : "all");
   try {
     return {
       coldStartMs: await coldStart(),
-      usual: await runBattery(wasmAttention, { threads, worker }),
-      reproducible: await runBattery(wasmAttention, { threads, worker, reproducible: true }),
+      usual: await run({}),
+      reproducible: await run({ reproducible: true }),
     };
   } catch (error) {
     const { name, message } = error as Error;
