@@ -2,15 +2,16 @@
 
 import { Rows } from "../attend/rows";
 import { NumbersKind } from "../kinds";
-import { KEYS } from "../tiles";
+import { KEYS, TILE_ROW } from "../tiles";
 import { MOST, Query } from "./query";
+import { Unpacked } from "./unpack";
 
 /** Columns of a block of int4. */
 const BLOCK: i32 = 32;
 
 /**
- * What is added up for a tile: weights times scales [KEYS], as 16 bits, and sums [⌈Dv⌉₃₂]. Those of int4
- * stand as addBlock leaves them.
+ * What is added up for a tile: weights times scales [KEYS], of int16 in place of its scores, and of others as 16
+ * bits too; and sums [⌈Dv⌉₃₂]. Those of int4 stand as addBlock leaves them.
  */
 @unmanaged
 export class Work {
@@ -30,6 +31,9 @@ export class Work {
   numbers: i32 = 0;
   /** Of a block; a row of others than int4 is one. */
   columns: i32 = 0;
+  /** Of values [KEYS], and room for them, which the products of int8 and int4 take. */
+  scales: usize = 0;
+  room: usize = 0;
   products: usize = 0;
   weights: usize = 0;
   sums: usize = 0;
@@ -40,7 +44,10 @@ const HEADER: usize = 64;
 /** Works that a strip has room for. */
 export const WORKS: i32 = 4;
 
-/** Up to WORKS rows of one sequence, and a run of stored keys or values that they read. Its Works follow. */
+/**
+ * Up to WORKS rows of one sequence, and a run of stored keys or values that they read. Their weights of 16 bits
+ * [WORKS][KEYS] and the Works follow.
+ */
 @unmanaged
 export class Strip {
   /** Of the first, whose tile is that of all. */
@@ -56,24 +63,28 @@ export class Strip {
   first: i32 = 0;
   count: i32 = 0;
   lines: i32 = 0;
+  /** The tile for rows that attend together. */
+  tile: Unpacked = changetype<Unpacked>(0);
 }
 
 /** Bytes of a Work, a multiple of 64. */
 // @ts-ignore: decorator
 @inline
 function workBytes(size: i32): usize {
-  return HEADER + <usize>KEYS * 6 + (((<usize>size + 31) & ~31) << 2);
+  return HEADER + TILE_ROW + (((<usize>size + 31) & ~31) << 2);
 }
+
+const WEIGHTS: usize = <usize>WORKS * ((<usize>KEYS) << 1);
 
 /** Bytes of a Strip with its Works, a multiple of 64. */
 export function stripBytes(size: i32): usize {
-  return HEADER + <usize>WORKS * workBytes(size);
+  return HEADER + WEIGHTS + <usize>WORKS * workBytes(size);
 }
 
 // @ts-ignore: decorator
 @inline
 export function worksOf(strip: Strip): usize {
-  return changetype<usize>(strip) + HEADER;
+  return changetype<usize>(strip) + HEADER + WEIGHTS;
 }
 
 // @ts-ignore: decorator
@@ -88,9 +99,9 @@ export function layOutStrip(strip: Strip, numbers: i32, size: i32): void {
     const work = workOf(strip, i);
     work.numbers = numbers;
     work.columns = numbers == NumbersKind.int4 ? BLOCK : size;
-    work.products = changetype<usize>(work) + HEADER;
-    work.weights = work.products + ((<usize>KEYS) << 2);
-    work.sums = work.weights + ((<usize>KEYS) << 1);
+    work.room = changetype<usize>(work) + HEADER;
+    work.sums = work.room + TILE_ROW;
+    work.weights = changetype<usize>(strip) + HEADER + <usize>i * ((<usize>KEYS) << 1);
   }
 }
 
@@ -114,7 +125,7 @@ export function gatherScales(strip: Strip, works: i32, column: usize): void {
     for (const end = at + <usize>works * strip.step; at < end; at += strip.step) {
       const work = changetype<Work>(at);
       const values = run + work.valueHead;
-      let target = work.products + to;
+      let target = work.room + to;
       for (let i: usize = 0; i < bytes; i += stride) {
         store<f32>(target, load<f32>(values + i));
         target += 4;
@@ -129,19 +140,20 @@ export function gatherScales(strip: Strip, works: i32, column: usize): void {
 }
 
 /**
- * Multiplies `count` scales, the work's products, by the weights, rounds them, and clears the sums.
- * False if nothing is to be added. What is left out has a score of −∞.
+ * Multiplies `count` weights by the scales of their values, rounds them, and clears the sums. False if nothing is
+ * to be added. What is left out has a score of −∞.
  */
 export function weigh(work: Work, count: i32): bool {
   const weights = work.scores;
   const scores = work.copy;
   const hidden = f32x4.splat(-(<f32>Infinity));
   const end = (<usize>((count + 7) & ~7)) << 2;
+  const scales = work.scales;
   const products = work.products;
   let largest = f32x4.splat(0);
   let sum = largest;
   for (let i: usize = 0; i < end; i += 16) {
-    const all = f32x4.mul(v128.load(weights + i), v128.load(products + i));
+    const all = f32x4.mul(v128.load(weights + i), v128.load(scales + i));
     const product = v128.and(all, f32x4.ne(v128.load(scores + i), hidden));
     v128.store(products + i, product);
     largest = f32x4.pmax(largest, f32x4.abs(product));
