@@ -14,7 +14,7 @@ import { BLOCK_BYTES } from "./numbers";
 import { Query, queryBytes } from "./query";
 import { scoreRun } from "./scores";
 import { addTogether, scoreTogether } from "./together";
-import { packQueries, unpackKeys, unpacks, unpackValues } from "./unpack";
+import { isSpecial, packQueries, unpackKeys, unpacks, unpackValues } from "./unpack";
 import { addRun } from "./values";
 import { addSums, gatherScales, Strip, weigh, workOf, WORKS } from "./work";
 
@@ -45,14 +45,16 @@ export function attendRows(
     takeRows(frame, strip, r, i, queries, scratch);
     score(frame, strip);
   }
-  softmaxTile(frame, r, scratch, true);
+  strip.copies = true;
   if (fours) {
     takeRows(frame, strip, r, last, queries, scratch);
     for (let j = 0; j < strip.seen;) {
       j = locateRun(frame, strip, true, j);
       unpackValues(tile, strip);
     }
+    strip.copies = isSpecial(tile, strip.seen);
   }
+  softmaxTile(frame, r, scratch, strip.copies);
   for (let i = 0; i < r.rows; i += WORKS) {
     takeRows(frame, strip, r, i, queries, scratch);
     addValues(frame, strip, fours != 0);
@@ -94,7 +96,7 @@ export function takeRow(
   const head = <usize>keyValueHead(frame, r.h);
   work.rows = r;
   work.scores = scoresOf(scratch);
-  work.copy = spareOf(frame, scratch);
+  work.copy = strip.copies ? spareOf(frame, scratch) : 0;
   work.products = work.numbers == NumbersKind.int16 ? work.scores : work.room;
   work.query = changetype<Query>(query);
   work.output = r.states.output + ((<usize>i * <usize>r.states.columns) << 2);

@@ -9,6 +9,7 @@
 
 import { AttendFrame } from "../attend/frame";
 import { tileRows } from "../attend/rows";
+import { allFinite } from "../gemm/pack";
 import { NumbersKind } from "../kinds";
 import { KEYS, REGISTER_ROWS, TILE_ROW, tilesOf } from "../tiles";
 import { BLOCK_BYTES, SCALE } from "./numbers";
@@ -188,6 +189,17 @@ export function unpackValues(u: Unpacked, strip: Strip): void {
     else u.even = value;
     value += strip.stride;
   }
+}
+
+/** Whether one of `count` values' scales is NaN or infinity; those after them, up to a whole eight, become 0. */
+export function isSpecial(u: Unpacked, count: i32): bool {
+  const end = (<usize>((count + 7) & ~7)) << 2;
+  let special: bool = false;
+  for (let scales = u.scales; scales < u.values; scales += TILE_ROW) {
+    for (let at = (<usize>count) << 2; at < end; at += 4) store<f32>(scales + at, 0);
+    special = special || !allFinite(scales, end >> 2);
+  }
+  return special;
 }
 
 function unpackValue(u: Unpacked, value: usize, j: i32): void {

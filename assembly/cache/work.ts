@@ -2,6 +2,8 @@
 
 import { Rows } from "../attend/rows";
 import { NumbersKind } from "../kinds";
+import { largerMagnitude, largestOfFour, magnitudeMask } from "../simd/magnitude";
+import { nearestFour, roundingShift } from "../simd/round";
 import { KEYS, TILE_ROW } from "../tiles";
 import { MOST, Query } from "./query";
 import { Unpacked } from "./unpack";
@@ -17,7 +19,7 @@ const BLOCK: i32 = 32;
 export class Work {
   /** Whose row it is. */
   rows: Rows = changetype<Rows>(0);
-  /** The row's scores, which become weights, and their copy; its query and its output. */
+  /** The row's scores, which become weights, and their copy or 0; its query and its output. */
   scores: usize = 0;
   copy: usize = 0;
   query: Query = changetype<Query>(0);
@@ -63,6 +65,8 @@ export class Strip {
   first: i32 = 0;
   count: i32 = 0;
   lines: i32 = 0;
+  /** Whether scores are copied before they become weights. */
+  copies: bool = true;
   /** The tile for rows that attend together. */
   tile: Unpacked = changetype<Unpacked>(0);
 }
@@ -95,6 +99,7 @@ export function workOf(strip: Strip, i: i32): Work {
 
 export function layOutStrip(strip: Strip, numbers: i32, size: i32): void {
   strip.step = workBytes(size);
+  strip.copies = true;
   for (let i = 0; i < WORKS; i++) {
     const work = workOf(strip, i);
     work.numbers = numbers;
@@ -141,37 +146,23 @@ export function gatherScales(strip: Strip, works: i32, column: usize): void {
 
 /**
  * Multiplies `count` weights by the scales of their values, rounds them, and clears the sums. False if nothing is
- * to be added. What is left out has a score of −∞.
+ * to be added. Where there is a copy of the scores, what is left out has −∞ there.
  */
 export function weigh(work: Work, count: i32): bool {
-  const weights = work.scores;
-  const scores = work.copy;
-  const hidden = f32x4.splat(-(<f32>Infinity));
   const end = (<usize>((count + 7) & ~7)) << 2;
-  const scales = work.scales;
   const products = work.products;
-  let largest = f32x4.splat(0);
-  let sum = largest;
-  for (let i: usize = 0; i < end; i += 16) {
-    const all = f32x4.mul(v128.load(weights + i), v128.load(scales + i));
-    const product = v128.and(all, f32x4.ne(v128.load(scores + i), hidden));
-    v128.store(products + i, product);
-    largest = f32x4.pmax(largest, f32x4.abs(product));
-    sum = f32x4.add(sum, product);
-  }
-  const most = max(
-    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
-    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
-  );
-  const finite = !v128.any_true(f32x4.ne(sum, sum));
-  if (finite && most == 0) return false;
+  const most = work.copy ? multiplySeen(work, end) : multiplyAll(work, end);
+  // NaN where a product is.
+  const finite = most == most;
+  if (most == 0) return false;
   let start = i32x4.splat(0);
   if (work.numbers != NumbersKind.int16) {
-    const inverse: f32 = finite && most > <f32>1e-30 ? MOST / most : 0;
+    const inverse = f32x4.splat(finite && most > <f32>1e-30 ? MOST / most : 0);
+    const shift = roundingShift();
     let total = i32x4.splat(0);
     for (let i: usize = 0; i < end; i += 32) {
-      const low = nearest(v128.load(products + i), inverse);
-      const high = nearest(v128.load(products + i, 16), inverse);
+      const low = nearestFour(f32x4.mul(v128.load(products + i), inverse), shift);
+      const high = nearestFour(f32x4.mul(v128.load(products + i, 16), inverse), shift);
       total = i32x4.add(total, i32x4.add(low, high));
       v128.store(work.weights + (i >> 1), i16x8.narrow_i32x4_s(low, high));
     }
@@ -186,12 +177,32 @@ export function weigh(work: Work, count: i32): bool {
   return true;
 }
 
-/** Four products as integers of 16 bits: added to 1.5·2²³ they are rounded to halves even, as its last bits. */
+function multiplyAll(work: Work, end: usize): f32 {
+  return multiply(work, end, false);
+}
+
+function multiplySeen(work: Work, end: usize): f32 {
+  return multiply(work, end, true);
+}
+
+/** The largest magnitude of the products; `copied` is a constant where this is inlined. */
 // @ts-ignore: decorator
 @inline
-function nearest(products: v128, inverse: f32): v128 {
-  const shift = f32x4.splat(12582912);
-  return i32x4.sub(f32x4.add(f32x4.mul(products, f32x4.splat(inverse)), shift), shift);
+function multiply(work: Work, end: usize, copied: bool): f32 {
+  const weights = work.scores;
+  const scores = work.copy;
+  const scales = work.scales;
+  const products = work.products;
+  const hidden = f32x4.splat(-(<f32>Infinity));
+  const mask = magnitudeMask();
+  let largest = i32x4.splat(0);
+  for (let i: usize = 0; i < end; i += 16) {
+    let product = f32x4.mul(v128.load(weights + i), v128.load(scales + i));
+    if (copied) product = v128.and(product, f32x4.ne(v128.load(scores + i), hidden));
+    v128.store(products + i, product);
+    largest = largerMagnitude(largest, product, mask);
+  }
+  return largestOfFour(largest);
 }
 
 /** output += sums · scale from column `first` on, `columns` of them, a multiple of 8. */

@@ -9,7 +9,7 @@
 
 import { AttendFrame } from "../attend/frame";
 import { keysAt, valuesAt } from "../attend/located";
-import { largerMagnitude, largestOfFour, magnitudeMask } from "./magnitude";
+import { largerMagnitude, largestOfFour, magnitudeMask } from "../simd/magnitude";
 import { ceil8, packTile, panelTileBytes, tileKeys } from "../attend/panels";
 
 /** ‖x̂‖ before rounding, which adds √D / 2: with D up to 4096 the square stays below 2³¹. */
