@@ -141,7 +141,7 @@ function scoreBlocks(queries: usize, keys: usize, pair: usize, target: usize): v
     let s31 = s30;
     const scale0 = v128.load(keys);
     const scale1 = v128.load(keys, 16);
-    for (const last = keys + 128; keys < last; ) {
+    for (const last = keys + 128; keys < last;) {
       keys += 32;
       q += 64;
       const k0 = v128.load(keys);
@@ -170,12 +170,7 @@ function scoreBlocks(queries: usize, keys: usize, pair: usize, target: usize): v
     f30 = scaled(f30, s30, scale0);
     f31 = scaled(f31, s31, scale1);
   }
-  storeScores(
-    sumsOf(f00, f10, f20, f30),
-    sumsOf(f01, f11, f21, f31),
-    v128.load(queries),
-    target,
-  );
+  storeScores(sumsOf(f00, f10, f20, f30), sumsOf(f01, f11, f21, f31), v128.load(queries), target);
 }
 
 /** sum + integers · scale. */
@@ -224,7 +219,7 @@ function addIntegers(strip: Strip, b: usize, output: usize, cRow: usize): void {
   let s30 = s00;
   let s31 = s00;
   let a = workOf(strip, 0).weights;
-  for (const end = b + ((<usize>(strip.seen + 1) >> 1) << 5); b < end; b += 32) {
+  for (const end = b + (((<usize>(strip.seen + 1)) >> 1) << 5); b < end; b += 32) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     let x = v128.load32_splat(a);

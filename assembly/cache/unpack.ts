@@ -19,6 +19,7 @@ import { Strip, workOf } from "./work";
 /** Rows of int8 that are longer are multiplied by themselves: the sums of four lanes end within 32 bits. */
 const LONGEST: i32 = 2048;
 
+
 @unmanaged
 export class Unpacked {
   /** NumbersKind */
@@ -136,7 +137,7 @@ export function unpackKeys(u: Unpacked, strip: Strip): void {
   let key = strip.run + workOf(strip, 0).keyHead;
   const end = strip.first + strip.count;
   for (let j = strip.first; j < end; j++) {
-    const into = u.keys + <usize>(j >> 1) * u.pair + ((<usize>j & 1) << 4);
+    const into = u.keys + <usize>(j >> 1) * u.pair + (((<usize>j) & 1) << 4);
     if (u.numbers == NumbersKind.int4) unpackBlocks(u, key, into);
     else unpackKey(u, key, into);
     key += strip.stride;
@@ -179,7 +180,7 @@ export function unpackValues(u: Unpacked, strip: Strip): void {
     if (u.numbers == NumbersKind.int4) {
       let block = value;
       for (let i = 0; i < u.valueSize; i += 32) {
-        store<f32>(scale + ((<usize>i >> 5) * TILE_ROW), load<f32>(block));
+        store<f32>(scale + ((<usize>i) >> 5) * TILE_ROW, load<f32>(block));
         block += BLOCK_BYTES;
       }
     } else store<f32>(scale, load<f32>(value));
