@@ -132,6 +132,8 @@ function checkResults(
 ): void {
   if ("typed" in result) assert.fail(`${context}: ${result.name}: ${result.message}`);
   const { coldStartMs, usual, reproducible } = result;
+  if (/^(main thread|module worker, isolated(, shared memory on)?)$/.test(context))
+    for (const { cases } of [usual, reproducible]) assert.ok(cases > 300, `${context}: ${cases}`);
   assert.equal(usual.variant, build, context);
   for (const { threads, threadsFallback } of [usual, reproducible]) {
     assert.equal(threads, mayShare && shares ? 2 : 1, `${context}: ${threadsFallback}`);

@@ -60,9 +60,12 @@ async function result(): Promise<Results | Refusal> {
   const strict = location.pathname.includes("policy");
   const worker = strict ? new URL("worker.js", location.href) : undefined;
   const options = { threads: 2, worker };
-  // A policy changes what may be compiled and started, not what is computed.
+  // What is computed does not depend on where: all of it once without threads and once with.
+  const page = "document" in globalThis;
+  const dedicated = !page && !("registration" in globalThis);
+  const all = !strict && (globalThis.crossOriginIsolated ? dedicated : page);
   const run = (more: object) =>
-    runBattery(wasmAttention, { ...options, ...more }, undefined, strict ? "core" : "all");
+    runBattery(wasmAttention, { ...options, ...more }, undefined, all ? "all" : "core");
   try {
     return {
       coldStartMs: await coldStart(),
