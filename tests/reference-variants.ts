@@ -100,8 +100,8 @@ export function entmaxRow(x: readonly number[], alpha: number): number[] {
   const z = x.map((value) => (alpha - 1) * (value - most));
   const weigh = (tau: number) => z.map((value) => Math.max(value - tau, 0) ** (1 / (alpha - 1)));
   let [low, high] = [-1, 0];
-  for (let i = 0; i < 200; i++) {
-    const tau = (low + high) / 2;
+  // As long as there is a number between them.
+  for (let tau = -0.5; tau !== low && tau !== high; tau = (low + high) / 2) {
     if (weigh(tau).reduce((a, b) => a + b, 0) >= 1) low = tau;
     else high = tau;
   }
