@@ -39,17 +39,16 @@ function boolean(seed: number, ...dims: number[]): Plain {
 /** The list as one additive mask of [B, H, L, S]. */
 function together(masks: readonly Plain[], full: Four): Plain {
   const data = new Float32Array(full.reduce((a, b) => a * b, 1));
+  const padded = masks.map((mask) => [1, 1, 1, 1, ...mask.dims].slice(-4));
   let index = 0;
   for (let b = 0; b < full[0]; b++)
     for (let h = 0; h < full[1]; h++)
       for (let i = 0; i < full[2]; i++)
         for (let j = 0; j < full[3]; j++, index++)
-          for (const mask of masks) {
-            const padded = [1, 1, 1, 1, ...mask.dims].slice(-4);
-            const at = padded.reduce(
-              (sum, size, axis) => sum * size + (size === 1 ? 0 : [b, h, i, j][axis]),
-              0,
-            );
+          for (const [n, mask] of masks.entries()) {
+            const [B, H, L, S] = padded[n] as Four;
+            const row = ((b % B) * H + (h % H)) * L + (i % L);
+            const at = row * S + (j % S);
             if (mask.data instanceof Float32Array) data[index] += mask.data[at];
             else if (!mask.data[at]) data[index] = -Infinity;
           }
