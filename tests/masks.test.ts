@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type AttendOptions, type Mask, type Tensor, tensor } from "wasm-attention";
 import { type AttendState, attendBackward } from "wasm-attention/training";
-import { engine, random, randomTensor, variants, type Whole } from "./engines";
+import { additive, boolean, type Plain } from "./drawn-masks";
+import { engine, randomTensor, variants, type Whole } from "./engines";
 
 const of = (seed: number, ...dims: number[]) => randomTensor(dims, seed);
 
@@ -19,23 +20,6 @@ function exact(seed: number, ...dims: number[]): Tensor {
 }
 
 type Four = [number, number, number, number];
-type Plain = { data: Float32Array | Uint8Array; dims: number[] };
-
-/** Whole numbers, so that no sum of them rounds, and some −∞. */
-function additive(seed: number, ...dims: number[]): Plain {
-  const next = random(seed);
-  const data = new Float32Array(dims.reduce((a, b) => a * b, 1)).map(() => {
-    const x = next();
-    return x < -0.8 ? -Infinity : Math.round(x * 4);
-  });
-  return { data, dims };
-}
-
-function boolean(seed: number, ...dims: number[]): Plain {
-  const { data } = additive(seed, ...dims);
-  return { data: Uint8Array.from(data, (x) => (x < -2 ? 0 : 1)), dims };
-}
-
 /** The list as one additive mask of [B, H, L, S]. */
 function together(masks: readonly Plain[], full: Four): Plain {
   const data = new Float32Array(full.reduce((a, b) => a * b, 1));
