@@ -11,7 +11,7 @@ import { QuantizedFrame } from "./frame";
 import { planeBytes, planesOf } from "./fours-input";
 import { Input, numbersOf, onesOfWords, scalesOf, sumsOf } from "./input";
 import { addFour, Panel } from "./kernel";
-import { headBytes, isFour, numberBytes } from "./panel";
+import { headBytes, isInt4, numberBytes } from "./panel";
 import { Place } from "./place";
 
 /** The low half of each byte, read from memory: a constant is made anew at each use. */
@@ -48,7 +48,7 @@ export function putStart(frame: QuantizedFrame, place: Place): void {
   for (let i = 0; i < place.count; i++) {
     const four = <usize>(i >> 2);
     const byte = <usize>(i & 3);
-    if (isFour(frame.numbers)) {
+    if (isInt4(frame.numbers)) {
       const at = place.numbers + (four << 4) + ((<usize>(lane & 3)) << 2) + byte;
       sum += (((<i32>load<u8>(at)) >> (lane & 4)) & 15) - frame.center;
     } else sum += <i32>load<i8>(place.numbers + (four << 5) + ((<usize>lane) << 2) + byte);
@@ -152,7 +152,7 @@ export function foursBy4x8<Sum>(
 /** The only row by eight columns, whose segments begin at `at`. */
 export function foursBy1x8<Sum>(frame: QuantizedFrame, input: Input, at: usize, c: usize): void {
   const ones = onesOfWords();
-  const four = isFour(frame.numbers);
+  const four = isInt4(frame.numbers);
   const segment = frame.segment;
   const head = headBytes(frame);
   const step = head + numberBytes(frame, segment);

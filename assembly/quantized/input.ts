@@ -14,6 +14,7 @@ import { LINEAR_DEPTH } from "../tiles";
 
 /** Segments of a part, at most. */
 const SEGMENTS: usize = <usize>(LINEAR_DEPTH / 16);
+
 /** Rows of x rounded, in a thread's scratch. */
 @unmanaged
 export class Input {

@@ -1,4 +1,4 @@
-// Gradients of attend: check → stage → run → result, as in attend.ts.
+// Gradients of attend: check → stage → run → result, as in attend/forward.ts.
 
 import { TrainingKernel } from "../../assembly/kinds";
 import { BackwardFrame } from "../../build/frames";
