@@ -56,7 +56,7 @@ export function checkCacheAttend(
   const sequences = looked ? whole.map((sequence) => partOf(sequence, looked, sizes)) : whole;
   const lengths = sequences.map((sequence) => sequence?.length ?? 0);
   const inputs = inputsOf(sizes, given, layout, Math.max(0, ...lengths));
-  const heads = layout === "BLE" ? headsOf(operation, sizes, given.dims) : {};
+  const heads = headsOf(operation, sizes, given.dims, layout);
   const shapes = checkShapes(operation, inputs, layout, heads);
   if (shapes.keyValueHeads !== sizes.keyValueHeads) {
     const expected = `the axis of heads too: the cache has ${sizes.keyValueHeads} of keys`;
@@ -201,15 +201,25 @@ export function inputsOf(
   return { query, key: of(headSize), value: of(valueSize) };
 }
 
+/** The options of heads in layout "BLE", where dims do not say how many there are. */
 export function headsOf(
   operation: string,
   { headSize, keyValueHeads }: RowSizes,
   dims: readonly number[],
+  layout: Layout,
 ) {
   const row = dims.at(-1) ?? 0;
-  if (row > 0 && row % headSize === 0) return { heads: row / headSize, keyValueHeads };
-  const expected = `a last axis of whole heads of D = ${headSize}`;
-  throw new ArgumentError(operation, "query.dims", expected, describe(dims));
+  const beside = layout === "BLE";
+  if (beside ? row === 0 || row % headSize : row !== headSize) {
+    const expected = `a last axis of ${beside ? "whole heads of " : ""}D = ${headSize}`;
+    throw new ArgumentError(operation, "query.dims", expected, describe(dims));
+  }
+  const heads = beside ? row / headSize : dims.at(layout === "BHLD" ? -3 : -2);
+  if (dims.length > 2 && (heads as number) % keyValueHeads) {
+    const expected = `heads that the ${keyValueHeads} of keys divide`;
+    throw new ArgumentError(operation, "query.dims", expected, describe(dims));
+  }
+  return beside ? { heads, keyValueHeads } : {};
 }
 
 export function visibleOf(

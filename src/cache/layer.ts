@@ -2,12 +2,14 @@
 // taken back if the layer fails.
 
 import type { Attention } from "../attend/attention";
+import { ArgumentError } from "../errors";
 import type { CachedCall, Projected } from "../layer/cached";
+import type { LayerParts } from "../layer/forward";
 import type { LayerOptions } from "../layer/options";
 import { appendRows } from "./append";
 import { checkCacheAttend } from "./attend";
 import type { CacheAttendOptions } from "./options";
-import type { CacheState } from "./state";
+import type { CacheSizes, CacheState } from "./state";
 
 export function addLayer(
   attention: Attention,
@@ -48,4 +50,16 @@ export function addLayer(
     undo();
     throw error;
   }
+}
+
+/** Rows of the same length may be cut into other heads. */
+export function checkHeads(
+  sizes: CacheSizes,
+  operation: string,
+  { heads, keyValueHeads, projections: { query, output } }: LayerParts,
+): void {
+  const named = (Hkv: number, D: number, Dv: number) => `Hkv = ${Hkv}, D = ${D}, Dv = ${Dv}`;
+  const own = named(keyValueHeads, query.outputSize / heads, output.inputSize / heads);
+  const there = named(sizes.keyValueHeads, sizes.headSize, sizes.valueSize);
+  if (own !== there) throw new ArgumentError(operation, "cache", `the layer's ${own}`, there);
 }

@@ -117,7 +117,7 @@ function checkPaged(
   const lengths = checkLengths(operation, options.lengths, batch, columns * pages.pageSize);
   const entries = checkEntries(operation, table, lengths, pages);
   const inputs = inputsOf(pages, queries, layout, Math.max(0, ...lengths));
-  const heads = layout === "BLE" ? headsOf(operation, pages, queries.dims) : {};
+  const heads = headsOf(operation, pages, queries.dims, layout);
   const shapes = checkShapes(operation, inputs, layout, heads);
   if (shapes.keyValueHeads !== pages.keyValueHeads) {
     const expected = `the axis of heads too: the pages have ${pages.keyValueHeads} of keys`;

@@ -5,6 +5,7 @@ import type { Attention } from "../attend/attention";
 import type { AttendCall } from "../attend/forward";
 import { ArgumentError, describe } from "../errors";
 import type { AllocatedTensor } from "../tensor/allocated";
+import type { LayerParts } from "./forward";
 import type { LayerOptions } from "./options";
 
 /** Projected inputs, heads side by side; no keys where none are appended. */
@@ -16,6 +17,8 @@ export interface Projected {
 
 export interface LayerCache {
   readonly attention: Attention;
+  /** @throws ArgumentError if its heads are not the layer's. */
+  check(operation: string, layer: LayerParts): void;
   /** Whether its keys are a source's, not the query's own. */
   readonly cross: boolean;
   /** Appends keys and values; the call of attend over all there are then. */
@@ -45,7 +48,7 @@ export function cacheOf(value: unknown): LayerCache | undefined {
 /** The cache that a forward pass was given, if any. */
 export function checkCached(
   operation: string,
-  attention: Attention,
+  layer: LayerParts,
   options: LayerOptions,
 ): LayerCache | undefined {
   const { cache, sequences, rotary, positions, record } = options;
@@ -60,9 +63,10 @@ export function checkCached(
   }
   const found = cacheOf(cache);
   if (!found) throw new ArgumentError(operation, "cache", "a cache", describe(cache));
-  if (found.attention !== attention) {
+  if (found.attention !== layer.attention) {
     throw new ArgumentError(operation, "cache", "one of the layer's engine", "another engine's");
   }
+  found.check(operation, layer);
   const { keyLengths } = options;
   if (keyLengths !== undefined && !found.cross) {
     const expected = "no value with a cache, which knows them: queryLengths";

@@ -61,7 +61,7 @@ export function checkForward(
   } = options;
   checkBoolean(operation, "record", record);
   checkBoolean(operation, "logSumExp", logSumExp);
-  const cache = checkCached(operation, layer.attention, options);
+  const cache = checkCached(operation, layer, options);
   if (cache && appended) {
     const expected = "no value for a layer with keys of its own besides the inputs'";
     throw new ArgumentError(operation, "cache", expected, "a cache");
