@@ -11,6 +11,11 @@
 
 import { madd } from "../simd/lanes";
 
+/** Tokens that pass one panel after another. */
+export const TOKENS: i32 = 32;
+/** Columns of a state that pass through all tokens together. */
+export const PART_COLUMNS: i32 = 64;
+
 /** What S is multiplied by before a token. */
 export enum Gate {
   none,
@@ -24,6 +29,9 @@ export enum Gate {
 @unmanaged
 export class Recurrence {
   state: usize = 0;
+  /** Which head's state of all batches, and its columns from which on. */
+  head: i32 = 0;
+  first: i32 = 0;
   depth: i32 = 0;
   panels: i32 = 0;
   gate: i32 = 0;
