@@ -18,14 +18,12 @@ import { passDelta, Rule } from "./delta";
 import { LinearAttentionFrame } from "./frame";
 import { outputRow } from "./prepare";
 import {
-  packState,
   PART_COLUMNS,
   readAll,
   Recurrence,
   takeAll,
   takeAndRead,
   TOKENS,
-  unpackState,
 } from "./recurrence";
 import {
   isDeltaBackward,
@@ -35,6 +33,7 @@ import {
   stateColumns,
   valueSize,
 } from "./sequences";
+import { packState, unpackState } from "./state";
 
 /** Rows of the output that an item finishes. */
 export const FINISH_ROWS: i32 = 128;

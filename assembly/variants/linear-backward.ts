@@ -31,15 +31,14 @@ import { outputRow, prepareItems, prepareRun } from "./prepare";
 import {
   gateAll,
   Gate,
-  packState,
   PART_COLUMNS,
   readAll,
   Recurrence,
   takeAll,
   takeAndRead,
-  unpackState,
 } from "./recurrence";
 import { keySize, Sequences, stateColumns, valueSize } from "./sequences";
+import { packState, unpackState } from "./state";
 
 /** Which gradient a recurrence reads. */
 enum Pass {
