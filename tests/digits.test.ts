@@ -15,6 +15,7 @@ import { drawDigit, png, terminalLines } from "../examples/digits/picture";
 import { recognise, represent, train } from "../examples/digits/training";
 import { lossOf } from "../examples/training/block";
 import { seeded } from "../examples/training/random";
+import { checkSlopes } from "./checks/slopes";
 import { createWhole, randomArray, type Whole } from "./engines";
 
 /**
@@ -59,26 +60,7 @@ test("the model's gradients are those of its loss, by finite differences", async
   const run = (record = false) =>
     lossOf(attention, model.forward(patchesOf(training, indices), { record }).logits, targets);
   model.backward(run(true).gradient);
-  const { uniform } = seeded(4);
-  for (const [at, { data, gradient }] of model.parameters.entries()) {
-    const before = data.slice();
-    // Along a random direction, so that no element of the gradient goes unseen.
-    const signs = data.map(() => (uniform() < 0.5 ? -1 : 1));
-    const moved = (distance: number) => {
-      for (let i = 0; i < data.length; i++) data[i] = before[i] + distance * signs[i];
-      model.update();
-      return run().loss;
-    };
-    const step = 0.005 / Math.sqrt(data.length);
-    const slope = (moved(step) - moved(-step)) / (2 * step);
-    moved(0);
-    const expected = gradient.reduce((sum, g, i) => sum + g * signs[i], 0);
-    const length = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
-    assert.ok(
-      Math.abs(slope - expected) <= 0.03 * length + 1e-3,
-      `parameter ${at}: slope ${slope}, by its gradient ${expected}`,
-    );
-  }
+  checkSlopes(model, () => run().loss);
   attention.dispose();
 });
 

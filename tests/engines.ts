@@ -63,7 +63,9 @@ export function random(seed: number): () => number {
 
 export function randomArray(length: number, seed: number, amplitude = 1): Float32Array {
   const next = random(seed);
-  return Float32Array.from({ length }, () => next() * amplitude);
+  const data = new Float32Array(length);
+  for (let i = 0; i < length; i++) data[i] = next() * amplitude;
+  return data;
 }
 
 export function randomTensor(dims: readonly number[], seed: number, amplitude = 1): Tensor {

@@ -4,15 +4,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import * as main from "wasm-attention";
 import { type Tensor, tensor } from "wasm-attention";
 import * as integers from "wasm-attention/integers";
-import { attendCases } from "./battery/attend";
-import { attendOperation } from "./battery/battery";
-import { checkIntegers, integerProblems } from "./checks/integers";
+import { checkEveryOption, checkIntegers, integerProblems } from "./checks/integers";
 import { failureOf } from "./checks/property";
 import { bitsOf, engine, randomTensor, variants, type Whole } from "./engines";
-import { exact, hardInputs, relative, rootOf, type Three } from "./hard-inputs";
+import { exact, hardInputs, relative, type Three } from "./hard-inputs";
 import { attendedInBytes } from "./reference-int8";
 
 const { int8, int8Lowering, precisionError } = integers;
@@ -64,29 +61,7 @@ for (const variant of variants) {
 
   test(`every option is what it is in float32, ${variant}`, async () => {
     using attention = await engine(variant);
-    const wasm = { ...main, ...integers } as never;
-    const run = async (of: (typeof attendCases)[number], index: number, precision?: "int8") => {
-      const results = await attendOperation(of, index, precision)[1](attention, wasm);
-      return [...results].filter(Boolean) as Tensor[];
-    };
-    for (const [index, one] of attendCases.entries()) {
-      const [got, want] = [await run(one, index, "int8"), await run(one, index)];
-      assert.equal(got.length, want.length);
-      for (const [n, { data }] of want.entries()) {
-        const own = (got[n] as Tensor).data;
-        const finite = (value: number, i: number) => {
-          const same = Number.isFinite(value) === Number.isFinite(own[i]);
-          if (!same && !Object.is(value, own[i])) {
-            assert.fail(`${one[0]}: ${own[i]} for ${value}`);
-          }
-          return Number.isFinite(value);
-        };
-        const at = [...data.keys()].filter((i) => finite(data[i] as number, i));
-        const error = rootOf(at.map((i) => (own[i] as number) - (data[i] as number)));
-        const whole = rootOf(at.map((i) => data[i] as number));
-        assert.ok(error <= 5e-2 * whole, `${one[0]}, result ${n}: ${error / whole}`);
-      }
-    }
+    await checkEveryOption(attention, "int8", 5e-2);
   });
 }
 

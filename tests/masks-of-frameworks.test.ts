@@ -4,26 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MultiHeadAttention, type Tensor, tensor } from "wasm-attention";
 import { type AttendState, attendBackward } from "wasm-attention/training";
-import { engine, random, randomTensor, variants } from "./engines";
+import { additive, boolean } from "./drawn-masks";
+import { engine, randomTensor, variants } from "./engines";
 
 const of = (seed: number, ...dims: number[]) => randomTensor(dims, seed);
-
-type Plain = { data: Float32Array | Uint8Array; dims: number[] };
-
-/** Whole numbers, so that no sum of them rounds, and some −∞. */
-function additive(seed: number, ...dims: number[]): Plain {
-  const next = random(seed);
-  const data = new Float32Array(dims.reduce((a, b) => a * b, 1)).map(() => {
-    const x = next();
-    return x < -0.8 ? -Infinity : Math.round(x * 4);
-  });
-  return { data, dims };
-}
-
-function boolean(seed: number, ...dims: number[]): Plain {
-  const { data } = additive(seed, ...dims);
-  return { data: Uint8Array.from(data, (x) => (x < -2 ? 0 : 1)), dims };
-}
 
 for (const variant of variants) {
   test(`nn.MultiheadAttention's [B·H, L, S], alone and with key_padding_mask, ${variant}`, async () => {

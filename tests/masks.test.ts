@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type AttendOptions, type Mask, type Tensor, tensor } from "wasm-attention";
 import { type AttendState, attendBackward } from "wasm-attention/training";
-import { engine, random, randomTensor, variants, type Whole } from "./engines";
+import { additive, boolean, type Plain } from "./drawn-masks";
+import { engine, randomTensor, variants, type Whole } from "./engines";
 
 const of = (seed: number, ...dims: number[]) => randomTensor(dims, seed);
 
@@ -19,37 +20,19 @@ function exact(seed: number, ...dims: number[]): Tensor {
 }
 
 type Four = [number, number, number, number];
-type Plain = { data: Float32Array | Uint8Array; dims: number[] };
-
-/** Whole numbers, so that no sum of them rounds, and some −∞. */
-function additive(seed: number, ...dims: number[]): Plain {
-  const next = random(seed);
-  const data = new Float32Array(dims.reduce((a, b) => a * b, 1)).map(() => {
-    const x = next();
-    return x < -0.8 ? -Infinity : Math.round(x * 4);
-  });
-  return { data, dims };
-}
-
-function boolean(seed: number, ...dims: number[]): Plain {
-  const { data } = additive(seed, ...dims);
-  return { data: Uint8Array.from(data, (x) => (x < -2 ? 0 : 1)), dims };
-}
-
 /** The list as one additive mask of [B, H, L, S]. */
 function together(masks: readonly Plain[], full: Four): Plain {
   const data = new Float32Array(full.reduce((a, b) => a * b, 1));
+  const padded = masks.map((mask) => [1, 1, 1, 1, ...mask.dims].slice(-4));
   let index = 0;
   for (let b = 0; b < full[0]; b++)
     for (let h = 0; h < full[1]; h++)
       for (let i = 0; i < full[2]; i++)
         for (let j = 0; j < full[3]; j++, index++)
-          for (const mask of masks) {
-            const padded = [1, 1, 1, 1, ...mask.dims].slice(-4);
-            const at = padded.reduce(
-              (sum, size, axis) => sum * size + (size === 1 ? 0 : [b, h, i, j][axis]),
-              0,
-            );
+          for (const [n, mask] of masks.entries()) {
+            const [B, H, L, S] = padded[n] as Four;
+            const row = ((b % B) * H + (h % H)) * L + (i % L);
+            const at = row * S + (j % S);
             if (mask.data instanceof Float32Array) data[index] += mask.data[at];
             else if (!mask.data[at]) data[index] = -Infinity;
           }

@@ -10,6 +10,7 @@ import { found, lessonsOfText } from "../examples/summarise/lessons";
 import { Pointer } from "../examples/summarise/pointer";
 import { Summariser } from "../examples/summarise/summarise";
 import { seeded } from "../examples/training/random";
+import { checkSlopes } from "./checks/slopes";
 import { createWhole } from "./engines";
 import { encoder, written } from "./summarising";
 
@@ -22,31 +23,8 @@ test("the pointer's gradients are those of its loss, by finite differences", asy
   const summariser = new Summariser(attention, encoder);
   const [{ text, signals, targets }] = lessons(summariser);
   const pointer = new Pointer(attention, seeded(5));
-  const { uniform } = seeded(4);
   pointer.learn(signals, text, targets);
-  const gradients = pointer.parameters.map(({ gradient }) => gradient.slice());
-  for (const [at, { data, dims }] of pointer.parameters.entries()) {
-    const kept = data.slice();
-    // Along a random direction, so that no element of the gradient goes unseen.
-    const signs = data.map(() => (uniform() < 0.5 ? -1 : 1));
-    const moved = (distance: number) => {
-      for (let i = 0; i < data.length; i++) data[i] = kept[i] + distance * signs[i];
-      pointer.update();
-      return pointer.learn(signals, text, targets);
-    };
-    // A long step goes over bends of relu, a short one is lost in rounding.
-    const slopes = [0.01, 0.003, 0.001].map((distance) => {
-      const step = distance / Math.sqrt(data.length);
-      return (moved(step) - moved(-step)) / (2 * step);
-    });
-    moved(0);
-    const expected = gradients[at].reduce((sum, g, i) => sum + g * signs[i], 0);
-    const length = Math.sqrt(gradients[at].reduce((sum, g) => sum + g * g, 0));
-    assert.ok(
-      slopes.some((slope) => Math.abs(slope - expected) <= 0.03 * length + 1e-3),
-      `${at} [${dims}]: slopes ${slopes}, by its gradient ${expected}`,
-    );
-  }
+  checkSlopes(pointer, () => pointer.learn(signals, text, targets));
   pointer.dispose();
   attention.dispose();
 });

@@ -9,9 +9,9 @@ import { distance, errorsOf } from "../examples/pronounce/errors";
 import { LocationAttention } from "../examples/pronounce/location";
 import { dictionary, SHOWN, said, soundCount, spelt, type Word } from "../examples/pronounce/words";
 import { RecurrentTranslator } from "../examples/seq2seq-rnn/recurrent";
-import type { Parameter } from "../examples/training/block";
 import { seeded } from "../examples/training/random";
-import { engine, randomArray } from "./engines";
+import { checkSlopes } from "./checks/slopes";
+import { engine } from "./engines";
 
 test("the distance of two ways to say a word, and errors against the nearest way", () => {
   const of = (a: string, b: string) => {
@@ -76,28 +76,7 @@ for (const alpha of [undefined, 1.5])
     const sources = [[4, 5, 6, 7, 8], [9], [10, 4, 5]];
     const targets = [[6, 4], [5, 12, 4, 8], []];
     model.learn(sources, targets);
-    const gradients = model.parameters.map(({ gradient }) => gradient.slice());
-    const loss = ({ data }: Parameter, along: Float32Array, by: number) => {
-      const before = data.slice();
-      for (let i = 0; i < data.length; i++) data[i] += by * along[i];
-      model.update();
-      const result = model.learn(sources, targets);
-      data.set(before);
-      return result;
-    };
-    for (const [index, parameter] of model.parameters.entries()) {
-      // Along the gradient, where the loss moves most, and a little beside it.
-      const own = gradients[index];
-      const length = Math.hypot(...own);
-      assert.ok(length > 0, `parameter ${index} has a gradient`);
-      const beside = randomArray(own.length, index + 1, 0.3 / Math.sqrt(own.length));
-      const along = own.map((value, i) => value / length + beside[i]);
-      const step = 5e-3;
-      const want = (loss(parameter, along, step) - loss(parameter, along, -step)) / (2 * step);
-      const got = own.reduce((sum, value, i) => sum + value * along[i], 0);
-      const allowed = 1e-2 * Math.abs(want) + 3e-5;
-      assert.ok(Math.abs(got - want) < allowed, `${index}: ${got}, not ${want}`);
-    }
+    checkSlopes(model, () => model.learn(sources, targets));
     model.dispose();
     assert.equal(attention.memory.used, used);
   });

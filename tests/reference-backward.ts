@@ -55,12 +55,16 @@ export function attendBackward(
     Object.fromEntries(
       Object.entries(sizes).map(([name, size]) => [name, new Float64Array(size)]),
     ) as unknown as Gradients;
-  const gradients = made();
-  const magnitudes = made();
-  const add = (name: keyof Gradients, at: number, x: number, magnitude: number) => {
-    gradients[name][at] = round(gradients[name][at] + x);
-    if (Number.isFinite(magnitude)) magnitudes[name][at] += magnitude;
+  const [gradients, magnitudes] = [made(), made()];
+  const adder = (name: keyof Gradients) => {
+    const [sums, reached] = [gradients[name], magnitudes[name]];
+    return (at: number, x: number, magnitude: number) => {
+      sums[at] = round(sums[at] + x);
+      if (Number.isFinite(magnitude)) reached[at] += magnitude;
+    };
   };
+  const [toQuery, toKey, toValue] = [adder("query"), adder("key"), adder("value")];
+  const [toBias, toSlopes, toSinks] = [adder("bias"), adder("slopes"), adder("sinks")];
   for (let b = 0; b < batch; b++)
     for (let h = 0; h < heads; h++) {
       const kv = b * keyValueHeads + Math.floor((h * keyValueHeads) / heads);
@@ -77,7 +81,7 @@ export function attendBackward(
         const sink = problem.sinks?.[h] ?? -Infinity;
         if (sink !== -Infinity) {
           const weight = round(Math.exp(round(sink - lse)));
-          if (weight) add("sinks", b * heads + h, -round(weight * delta), weight * deltaSize);
+          if (weight) toSinks(b * heads + h, -round(weight * delta), weight * deltaSize);
         }
         for (let j = 0; j < keys; j++) {
           const score = scores.biased[row * keys + j];
@@ -92,13 +96,13 @@ export function attendBackward(
             dpSize += Math.abs(part);
             const scaled = round(weight * factor);
             const at = (kv * keys + j) * valueSize + d;
-            add("value", at, round(scaled * g), Math.abs(scaled * g));
+            toValue(at, round(scaled * g), Math.abs(scaled * g));
           }
           const bias = round(weight * round(round(factor * dp) - delta));
           const size = weight * (factor * dpSize + deltaSize);
-          add("bias", row * keys + j, bias, size);
+          toBias(row * keys + j, bias, size);
           const steps = distance?.(b, i, j) ?? 0;
-          add("slopes", b * heads + h, round(bias * steps), Math.abs(size * steps));
+          toSlopes(b * heads + h, round(bias * steps), Math.abs(size * steps));
           let [ds, dsSize] = [bias, size];
           if (softcap) {
             const t = round(scores.capped[row * keys + j] / softcap);
@@ -108,9 +112,9 @@ export function attendBackward(
           }
           for (let d = 0; d < headSize; d++) {
             const [q, k] = [row * headSize + d, (kv * keys + j) * headSize + d];
-            const [forQuery, forKey] = [scale * key[k], scale * query[q]].map(round);
-            add("query", q, round(ds * forQuery), Math.abs(dsSize * forQuery));
-            add("key", k, round(ds * forKey), Math.abs(dsSize * forKey));
+            const [forQuery, forKey] = [round(scale * key[k]), round(scale * query[q])];
+            toQuery(q, round(ds * forQuery), Math.abs(dsSize * forQuery));
+            toKey(k, round(ds * forKey), Math.abs(dsSize * forKey));
           }
         }
       }

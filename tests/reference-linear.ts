@@ -14,12 +14,13 @@ export function linear(
 ): Float64Array {
   const y = new Float64Array(rows * outputs);
   for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < outputs; j++) {
-      let sum = bias?.[j] ?? 0;
-      for (let k = 0; k < inputs; k++) {
-        sum = round(sum + round(x[i * inputs + k] * weight[k * outputs + j]));
+    const sums = y.subarray(i * outputs, (i + 1) * outputs);
+    for (let j = 0; j < outputs; j++) sums[j] = bias?.[j] ?? 0;
+    for (let k = 0; k < inputs; k++) {
+      const factor = x[i * inputs + k];
+      for (let j = 0; j < outputs; j++) {
+        sums[j] = round(sums[j] + round(factor * weight[k * outputs + j]));
       }
-      y[i * outputs + j] = sum;
     }
   }
   return y;

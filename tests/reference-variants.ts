@@ -41,11 +41,10 @@ export function linearHead(given: LinearGiven, round: Round = exact): [number[],
   const take = (t: number) => {
     if (t >= given.length) return;
     const k = Array.from({ length: depth }, (_, d) => map(key[t * depth + d]));
-    if (decay)
-      for (let i = 0; i < state.length; i++) {
-        const e = round(Math.exp(decay[t * depth + Math.floor(i / wide)]));
-        state[i] = round(state[i] * e);
-      }
+    for (let d = 0; decay && d < depth; d++) {
+      const e = round(Math.exp(decay[t * depth + d]));
+      for (let i = d * wide; i < (d + 1) * wide; i++) state[i] = round(state[i] * e);
+    }
     for (let c = 0; c < wide; c++) {
       let v = c < columns ? value[t * columns + c] : 1;
       if (beta) {
@@ -58,14 +57,11 @@ export function linearHead(given: LinearGiven, round: Round = exact): [number[],
     }
   };
   const read = (t: number) => {
-    const row = Array.from({ length: wide }, (_, c) => {
-      let sum = 0;
-      for (let d = 0; d < depth; d++) {
-        const q = round(map(query[t * depth + d]) * given.scale);
-        sum = round(sum + round(q * state[d * wide + c]));
-      }
-      return sum;
-    });
+    const row = new Float64Array(wide);
+    for (let d = 0; d < depth; d++) {
+      const q = round(map(query[t * depth + d]) * given.scale);
+      for (let c = 0; c < wide; c++) row[c] = round(row[c] + round(q * state[d * wide + c]));
+    }
     const divisor = normalised ? round(row[columns] + given.eps) : 1;
     for (let c = 0; c < columns; c++) output.push(round(row[c] / divisor));
   };
@@ -100,8 +96,8 @@ export function entmaxRow(x: readonly number[], alpha: number): number[] {
   const z = x.map((value) => (alpha - 1) * (value - most));
   const weigh = (tau: number) => z.map((value) => Math.max(value - tau, 0) ** (1 / (alpha - 1)));
   let [low, high] = [-1, 0];
-  for (let i = 0; i < 200; i++) {
-    const tau = (low + high) / 2;
+  // As long as there is a number between them.
+  for (let tau = -0.5; tau !== low && tau !== high; tau = (low + high) / 2) {
     if (weigh(tau).reduce((a, b) => a + b, 0) >= 1) low = tau;
     else high = tau;
   }

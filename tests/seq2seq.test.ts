@@ -6,10 +6,10 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { AdditiveAttention } from "../examples/seq2seq-rnn/additive";
 import { RecurrentTranslator } from "../examples/seq2seq-rnn/recurrent";
-import type { Parameter } from "../examples/training/block";
 import { seeded } from "../examples/training/random";
 import { numbers } from "../examples/translation/corpus";
 import { type Model, Training } from "../examples/translation/train";
+import { checkSlopes } from "./checks/slopes";
 import { engine, randomArray } from "./engines";
 
 test("additive attention: softmax(vᵀ tanh(W s + U h))·h, by its formula in float64", async () => {
@@ -59,27 +59,7 @@ test("the gradient of every parameter, along a direction of its own", async () =
   const sources = [[4, 5, 6, 7, 8], [9], [10, 4, 5]];
   const targets = [[6], [5, 12, 4, 8], []];
   model.learn(sources, targets);
-  const gradients = model.parameters.map(({ gradient }) => gradient.slice());
-  const loss = ({ data }: Parameter, along: Float32Array, by: number) => {
-    const before = data.slice();
-    for (let i = 0; i < data.length; i++) data[i] += by * along[i];
-    model.update();
-    const result = model.learn(sources, targets);
-    data.set(before);
-    return result;
-  };
-  for (const [index, parameter] of model.parameters.entries()) {
-    // Along the gradient, where the loss moves most, and a little beside it.
-    const own = gradients[index];
-    const length = Math.hypot(...own);
-    assert.ok(length > 0, `parameter ${index} has a gradient`);
-    const beside = randomArray(own.length, index + 1, 0.3 / Math.sqrt(own.length));
-    const along = own.map((value, i) => value / length + beside[i]);
-    const step = 5e-3;
-    const want = (loss(parameter, along, step) - loss(parameter, along, -step)) / (2 * step);
-    const got = own.reduce((sum, value, i) => sum + value * along[i], 0);
-    assert.ok(Math.abs(got - want) < 1e-2 * Math.abs(want) + 3e-5, `${index}: ${got}, not ${want}`);
-  }
+  checkSlopes(model, () => model.learn(sources, targets));
   model.dispose();
   assert.equal(attention.memory.used, used);
 });

@@ -18,7 +18,8 @@ import { Training } from "../examples/translation/train";
 import { Translator } from "../examples/translation/translator";
 import type { Beam } from "../examples/write/generate";
 import { logSumExp } from "../examples/write/sampling";
-import { engine, randomArray } from "./engines";
+import { checkSlopes } from "./checks/slopes";
+import { engine } from "./engines";
 
 const corpus = numbers(seeded(1));
 const german = Pieces.learn(corpus.training.map(({ target }) => target));
@@ -98,28 +99,7 @@ test("the whole model's gradient, along random directions", async () => {
   const sources = [[4, 5, 6, 7], [8, 4], [5]];
   const targets = [[4, 10], [9, 8, 7], [6]];
   model.learn(sources, targets);
-  const gradients = model.parameters.map(({ gradient }) => gradient.slice());
-  const before = model.parameters.map(({ data }) => data.slice());
-  const lossAt = (direction: Float32Array[], step: number) => {
-    model.parameters.forEach(({ data }, i) => {
-      for (let k = 0; k < data.length; k++) data[k] = before[i][k] + step * direction[i][k];
-    });
-    model.update();
-    return model.learn(sources, targets);
-  };
-  // One parameter at a time: none may hide behind another.
-  before.forEach(({ length }, alone) => {
-    const direction = before.map((_, i) =>
-      randomArray(before[i].length, 5 + i, i === alone ? 1 : 0),
-    );
-    const step = 0.02 / Math.sqrt(length);
-    const want = (lossAt(direction, step) - lossAt(direction, -step)) / (2 * step);
-    const got = direction[alone].reduce((sum, d, k) => sum + d * gradients[alone][k], 0);
-    assert.ok(
-      Math.abs(got - want) < 0.01 * (0.1 + Math.abs(want)),
-      `${alone}: ${got}, not ${want}`,
-    );
-  });
+  checkSlopes(model, () => model.learn(sources, targets));
   attention.dispose();
 });
 

@@ -17,6 +17,7 @@ import { greedy } from "../examples/write/sampling";
 import { plain, Vocabulary } from "../examples/write/text";
 import { namesOf, packModel, unpackModel } from "../examples/write/weights";
 import { Writer } from "../examples/write/writer";
+import { checkSlopes } from "./checks/slopes";
 import { createWhole, engine, variants, type Whole } from "./engines";
 
 /** SHA-256 over the losses and parameters of a short course: the same on every engine. */
@@ -75,26 +76,7 @@ test("the model's gradients are those of its loss, by finite differences", async
   const text = Int32Array.from(ids(12));
   const targets = Int32Array.from(ids(12, 6));
   model.learn(text, targets, 2);
-  const { uniform } = seeded(4);
-  for (const [at, { data, gradient }] of model.parameters.entries()) {
-    const kept = data.slice();
-    // Along a random direction, so that no element of the gradient goes unseen.
-    const signs = data.map(() => (uniform() < 0.5 ? -1 : 1));
-    const moved = (distance: number) => {
-      for (let i = 0; i < data.length; i++) data[i] = kept[i] + distance * signs[i];
-      model.update();
-      return model.loss(text, targets, 2).loss;
-    };
-    const step = 0.005 / Math.sqrt(data.length);
-    const slope = (moved(step) - moved(-step)) / (2 * step);
-    moved(0);
-    const expected = gradient.reduce((sum, g, i) => sum + g * signs[i], 0);
-    const length = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
-    assert.ok(
-      Math.abs(slope - expected) <= 0.03 * length + 1e-3,
-      `${namesOf(SHAPE)[at]}: slope ${slope}, by its gradient ${expected}`,
-    );
-  }
+  checkSlopes(model, () => model.loss(text, targets, 2).loss);
   attention.dispose();
 });
 

@@ -14,4 +14,4 @@ export const SIZES = {
 export const COURSE = { steps: 4000, batch: 8, rate: 2.5e-3 } as const;
 
 /** Of easy-VQA. */
-export const EASY_VQA = { steps: 1500, batch: 8, rate: 2.5e-3 } as const;
+export const EASY_VQA = { steps: 2000, batch: 8, rate: 1.5e-3 } as const;

@@ -48,9 +48,9 @@ export {
   linearAttentionAsync,
 } from "./linear-attention";
 export {
+  type LinearAttentionBackwardOptions,
   type LinearAttentionGradients,
   type LinearAttentionPass,
-  type LinearBackwardOptions,
   linearAttentionBackward,
   linearAttentionBackwardAsync,
 } from "./linear-backward";

@@ -34,7 +34,7 @@ export interface LinearAttentionPass {
 }
 
 /** Options of `linearAttentionBackward`: those of the forward pass, and where gradients go. */
-export interface LinearBackwardOptions extends LinearRuleOptions {
+export interface LinearAttentionBackwardOptions extends LinearRuleOptions {
   /** Where to write the gradients: as many elements as the tensors have. */
   out?:
     | {
@@ -73,11 +73,11 @@ export interface LinearAttentionGradients {
 }
 
 const fields = { ...ruleFields, out: 1, accumulate: 1 } as const;
-const read = reader<LinearBackwardOptions>(fields);
-const readAsync = reader<LinearBackwardOptions & Abortable>({ ...fields, signal: 1 });
+const read = reader<LinearAttentionBackwardOptions>(fields);
+const readAsync = reader<LinearAttentionBackwardOptions & Abortable>({ ...fields, signal: 1 });
 const names = ["query", "key", "value", "decay", "beta", "state"] as const;
 type Name = (typeof names)[number];
-const readOut = reader<NonNullable<LinearBackwardOptions["out"]>>({
+const readOut = reader<NonNullable<LinearAttentionBackwardOptions["out"]>>({
   query: 1,
   key: 1,
   value: 1,
@@ -110,7 +110,7 @@ const SLOTS: Readonly<Record<Name, Frame>> = {
 export function linearAttentionBackward(
   attention: Attention<"variants">,
   pass: LinearAttentionPass,
-  options: LinearBackwardOptions = {},
+  options: LinearAttentionBackwardOptions = {},
 ): LinearAttentionGradients {
   const name = "linearAttentionBackward";
   return checkAttention(name, attention).run(name, (engine) =>
@@ -122,7 +122,7 @@ export function linearAttentionBackward(
 export function linearAttentionBackwardAsync(
   attention: Attention<"variants">,
   pass: LinearAttentionPass,
-  options: LinearBackwardOptions & Abortable = {},
+  options: LinearAttentionBackwardOptions & Abortable = {},
 ): Promise<LinearAttentionGradients> {
   const name = "linearAttentionBackwardAsync";
   return checkAttention(name, attention).runAsync(name, () => {
@@ -143,7 +143,7 @@ interface BackwardCall {
 function checkCall(
   operation: string,
   given: LinearAttentionPass,
-  { out, accumulate, ...options }: LinearBackwardOptions,
+  { out, accumulate, ...options }: LinearAttentionBackwardOptions,
 ): BackwardCall {
   const pass = readPass(operation, given, "pass");
   const call = checkLinear(operation, pass.query, pass.key, pass.value, options);

@@ -8,5 +8,5 @@ export { fromKeras, fromPacked, fromPyTorch, type Prefixed } from "./libraries";
 export type { StateDict } from "./named-weights";
 export type { PackedOrder } from "./packed";
 export { pick } from "./pick";
-export { readSafetensors, type ShardOptions } from "./safetensors";
+export { readSafetensors, type SafetensorsOptions } from "./safetensors";
 export type { ByteSource, ReadOptions, WeightSource } from "./source";

@@ -13,10 +13,10 @@ const MOST_HEADER = 100_000_000;
 /** Asked for at once: most headers, with their length. */
 const FIRST = 2 ** 16;
 
-const readOptions = reader<ShardOptions>({ signal: 1, shard: 1 });
+const readOptions = reader<SafetensorsOptions>({ signal: 1, shard: 1 });
 
 /** Options of `readSafetensors`. */
-export interface ShardOptions extends ReadOptions {
+export interface SafetensorsOptions extends ReadOptions {
   /** Gives the files that an index names; those of an address lie beside it. */
   shard?: ((file: string) => WeightSource) | undefined;
 }
@@ -31,7 +31,7 @@ export interface ShardOptions extends ReadOptions {
  */
 export async function readSafetensors(
   source: WeightSource,
-  options: ShardOptions = {},
+  options: SafetensorsOptions = {},
 ): Promise<WeightFile> {
   const { signal, shard } = readOptions(NAME, options);
   const file = new Source(NAME, source, signal);
@@ -146,7 +146,7 @@ function placedOf(source: Source, name: string, entry: unknown, data: number): P
 async function readIndex(
   file: Source,
   start: Uint8Array,
-  { signal, shard }: ShardOptions,
+  { signal, shard }: SafetensorsOptions,
 ): Promise<WeightFile> {
   const all = start.length < FIRST ? start : await file.start(MOST_HEADER);
   const { weight_map: map, metadata } = parsed(all);

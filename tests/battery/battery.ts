@@ -1,19 +1,20 @@
-// More than a hundred calls on fixed inputs, and one digest of every bit they return: run by every engine's
-// tests on the built package, which they hand over. No Node modules here, nothing asynchronous at the
-// top: it has to run in a service worker as in a server.
+// Hundreds of calls on fixed inputs, and digests of every bit they return: run by every engine's tests on the
+// built package. No Node modules here, nothing asynchronous at the top: it has to run in a service worker
+// as in a server.
 
 import type { AttentionOptions, Tensor, Variant } from "wasm-attention";
 import { type AttendCase, attendCases } from "./attend";
-import { blocks as blockCases } from "./blocks";
+import { blocks } from "./blocks";
 import { caches, storedCaches } from "./caches";
 import { digestOf, digestOfTexts } from "./digest";
+import { GROUPS, type Group } from "./expected";
 import { elements, filled } from "./numbers";
 import { type Operation, operations } from "./operations";
-import type { Package } from "./package";
+import * as wasmAttention from "./package";
 import { halfWeights, quantizedWeights } from "./quantized";
-import { shards as shardCases } from "./shards";
-import { training as trainingCases } from "./training";
-import { variants as variantCases } from "./variants";
+import { shards } from "./shards";
+import { training } from "./training";
+import { variants } from "./variants";
 
 export interface Report {
   variant: Variant;
@@ -22,73 +23,41 @@ export interface Report {
   threadsFallback: string | undefined;
   /** How many cases ran. */
   cases: number;
-  /** SHA-256 over the digests of all cases but those named below. */
-  digest: string;
-  /** And over those. */
-  trainingDigest: string;
-  /** And over those of caches. */
-  cacheDigest: string;
-  /** And over those of few bits. */
-  storedDigest: string;
-  /** And over those of blocks. */
-  blocksDigest: string;
-  /** And over those of weights of few bits. */
-  quantizedDigest: string;
-  /** And over those of weights of 16 bits, multiplied in float32. */
-  halvesDigest: string;
-  /** And over those of attend in integers of 16 bits. */
-  integersDigest: string;
-  /** And of 8 bits. */
-  int8Digest: string;
-  /** And over those of variants. */
-  variantsDigest: string;
-  /** And over those of shards. */
-  shardsDigest: string;
+  /** SHA-256 over the digests of each group's cases. */
+  digests: Partial<Record<Group, string>>;
   /** The first of each case's digest, to see which of two runs differ. */
   each: Record<string, string>;
-  /**
-   * From `start` to the first result; null where the engine's clock stands still during a request.
-   */
+  /** To the first result; null where the engine's clock stands still during a request. */
   coldStartMs: number | null;
 }
 
-/** Everything but training. */
-const cases: readonly Operation[] = [
-  ...attendCases.map((one, index) => attendOperation(one, index)),
-  ...operations,
-];
+const attend = (precision?: "int16" | "int8") =>
+  attendCases.map((one, index) => attendOperation(one, index, precision));
 
-/** All of attend in integers of 16 and of 8 bits. */
-const [integerCases, int8Cases] = (["int16", "int8"] as const).map((precision) =>
-  attendCases.map((one, index) => attendOperation(one, index, precision)),
-) as [Operation[], Operation[]];
+/** The cases by what they show; `core` has what needs no extension but positions. */
+const groups: Record<Group, readonly Operation[]> = {
+  core: [...attend(), ...operations],
+  training,
+  caches,
+  stored: storedCaches,
+  blocks,
+  quantized: quantizedWeights,
+  halves: halfWeights,
+  integers: attend("int16"),
+  int8: attend("int8"),
+  variants,
+  shards,
+};
 
 /** One list of all operations, in every kind of call: memory that runs out is tried on it too. */
-export const allCases: readonly Operation[] = [
-  ...cases,
-  ...trainingCases,
-  ...caches,
-  ...storedCaches,
-  ...blockCases,
-  ...quantizedWeights,
-  ...halfWeights,
-  ...integerCases,
-  ...int8Cases,
-  ...variantCases,
-  ...shardCases,
-];
+export const allCases: readonly Operation[] = Object.values(groups).flat();
 
-/**
- * Runs all cases on an engine made with `options`. `start` is `performance.now()` of before the
- * package was imported, where that happened by `import()`; now, if left out. `parts`: "core" leaves out all
- * that has a digest of its own.
- */
+/** Runs the cases of `parts` on an engine made with `options`. */
 export async function runBattery(
-  wasmAttention: Package,
   options: AttentionOptions = {},
-  start: number = performance.now(),
-  parts: "all" | "core" = "all",
+  parts: readonly Group[] = GROUPS,
 ): Promise<Report> {
+  const start = performance.now();
   const { blocks, cache, integers, positions, quantized, training, variants } = wasmAttention;
   const extensions = [blocks, cache, integers, positions, quantized, training, variants] as const;
   const attention = await wasmAttention.createAttention({ ...options, extensions });
@@ -97,7 +66,9 @@ export async function runBattery(
   const coldStartMs = performance.now() - start;
 
   const each: Record<string, string> = {};
-  const digestOfAll = async (cases: readonly Operation[]) => {
+  const digests: Partial<Record<Group, string>> = {};
+  for (const part of parts) {
+    const cases = groups[part];
     for (const [name, run] of cases) {
       if (each[name]) throw new Error(`two cases are called ${name}`);
       const all = await run(attention, wasmAttention);
@@ -105,21 +76,8 @@ export async function runBattery(
       if (results.length === 0) throw new Error(`${name} returned nothing`);
       each[name] = digestOf(results.map((result) => ("data" in result ? result.data : result)));
     }
-    return digestOfTexts(cases.map(([name]) => each[name] as string));
-  };
-  const digestOfRest = async (cases: readonly Operation[]) =>
-    parts === "all" ? await digestOfAll(cases) : "";
-  const digest = await digestOfAll(cases);
-  const trainingDigest = await digestOfRest(trainingCases);
-  const cacheDigest = await digestOfRest(caches);
-  const storedDigest = await digestOfRest(storedCaches);
-  const blocksDigest = await digestOfRest(blockCases);
-  const quantizedDigest = await digestOfRest(quantizedWeights);
-  const halvesDigest = await digestOfRest(halfWeights);
-  const integersDigest = await digestOfRest(integerCases);
-  const int8Digest = await digestOfRest(int8Cases);
-  const variantsDigest = await digestOfRest(variantCases);
-  const shardsDigest = await digestOfRest(shardCases);
+    digests[part] = digestOfTexts(cases.map(([name]) => each[name] as string));
+  }
   const { variant, fused, threads, threadsFallback } = attention;
   attention.dispose();
   return {
@@ -128,17 +86,7 @@ export async function runBattery(
     threads,
     threadsFallback,
     cases: Object.keys(each).length,
-    digest,
-    trainingDigest,
-    cacheDigest,
-    storedDigest,
-    blocksDigest,
-    quantizedDigest,
-    halvesDigest,
-    integersDigest,
-    int8Digest,
-    variantsDigest,
-    shardsDigest,
+    digests,
     each: Object.fromEntries(Object.entries(each).map(([name, hash]) => [name, hash.slice(0, 12)])),
     coldStartMs: coldStartMs > 0 ? Math.round(coldStartMs * 10) / 10 : null,
   };

@@ -1,4 +1,4 @@
-// The battery as one file for engines that take no TypeScript: exports runBattery, imports nothing.
+// The battery as one file for engines that take no TypeScript: exports runBattery, imports the package.
 
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -11,6 +11,7 @@ export async function bundleBattery(outfile: string): Promise<void> {
     platform: "neutral",
     mainFields: ["module", "main"],
     target: "es2022",
+    external: ["wasm-attention"],
     outfile,
   });
 }

@@ -20,7 +20,9 @@ export function integers(seed: number): () => number {
 /** Uniform in [−amplitude, amplitude); exact in float32 where the amplitude is a power of two. */
 export function floats(length: number, seed: number, amplitude = 1): Float32Array {
   const next = integers(seed);
-  return Float32Array.from({ length }, () => (next() / 2 ** 23 - 1) * amplitude);
+  const data = new Float32Array(length);
+  for (let i = 0; i < length; i++) data[i] = (next() / 2 ** 23 - 1) * amplitude;
+  return data;
 }
 
 /** 1 in three of four places, else 0. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import type { Report } from "./battery";
-import * as expected from "./expected";
+import { expectedOf, GROUPS, type Group } from "./expected";
 
 export interface Row {
   engine: string;
@@ -15,63 +15,41 @@ export interface Row {
   threads: number;
   /** From before the import, or from createAttention where it is a static one, to a first result. */
   coldStartMs: number | null;
-  /** Of the default build. */
+  /** Of the core's cases, by the default build. */
   digest: string;
   reproducibleDigest: string;
 }
 
 /**
  * The row of a default and a reproducible run. They and the `others`, of more threads, have to have
- * the digests they should.
+ * the digests of `parts` that they should.
  */
 export function rowOf(
   where: Pick<Row, "engine" | "version" | "context">,
-  usual: Report,
-  reproducible: Report,
-  ...others: readonly Report[]
+  [usual, reproducible, ...others]: readonly [Report, Report, ...Report[]],
+  parts: readonly Group[] = GROUPS,
 ): Row {
   const name = `${where.engine} ${where.version}, ${where.context}`;
   assert.equal(reproducible.variant, "portable", name);
   const reports = [usual, reproducible, ...others];
-  for (const report of reports) check(name, report);
+  for (const report of reports) checkDigests(report, name, parts);
   return {
     ...where,
     build: usual.variant,
     fused: usual.fused,
     threads: Math.max(...reports.map(({ threads }) => threads)),
     coldStartMs: usual.coldStartMs,
-    digest: usual.digest,
-    reproducibleDigest: reproducible.digest,
+    digest: usual.digests.core as string,
+    reproducibleDigest: reproducible.digests.core as string,
   };
 }
 
-function check(name: string, report: Report): void {
-  const { variant, fused, threads, cases, each } = report;
-  const whole = report.trainingDigest !== "";
-  assert.ok(cases > (whole ? 300 : 100), `${name}: ${cases} cases`);
+/** A multiply-add that rounds twice gives the portable build's bits. */
+export function checkDigests(report: Report, name: string, parts: readonly Group[] = GROUPS): void {
+  const { variant, fused, threads, digests, each } = report;
   const build = `${variant}${fused ? ", fused" : ""}, threads: ${threads}`;
-  // A multiply-add that rounds twice is the portable build's.
-  const { training, caches, stored, blocks, variants, quantized, halves } = expected;
-  const { digest, trainingDigest, cacheDigest, storedDigest, blocksDigest } = report;
-  const digests = [
-    ...[digest, trainingDigest, cacheDigest, storedDigest, blocksDigest],
-    ...[report.variantsDigest, report.quantizedDigest, report.halvesDigest],
-    ...[report.integersDigest, report.int8Digest, report.shardsDigest],
-  ];
-  const wanted = fused
-    ? [expected.fused, training.fused, caches.fused, stored, blocks.fused, variants.fused]
-    : [
-        ...[expected.portable, training.portable, caches.portable, stored, blocks.portable],
-        variants.portable,
-      ];
-  const kind = fused ? "fused" : "portable";
-  wanted.push(quantized, halves[kind], expected.integers, expected.int8, expected.shards[kind]);
-  const parts = whole ? digests.length : 1;
-  assert.deepEqual(
-    digests.slice(0, parts),
-    wanted.slice(0, parts),
-    `${name}, ${build}: ${JSON.stringify(each)}`,
-  );
+  const said = `${name}, ${build}: ${JSON.stringify(each)}`;
+  assert.deepEqual(digests, expectedOf(parts, fused), said);
 }
 
 /** In Markdown. */

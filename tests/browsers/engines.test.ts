@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { GROUPS } from "../battery/expected";
 import { type Row, rowOf, tableOf, writeRows } from "../battery/rows";
 import { type Browser, chromium, firefox, webkit } from "./launch";
 import type { Memory } from "./pages/memory";
@@ -39,6 +40,9 @@ const told = [
   "module worker, isolated",
   "service worker",
 ];
+
+/** Where all of the battery runs: once without threads, once with. */
+const whole = /^(main thread|module worker, isolated(, shared memory on)?)$/;
 
 let server: Reports;
 const rows = new Map<string, Row[]>();
@@ -143,7 +147,8 @@ function checkResults(
   // JSC's default; every other browser has it on an isolated page.
   if (mayShare && engine !== "WebKitGTK") assert.ok(shares, context);
   if (context.includes("shared memory on")) assert.ok(shares, context);
-  const row = rowOf({ engine, version, context }, { ...usual, coldStartMs }, reproducible);
+  const runs = [{ ...usual, coldStartMs }, reproducible] as const;
+  const row = rowOf({ engine, version, context }, runs, whole.test(context) ? GROUPS : ["core"]);
   const others = rows.get(engine) ?? [];
   rows.set(engine, [...others, row]);
   // With threads or without, fused or not.

@@ -3,9 +3,13 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { AttendOptions } from "wasm-attention";
+import type { AttendOptions, Tensor } from "wasm-attention";
 import { int8, int16 } from "wasm-attention/integers";
+import { type AttendCase, attendCases } from "../battery/attend";
+import { attendOperation } from "../battery/battery";
+import * as wasm from "../battery/package";
 import { bitsOf, type Whole } from "../engines";
+import { rootOf } from "../hard-inputs";
 import { tensorIn } from "./buffers";
 import { arrange, dimsOf, pose, problems } from "./problems";
 
@@ -60,4 +64,32 @@ export async function checkIntegers(attention: Whole, { precision, drawn }: Draw
   }
   for (const [, whole] of placed) whole?.dispose();
   assert.equal(attention.memory.used, before, "memory.used is back where it was");
+}
+
+/** Every case of the battery gives what it gives in float32: as many results, finite where they are, within `bound`. */
+export async function checkEveryOption(
+  attention: Whole,
+  precision: "int16" | "int8",
+  bound: number,
+): Promise<void> {
+  const run = async (of: AttendCase, index: number, asked?: "int16" | "int8") => {
+    const results = await attendOperation(of, index, asked)[1](attention, wasm);
+    return [...results].filter(Boolean) as Tensor[];
+  };
+  for (const [index, one] of attendCases.entries()) {
+    const [got, want] = [await run(one, index, precision), await run(one, index)];
+    assert.equal(got.length, want.length);
+    for (const [n, { data }] of want.entries()) {
+      const own = (got[n] as Tensor).data;
+      const finite = (value: number, i: number) => {
+        const same = Number.isFinite(value) === Number.isFinite(own[i]);
+        if (!same && !Object.is(value, own[i])) assert.fail(`${one[0]}: ${own[i]} for ${value}`);
+        return Number.isFinite(value);
+      };
+      const at = [...data.keys()].filter((i) => finite(data[i] as number, i));
+      const error = rootOf(at.map((i) => (own[i] as number) - (data[i] as number)));
+      const whole = rootOf(at.map((i) => data[i] as number));
+      assert.ok(error <= bound * whole, `${one[0]}, result ${n}: ${error / whole}`);
+    }
+  }
 }

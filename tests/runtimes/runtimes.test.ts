@@ -34,7 +34,7 @@ function record(
     assert.equal(two.threads, threads.most, two.threadsFallback);
     assert.match(two.threadsFallback ?? "", threads.fallback ?? /^$/);
   }
-  rows.push(rowOf(engine, usual, reproducible, usualTwo, reproducibleTwo));
+  rows.push(rowOf(engine, [usual, reproducible, usualTwo, reproducibleTwo]));
 }
 
 for (const program of programs) {

@@ -1,30 +1,8 @@
 // What the package computes in this context: on a page, in a worker, in a service worker.
 
-import * as main from "wasm-attention";
-import * as blocks from "wasm-attention/blocks";
-import * as cache from "wasm-attention/cache";
-import * as integers from "wasm-attention/integers";
-import * as positions from "wasm-attention/positions";
-import * as quantized from "wasm-attention/quantized";
-import * as shards from "wasm-attention/shards";
-import * as training from "wasm-attention/training";
-import * as variants from "wasm-attention/variants";
-import * as weights from "wasm-attention/weights";
 import { type Report, runBattery } from "../../battery/battery";
 import { filled } from "../../battery/numbers";
-
-const wasmAttention = {
-  ...main,
-  ...blocks,
-  ...cache,
-  ...positions,
-  ...training,
-  ...variants,
-  ...integers,
-  ...quantized,
-  ...shards,
-  ...weights,
-};
+import { createAttention, UnsupportedError } from "../../battery/package";
 
 export interface Outcome {
   isolated: boolean;
@@ -60,9 +38,11 @@ async function result(): Promise<Results | Refusal> {
   const strict = location.pathname.includes("policy");
   const worker = strict ? new URL("worker.js", location.href) : undefined;
   const options = { threads: 2, worker };
-  // A policy changes what may be compiled and started, not what is computed.
-  const run = (more: object) =>
-    runBattery(wasmAttention, { ...options, ...more }, undefined, strict ? "core" : "all");
+  // What is computed does not depend on where: all of it once without threads and once with.
+  const page = "document" in globalThis;
+  const dedicated = !page && !("registration" in globalThis);
+  const all = !strict && (globalThis.crossOriginIsolated ? dedicated : page);
+  const run = (more: object) => runBattery({ ...options, ...more }, all ? undefined : ["core"]);
   try {
     return {
       coldStartMs: await coldStart(),
@@ -71,13 +51,13 @@ async function result(): Promise<Results | Refusal> {
     };
   } catch (error) {
     const { name, message } = error as Error;
-    return { name, message, typed: error instanceof wasmAttention.UnsupportedError };
+    return { name, message, typed: error instanceof UnsupportedError };
   }
 }
 
 async function coldStart(): Promise<number> {
   const start = performance.now();
-  const attention = await wasmAttention.createAttention();
+  const attention = await createAttention();
   const x = filled([1, 1, 8, 16], 1);
   attention.attend(x, x, x);
   const ms = performance.now() - start;
