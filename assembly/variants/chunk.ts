@@ -74,12 +74,7 @@ export function describeChunk(frame: LinearAttentionFrame, r: Recurrence, at: us
 }
 
 /** What the tokens [from, to) are taken in with. */
-export function fillTaken(
-  frame: LinearAttentionFrame,
-  r: Recurrence,
-  from: i32,
-  to: i32,
-): void {
+export function fillTaken(frame: LinearAttentionFrame, r: Recurrence, from: i32, to: i32): void {
   const b = r.head / frame.valueHeads;
   const h = r.head % frame.valueHeads;
   const keyHead = (h * frame.keyHeads) / frame.valueHeads;
@@ -116,12 +111,7 @@ export function fillTaken(
 }
 
 /** What reads the state at [from, to). */
-export function fillQueries(
-  frame: LinearAttentionFrame,
-  r: Recurrence,
-  from: i32,
-  to: i32,
-): void {
+export function fillQueries(frame: LinearAttentionFrame, r: Recurrence, from: i32, to: i32): void {
   const b = r.head / frame.valueHeads;
   const h = ((r.head % frame.valueHeads) * frame.queryHeads) / frame.valueHeads;
   const strides = stridesAt(frame, offsetof<LinearAttentionFrame>("queryBatch"));

@@ -17,14 +17,7 @@ import { chunkBytes, describeChunk, fillQueries, fillTaken, putOutputs } from ".
 import { passDelta, Rule } from "./delta";
 import { LinearAttentionFrame } from "./frame";
 import { outputRow } from "./prepare";
-import {
-  PART_COLUMNS,
-  readAll,
-  Recurrence,
-  takeAll,
-  takeAndRead,
-  TOKENS,
-} from "./recurrence";
+import { PART_COLUMNS, readAll, Recurrence, takeAll, takeAndRead, TOKENS } from "./recurrence";
 import {
   isDeltaBackward,
   keySize,
@@ -138,7 +131,8 @@ export function forwardRun(
   const matrix = (<usize>r.head * size) << 2;
   if (!from) packState(r, frame.state ? frame.state + matrix : 0, count, 1, r.first, count);
   const next = pass(frame, sequences, r, from);
-  if (!next && frame.finalState) unpackState(r, frame.finalState + matrix, count, 1, r.first, count);
+  if (!next && frame.finalState)
+    unpackState(r, frame.finalState + matrix, count, 1, r.first, count);
   return next;
 }
 
@@ -147,7 +141,7 @@ function pass(frame: LinearAttentionFrame, s: Sequences, r: Recurrence, from: i3
   const taken = frame.keys;
   const end = taken + (frame.causal ? 0 : frame.queries);
   const stop = stopOf(r, from, end);
-  for (let t = from; t < stop; ) {
+  for (let t = from; t < stop;) {
     const to = chunkEnd(t, stop, taken);
     if (t >= taken) {
       fillQueries(frame, r, t - taken, to - taken);

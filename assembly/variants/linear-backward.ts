@@ -202,7 +202,7 @@ function passRun(
 function passOf(r: Recurrence, from: i32, taken: i32, after: i32, rule: i32): i32 {
   const end = taken + max(after, 0);
   const stop = stopOf(r, from, end);
-  for (let t = from; t < stop; ) {
+  for (let t = from; t < stop;) {
     const to = chunkEnd(t, stop, taken);
     if (t >= taken) readAll(r, t - taken, to - taken);
     else if (after >= 0) takeAll(r, t, to);

@@ -6,14 +6,7 @@ import { exp, expSixteen } from "../simd/exp";
 import { rowAt, Strides } from "../strided";
 import { tilesOf } from "../tiles";
 import { LinearAttentionFrame } from "./frame";
-import {
-  isBackward,
-  isDeltaBackward,
-  keySize,
-  lengthOf,
-  Sequences,
-  valueSize,
-} from "./sequences";
+import { isBackward, isDeltaBackward, keySize, lengthOf, Sequences, valueSize } from "./sequences";
 
 const ITEM_ROWS: i32 = 128;
 

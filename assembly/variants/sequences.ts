@@ -16,6 +16,7 @@
 import { ceil8 } from "../attend/panels";
 import { LinearAttentionFrame } from "./frame";
 
+
 @unmanaged
 export class Sequences {
   queries: usize = 0;

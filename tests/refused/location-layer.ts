@@ -1,5 +1,6 @@
 // What LocationSensitiveAttention and its gradients refuse.
 
+import type { Tensor } from "wasm-attention";
 import {
   LocationSensitiveAttention,
   locationLayerBackward,
