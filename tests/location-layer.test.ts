@@ -199,11 +199,15 @@ for (const variant of variants) {
     const bare = <Given extends object>(given: Given) =>
       each(given, ({ data, dims }) => ({ data, dims }));
     const placed = each({ pass: { ...pass, after: want }, options }, inside);
-    /** Leaves so little that the next call has to grow memory, which ends every view of it. */
+    /** Leaves nothing, so that the first block of a call makes memory grow, which ends every view of it. */
     const fill = () => {
-      const { reserved, used } = attention.memory;
-      attention.allocate([(reserved - used) / 4 - 256]);
-      return reserved;
+      const { reserved } = attention.memory;
+      while (attention.memory.reserved === reserved) attention.allocate([1]);
+      const grown = attention.memory.reserved;
+      // A block has 64 bytes at least; all that grew is free but for one.
+      attention.allocate([(grown - reserved - 64) / 4]);
+      assert.equal(attention.memory.reserved, grown);
+      return grown;
     };
     let before = fill();
     const seen = bare(placed);

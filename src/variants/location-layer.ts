@@ -5,6 +5,7 @@ import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
+import { lasting } from "../run/lasting";
 import type { Steps } from "../run/steps";
 import type { AllocatedTensor } from "../tensor/allocated";
 import { bindMethods } from "../tensor/binding";
@@ -237,8 +238,9 @@ export class LocationSensitiveAttention {
     operation: string,
     { x, step }: { readonly x: Tensor; readonly step: ReturnType<typeof checkStep> },
   ): Steps<LocationResult> {
+    const given = lasting(engine, x);
     const held = lastingWhole(engine, step);
-    const projected = yield* this.#parts.project(engine, operation, "query", x);
+    const projected = yield* this.#parts.project(engine, operation, "query", given);
     try {
       return yield* locationSteps(engine, { ...held, query: rowsOf(projected) });
     } finally {
