@@ -1,7 +1,7 @@
 // The core module: attend, linear and the merging of states, by one protocol for all operations.
 
 import { AttendFrame } from "./attend/frame";
-import { attendItems, attendItemsBefore, attendRun, attendScratchBytes } from "./attend/items";
+import { attendItems, attendReady, attendRun, attendScratchBytes } from "./attend/items";
 import { CoreKernel } from "./kinds";
 import { LinearFrame } from "./linear/frame";
 import { linearItems, linearRun, linearScratchBytes } from "./linear/linear";
@@ -30,7 +30,7 @@ export function items(kernel: i32, frame: usize): f64 {
 
 /** How many of the first items have to be done before `item` begins. */
 export function ready(kernel: i32, frame: usize, item: i32): i32 {
-  return kernel == CoreKernel.attend ? attendItemsBefore(changetype<AttendFrame>(frame), item) : 0;
+  return kernel == CoreKernel.attend ? attendReady(changetype<AttendFrame>(frame), item) : 0;
 }
 
 /** Some milliseconds of an item, from 0 or where the run before came to; 0 once it is done. */

@@ -22,7 +22,7 @@ export const TILE_ROW: usize = (<usize>KEYS) << 2;
 export const REGISTER_ROWS: i32 = 4;
 export const REGISTER_COLUMNS: i32 = 8;
 
-/** Longest sums over the head size and over keys before they are added up; see NOTES.md. */
+/** Longest sums over the head size and over keys before they are added up; see bench/NOTES.md. */
 export const SCORE_SUM: i32 = 32;
 export const VALUE_SUM: i32 = 128;
 

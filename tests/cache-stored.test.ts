@@ -113,4 +113,55 @@ for (const variant of variants) {
       }
     }
   });
+
+  test(`rows together have the bytes of each by itself, ${variant}`, async () => {
+    const attention = await engine(variant);
+    for (const numbers of kinds)
+      for (const [heads, shared, headSize, valueSize, pageSize] of [
+        [4, 2, 64, 64, 128],
+        [2, 2, 40, 21, 7],
+        [1, 1, 3, 33, 1],
+        [1, 1, 2056, 8, 50],
+      ] as const)
+        for (const what of ["plain", "nothing", "tiny", "special", "masked"] as const) {
+          const [S, L] = [201, 71];
+          const [k, v] = [random(shared, S, headSize, 21), random(shared, S, valueSize, 22)];
+          const q = random(heads, L, headSize, 23);
+          if (what === "nothing") v.data.fill(0, 0, 140 * valueSize);
+          if (what === "tiny") v.data.set(v.data.map((x) => x * 1e-40));
+          if (what === "special") {
+            v.data[150 * valueSize] = NaN;
+            k.data[160 * headSize] = Infinity;
+            q.data[33 * headSize] = NaN;
+          }
+          const mask = {
+            data: Uint8Array.from({ length: L * S }, (_, i) => +((i * 7919) % 11 > 4)),
+            dims: [L, S],
+          };
+          // Tiles that some rows of a block of four do not see.
+          if (what === "masked") for (const i of [5, 30, 31]) mask.data.fill(0, i * S, i * S + 128);
+          using cache = createCache(attention, {
+            ...{ keyValueHeads: shared, headSize, valueSize, numbers, pageSize },
+          });
+          cache.append(k, v);
+          const options = { causal: true, queryOffset: S - L - 9, logSumExp: true } as const;
+          const masked = what === "masked" ? { mask } : {};
+          const whole = cache.attend(q, { ...options, ...masked });
+          for (let i = 0; i < L; i++) {
+            const part = (data: Float32Array, size: number) =>
+              Float32Array.from({ length: heads * size }, (_, at) => {
+                const h = Math.floor(at / size);
+                return data[(h * L + i) * size + (at % size)] as number;
+              });
+            const rowMask = { data: mask.data.slice(i * S, (i + 1) * S), dims: [1, S] };
+            const alone = cache.attend(tensor(part(q.data, headSize), [1, heads, 1, headSize]), {
+              ...{ ...options, queryOffset: options.queryOffset + i },
+              ...(what === "masked" && { mask: rowMask }),
+            });
+            const where = `${numbers} ${headSize} ${what} ${i}`;
+            same(part(whole.output.data, valueSize), alone.output.data, where);
+            same(part(whole.logSumExp.data, 1), alone.logSumExp.data, where);
+          }
+        }
+  });
 }

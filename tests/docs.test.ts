@@ -2,7 +2,7 @@
 
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
-import { checkCode, checkLinks } from "./page";
+import { checkCode, checkCommands, checkLinks } from "./page";
 
 const root = new URL("..", import.meta.url);
 const pages = ["", "contributing/", "semantics/"].flatMap((folder) =>
@@ -24,4 +24,5 @@ for (const page of pages) {
   if (!withoutCode.includes(page))
     test(`docs/${page}`, () => checkCode(page, new URL("build/", root)));
   test(`docs/${page}: its links lead somewhere`, () => checkLinks(page));
+  test(`docs/${page}: its commands are there`, () => checkCommands(page));
 }

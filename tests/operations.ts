@@ -2,6 +2,7 @@
 
 import {
   attendPacked,
+  attendQkv,
   linear,
   MultiHeadAttention,
   mergeStates,
@@ -21,6 +22,7 @@ import { rotate } from "wasm-attention/positions";
 import {
   attendBackward,
   attendPackedBackward,
+  attendQkvBackward,
   linearBackward,
   multiHeadBackward,
 } from "wasm-attention/training";
@@ -117,6 +119,15 @@ export const operations: Record<string, (attention: Whole, make: Makes) => Tenso
       options,
     );
     return [output, gradients.queryGradient, gradients.keyGradient, gradients.valueGradient];
+  },
+  attendQkv(attention, make) {
+    const qkv = tensorOf(make, [1, 4, 3, 2, 3]);
+    const { output, logSumExp } = attendQkv(attention, qkv(1), { logSumExp: true });
+    const state = { output, logSumExp: logSumExp as Tensor };
+    const outputGradient = tensorOf(make, [1, 4, 2, 3])(2);
+    const out = make.floats(new Float32Array(72));
+    const pass = { qkv: qkv(1), ...state, outputGradient };
+    return [output, attendQkvBackward(attention, pass, { out }).qkvGradient];
   },
   mergeStates(attention, make) {
     const part = (seed: number) => ({

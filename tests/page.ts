@@ -33,3 +33,13 @@ export function checkLinks(page: string): void {
     assert.ok(readFileSync(new URL(target, new URL(page, docs))).length, target);
   }
 }
+
+const { scripts } = JSON.parse(readFileSync(new URL("../package.json", docs), "utf8"));
+
+export function checkCommands(page: string): void {
+  const named = pageText(page).matchAll(/npm run ([\w:]+)|`((?:demo|test|bench)(?::\w+)+)`/g);
+  for (const [, long, short] of named) {
+    const command = (long ?? short) as string;
+    assert.ok(command in scripts, `${page} names ${command}`);
+  }
+}

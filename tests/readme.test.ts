@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { checkLinks, pageText } from "./page";
+import { checkCommands, checkLinks, pageText } from "./page";
 
 const build = new URL("../build/", import.meta.url);
 const text = pageText("../README.md");
@@ -42,9 +42,10 @@ test("all of the README's code, and its links", () => {
     "[ 1, 10, 64 ] [ 1, 4, 10, 10 ]",
     ...[1, 2, 3].map((length) => `${token} ${length}`),
   ]);
-  checkLinks("../README.md");
-  checkLinks("../bench/README.md");
-  checkLinks("../CONTRIBUTING.md");
+  for (const page of ["../README.md", "../bench/README.md", "../CONTRIBUTING.md"]) {
+    checkLinks(page);
+    checkCommands(page);
+  }
 });
 
 test("the README is short", () => {

@@ -2,7 +2,7 @@
 // it, and the kernels' functions and files stay small. What biome.json asks of src is not asked again.
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 
@@ -121,4 +121,27 @@ test("src: what entries share has no name twice", () => {
     }
   }
   assert.ok(homes.size > 100, `${homes.size} names`);
+});
+
+test("comments name files that are there", () => {
+  const files = ["src", "assembly", "scripts"].flatMap((root) =>
+    readdirSync(root, { recursive: true, encoding: "utf8" }).map((name) =>
+      join(root, name).replaceAll("\\", "/"),
+    ),
+  );
+  /** In ggml, and in dist. */
+  const elsewhere = ["docs/gguf.md", "index.d.ts"];
+  let named = 0;
+  for (const file of files.filter((name) => /\.(ts|mjs)$/.test(name))) {
+    const comments = readFileSync(file, "utf8").match(/^\s*(?:\/\/|\/?\*).*$/gm) ?? [];
+    for (const comment of comments) {
+      const text = comment.replace(/https?:\S+/g, "");
+      for (const [path] of text.matchAll(/(?:[\w-]+\/)*[\w-][\w.-]*\.(?:ts|mjs|md)\b/g)) {
+        named++;
+        const there = existsSync(path) || files.some((other) => `/${other}`.endsWith(`/${path}`));
+        assert.ok(there || elsewhere.includes(path), `${file} names ${path}`);
+      }
+    }
+  }
+  assert.ok(named > 100, `${named} names`);
 });

@@ -136,11 +136,7 @@ test("weights that are missing or too many are named, with the prefixes there ar
       '"in_proj_weight" expected a tensor of this name, got none among the keys "self_attn.q_proj.weight", "self_attn.k_proj.weight", ' +
         '"self_attn.v_proj.weight", …: pass { prefix: "self_attn." or "encoder_attn." }',
     ],
-    [
-      {},
-      {},
-      '"in_proj_weight" expected a tensor of this name, got none among the keys of no tensor',
-    ],
+    [{}, {}, '"in_proj_weight" expected a tensor of this name, got no tensors'],
     [
       {
         ...layer(""),

@@ -43,7 +43,7 @@ export function attendItems(frame: AttendFrame): f64 {
 }
 
 /** How many of the first items have to be done before `item` begins. */
-export function attendItemsBefore(frame: AttendFrame, item: i32): i32 {
+export function attendReady(frame: AttendFrame, item: i32): i32 {
   return few(frame) ? fewReady(frame, item) : manyReady<Floats>(frame, item);
 }
 

@@ -1,7 +1,7 @@
 // One head's tile of query rows, from its first key tile to its results.
 //
-// begin packs and scales the queries; step.ts lets them attend to tiles of keys; finish divides by l and
-// writes what was asked for. Between two tiles the states are all there is: any number of such Rows may
+// beginRows packs and scales the queries; step.ts lets them attend to tiles of keys; finishRows divides by
+// l and writes what was asked for. Between two tiles the states are all there is: any number of such Rows may
 // be begun at once.
 //
 // A state starts anew with each span of SPAN keys and is merged into the total of the spans before: so

@@ -231,7 +231,7 @@ export function addMaskGradient(
   store<f32>(target, <f32>(<f64>load<f32>(target) + sum));
 }
 
-/** Σ dS · distance of one row; the distances are those of addAlibi in scores.ts. */
+/** Σ dS · distance of one row; the distances are those of addAlibi in attend/scores/scores.ts. */
 export function slopeGradient(
   distance: i32,
   gradients: usize,

@@ -6,7 +6,7 @@
 // where they are many, a sequence's spans of keys, which the last items merge.
 //
 //   shared   where threads share spans: Rows of every span and head
-//   thread   a Strip, scratch of a tile, else the item's Rows; behind each Rows its queries
+//   thread   a Strip, scratch of a tile, the tile unpacked where rows attend together, else the item's Rows; behind each Rows its queries
 
 import { AttendFrame } from "../attend/frame";
 import { groupSize } from "../attend/heads";
@@ -30,6 +30,7 @@ import { NumbersKind, WeightsKind } from "../kinds";
 import { KEYS, ROWS, SPAN, TILE_ROW, tilesOf } from "../tiles";
 import { Query, queryBytes, roundQuery } from "./query";
 import { addValues, attendRows, score, takeRow } from "./tile";
+import { layOutUnpacked, Unpacked, unpackedBytes, unpacks } from "./unpack";
 import { layOutStrip, Strip, stripBytes, workOf, WORKS } from "./work";
 
 /** Whether all heads' rows are begun at once. Their mean would be stored for each. */
@@ -96,7 +97,7 @@ function tileBytes(frame: AttendFrame): usize {
 // @ts-ignore: decorator
 @inline
 function threadBytes(frame: AttendFrame): u64 {
-  const tile = stripBytes(frame.valueSize) + tileBytes(frame);
+  const tile = stripBytes(frame.valueSize) + tileBytes(frame) + unpackedBytes(frame);
   return tile + (splits(frame) ? 0 : itemBytes(frame));
 }
 
@@ -195,6 +196,10 @@ function headsOf(frame: AttendFrame, rows: usize): i32 {
 function attendSpan(frame: AttendFrame, span: i32, key: i32, rows: usize, mine: usize): i32 {
   const strip = changetype<Strip>(mine);
   layOutStrip(strip, frame.numbers, frame.valueSize);
+  if (unpacks(frame)) {
+    strip.tile = changetype<Unpacked>(mine + stripBytes(frame.valueSize) + tileBytes(frame));
+    layOutUnpacked(strip.tile, frame);
+  }
   const scratch = mine + stripBytes(frame.valueSize);
   const count = headsOf(frame, rows);
   const head = changetype<Rows>(rows);
@@ -245,7 +250,7 @@ function attendHeads(
   for (let i = 0; i < strip.works; i++) {
     softmaxTile(frame, workOf(strip, i).rows, scratch + <usize>i * TILE_ROW, true);
   }
-  addValues(frame, strip);
+  addValues(frame, strip, false);
 }
 
 /** The results of an item's heads, from `count` sets of their rows, each of its own span. */

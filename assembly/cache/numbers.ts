@@ -11,6 +11,8 @@
 // same bits in every build.
 
 import { NumbersKind } from "../kinds";
+import { largerMagnitude, largestOfFour, magnitudeMask } from "../simd/magnitude";
+import { nearestFour, roundingShift } from "../simd/round";
 
 const BLOCK: i32 = 32;
 export const BLOCK_BYTES: usize = 20;
@@ -32,11 +34,16 @@ export function encodeRow(numbers: i32, source: usize, size: i32, row: usize): v
   store<f32>(row, finite ? largest / most : NaN);
   const inverse = inverseOf(finite ? largest / most : <f32>0);
   const eight = numbers == NumbersKind.int8;
-  const whole = (<usize>size) & ~7;
   row += 4;
+  if (!inverse) {
+    memory.fill(row, 0, (<usize>size) << (eight ? 0 : 1));
+    return;
+  }
+  const whole = (<usize>size) & ~7;
+  const factor = f32x4.splat(inverse);
+  const shift = roundingShift();
   for (let i: usize = 0; i < whole; i += 8) {
-    const at = source + (i << 2);
-    const q = i16x8.narrow_i32x4_s(rounded(at, inverse), rounded(at + 16, inverse));
+    const q = roundedEight(source + (i << 2), factor, shift);
     if (eight) v128.store64_lane(row + i, i8x16.narrow_i16x8_s(q, q), 0);
     else v128.store(row + (i << 1), q);
   }
@@ -47,12 +54,13 @@ export function encodeRow(numbers: i32, source: usize, size: i32, row: usize): v
   }
 }
 
-/** Four numbers as integers. */
+/** Eight numbers times a factor, as integers of 16 bits. */
 // @ts-ignore: decorator
 @inline
-export function rounded(source: usize, inverse: f32): v128 {
-  const scaled = f32x4.mul(v128.load(source), f32x4.splat(inverse));
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(scaled));
+export function roundedEight(source: usize, factor: v128, shift: v128): v128 {
+  const low = nearestFour(f32x4.mul(v128.load(source), factor), shift);
+  const high = nearestFour(f32x4.mul(v128.load(source, 16), factor), shift);
+  return i16x8.narrow_i32x4_s(low, high);
 }
 
 /** 0 of a scale so small that there is none: the row becomes 0. */
@@ -63,14 +71,12 @@ function inverseOf(scale: f32): f32 {
 
 export function magnitude(source: usize, size: i32): f32 {
   const whole = (<usize>size) & ~3;
-  let most = f32x4.splat(0);
+  const mask = magnitudeMask();
+  let most = i32x4.splat(0);
   for (let i: usize = 0; i < whole; i += 4) {
-    most = f32x4.max(most, f32x4.abs(v128.load(source + (i << 2))));
+    most = largerMagnitude(most, v128.load(source + (i << 2)), mask);
   }
-  let largest = max(
-    max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
-    max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
-  );
+  let largest = largestOfFour(most);
   for (let i = whole; i < <usize>size; i++) {
     largest = max(largest, abs(load<f32>(source + (i << 2))));
   }

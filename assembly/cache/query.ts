@@ -9,8 +9,9 @@
 // with zeros up to 16 or 32. Of NaN or infinity the scale is NaN.
 
 import { NumbersKind } from "../kinds";
+import { roundingShift } from "../simd/round";
 import { hadamard } from "./hadamard";
-import { magnitude } from "./numbers";
+import { magnitude, roundedEight } from "./numbers";
 
 
 @unmanaged
@@ -56,9 +57,17 @@ export function roundQuery(numbers: i32, panel: usize, size: i32, query: Query):
   query.size = size;
   const into = queryNumbers(query);
   const row = numbers == NumbersKind.int16 ? into : into + AHEAD;
+  const bytes = (<usize>size) << 2;
   const end = whole(size);
-  for (let i: usize = 0; i < end; i++) {
-    store<f32>(row + (i << 2), i < <usize>size ? load<f32>(panel + (i << 4)) : 0);
+  let at: usize = 0;
+  for (; at + 16 <= bytes; at += 16) {
+    const from = panel + (at << 2);
+    const two = v128.load_lane<f32>(from + 16, v128.load32_zero(from), 1);
+    const three = v128.load_lane<f32>(from + 32, two, 2);
+    v128.store(row + at, v128.load_lane<f32>(from + 48, three, 3));
+  }
+  for (; at < end << 2; at += 4) {
+    store<f32>(row + at, at < bytes ? load<f32>(panel + (at << 2)) : 0);
   }
   query.scale = 1;
   if (numbers == NumbersKind.int16) return;
@@ -66,18 +75,38 @@ export function roundQuery(numbers: i32, panel: usize, size: i32, query: Query):
   const largest = magnitude(row, size);
   const finite = largest - largest == 0;
   query.scale = finite ? largest / MOST : <f32>NaN;
-  const inverse: f32 = finite && largest > <f32>1e-30 ? MOST / largest : 0;
-  for (let i: usize = 0; i < end; i++) {
-    const q = <i32>nearest(load<f32>(row + (i << 2)) * inverse);
-    if (numbers == NumbersKind.int8) store<i16>(into + (i << 1), <i16>q);
-    else addToBlock(into + (i >> 5) * QUERY_BLOCK, i & 31, q);
+  if (!finite) memory.fill(row, 0, bytes);
+  const factor = f32x4.splat(finite && largest > <f32>1e-30 ? MOST / largest : 0);
+  const shift = roundingShift();
+  if (numbers == NumbersKind.int8) {
+    for (let i: usize = 0; i < end; i += 8) {
+      v128.store(into + (i << 1), roundedEight(row + (i << 2), factor, shift));
+    }
+    return;
+  }
+  let block = into;
+  for (let i: usize = 0; i < end; i += 32) {
+    const from = row + (i << 2);
+    const a = roundedEight(from, factor, shift);
+    const b = roundedEight(from + 32, factor, shift);
+    const c = roundedEight(from + 64, factor, shift);
+    const d = roundedEight(from + 96, factor, shift);
+    storeBlock(block, a, b, c, d);
+    block += QUERY_BLOCK;
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function addToBlock(block: usize, i: usize, q: i32): void {
-  store<i32>(block, (i ? load<i32>(block) : 0) - 8 * q);
-  const place = ((i & 1) << 4) | ((i >> 4) << 3) | ((i & 15) >> 1);
-  store<i16>(block + (place << 1), <i16>q, 16);
+function storeBlock(block: usize, a: v128, b: v128, c: v128, d: v128): void {
+  const ones = i16x8.splat(1);
+  const low = i32x4.add(i32x4.dot_i16x8_s(a, ones), i32x4.dot_i16x8_s(b, ones));
+  const high = i32x4.add(i32x4.dot_i16x8_s(c, ones), i32x4.dot_i16x8_s(d, ones));
+  const four = i32x4.add(low, high);
+  const two = i32x4.add(four, v128.shuffle<i32>(four, four, 2, 3, 0, 1));
+  store<i32>(block, -8 * (i32x4.extract_lane(two, 0) + i32x4.extract_lane(two, 1)));
+  v128.store(block, v128.shuffle<i16>(a, b, 0, 2, 4, 6, 8, 10, 12, 14), 16);
+  v128.store(block, v128.shuffle<i16>(c, d, 0, 2, 4, 6, 8, 10, 12, 14), 32);
+  v128.store(block, v128.shuffle<i16>(a, b, 1, 3, 5, 7, 9, 11, 13, 15), 48);
+  v128.store(block, v128.shuffle<i16>(c, d, 1, 3, 5, 7, 9, 11, 13, 15), 64);
 }

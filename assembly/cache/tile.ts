@@ -13,11 +13,12 @@ import { storedRow } from "./locate";
 import { BLOCK_BYTES } from "./numbers";
 import { Query, queryBytes } from "./query";
 import { scoreRun } from "./scores";
-import { addRunRows, scoreRows } from "./together";
+import { addTogether, scoreTogether } from "./together";
+import { isSpecial, packQueries, unpackKeys, unpacks, unpackValues } from "./unpack";
 import { addRun } from "./values";
 import { addSums, gatherScales, Strip, weigh, workOf, WORKS } from "./work";
 
-/** The rows of one head attend to their tile; `queries` are theirs, see query.ts. */
+/** The rows of one head attend to their tile; `queries` are theirs, see query.ts. Fours of them do so together. */
 export function attendRows(
   frame: AttendFrame,
   r: Rows,
@@ -25,14 +26,38 @@ export function attendRows(
   strip: Strip,
   scratch: usize,
 ): void {
-  for (let i = 0; i < r.rows; i += WORKS) {
+  const fours = unpacks(frame) ? r.rows & ~(REGISTER_ROWS - 1) : 0;
+  const tile = strip.tile;
+  const last = (r.rows - 1) & ~(REGISTER_ROWS - 1);
+  if (fours) {
+    takeRows(frame, strip, r, last, queries, scratch);
+    for (let j = 0; j < strip.seen;) {
+      j = locateRun(frame, strip, false, j);
+      unpackKeys(tile, strip);
+    }
+    tile.rows = fours;
+    tile.columns = strip.seen;
+    tile.reach = reach(frame, r);
+    packQueries(tile, queries, frame.headSize);
+    scoreTogether(tile, scoresOf(scratch));
+  }
+  for (let i = fours; i < r.rows; i += WORKS) {
     takeRows(frame, strip, r, i, queries, scratch);
     score(frame, strip);
   }
-  softmaxTile(frame, r, scratch, true);
+  strip.copies = true;
+  if (fours) {
+    takeRows(frame, strip, r, last, queries, scratch);
+    for (let j = 0; j < strip.seen;) {
+      j = locateRun(frame, strip, true, j);
+      unpackValues(tile, strip);
+    }
+    strip.copies = isSpecial(tile, strip.seen);
+  }
+  softmaxTile(frame, r, scratch, strip.copies);
   for (let i = 0; i < r.rows; i += WORKS) {
     takeRows(frame, strip, r, i, queries, scratch);
-    addValues(frame, strip);
+    addValues(frame, strip, fours != 0);
   }
 }
 
@@ -71,7 +96,8 @@ export function takeRow(
   const head = <usize>keyValueHead(frame, r.h);
   work.rows = r;
   work.scores = scoresOf(scratch);
-  work.copy = spareOf(frame, scratch);
+  work.copy = strip.copies ? spareOf(frame, scratch) : 0;
+  work.products = work.numbers == NumbersKind.int16 ? work.scores : work.room;
   work.query = changetype<Query>(query);
   work.output = r.states.output + ((<usize>i * <usize>r.states.columns) << 2);
   work.keyHead = (head * keyStrides(frame).head) << 2;
@@ -99,49 +125,55 @@ function locateRun(frame: AttendFrame, strip: Strip, values: bool, j: i32): i32 
 }
 
 export function score(frame: AttendFrame, strip: Strip): void {
-  const together = frame.numbers != NumbersKind.int8 && strip.works == WORKS && ofOneHead(strip);
   for (let j = 0; j < strip.seen;) {
     j = locateRun(frame, strip, false, j);
-    if (together) scoreRows(strip);
-    else scoreRun(strip, frame.numbers);
+    scoreRun(strip, frame.numbers);
   }
 }
 
-/** The rows' outputs += their weights, which their scores have become, times the values. */
-export function addValues(frame: AttendFrame, strip: Strip): void {
+/**
+ * The rows' outputs += their weights, which their scores have become, times the values; by the strip's tile, where
+ * it is `unpacked`.
+ */
+export function addValues(frame: AttendFrame, strip: Strip, unpacked: bool): void {
   const seen = strip.seen;
   if (seen <= 0) return;
   const same = ofOneHead(strip);
-  const together = frame.numbers == NumbersKind.int16 && strip.works == WORKS && same;
   const columns = workOf(strip, 0).columns;
   const all = ceil8(frame.valueSize);
   for (let column = 0; column < frame.valueSize; column += columns) {
+    const count = min(ceil8(columns), all - column);
     // Of int4 the next block.
-    const at = <usize>(column / columns) * BLOCK_BYTES;
-    for (let j = 0; j < seen;) {
-      j = locateRun(frame, strip, true, j);
-      gatherScales(strip, same ? 1 : strip.works, at);
+    const block = <usize>(column / columns);
+    const at = block * BLOCK_BYTES;
+    let scales = workOf(strip, 0).room;
+    if (unpacked) scales = strip.tile.scales + block * TILE_ROW;
+    else {
+      for (let j = 0; j < seen;) {
+        j = locateRun(frame, strip, true, j);
+        gatherScales(strip, same ? 1 : strip.works, at);
+      }
     }
     let weighed = 0;
-    // The first's scales are those of all, and the last to be multiplied.
-    const scales = workOf(strip, 0).products;
+    // The first's room, where the scales of all may be, is written last.
     for (let i = strip.works - 1; i >= 0; i--) {
       const work = workOf(strip, i);
-      if (same && i) memory.copy(work.products, scales, TILE_ROW);
+      work.scales = same ? scales : work.room;
       if (weigh(work, seen)) weighed |= 1 << i;
     }
     if (!weighed) continue;
+    if (unpacked && weighed == (1 << WORKS) - 1) {
+      addTogether(strip, column, count);
+      continue;
+    }
     for (let j = 0; j < seen;) {
       j = locateRun(frame, strip, true, j);
-      if (together) addRunRows(strip);
-      else {
-        for (let i = 0; i < strip.works; i++) {
-          if ((weighed >> i) & 1) addRun(strip, workOf(strip, i), at);
-        }
+      for (let i = 0; i < strip.works; i++) {
+        if ((weighed >> i) & 1) addRun(strip, workOf(strip, i), at);
       }
     }
     for (let i = 0; i < strip.works; i++) {
-      if ((weighed >> i) & 1) addSums(workOf(strip, i), column, min(ceil8(columns), all - column));
+      if ((weighed >> i) & 1) addSums(workOf(strip, i), column, count);
     }
   }
 }

@@ -2,21 +2,24 @@
 
 import { Rows } from "../attend/rows";
 import { NumbersKind } from "../kinds";
-import { KEYS } from "../tiles";
+import { largerMagnitude, largestOfFour, magnitudeMask } from "../simd/magnitude";
+import { nearestFour, roundingShift } from "../simd/round";
+import { KEYS, TILE_ROW } from "../tiles";
 import { MOST, Query } from "./query";
+import { Unpacked } from "./unpack";
 
 /** Columns of a block of int4. */
 const BLOCK: i32 = 32;
 
 /**
- * What is added up for a tile: weights times scales [KEYS], as 16 bits, and sums [⌈Dv⌉₃₂]. Those of int4
- * stand as addBlock leaves them.
+ * What is added up for a tile: weights times scales [KEYS], of int16 in place of its scores, and of others as 16
+ * bits too; and sums [⌈Dv⌉₃₂]. Those of int4 stand as addBlock leaves them.
  */
 @unmanaged
 export class Work {
   /** Whose row it is. */
   rows: Rows = changetype<Rows>(0);
-  /** The row's scores, which become weights, and their copy; its query and its output. */
+  /** The row's scores, which become weights, and their copy or 0; its query and its output. */
   scores: usize = 0;
   copy: usize = 0;
   query: Query = changetype<Query>(0);
@@ -30,6 +33,9 @@ export class Work {
   numbers: i32 = 0;
   /** Of a block; a row of others than int4 is one. */
   columns: i32 = 0;
+  /** Of values [KEYS], and room for them, which the products of int8 and int4 take. */
+  scales: usize = 0;
+  room: usize = 0;
   products: usize = 0;
   weights: usize = 0;
   sums: usize = 0;
@@ -40,7 +46,10 @@ const HEADER: usize = 64;
 /** Works that a strip has room for. */
 export const WORKS: i32 = 4;
 
-/** Up to WORKS rows of one sequence, and a run of stored keys or values that they read. Its Works follow. */
+/**
+ * Up to WORKS rows of one sequence, and a run of stored keys or values that they read. Their weights of 16 bits
+ * [WORKS][KEYS] and the Works follow.
+ */
 @unmanaged
 export class Strip {
   /** Of the first, whose tile is that of all. */
@@ -56,24 +65,30 @@ export class Strip {
   first: i32 = 0;
   count: i32 = 0;
   lines: i32 = 0;
+  /** Whether scores are copied before they become weights. */
+  copies: bool = true;
+  /** The tile for rows that attend together. */
+  tile: Unpacked = changetype<Unpacked>(0);
 }
 
 /** Bytes of a Work, a multiple of 64. */
 // @ts-ignore: decorator
 @inline
 function workBytes(size: i32): usize {
-  return HEADER + <usize>KEYS * 6 + (((<usize>size + 31) & ~31) << 2);
+  return HEADER + TILE_ROW + (((<usize>size + 31) & ~31) << 2);
 }
+
+const WEIGHTS: usize = <usize>WORKS * ((<usize>KEYS) << 1);
 
 /** Bytes of a Strip with its Works, a multiple of 64. */
 export function stripBytes(size: i32): usize {
-  return HEADER + <usize>WORKS * workBytes(size);
+  return HEADER + WEIGHTS + <usize>WORKS * workBytes(size);
 }
 
 // @ts-ignore: decorator
 @inline
 export function worksOf(strip: Strip): usize {
-  return changetype<usize>(strip) + HEADER;
+  return changetype<usize>(strip) + HEADER + WEIGHTS;
 }
 
 // @ts-ignore: decorator
@@ -84,13 +99,14 @@ export function workOf(strip: Strip, i: i32): Work {
 
 export function layOutStrip(strip: Strip, numbers: i32, size: i32): void {
   strip.step = workBytes(size);
+  strip.copies = true;
   for (let i = 0; i < WORKS; i++) {
     const work = workOf(strip, i);
     work.numbers = numbers;
     work.columns = numbers == NumbersKind.int4 ? BLOCK : size;
-    work.products = changetype<usize>(work) + HEADER;
-    work.weights = work.products + ((<usize>KEYS) << 2);
-    work.sums = work.weights + ((<usize>KEYS) << 1);
+    work.room = changetype<usize>(work) + HEADER;
+    work.sums = work.room + TILE_ROW;
+    work.weights = changetype<usize>(strip) + HEADER + <usize>i * ((<usize>KEYS) << 1);
   }
 }
 
@@ -114,7 +130,7 @@ export function gatherScales(strip: Strip, works: i32, column: usize): void {
     for (const end = at + <usize>works * strip.step; at < end; at += strip.step) {
       const work = changetype<Work>(at);
       const values = run + work.valueHead;
-      let target = work.products + to;
+      let target = work.room + to;
       for (let i: usize = 0; i < bytes; i += stride) {
         store<f32>(target, load<f32>(values + i));
         target += 4;
@@ -129,37 +145,24 @@ export function gatherScales(strip: Strip, works: i32, column: usize): void {
 }
 
 /**
- * Multiplies `count` scales, the work's products, by the weights, rounds them, and clears the sums.
- * False if nothing is to be added. What is left out has a score of −∞.
+ * Multiplies `count` weights by the scales of their values, rounds them, and clears the sums. False if nothing is
+ * to be added. Where there is a copy of the scores, what is left out has −∞ there.
  */
 export function weigh(work: Work, count: i32): bool {
-  const weights = work.scores;
-  const scores = work.copy;
-  const hidden = f32x4.splat(-(<f32>Infinity));
   const end = (<usize>((count + 7) & ~7)) << 2;
   const products = work.products;
-  let largest = f32x4.splat(0);
-  let sum = largest;
-  for (let i: usize = 0; i < end; i += 16) {
-    const all = f32x4.mul(v128.load(weights + i), v128.load(products + i));
-    const product = v128.and(all, f32x4.ne(v128.load(scores + i), hidden));
-    v128.store(products + i, product);
-    largest = f32x4.pmax(largest, f32x4.abs(product));
-    sum = f32x4.add(sum, product);
-  }
-  const most = max(
-    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
-    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
-  );
-  const finite = !v128.any_true(f32x4.ne(sum, sum));
-  if (finite && most == 0) return false;
+  const most = work.copy ? multiplySeen(work, end) : multiplyAll(work, end);
+  // NaN where a product is.
+  const finite = most == most;
+  if (most == 0) return false;
   let start = i32x4.splat(0);
   if (work.numbers != NumbersKind.int16) {
-    const inverse: f32 = finite && most > <f32>1e-30 ? MOST / most : 0;
+    const inverse = f32x4.splat(finite && most > <f32>1e-30 ? MOST / most : 0);
+    const shift = roundingShift();
     let total = i32x4.splat(0);
     for (let i: usize = 0; i < end; i += 32) {
-      const low = nearest(v128.load(products + i), inverse);
-      const high = nearest(v128.load(products + i, 16), inverse);
+      const low = nearestFour(f32x4.mul(v128.load(products + i), inverse), shift);
+      const high = nearestFour(f32x4.mul(v128.load(products + i, 16), inverse), shift);
       total = i32x4.add(total, i32x4.add(low, high));
       v128.store(work.weights + (i >> 1), i16x8.narrow_i32x4_s(low, high));
     }
@@ -174,12 +177,32 @@ export function weigh(work: Work, count: i32): bool {
   return true;
 }
 
-/** Four products as integers of 16 bits: added to 1.5·2²³ they are rounded to halves even, as its last bits. */
+function multiplyAll(work: Work, end: usize): f32 {
+  return multiply(work, end, false);
+}
+
+function multiplySeen(work: Work, end: usize): f32 {
+  return multiply(work, end, true);
+}
+
+/** The largest magnitude of the products; `copied` is a constant where this is inlined. */
 // @ts-ignore: decorator
 @inline
-function nearest(products: v128, inverse: f32): v128 {
-  const shift = f32x4.splat(12582912);
-  return i32x4.sub(f32x4.add(f32x4.mul(products, f32x4.splat(inverse)), shift), shift);
+function multiply(work: Work, end: usize, copied: bool): f32 {
+  const weights = work.scores;
+  const scores = work.copy;
+  const scales = work.scales;
+  const products = work.products;
+  const hidden = f32x4.splat(-(<f32>Infinity));
+  const mask = magnitudeMask();
+  let largest = i32x4.splat(0);
+  for (let i: usize = 0; i < end; i += 16) {
+    let product = f32x4.mul(v128.load(weights + i), v128.load(scales + i));
+    if (copied) product = v128.and(product, f32x4.ne(v128.load(scores + i), hidden));
+    v128.store(products + i, product);
+    largest = largerMagnitude(largest, product, mask);
+  }
+  return largestOfFour(largest);
 }
 
 /** output += sums · scale from column `first` on, `columns` of them, a multiple of 8. */

@@ -9,13 +9,13 @@
 
 import { AttendFrame } from "../attend/frame";
 import { keysAt, valuesAt } from "../attend/located";
-import { largerMagnitude, largestOfFour, magnitudeMask } from "./magnitude";
+import { largerMagnitude, largestOfFour, magnitudeMask } from "../simd/magnitude";
 import { ceil8, packTile, panelTileBytes, tileKeys } from "../attend/panels";
 
 /** ‖x̂‖ before rounding, which adds √D / 2: with D up to 4096 the square stays below 2³¹. */
 const NORM: f64 = 46300;
 const MOST: f32 = 32767;
-/** Of v̂: weights of 16 bits times it are summed, see weigh.ts. */
+/** Of v̂: weights of 16 bits times it are summed, see rows.ts. */
 export const VALUE: f32 = 8191;
 /** Magnitudes that have a scale. */
 const LARGEST: f32 = reinterpret<f32>((127 + 100) << 23);

@@ -1,6 +1,6 @@
 // The states of spans of keys, merged in their order as the tile loop merges them, and finished.
 //
-// A state has, for all rows: output [rows][columns], m [rows], l [rows], as attend leaves them (rows.ts,
+// A state has, for all rows: output [rows][columns], m [rows], l [rows], as attend leaves them (attend/rows.ts,
 // storeSpan), its columns a multiple of 8. In the first of them remain output / l and, for m, logSumExp.
 
 import { finishState, layOutStates, logSumExp, mergeState, States } from "../softmax/state";

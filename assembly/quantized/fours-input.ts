@@ -1,7 +1,11 @@
 // A row of x as bytes of 7 bits, in one plane or two: see input.ts.
 
+import { roundingShift } from "../simd/round";
 import { QuantizedFrame } from "./frame";
-import { Input, numbersOf, rounded, roundedOne, sumsOf } from "./input";
+import { Input, numbersOf, onesOfWords, rounded, roundedOne, sumsOf } from "./input";
+
+/** The lowest seven of 16 bits, read from memory: a constant is made anew at each use. */
+const LOWEST = memory.data<u16>([127, 127]);
 
 /** Bytes from the high bits of x̂ to the low ones; as many as a plane has. */
 // @ts-ignore: decorator
@@ -35,6 +39,9 @@ export function roundFours(
   let target = numbersOf(input, row) + (one ? 0 : lane);
   let sum = sumsOf(input, row) + lane;
   const factor = f32x4.splat(inverse);
+  const shift = roundingShift();
+  const ones = onesOfWords();
+  const lowest = v128.load32_splat(LOWEST);
   const zeros = i16x8.splat(<i16>zero);
   for (let from = 0; from < count; from += segment) {
     const end = min(from + segment, count);
@@ -42,11 +49,11 @@ export function roundFours(
     let rest = 0;
     let i = from;
     for (; i + 8 <= end; i += 8) {
-      const q = rounded(source + ((<usize>i) << 2), factor);
-      sums = i32x4.add(sums, i32x4.dot_i16x8_s(q, i16x8.splat(1)));
+      const q = rounded(source + ((<usize>i) << 2), factor, shift);
+      sums = i32x4.add(sums, i32x4.dot_i16x8_s(q, ones));
       const x = i16x8.add(q, zeros);
       if (two) {
-        const low = v128.and(x, i16x8.splat(127));
+        const low = v128.and(x, lowest);
         const bytes = i8x16.narrow_i16x8_u(i16x8.shr_u(x, 7), low);
         v128.store32_lane(target, bytes, 0);
         v128.store32_lane(target + step, bytes, 1);

@@ -9,14 +9,12 @@
 
 import { QuantizedFrame } from "./frame";
 import { planeBytes, planesOf } from "./fours-input";
-import { Input, numbersOf, scalesOf, sumsOf } from "./input";
+import { Input, numbersOf, onesOfWords, scalesOf, sumsOf } from "./input";
 import { addFour, Panel } from "./kernel";
-import { headBytes, isFour, numberBytes } from "./panel";
+import { headBytes, isInt4, numberBytes } from "./panel";
 import { Place } from "./place";
 
-/** Sixteen ones of 16 bits, read from memory: a constant is made anew at each use. */
-const ONES = memory.data<u16>([1, 1, 1, 1, 1, 1, 1, 1]);
-/** The low half of each byte, so too. */
+/** The low half of each byte, read from memory: a constant is made anew at each use. */
 const LOW_HALVES = memory.data<u8>([15, 15, 15, 15]);
 
 // @ts-ignore: decorator
@@ -50,7 +48,7 @@ export function putStart(frame: QuantizedFrame, place: Place): void {
   for (let i = 0; i < place.count; i++) {
     const four = <usize>(i >> 2);
     const byte = <usize>(i & 3);
-    if (isFour(frame.numbers)) {
+    if (isInt4(frame.numbers)) {
       const at = place.numbers + (four << 4) + ((<usize>(lane & 3)) << 2) + byte;
       sum += (((<i32>load<u8>(at)) >> (lane & 4)) & 15) - frame.center;
     } else sum += <i32>load<i8>(place.numbers + (four << 5) + ((<usize>lane) << 2) + byte);
@@ -81,7 +79,7 @@ export function foursBy4x8<Sum>(
   c: usize,
   cRow: usize,
 ): void {
-  const ones = v128.load(ONES);
+  const ones = onesOfWords();
   const segment = frame.segment;
   const offsets = frame.offsets;
   const head = headBytes(frame);
@@ -153,8 +151,8 @@ export function foursBy4x8<Sum>(
 
 /** The only row by eight columns, whose segments begin at `at`. */
 export function foursBy1x8<Sum>(frame: QuantizedFrame, input: Input, at: usize, c: usize): void {
-  const ones = v128.load(ONES);
-  const four = isFour(frame.numbers);
+  const ones = onesOfWords();
+  const four = isInt4(frame.numbers);
   const segment = frame.segment;
   const head = headBytes(frame);
   const step = head + numberBytes(frame, segment);

@@ -9,10 +9,12 @@
 // 8191 two planes of them, the high bits first. Layout of a plane: [rows/4][inputs/4][4][4], or [inputs]; of
 // four rows one plane lies behind the other.
 
+import { nearestFour } from "../simd/round";
 import { LINEAR_DEPTH } from "../tiles";
 
 /** Segments of a part, at most. */
 const SEGMENTS: usize = <usize>(LINEAR_DEPTH / 16);
+
 /** Rows of x rounded, in a thread's scratch. */
 @unmanaged
 export class Input {
@@ -63,17 +65,29 @@ export function inputBytes(rows: i32, depth: i32): usize {
   return HEAD + wholeRows(rows) * (4 + (SEGMENTS << 2) + (inputs << 1));
 }
 
-/** Eight inputs, of 16 bits. */
-// @ts-ignore: decorator
-@inline
-export function rounded(source: usize, factor: v128): v128 {
-  return i16x8.narrow_i32x4_s(roundedFour(source, factor), roundedFour(source + 16, factor));
-}
+/** Ones of 16 bits, read from memory: a constant is made anew at each use. */
+const ONES = memory.data<u16>([1, 1]);
 
 // @ts-ignore: decorator
 @inline
-function roundedFour(source: usize, factor: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source), factor)));
+export function onesOfWords(): v128 {
+  return v128.load32_splat(ONES);
+}
+
+/** Eight inputs, of 16 bits. */
+// @ts-ignore: decorator
+@inline
+export function rounded(source: usize, factor: v128, shift: v128): v128 {
+  const low = roundedFour(v128.load(source), factor, shift);
+  return i16x8.narrow_i32x4_s(low, roundedFour(v128.load(source, 16), factor, shift));
+}
+
+/** 0 of NaN. */
+// @ts-ignore: decorator
+@inline
+function roundedFour(x: v128, factor: v128, shift: v128): v128 {
+  const scaled = f32x4.mul(x, factor);
+  return v128.and(nearestFour(scaled, shift), f32x4.eq(scaled, scaled));
 }
 
 /** One input; of a row that has no integers 0. */

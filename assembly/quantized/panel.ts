@@ -23,7 +23,7 @@ export function isHalf(numbers: i32): bool {
 /** Integers of 4 bits. */
 // @ts-ignore: decorator
 @inline
-export function isFour(numbers: i32): bool {
+export function isInt4(numbers: i32): bool {
   return numbers == WeightNumbers.int4 || numbers == WeightNumbers.int4Fours;
 }
 
@@ -48,7 +48,7 @@ export function headBytes(frame: QuantizedFrame): usize {
 @inline
 export function numberBytes(frame: QuantizedFrame, count: i32): usize {
   const whole = (<usize>count + 3) & ~3;
-  if (isFour(frame.numbers)) return whole << 2;
+  if (isInt4(frame.numbers)) return whole << 2;
   return whole << (isHalf(frame.numbers) ? 4 : 3);
 }
 

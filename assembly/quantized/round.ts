@@ -6,7 +6,7 @@
 // A block with NaN or infinity has a scale of NaN.
 
 import { QuantizedFrame } from "./frame";
-import { isFour, putNumber } from "./panel";
+import { isInt4, putNumber } from "./panel";
 import { elementAt, Place, putScale } from "./place";
 
 // @ts-ignore: decorator
@@ -16,7 +16,7 @@ function weightAt(frame: QuantizedFrame, column: i32, i: i32): f32 {
 }
 
 export function packFloats(frame: QuantizedFrame, place: Place): void {
-  const eight = !isFour(frame.numbers);
+  const eight = !isInt4(frame.numbers);
   const largest = largestOf(frame, place);
   const finite = largest - largest == 0;
   const scale: f32 = finite ? largest / (eight ? <f32>127 : <f32>-8) : <f32>NaN;
@@ -42,5 +42,5 @@ function largestOf(frame: QuantizedFrame, place: Place): f32 {
     if (!(abs<f32>(w) <= abs<f32>(largest))) largest = w;
     if (w != w) return w;
   }
-  return isFour(frame.numbers) ? largest : abs<f32>(largest);
+  return isInt4(frame.numbers) ? largest : abs<f32>(largest);
 }

@@ -1,8 +1,10 @@
 // Rounds rows of x, see input.ts.
 
+import { largerMagnitude, largestOfFour, magnitudeMask } from "../simd/magnitude";
+import { roundingShift } from "../simd/round";
 import { QuantizedFrame } from "./frame";
 import { roundFours } from "./fours-input";
-import { Input, numbersOf, rounded, roundedOne, scalesOf, sumsOf } from "./input";
+import { Input, numbersOf, onesOfWords, rounded, roundedOne, scalesOf, sumsOf } from "./input";
 import { inFours } from "./panel";
 
 /** Below it a scale would not have all its digits. */
@@ -50,6 +52,8 @@ function roundRow(
   let target = numbersOf(input, row) + (one ? 0 : lane);
   let sum = sumsOf(input, row) + lane;
   const factor = f32x4.splat(inverse);
+  const shift = roundingShift();
+  const ones = onesOfWords();
   for (let from = 0; from < count; from += segment) {
     const end = min(from + segment, count);
     let sums = i32x4.splat(0);
@@ -58,8 +62,8 @@ function roundRow(
     // Of a special row every product is NaN or 0, and so is its integer.
     for (; i + 8 <= end; i += 8) {
       const at = source + ((<usize>i) << 2);
-      const q = rounded(at, factor);
-      sums = i32x4.add(sums, i32x4.dot_i16x8_s(q, i16x8.splat(1)));
+      const q = rounded(at, factor, shift);
+      sums = i32x4.add(sums, i32x4.dot_i16x8_s(q, ones));
       if (one) v128.store(target, q);
       else {
         v128.store32_lane(target, q, 0);
@@ -84,15 +88,13 @@ function roundRow(
 
 /** max |x|, NaN of a NaN. */
 function magnitude(source: usize, count: i32): f32 {
-  let most = f32x4.splat(0);
+  const mask = magnitudeMask();
+  let most = i32x4.splat(0);
   let i = 0;
   for (; i + 4 <= count; i += 4) {
-    most = f32x4.max(most, f32x4.abs(v128.load(source + ((<usize>i) << 2))));
+    most = largerMagnitude(most, v128.load(source + ((<usize>i) << 2)), mask);
   }
-  let largest = max(
-    max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
-    max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
-  );
+  let largest = largestOfFour(most);
   for (; i < count; i++) largest = max(largest, abs(load<f32>(source + ((<usize>i) << 2))));
   return largest;
 }

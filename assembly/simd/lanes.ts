@@ -1,8 +1,8 @@
-// Four float32 lanes: multiply-add, sums, maxima. Besides bytes.ts the only file
-// that names relaxed SIMD: a relaxed multiply-add rounds once where the machine
-// has a fused one and twice where it has not; the portable build always rounds
-// twice, so its bits are the same on every engine. Modules that are compiled with
-// UNFUSED (scripts/wasm.mjs) always do.
+// Four float32 lanes: multiply-add, sums, maxima. A relaxed multiply-add rounds
+// once where the machine has a fused one and twice where it has not; the portable
+// build always rounds twice, so its bits are the same on every engine, and so do
+// modules that are compiled with UNFUSED (scripts/wasm.mjs). Other relaxed SIMD
+// is the products of bytes alone, in bytes.ts and quantized/fours.ts.
 
 /** a·b + c. */
 // @ts-ignore: decorator

@@ -25,6 +25,8 @@ export interface AttendCall {
   readonly out: Tensor | undefined;
   /** Where keys and values lie instead of the inputs. */
   readonly pages?: StagePages | undefined;
+  /** Bytes from the query to the key and to the value that are in one tensor with it. */
+  readonly fused?: readonly [key: number, value: number];
   /** Of the module that attends instead of the core. */
   readonly kernel?: Pick<Work, "module" | "kernel"> | undefined;
   /** What is done to its tiles, where it is more than scoreMod. */

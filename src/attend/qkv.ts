@@ -38,15 +38,15 @@ export interface QkvOptions extends ScoreOptions {
   cumulativeQueries?: ArrayLike<number> | undefined;
 }
 
-const fields = {
+export const qkvFields = {
   ...scoreFields,
   heads: 1,
   keyValueHeads: 1,
   interleaved: 1,
   cumulativeQueries: 1,
 } as const;
-const read = reader<QkvOptions>(fields);
-const readAsync = reader<QkvOptions & Abortable>({ ...fields, signal: 1 });
+const read = reader<QkvOptions>(qkvFields);
+const readAsync = reader<QkvOptions & Abortable>({ ...qkvFields, signal: 1 });
 
 /**
  * `attend` over one tensor of queries, keys and values (flash-attn's `qkvpacked`): qkv [B, L, 3, H, D] gives
@@ -91,7 +91,7 @@ interface Rows {
 }
 
 /** `options` as they were read. */
-function checkQkv(name: string, given: Tensor, options: QkvOptions): AttendCall {
+export function checkQkv(name: string, given: Tensor, options: QkvOptions): AttendCall {
   const { heads: _, keyValueHeads: __, interleaved: ___, cumulativeQueries, ...score } = options;
   const qkv = checkTensor(name, "qkv", given);
   const rows = checkRows(name, qkv, options);
@@ -110,12 +110,14 @@ function checkQkv(name: string, given: Tensor, options: QkvOptions): AttendCall 
     cumulativeQueries !== undefined
       ? checkSequences(name, qkv, plain, { ...score, cumulativeQueries })
       : { shapes: plain, visibility: checkVisibility(name, plain, score) };
-  const [key, value] = interleaved ? [1, 2] : [heads, heads + keyValueHeads];
+  const places = interleaved ? [1, 2] : [heads, heads + keyValueHeads];
+  const [key, value] = places.map((place) => place * size * 4) as [number, number];
   return {
     ...checkCall(name, { ...inputs, query: qkv }, shapes, visibility, score),
+    fused: [key, value],
     pages: (staging, query) => {
-      staging.within(AttendFrame.key, query, key * size * 4);
-      staging.within(AttendFrame.value, query, value * size * 4);
+      staging.within(AttendFrame.key, query, key);
+      staging.within(AttendFrame.value, query, value);
     },
   };
 }

@@ -5,8 +5,8 @@ import { checkBoolean, checkCount } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import type { Composition } from "../layer/composed";
 import { MultiHeadAttention } from "../layer/multihead";
-import { readUpdate as readLinear, readProjection } from "../layer/options";
-import type { LayerProjections, Projection } from "../layer/projections";
+import { readUpdate as readLinear, readProjection, readWeights } from "../layer/options";
+import type { Projection } from "../layer/projections";
 import type { Update } from "../layer/sizes";
 import { prepareMatrix } from "../linear/linear";
 import { PreparedLinear } from "../linear/prepared";
@@ -64,8 +64,10 @@ export function makeParts(
     return part;
   };
   try {
-    const attend = (counts: TransformerConfig, given: LayerProjections) =>
-      keep(new MultiHeadAttention(attention, counts, given, operation));
+    const attend = (name: "selfAttention" | "crossAttention", counts: TransformerConfig) => {
+      const read = readWeights(operation, weights[name], name);
+      return keep(new MultiHeadAttention(attention, counts, read, operation));
+    };
     const linear = (name: string, given: Projection | PreparedLinear) => {
       const ready = PreparedLinear.from(given);
       if (ready) {
@@ -75,10 +77,8 @@ export function makeParts(
       const read = readProjection(operation, given, name);
       return keep(prepareMatrix(engine, operation, read.weight, read, `${name}.`));
     };
-    const self = attend({ heads, keyValueHeads }, weights.selfAttention);
-    const cross = decoder
-      ? attend({ heads: crossHeads }, weights.crossAttention as LayerProjections)
-      : undefined;
+    const self = attend("selfAttention", { heads, keyValueHeads });
+    const cross = decoder ? attend("crossAttention", { heads: crossHeads }) : undefined;
     const linear1 = linear("linear1", weights.linear1);
     const gate = weights.gate === undefined ? undefined : linear("gate", weights.gate);
     const linear2 = linear("linear2", weights.linear2);

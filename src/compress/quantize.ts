@@ -17,7 +17,10 @@ export type QuantizeLayerOptions = Pick<
   "numbers" | "block" | "activations"
 >;
 
-const read = reader<QuantizeLayerOptions>({ numbers: 1, block: 1, activations: 1 });
+const read = reader<QuantizeLayerOptions>(
+  { numbers: 1, block: 1, activations: 1 },
+  "{ numbers, block?, activations? }",
+);
 
 /**
  * The same layer with weights rounded to int8 or int4: a quarter or about an eighth of the bytes. Norms of a

@@ -55,7 +55,7 @@ export interface LayerInputs {
 
 /** Options of the layer's `forward`. */
 export interface LayerOptions extends ScoreOptions {
-  /** Keep the projected inputs in linear memory for `backward`. */
+  /** Keep the projected inputs in linear memory for `multiHeadBackward`. */
   record?: boolean | undefined;
   /**
    * Keys and values are appended to this cache, of `createCache`, and queries attend to all tokens in it,

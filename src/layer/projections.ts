@@ -1,5 +1,5 @@
 // Weights as other libraries keep them, made into the four projections of the layer; PyTorch's in
-// state-dict.ts.
+// weights/state-dict.ts.
 
 import { copyOf, isFloats } from "../arrays";
 import { reader } from "../check/names";

@@ -30,8 +30,9 @@ export interface Recorded {
 }
 
 /**
- * What `forward` keeps with `record: true`: the projected inputs in linear memory. `backward` lets go of
- * it once it has succeeded, `dispose` does so without. The inputs themselves are read by `backward`.
+ * What `forward` keeps with `record: true`: the projected inputs in linear memory. `multiHeadBackward`
+ * lets go of it once it has succeeded, `dispose` does so without. The inputs themselves are read by the
+ * backward pass.
  */
 export class LayerRecord {
   /** @internal */

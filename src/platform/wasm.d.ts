@@ -5,7 +5,7 @@ declare module "builds:*" {
 }
 
 declare module "worker-source" {
-  /** src/engine/worker.ts as a classic script that defines `worker`. */
+  /** src/threads/worker.ts as a classic script that defines `worker`. */
   const source: string;
   export default source;
 }

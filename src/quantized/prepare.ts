@@ -45,13 +45,10 @@ export interface PrepareQuantizedOptions {
   activations?: "int16" | "int14" | "int8" | "float32" | undefined;
 }
 
-const read = reader<PrepareQuantizedOptions>({
-  numbers: 1,
-  block: 1,
-  order: 1,
-  bias: 1,
-  activations: 1,
-});
+const read = reader<PrepareQuantizedOptions>(
+  { numbers: 1, block: 1, order: 1, bias: 1, activations: 1 },
+  "{ numbers, order, … }",
+);
 
 interface QuantizedModule extends Module {
   packedWeightBytes(frame: number): number;

@@ -6,7 +6,7 @@ import { ArgumentError, DisposedError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { Module } from "../instance/modules";
 
-/** Items of a kernel's call, see assembly/attend/forward.ts. */
+/** Items of a kernel's call, see assembly/core.ts. */
 export interface Work {
   readonly module: number;
   readonly kernel: number;

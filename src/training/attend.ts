@@ -1,4 +1,4 @@
-// Gradients of attend: check → stage → run → result, as in attend.ts.
+// Gradients of attend: check → stage → run → result, as in attend/forward.ts.
 
 import { TrainingKernel } from "../../assembly/kinds";
 import { BackwardFrame } from "../../build/frames";
@@ -36,6 +36,7 @@ import {
   readBackwardAsync,
   readPass,
 } from "./options";
+import { stageGradients } from "./outputs";
 
 /**
  * Gradients of `attend`'s inputs (Dao 2023, "FlashAttention-2": weights are made anew from
@@ -109,7 +110,10 @@ function checkPass(
   return { call: checkAttend(operation, given.query, given.key, given.value, forward), given };
 }
 
-/** `call` is the forward pass that the gradients go back through. */
+/**
+ * `call` is the forward pass that the gradients go back through; of one whose inputs are in one tensor there is the
+ * query's gradient alone, which is that of all.
+ */
 export function* callBackward(
   engine: Engine,
   call: AttendCall,
@@ -140,16 +144,17 @@ export function* callBackward(
   // A function may throw half-way.
   const deferred = engine.concurrent || threads > 1 || modify !== undefined;
   const staging = new Staging(engine, operation, deferred);
-  stageCall(staging, inputs, checked);
+  stageCall(staging, inputs, checked, call.pages);
   for (const [name, slot] of GIVEN) {
     const tensor = given[name];
     if (tensor) staging.tensor(slot, name, tensor);
   }
-  const target = (name: keyof Inputs, slot: BackwardFrame) =>
-    staging.output(slot, inputs[name].dims, out[name], `out.${name}`, options.accumulate === true);
-  const queryOutput = target("query", BackwardFrame.queryGradient);
-  const keyOutput = target("key", BackwardFrame.keyGradient);
-  const valueOutput = target("value", BackwardFrame.valueGradient);
+  const slots = [
+    BackwardFrame.queryGradient,
+    BackwardFrame.keyGradient,
+    BackwardFrame.valueGradient,
+  ] as const;
+  const outputs = stageGradients(staging, call, slots, out, options.accumulate === true);
   const biases = stageBiases(staging, call, wanted);
   const sinksRegion =
     wanted.sinks && staging.reserve(BackwardFrame.sinksGradient, batch * heads * 4);
@@ -163,11 +168,11 @@ export function* callBackward(
     yield staging.work({ module: number, kernel }, items, threads, around);
     const asked: Partial<AttendGradients> = yield* biasGradients(staging, call, biases);
     if (sinksRegion) asked.sinksGradient = overBatches(yield* staging.copy(sinksRegion), heads);
-    const [queryGradient, keyGradient, valueGradient] = (yield* staging.results([
-      queryOutput,
-      keyOutput,
-      valueOutput,
-    ])) as [Tensor, Tensor, Tensor];
+    const [queryGradient, keyGradient, valueGradient] = (yield* staging.results(outputs)) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
     return { queryGradient, keyGradient, valueGradient, ...asked };
   } finally {
     staging.release();

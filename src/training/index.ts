@@ -30,3 +30,11 @@ export {
   attendPackedBackwardAsync,
   type PackedBackwardOptions,
 } from "./packed";
+export {
+  attendQkvBackward,
+  attendQkvBackwardAsync,
+  type NormalizedQkvPass,
+  type QkvBackwardOptions,
+  type QkvGradients,
+  type QkvPass,
+} from "./qkv";

@@ -15,7 +15,7 @@ export interface ProjectionGradients {
 
 export type Targets<T> = { readonly [Name in keyof T]?: T[Name] | Float32Array | undefined };
 
-/** Options of the layer's `backward`. */
+/** Options of `multiHeadBackward`. */
 export interface LayerBackwardOptions {
   /** Gradients wanted besides: of additive masks, of ALiBi's slopes and of the sinks. */
   gradients?: GradientOptions["gradients"];
@@ -42,7 +42,7 @@ export interface LayerBackwardOptions {
   accumulate?: boolean | undefined;
 }
 
-/** What the layer's `backward` returns; what was not asked for is missing. */
+/** What `multiHeadBackward` returns; what was not asked for is missing. */
 export interface LayerGradients {
   /**
    * In the dims of the query. The gradient of a key or value that `forward` was not given is part of

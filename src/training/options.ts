@@ -123,18 +123,17 @@ export interface Normalized {
   normalizer: Normalizer;
 }
 
+export const passFields = {
+  output: 1,
+  logSumExp: 1,
+  weights: 1,
+  scores: 1,
+  outputGradient: 1,
+  weightsGradient: 1,
+  logSumExpGradient: 1,
+} as const;
+
 export const readPass = reader<AttendPass>(
-  {
-    query: 1,
-    key: 1,
-    value: 1,
-    output: 1,
-    logSumExp: 1,
-    weights: 1,
-    scores: 1,
-    outputGradient: 1,
-    weightsGradient: 1,
-    logSumExpGradient: 1,
-  },
+  { query: 1, key: 1, value: 1, ...passFields },
   "{ query, key, value, output, logSumExp, outputGradient }",
 );

@@ -9,12 +9,13 @@ import { checkAccumulate } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import { type Module, moduleOf } from "../instance/modules";
-import { type Output, Staging } from "../run/staging";
+import { Staging } from "../run/staging";
 import { type Steps, threadsFor } from "../run/steps";
 import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
 import { biasGradients, checkWanted, clearBiases, inSeries, stageBiases } from "../training/bias";
 import { checkModified, type Modifications, modifyOf } from "../training/modified";
 import type { GradientOptions, ResultGradients } from "../training/options";
+import { stageGradients } from "../training/outputs";
 import { type StripCall, stageBesides } from "./strip";
 import type {
   AdditiveGradients,
@@ -117,18 +118,13 @@ export function* stripBackwardSteps(
   words[Frame.modified] = backward.modifications.scoreMod ? 1 : 0;
   const deferred = engine.concurrent || threads > 1 || modify !== undefined;
   const staging = new Staging(engine, operation, deferred);
-  stageCall(staging, inputs, checked);
+  stageCall(staging, inputs, checked, call.pages);
   stageBesides(engine, staging, besides);
   staging.tensor(Frame.outputGradient, "outputGradient", backward.outputGradient);
   if (backward.weightsGradient)
     staging.tensor(Frame.weightsGradient, "weightsGradient", backward.weightsGradient);
-  const target = (name: keyof typeof inputs, slot: Frame) =>
-    staging.output(slot, inputs[name].dims, backward.out[name], `out.${name}`, added);
-  const outputs: Output[] = [
-    target("query", Frame.queryGradient),
-    target("key", Frame.keyGradient),
-    target("value", Frame.valueGradient),
-  ];
+  const slots = [Frame.queryGradient, Frame.keyGradient, Frame.valueGradient] as const;
+  const outputs = stageGradients(staging, call, slots, backward.out, added);
   const perHead = (slot: Frame, dims: readonly number[]) => {
     outputs.push(staging.output(slot, dims, undefined));
     return outputs.length - 1;

@@ -85,7 +85,7 @@ export class NamedWeights {
     const prefixes = this.#prefixes().map((prefix) => JSON.stringify(prefix));
     const others = prefixes.length > 3 ? [...prefixes.slice(0, 3), "…"] : prefixes;
     const advice = prefixes.length ? `: pass { prefix: ${others.join(" or ")} }` : "";
-    const received = `none among the keys ${some || "of no tensor"}${advice}`;
+    const received = some ? `none among the keys ${some}${advice}` : "no tensors";
     return new ArgumentError(this.operation, name, "a tensor of this name", received);
   }
 

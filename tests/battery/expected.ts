@@ -18,8 +18,8 @@ const expected = {
     fused: "9cfc51bdb6bf05f4a64eddfca00269849e67ebaada93593c140c28b0e0ba6cb4",
   },
   training: {
-    portable: "ca97e8e3dfa971686e928de0ec0dff299d136d5edc2633952ff8751cf110b348",
-    fused: "c6b19d47655bd8b68928873950b3bf125425f8b83854cca9fa836ebcd84d3cb2",
+    portable: "d27ace4ee19b91378c5ce47bdf408171ecb4e8b02d8b248d5e616c0a79fcbd0e",
+    fused: "9750edaa9afc691260da559c359c6de435c69e5b50a8976f824e2233d776511c",
   },
   /** Caches of float32. */
   caches: {

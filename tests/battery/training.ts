@@ -183,6 +183,20 @@ const packed: Operation = [
   },
 ];
 
+const qkv: Operation[] = [true, false].map(
+  (interleaved): Operation => [
+    `attendQkvBackward, heads ${interleaved ? "interleaved" : "beside each other, fewer of keys"}`,
+    (attention, wasm) => {
+      const given = interleaved ? filled([2, 70, 4, 3, 20], 234) : filled([2, 70, 128], 235);
+      const options = interleaved ? { interleaved } : { heads: 4, keyValueHeads: 2 };
+      const asked = { ...options, causal: true, window: { left: 50 } } as const;
+      const state = stateOf(wasm.attendQkv(attention, given, { ...asked, logSumExp: true }));
+      const pass = { qkv: given, ...state, outputGradient: filled(state.output.dims, 236) };
+      return [state.output, ...values(wasm.attendQkvBackward(attention, pass, asked))];
+    },
+  ],
+);
+
 const linear = (["out,in", "in,out"] as const).flatMap((order, index) =>
   [true, false].map(
     (biased): Operation => [
@@ -260,6 +274,7 @@ export const training: readonly Operation[] = [
   ...backward.map(asOperation),
   ...layouts,
   packed,
+  ...qkv,
   ...linear,
   ...layers,
   ...rotary,

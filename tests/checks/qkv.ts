@@ -1,4 +1,4 @@
-// attendQkv against attend over the same queries, keys and values apart: the same bits.
+// attendQkv and its gradients against attend over the same queries, keys and values apart: the same bits.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -13,6 +13,7 @@ import {
   tensor,
 } from "wasm-attention";
 import { bitsOf, randomArray, type Whole } from "../engines";
+import { checkQkvBackward } from "./qkv-backward";
 
 export const qkvProblems = fc.record({
   seed: fc.integer({ min: 1, max: 2 ** 31 }),
@@ -60,7 +61,20 @@ export function checkQkv(attention: Whole, drawn: Drawn): void {
             data[row * width + (interleaved ? h * 3 + which : first + h) * D + d];
     return tensor(x, [...lead, count, D]);
   };
-  const [query, key, value] = [0, 1, 2].map(part);
+  const [query, key, value] = [0, 1, 2].map(part) as [Tensor, Tensor, Tensor];
+  const fuse = (parts: readonly Tensor[]) => {
+    const x = new Float32Array(data.length);
+    for (const [which, { data: from }] of parts.entries()) {
+      const count = which ? keyValueHeads : heads;
+      const first = [0, heads, heads + keyValueHeads][which];
+      for (let row = 0; row < batch * L; row++)
+        for (let h = 0; h < count; h++)
+          for (let d = 0; d < D; d++)
+            x[row * width + (interleaved ? h * 3 + which : first + h) * D + d] =
+              from[(row * count + h) * D + d];
+    }
+    return x;
+  };
 
   const common: Omit<PackedOptions, "cumulativeQueries"> = {
     causal: drawn.causal,
@@ -98,6 +112,11 @@ export function checkQkv(attention: Whole, drawn: Drawn): void {
   assert.deepEqual(got.output.dims, outputDims);
   assert.deepEqual(bitsOf(got), bitsOf(want));
   if (!out) assert.deepEqual(Buffer.from(qkv.data.slice().buffer), Buffer.from(data.buffer));
+  qkv.data.set(data);
+  checkQkvBackward(attention, {
+    ...{ qkv, parts: [query, key, value], fuse, asked, score, seed },
+    cumulative: drawn.packed ? cumulative : undefined,
+  });
   allocated?.dispose();
   assert.equal(attention.memory.used, used);
 }

@@ -1,5 +1,5 @@
 import type { Tensor } from "wasm-attention";
-import { attendBackward, attendPackedBackward } from "wasm-attention/training";
+import { attendBackward, attendPackedBackward, attendQkvBackward } from "wasm-attention/training";
 import { modifiedWeights, sparsemax } from "wasm-attention/variants";
 import { layerBackwardRefused } from "./layer-backward";
 import { linearBackwardRefused } from "./linear-backward";
@@ -25,6 +25,18 @@ const packedBackward =
     return attendPackedBackward(
       attention,
       { ...state, query: x, key: x, value: x, outputGradient: x },
+      options as never,
+    );
+  };
+
+const qkvBackward =
+  (options: object, pass: object = {}): Call =>
+  (attention) => {
+    const x = zeros(1, 4, 2, 8);
+    const state = { output: x, logSumExp: zeros(1, 2, 4), outputGradient: x };
+    return attendQkvBackward(
+      attention,
+      { qkv: zeros(1, 4, 3, 2, 8), ...state, ...pass } as never,
       options as never,
     );
   };
@@ -158,6 +170,46 @@ const attendBackwardRefused: Refusal[] = [
   [
     'attendPackedBackward: "keyLengths" expected no value: sequences are laid end to end, got [4]',
     packedBackward({ cumulativeQueries: [0, 4], keyLengths: [4] }),
+  ],
+  [
+    'attendQkvBackward: "pass" expected { qkv, output, logSumExp, outputGradient }, got undefined',
+    (attention) => attendQkvBackward(attention, undefined as never),
+  ],
+  [
+    'attendQkvBackward: "pass.query" expected one of qkv, output, logSumExp, weights, scores, outputGradient, weightsGradient, logSumExpGradient, got an option that does not exist',
+    qkvBackward({}, { query: q }),
+  ],
+  [
+    'attendQkvBackward: "qkv.dims" expected [B, L, 3, H, D] or [L, 3, H, D], or heads and [B, L, E], got [1, 4, 2, 2, 8]',
+    qkvBackward({}, { qkv: zeros(1, 4, 2, 2, 8) }),
+  ],
+  [
+    'attendQkvBackward: "outputGradient.dims" expected [1, 4, 2, 8], got [1, 2, 4, 8]',
+    qkvBackward({}, { outputGradient: q }),
+  ],
+  [
+    'attendQkvBackward: "logSumExp" expected what attend returned with logSumExp: true, got undefined',
+    qkvBackward({}, { logSumExp: undefined }),
+  ],
+  [
+    'attendQkvBackward: "out" expected 1·4·3·2·8 = 192 elements, got 64',
+    qkvBackward({ out: new Float32Array(64) }),
+  ],
+  [
+    'attendQkvBackward: "out" expected what to accumulate to, got undefined',
+    qkvBackward({ accumulate: true }),
+  ],
+  [
+    'attendQkvBackward: "accumulate" expected a boolean, got 1',
+    qkvBackward({ accumulate: 1, out: new Float32Array(192) }),
+  ],
+  [
+    'attendQkvBackward: "gradients.sinks" expected `sinks` to be given, got true without',
+    qkvBackward({ gradients: { sinks: true } }),
+  ],
+  [
+    'attendQkvBackward: "keyValueHeads" expected no value without heads: the dims say it, got 1',
+    qkvBackward({ keyValueHeads: 1 }),
   ],
   ['attend: "dropout" expected { probability, seed }, got 0.5', dropped(0.5)],
   [

@@ -47,7 +47,7 @@ export const compressRefused: Refusal[] = [
     () => quantizeLayer(list, { numbers: "int8" }),
   ],
   [
-    'quantizeLayer: "options" expected an object, got undefined',
+    'quantizeLayer: "options" expected { numbers, block?, activations? }, got undefined',
     using((layer) => quantizeLayer(layer, none)),
   ],
   [

@@ -43,7 +43,10 @@ const using =
 const name = "prepareQuantized";
 
 export const quantizedRefused: Refusal[] = [
-  [`${name}: "options" expected an object, got undefined`, (a) => prepareQuantized(a, x, none)],
+  [
+    `${name}: "options" expected { numbers, order, … }, got undefined`,
+    (a) => prepareQuantized(a, x, none),
+  ],
   [`${name}: "numbers" expected "int8" or "int4", got undefined`, rounded({ order: "out,in" })],
   [`${name}: "numbers" expected "int8" or "int4", got "int2"`, rounded({ numbers: "int2" })],
   [`${name}: "order" expected "out,in" or "in,out", got undefined`, rounded({ numbers: "int4" })],

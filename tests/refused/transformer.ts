@@ -123,6 +123,10 @@ export const transformerRefused: Refusal[] = [
     made({}, { norm2: undefined }),
   ],
   [
+    'TransformerEncoderLayer: "selfAttention" expected an object, got undefined',
+    made({}, { selfAttention: none }),
+  ],
+  [
     'TransformerEncoderLayer: "selfAttention.value" expected a weight from 8 to 8, got one from 7 to 8',
     made({}, { selfAttention: { ...attends, value: projection(7, 8) } }),
   ],

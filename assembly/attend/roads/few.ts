@@ -167,12 +167,12 @@ function attendSpan(
   if (readsInPlace(frame)) {
     const behind = rows + <usize>(end - start) * <usize>rowsBytes(frame);
     attendOne(frame, first, <i32>stop, rows, behind, scratch);
-  } else attendPacked(frame, first, <i32>stop, rows, scratch);
+  } else attendTiles(frame, first, <i32>stop, rows, scratch);
   return stop < to ? <i32>stop : 0;
 }
 
 /** Keys [first, stop) for a group's rows, packed a tile at a time. */
-function attendPacked(frame: AttendFrame, first: i32, stop: i32, rows: usize, panels: usize): void {
+function attendTiles(frame: AttendFrame, first: i32, stop: i32, rows: usize, panels: usize): void {
   const scratch = panels + <usize>tileBytes(frame);
   const step = <usize>rowsBytes(frame);
   const end = rows + groupBytes(frame);

@@ -8,15 +8,14 @@
 
 import { AlibiDistance, ScoresKind } from "../../kinds";
 import { softcap } from "../../simd/softcap";
-import { KEYS } from "../../tiles";
+import { TILE_ROW } from "../../tiles";
 import { AttendFrame, sequenceOf } from "../frame";
+import { ceil8 } from "../panels";
 import { Tile } from "../tile";
 import { blockScores } from "../visible/blocks";
 import { maskScores } from "../visible/mask";
 import { visibleFrom, visibleTo } from "../visible/window";
 import { matrixRow, storeScores } from "./weights";
-
-const ROW: usize = (<usize>KEYS) << 2;
 
 /** Hands [rows, columns] scores to the caller's function, which changes them in place. */
 // @ts-ignore: decorator
@@ -28,7 +27,7 @@ declare function scoreMod(scores: usize, tile: Tile): void;
 @inline
 export function finishScores(frame: AttendFrame, tile: Tile, scores: usize, spare: usize): void {
   returnScores(frame, ScoresKind.raw, tile, scores);
-  capScores(frame, scores, tile.rows, (tile.columns + 7) & ~7);
+  capScores(frame, scores, tile.rows, ceil8(tile.columns));
   returnScores(frame, ScoresKind.capped, tile, scores);
   if (frame.modified) modifyScores(tile, scores, spare);
   biasScores(frame, tile, scores);
@@ -37,7 +36,7 @@ export function finishScores(frame: AttendFrame, tile: Tile, scores: usize, spar
 
 /** ALiBi and masks: what is added to the scores, and which keys are left out. */
 export function biasScores(frame: AttendFrame, tile: Tile, scores: usize): void {
-  const filled = (tile.columns + 7) & ~7;
+  const filled = ceil8(tile.columns);
   const masked = frame.maskCount != 0;
   const blocked = frame.blockSize != 0;
   const keys = sequenceOf(frame, tile.b).keys;
@@ -47,7 +46,7 @@ export function biasScores(frame: AttendFrame, tile: Tile, scores: usize): void 
     visibleTo(frame, tile.position, keys) < tile.column + filled;
   if (!(frame.distance || masked || blocked || cut)) return;
   for (let i = 0; i < tile.rows; i++) {
-    const at = scores + <usize>i * ROW;
+    const at = scores + <usize>i * TILE_ROW;
     const position = tile.position + i;
     if (frame.distance) addAlibi(frame, tile, position, at);
     if (masked) maskScores(frame, tile, i, at);
@@ -80,7 +79,7 @@ export function capScores(frame: AttendFrame, scores: usize, rows: i32, count: i
   if (!(frame.softcap > 0)) return;
   const cap = f32x4.splat(frame.softcap);
   for (let i = 0; i < rows; i++) {
-    let at = scores + <usize>i * ROW;
+    let at = scores + <usize>i * TILE_ROW;
     const end = at + ((<usize>count) << 2);
     for (; at < end; at += 16) v128.store(at, softcap(v128.load(at), cap));
   }
@@ -90,11 +89,11 @@ export function capScores(frame: AttendFrame, scores: usize, rows: i32, count: i
 function modifyScores(tile: Tile, scores: usize, spare: usize): void {
   const bytes = (<usize>tile.columns) << 2;
   for (let i: usize = 0; i < <usize>tile.rows; i++) {
-    memory.copy(spare + i * bytes, scores + i * ROW, bytes);
+    memory.copy(spare + i * bytes, scores + i * TILE_ROW, bytes);
   }
   scoreMod(spare, tile);
   for (let i: usize = 0; i < <usize>tile.rows; i++) {
-    memory.copy(scores + i * ROW, spare + i * bytes, bytes);
+    memory.copy(scores + i * TILE_ROW, spare + i * bytes, bytes);
   }
 }
 
@@ -106,7 +105,7 @@ function addAlibi(frame: AttendFrame, tile: Tile, position: i32, scores: usize):
   const start = frame.distance == AlibiDistance.key ? tile.column : tile.column - position;
   let key = i32x4.add(i32x4.splat(start), i32x4(0, 1, 2, 3));
   const four = i32x4.splat(4);
-  const end = scores + ((<usize>((tile.columns + 7) & ~7)) << 2);
+  const end = scores + ((<usize>ceil8(tile.columns)) << 2);
   for (; scores < end; scores += 16) {
     const absolute = frame.distance == AlibiDistance.absolute;
     const steps = absolute ? i32x4.neg(i32x4.abs(key)) : key;

@@ -1,6 +1,6 @@
 // Rows of floats by channel, four at a time; what stands behind a row's end counts as 0.
 
-import { largerMagnitude, largestOfFour, magnitudeMask } from "../magnitude";
+import { largerMagnitude, largestOfFour, magnitudeMask } from "../../simd/magnitude";
 
 /** Channels d to d + 3 of a row of `size`. */
 // @ts-ignore: decorator

@@ -7,7 +7,7 @@ import { AttendFrame } from "../../attend/frame";
 import { Rows, tileRows } from "../../attend/rows";
 import { byteForm, ByteForm } from "../../simd/bytes";
 import { REGISTER_ROWS } from "../../tiles";
-import { largerMagnitude, magnitudeMask } from "../magnitude";
+import { largerMagnitude, magnitudeMask } from "../../simd/magnitude";
 import { foursOf, pairsOf, storeFours } from "../transpose";
 import { offsets, queryNumbers, queryRowBytes, queryScales, specialOf } from "./behind";
 import { roundedFour } from "./channels";

@@ -44,7 +44,7 @@ export function moveState(
   let m1 = sum0;
   const end = scores + ((<usize>count) << 2);
   let at = scores;
-  // As shortExp, eight side by side.
+  // e^x of eight side by side.
   for (; at < end; at += 32) {
     let c = v128.load32_splat(constants, 8);
     let x0 = f32x4.mul(f32x4.sub(v128.load(at), b), c);
