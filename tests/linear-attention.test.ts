@@ -151,6 +151,24 @@ for (const variant of variants) {
     two.dispose();
   });
 
+  test(`the forward pass needs no memory that grows with the length, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const dims = [1, 2, 4096, 64];
+    const [query, key, value, decay, output] = [1, 2, 3, 4, 5].map((seed) => {
+      const allocated = attention.allocate(dims);
+      if (seed < 4) allocated.data.set(randomTensor(dims, seed).data);
+      else allocated.data.fill(-0.5);
+      return allocated;
+    });
+    const { reserved } = attention.memory;
+    linearAttention(attention, query, key, value, {
+      ...{ updateRule: "gated", decay, out: { output } },
+    });
+    // Each tensor has 2 MB.
+    assert.ok(attention.memory.reserved - reserved <= 2 ** 18);
+    attention.dispose();
+  });
+
   test(`what is past a length is not read, what is seen reaches on, ${variant}`, async () => {
     const attention = await engine(variant);
     for (const bad of [NaN, Infinity, -Infinity]) {

@@ -8,25 +8,17 @@
 // (ONNX LinearAttention-27; Katharopoulos et al. 2020; Yang et al. 2024), not causal: S of all tokens first.
 // Normalised, o is divided by φ(q)·Σφ(k) + ε, the state's last column, which takes in 1 as value.
 //
-// Items, each kind once those before are done: rows made ready (prepare.ts); part of the columns of a head's
-// state, through all tokens; rows of the output.
+// Items: part of the columns of a head's state, through all tokens, whose rows are made ready as they come (chunk.ts);
+// normalised, once all of those are done, rows of the output.
 
 import { storeLanes } from "../blocks/lanes";
 import { PART, tilesOf } from "../tiles";
+import { chunkBytes, describeChunk, fillQueries, fillTaken, putOutputs } from "./chunk";
 import { passDelta, Rule } from "./delta";
 import { LinearAttentionFrame } from "./frame";
-import { outputRow, prepareItems, prepareRun } from "./prepare";
+import { outputRow } from "./prepare";
+import { PART_COLUMNS, readAll, Recurrence, takeAll, takeAndRead, TOKENS } from "./recurrence";
 import {
-  Gate,
-  packState,
-  readAll,
-  Recurrence,
-  takeAll,
-  takeAndRead,
-  unpackState,
-} from "./recurrence";
-import {
-  hasWholeGate,
   isDeltaBackward,
   keySize,
   layOutSequences,
@@ -34,23 +26,26 @@ import {
   stateColumns,
   valueSize,
 } from "./sequences";
+import { packState, unpackState } from "./state";
 
-/** Columns of the state that an item goes through all tokens with. */
-export const PART_COLUMNS: i32 = 64;
-/** Tokens that pass one panel after another. */
-export const TOKENS: i32 = 32;
 /** Rows of the output that an item finishes. */
 export const FINISH_ROWS: i32 = 128;
 
 const SEQUENCES_BYTES: usize = 64;
 const RECURRENCE_BYTES: usize = 128;
 
-/** Of one thread: addresses, and the part of a state. */
+/** Of a part, forward or backward. */
+// @ts-ignore: decorator
+@inline
+function stateBytes(frame: LinearAttentionFrame): f64 {
+  return <f64>max(keySize(frame), valueSize(frame)) * <f64>(PART_COLUMNS << 2);
+}
+
+/** Of one thread: addresses, the part of a state, and rows of its tokens. */
 // @ts-ignore: decorator
 @inline
 export function threadBytes(frame: LinearAttentionFrame): f64 {
-  const depth = max(keySize(frame), valueSize(frame));
-  return <f64>(SEQUENCES_BYTES + RECURRENCE_BYTES) + <f64>depth * <f64>(PART_COLUMNS << 2);
+  return <f64>(SEQUENCES_BYTES + RECURRENCE_BYTES) + stateBytes(frame) + chunkBytes(frame);
 }
 
 export function linearAttentionScratchBytes(frame: LinearAttentionFrame): f64 {
@@ -93,15 +88,13 @@ function outputRows(frame: LinearAttentionFrame): i32 {
 }
 
 export function linearAttentionItems(frame: LinearAttentionFrame): f64 {
-  const finish = tilesOf(outputRows(frame), FINISH_ROWS);
-  return <f64>prepareItems(frame) + <f64>forwardItems(frame) + <f64>finish;
+  const finish = frame.normalised ? tilesOf(outputRows(frame), FINISH_ROWS) : 0;
+  return <f64>forwardItems(frame) + <f64>finish;
 }
 
 export function linearAttentionReady(frame: LinearAttentionFrame, item: i32): i32 {
-  const prepared = prepareItems(frame);
-  if (item < prepared) return 0;
-  const passed = prepared + forwardItems(frame);
-  return item < passed ? prepared : passed;
+  const passed = forwardItems(frame);
+  return item < passed ? 0 : passed;
 }
 
 export function linearAttentionRun(
@@ -111,12 +104,6 @@ export function linearAttentionRun(
   from: i32,
 ): i32 {
   const sequences = sequencesOf(frame, thread);
-  const prepared = prepareItems(frame);
-  if (item < prepared) {
-    prepareRun(frame, sequences, item);
-    return 0;
-  }
-  item -= prepared;
   const passes = forwardItems(frame);
   if (item < passes) return forwardRun(frame, sequences, item, from);
   finish(frame, sequences, item - passes);
@@ -131,82 +118,63 @@ export function forwardRun(
   from: i32,
 ): i32 {
   const r = recurrenceOf(sequences);
-  const first = (item % parts(frame)) * PART_COLUMNS;
-  const head = item / parts(frame);
+  r.head = item / parts(frame);
+  r.first = (item % parts(frame)) * PART_COLUMNS;
+  describeChunk(frame, r, r.state + <usize>stateBytes(frame));
+  if (isDeltaBackward(frame)) {
+    const token = <usize>(r.head * frame.keys + from) * <usize>valueSize(frame);
+    r.beside = sequences.errors + ((token + <usize>r.first) << 2);
+    r.besideStep = (<usize>valueSize(frame)) << 2;
+  }
   const count = stateColumns(frame);
-  describe(frame, sequences, r, head, first);
   const size = <usize>(frame.headSize * count);
-  const matrix = (<usize>head * size) << 2;
-  if (!from) packState(r, frame.state ? frame.state + matrix : 0, count, 1, first, count);
-  const next = pass(frame, r, from);
-  if (!next && frame.finalState) unpackState(r, frame.finalState + matrix, count, 1, first, count);
+  const matrix = (<usize>r.head * size) << 2;
+  if (!from) packState(r, frame.state ? frame.state + matrix : 0, count, 1, r.first, count);
+  const next = pass(frame, sequences, r, from);
+  if (!next && frame.finalState)
+    unpackState(r, frame.finalState + matrix, count, 1, r.first, count);
   return next;
 }
 
-/** Where the numbers of head `head` of all batches lie, and its columns from `first` on. */
-function describe(
-  frame: LinearAttentionFrame,
-  s: Sequences,
-  r: Recurrence,
-  head: i32,
-  first: i32,
-): void {
-  const b = head / frame.valueHeads;
-  const h = head % frame.valueHeads;
-  const key = (<usize>keySize(frame)) << 2;
-  const value = (<usize>valueSize(frame)) << 2;
-  const column = (<usize>first) << 2;
-  const queryHead = b * frame.queryHeads + (h * frame.queryHeads) / frame.valueHeads;
-  const keyHead = b * frame.keyHeads + (h * frame.keyHeads) / frame.valueHeads;
-  const outputHead = b * frame.heads + (h * frame.heads) / frame.valueHeads;
-  r.depth = frame.headSize;
-  r.panels = tilesOf(min(valueSize(frame) - first, PART_COLUMNS), 8);
-  r.gate = frame.decaySize ? (hasWholeGate(frame) ? Gate.whole : Gate.rows) : Gate.none;
-  r.readers = frame.heads / frame.valueHeads;
-  r.writers = 1;
-  r.query = s.queries + <usize>(queryHead * frame.queries) * key;
-  r.queryStep = key;
-  r.queryReader = <usize>frame.queries * key;
-  r.key = s.keys + <usize>(keyHead * frame.keys) * key;
-  r.keyStep = key;
-  r.keyWriter = 0;
-  r.value = s.values + <usize>(head * frame.keys) * value + column;
-  r.valueStep = value;
-  r.valueWriter = 0;
-  r.decay = s.decays + <usize>(head * (frame.keys + 1)) * key;
-  r.decayStep = key;
-  r.output = s.outputs + <usize>(outputHead * frame.queries) * value + column;
-  r.outputStep = value;
-  r.outputReader = <usize>frame.queries * value;
-  r.beta = s.betas + ((<usize>(head * frame.keys)) << 2);
-  r.betaStep = 4;
-  const errors = s.errors + <usize>(head * frame.keys) * value + column;
-  r.beside = isDeltaBackward(frame) ? errors : 0;
-  r.besideStep = value;
-}
-
 /** From step `from`: tokens that are taken in and read or, not causal, all taken in and then all read. */
-export function pass(frame: LinearAttentionFrame, r: Recurrence, from: i32): i32 {
-  const rule = frame.delta ? Rule.delta : Rule.plain;
-  return passOf(r, from, frame.keys, frame.causal ? -1 : frame.queries, rule);
-}
-
-/** Takes in `taken` tokens and reads as many or, where `after` is not negative, so many after that. */
-export function passOf(r: Recurrence, from: i32, taken: i32, after: i32, rule: i32): i32 {
-  const cost = <i64>r.depth * r.panels * 8 * (r.readers + r.writers);
-  const count = (<i32>min(max(PART / max(cost, 1), <i64>TOKENS), <i64>(1 << 30))) & ~(TOKENS - 1);
-  const end = taken + max(after, 0);
-  const stop = <i32>min(<i64>from + count, <i64>end);
+function pass(frame: LinearAttentionFrame, s: Sequences, r: Recurrence, from: i32): i32 {
+  const taken = frame.keys;
+  const end = taken + (frame.causal ? 0 : frame.queries);
+  const stop = stopOf(r, from, end);
   for (let t = from; t < stop;) {
-    // A chunk does not reach over the end of those that are taken in.
-    const to = t < taken ? min(min(t + TOKENS, stop), taken) : min(t + TOKENS, stop);
-    if (t >= taken) readAll(r, t - taken, to - taken);
-    else if (after >= 0) takeAll(r, t, to);
-    else if (rule != Rule.plain) passDelta(r, t, to, rule);
-    else takeAndRead(r, t, to);
+    const to = chunkEnd(t, stop, taken);
+    if (t >= taken) {
+      fillQueries(frame, r, t - taken, to - taken);
+      readAll(r, 0, to - t);
+      putOutputs(frame, s, r, t - taken, to - taken);
+    } else {
+      fillTaken(frame, r, t, to);
+      if (!frame.causal) takeAll(r, 0, to - t);
+      else {
+        fillQueries(frame, r, t, to);
+        if (frame.delta) passDelta(r, 0, to - t, Rule.delta);
+        else takeAndRead(r, 0, to - t);
+        putOutputs(frame, s, r, t, to);
+      }
+      if (r.beside) r.beside += <usize>(to - t) * r.besideStep;
+    }
     t = to;
   }
   return stop < end ? stop : 0;
+}
+
+/** Where a piece of some milliseconds stops. */
+export function stopOf(r: Recurrence, from: i32, end: i32): i32 {
+  const cost = <i64>r.depth * r.panels * 8 * (r.readers + r.writers);
+  const count = (<i32>min(max(PART / max(cost, 1), <i64>TOKENS), <i64>(1 << 30))) & ~(TOKENS - 1);
+  return <i32>min(<i64>from + count, <i64>end);
+}
+
+/** The end of a chunk: it does not reach over the end of those that are taken in. */
+// @ts-ignore: decorator
+@inline
+export function chunkEnd(t: i32, stop: i32, taken: i32): i32 {
+  return t < taken ? min(min(t + TOKENS, stop), taken) : min(t + TOKENS, stop);
 }
 
 /** Rows of the output, divided by their normaliser. */
@@ -219,10 +187,6 @@ function finish(frame: LinearAttentionFrame, s: Sequences, item: i32): void {
     const b = i / frame.queries / frame.heads;
     const source = s.outputs + <usize>i * value;
     const target = outputRow(frame, frame.output, b, h, t);
-    if (!frame.normalised) {
-      memory.copy(target, source, (<usize>frame.valueSize) << 2);
-      continue;
-    }
     const sum = load<f32>(source + ((<usize>frame.valueSize) << 2)) + frame.epsilon;
     const divisor = f32x4.splat(sum);
     let at: usize = 0;

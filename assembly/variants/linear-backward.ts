@@ -15,21 +15,30 @@
 import { loadLanes, storeLanes } from "../blocks/lanes";
 import { madd, sumLanes } from "../simd/lanes";
 import { tilesOf } from "../tiles";
-import { Rule } from "./delta";
-import { finishGradientItems, finishGradients } from "./linear-gradients";
+import { passDelta, Rule } from "./delta";
+import { finishGradientItems, finishGradients, sumAlong } from "./linear-gradients";
 import { LinearAttentionFrame } from "./frame";
 import {
+  chunkEnd,
   FINISH_ROWS,
   forwardItems,
   forwardRun,
-  PART_COLUMNS,
-  passOf,
   recurrenceOf,
   sequencesOf,
+  stopOf,
 } from "./linear-attention";
 import { outputRow, prepareItems, prepareRun } from "./prepare";
-import { gateAll, Gate, packState, Recurrence, unpackState } from "./recurrence";
+import {
+  gateAll,
+  Gate,
+  PART_COLUMNS,
+  readAll,
+  Recurrence,
+  takeAll,
+  takeAndRead,
+} from "./recurrence";
 import { keySize, Sequences, stateColumns, valueSize } from "./sequences";
+import { packState, unpackState } from "./state";
 
 /** Which gradient a recurrence reads. */
 enum Pass {
@@ -189,6 +198,21 @@ function passRun(
   return 0;
 }
 
+/** Takes in `taken` tokens and reads as many or, where `after` is not negative, so many after that. */
+function passOf(r: Recurrence, from: i32, taken: i32, after: i32, rule: i32): i32 {
+  const end = taken + max(after, 0);
+  const stop = stopOf(r, from, end);
+  for (let t = from; t < stop;) {
+    const to = chunkEnd(t, stop, taken);
+    if (t >= taken) readAll(r, t - taken, to - taken);
+    else if (after >= 0) takeAll(r, t, to);
+    else if (rule != Rule.plain) passDelta(r, t, to, rule);
+    else takeAndRead(r, t, to);
+    t = to;
+  }
+  return stop < end ? stop : 0;
+}
+
 // @ts-ignore: decorator
 @inline
 function ruleOf(frame: LinearAttentionFrame, pass: i32): i32 {
@@ -265,27 +289,4 @@ function describe(
   r.secondStep = wide ? keyStep : valueStep;
   r.beside = steps + column;
   r.besideStep = keyStep;
-}
-
-/** Σ over values of the last state, which r holds, and its gradient, for each of r's columns. */
-function sumAlong(
-  frame: LinearAttentionFrame,
-  r: Recurrence,
-  matrix: usize,
-  target: usize,
-  first: i32,
-): void {
-  const columns = min(frame.headSize - first, PART_COLUMNS);
-  for (let d: usize = 0; d < <usize>columns; d++) {
-    let sum: f64 = 0;
-    if (frame.finalStateGradient) {
-      const gradient =
-        frame.finalStateGradient + matrix + (((<usize>first + d) * <usize>r.depth) << 2);
-      const state = r.state + (((d >> 3) * <usize>r.depth) << 5) + ((d & 7) << 2);
-      for (let c: usize = 0; c < <usize>r.depth; c++) {
-        sum += <f64>load<f32>(state + (c << 5)) * <f64>load<f32>(gradient + (c << 2));
-      }
-    }
-    store<f32>(target + (d << 2), <f32>sum);
-  }
 }

@@ -9,6 +9,7 @@ import { tilesOf } from "../tiles";
 import { LinearAttentionFrame } from "./frame";
 import { FINISH_ROWS } from "./linear-attention";
 import { featureSlope, stridesAt } from "./prepare";
+import { PART_COLUMNS, Recurrence } from "./recurrence";
 import { keySize, lengthOf, Sequences, valueSize } from "./sequences";
 
 enum Kind {
@@ -235,5 +236,28 @@ function addQueries(
       const product = <f64>load<f32>(query + at) * <f64>load<f32>(gradient + at);
       store<f64>(sums + (d << 3), load<f64>(sums + (d << 3)) + product);
     }
+  }
+}
+
+/** Σ over values of the last state, which r holds, and its gradient, for each of r's columns. */
+export function sumAlong(
+  frame: LinearAttentionFrame,
+  r: Recurrence,
+  matrix: usize,
+  target: usize,
+  first: i32,
+): void {
+  const columns = min(frame.headSize - first, PART_COLUMNS);
+  for (let d: usize = 0; d < <usize>columns; d++) {
+    let sum: f64 = 0;
+    if (frame.finalStateGradient) {
+      const gradient =
+        frame.finalStateGradient + matrix + (((<usize>first + d) * <usize>r.depth) << 2);
+      const state = r.state + (((d >> 3) * <usize>r.depth) << 5) + ((d & 7) << 2);
+      for (let c: usize = 0; c < <usize>r.depth; c++) {
+        sum += <f64>load<f32>(state + (c << 5)) * <f64>load<f32>(gradient + (c << 2));
+      }
+    }
+    store<f32>(target + (d << 2), <f32>sum);
   }
 }

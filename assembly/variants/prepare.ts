@@ -1,20 +1,12 @@
-// The rows that sequences.ts lists, made of what the caller gave; φ(x) = elu(x) + 1, x + 1 from 0 on and e^x below
-// (Katharopoulos et al. 2020). An item is some rows of one kind.
+// The rows that sequences.ts and chunk.ts list, made of what the caller gave; φ(x) = elu(x) + 1, x + 1 from 0 on and
+// e^x below (Katharopoulos et al. 2020). Of gradients, an item is some rows of one kind.
 
-import { loadLanes, storeLanes } from "../blocks/lanes";
-import { exp } from "../simd/exp";
+import { firstLanes, loadLanes } from "../blocks/lanes";
+import { exp, expSixteen } from "../simd/exp";
 import { rowAt, Strides } from "../strided";
 import { tilesOf } from "../tiles";
 import { LinearAttentionFrame } from "./frame";
-import {
-  hasWholeGate,
-  isBackward,
-  isDeltaBackward,
-  keySize,
-  lengthOf,
-  Sequences,
-  valueSize,
-} from "./sequences";
+import { isBackward, isDeltaBackward, keySize, lengthOf, Sequences, valueSize } from "./sequences";
 
 const ITEM_ROWS: i32 = 128;
 
@@ -66,6 +58,11 @@ export function prepareRun(frame: LinearAttentionFrame, s: Sequences, item: i32)
   }
   const end = min((item + 1) * ITEM_ROWS, countOf(frame, kind));
   for (let i = item * ITEM_ROWS; i < end; i++) prepareRow(frame, s, kind, i);
+  if (kind == Kind.decays) {
+    const size = keySize(frame);
+    const first = <usize>(item * ITEM_ROWS);
+    expAll(s.decays + ((first * <usize>size) << 2), (end - item * ITEM_ROWS) * size);
+  }
 }
 
 function prepareRow(frame: LinearAttentionFrame, s: Sequences, kind: i32, i: i32): void {
@@ -108,10 +105,11 @@ function prepareRow(frame: LinearAttentionFrame, s: Sequences, kind: i32, i: i32
       h,
       t,
     );
-    copyRow(source, target, frame.valueSize, valueSize(frame));
-    if (frame.normalised) store<f32>(target + ((<usize>frame.valueSize) << 2), 1);
+    partOfValue(frame, source, 0, valueSize(frame), target);
   } else if (kind == Kind.decays) {
-    decayRow(frame, s.decays + at * key, b, h, seen ? t : -1);
+    const strides = stridesAt(frame, offsetof<LinearAttentionFrame>("decayBatch"));
+    const source = seen ? rowAt(frame.decay, strides, b, h, t) : 0;
+    decayRow(frame, source, s.decays + at * key, keySize(frame));
   } else if (kind == Kind.betas) {
     const source = rowAt(
       frame.beta,
@@ -156,21 +154,50 @@ export function outputRow(frame: LinearAttentionFrame, base: usize, b: i32, h: i
   return rowAt(base, stridesAt(frame, offsetof<LinearAttentionFrame>("outputBatch")), b, h, t);
 }
 
-function copyRow(source: usize, target: usize, size: i32, padded: i32): void {
-  memory.copy(target, source, (<usize>size) << 2);
-  memory.fill(target + ((<usize>size) << 2), 0, (<usize>(padded - size)) << 2);
+/** Numbers of a row from `source` on, and zeros up to `padded`, a multiple of 4. */
+export function copyRow(source: usize, target: usize, size: i32, padded: i32): void {
+  const end = target + ((<usize>padded) << 2);
+  for (; target < end; target += 16) {
+    v128.store(target, size > 0 ? loadLanes(source, size) : f32x4.splat(0));
+    source += 16;
+    size -= 4;
+  }
+}
+
+/** Columns of a value from `first` on, and behind the last one a 1 where it is normalised. */
+export function partOfValue(
+  frame: LinearAttentionFrame,
+  source: usize,
+  first: i32,
+  columns: i32,
+  target: usize,
+): void {
+  const size = frame.valueSize - first;
+  copyRow(source + ((<usize>first) << 2), target, min(size, columns), columns);
+  if (frame.normalised && size < columns) store<f32>(target + ((<usize>size) << 2), 1);
 }
 
 /** factor · φ(x), padded. */
-function mapRow(frame: LinearAttentionFrame, source: usize, target: usize, factor: f32): void {
+export function mapRow(
+  frame: LinearAttentionFrame,
+  source: usize,
+  target: usize,
+  factor: f32,
+): void {
   const by = f32x4.splat(factor);
-  memory.fill(target, 0, (<usize>keySize(frame)) << 2);
-  let at: usize = 0;
-  for (let left = frame.headSize; left > 0; left -= 4) {
-    let x = loadLanes(source + at, left);
-    if (frame.featureMap) x = feature(x);
-    storeLanes(target + at, f32x4.mul(x, by), left);
-    at += 16;
+  const end = target + ((<usize>keySize(frame)) << 2);
+  let left = frame.headSize;
+  for (; target < end; target += 16) {
+    let x = f32x4.splat(0);
+    if (left > 0) {
+      x = loadLanes(source, left);
+      if (frame.featureMap) x = feature(x);
+      x = f32x4.mul(x, by);
+      if (left < 4) x = firstLanes(x, left);
+    }
+    v128.store(target, x);
+    source += 16;
+    left -= 4;
   }
 }
 
@@ -189,25 +216,42 @@ export function featureSlope(x: v128): v128 {
   return v128.bitselect(f32x4.splat(1), below, f32x4.gt(x, f32x4.splat(0)));
 }
 
-/** e^decay of token t, or 1 for −1. The exponent's bits end at 2¹²⁸, which is ∞. */
-function decayRow(frame: LinearAttentionFrame, target: usize, b: i32, h: i32, t: i32): void {
-  const source = rowAt(
-    frame.decay,
-    stridesAt(frame, offsetof<LinearAttentionFrame>("decayBatch")),
-    b,
-    h,
-    max(t, 0),
-  );
-  const one = f32x4.splat(1);
+/** What decays of a row are the exponentials of: the numbers at `source`, or 0. They end at 2¹²⁸, which is ∞. */
+export function decayRow(
+  frame: LinearAttentionFrame,
+  source: usize,
+  target: usize,
+  columns: i32,
+): void {
   const most = f32x4.splat(89);
-  const bytes = hasWholeGate(frame) ? <usize>16 : (<usize>keySize(frame)) << 2;
-  const whole = frame.decaySize == 1 && t >= 0;
-  const shared = whole ? exp(f32x4.pmin(v128.load32_splat(source), most)) : one;
-  let left = t < 0 ? 0 : frame.headSize;
-  for (let at: usize = 0; at < bytes; at += 16) {
-    let e = one;
-    if (left > 0) e = whole ? shared : exp(f32x4.pmin(loadLanes(source + at, left), most));
-    v128.store(target + at, e);
+  const zero = f32x4.splat(0);
+  const end = target + ((<usize>columns) << 2);
+  if (!source || frame.decaySize == 1) {
+    const whole = source ? f32x4.pmin(v128.load32_splat(source), most) : zero;
+    let left = columns == 4 ? 4 : frame.headSize;
+    for (; target < end; target += 16) {
+      v128.store(target, left > 0 ? whole : zero);
+      left -= 4;
+    }
+    return;
+  }
+  let left = frame.headSize;
+  for (; target < end; target += 16) {
+    v128.store(target, left > 0 ? f32x4.pmin(loadLanes(source, left), most) : zero);
+    source += 16;
     left -= 4;
+  }
+}
+
+/** e^x of `count` floats, a multiple of 4. */
+export function expAll(at: usize, count: i32): void {
+  const zero = f32x4.splat(0);
+  for (; count >= 16; count -= 16) {
+    expSixteen(at, zero);
+    at += 64;
+  }
+  for (; count > 0; count -= 4) {
+    v128.store(at, exp(v128.load(at)));
+    at += 16;
   }
 }

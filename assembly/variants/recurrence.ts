@@ -11,6 +11,11 @@
 
 import { madd } from "../simd/lanes";
 
+/** Tokens that pass one panel after another. */
+export const TOKENS: i32 = 32;
+/** Columns of a state that pass through all tokens together. */
+export const PART_COLUMNS: i32 = 64;
+
 /** What S is multiplied by before a token. */
 export enum Gate {
   none,
@@ -24,6 +29,9 @@ export enum Gate {
 @unmanaged
 export class Recurrence {
   state: usize = 0;
+  /** Which head's state of all batches, and its columns from which on. */
+  head: i32 = 0;
+  first: i32 = 0;
   depth: i32 = 0;
   panels: i32 = 0;
   gate: i32 = 0;
@@ -64,11 +72,17 @@ export function takeAndRead(r: Recurrence, from: i32, to: i32): void {
       continue;
     }
     let t = from;
-    for (; t + 2 <= to; t += 2) {
-      if (r.gate == Gate.rows) two(r, p, t, Gate.rows);
-      else if (r.gate == Gate.columns) two(r, p, t, Gate.columns);
-      else if (r.gate == Gate.whole) two(r, p, t, Gate.whole);
-      else two(r, p, t, Gate.none);
+    if (r.gate == Gate.none) {
+      for (; t + 2 <= to; t += 2) two(r, p, t, Gate.none);
+    } else {
+      for (; t + 4 <= to; t += 4) {
+        twoGated(r, p, t);
+        twoGated(r, p, t + 2);
+      }
+      if (t + 2 <= to) {
+        twoGated(r, p, t);
+        t += 2;
+      }
     }
     if (t < to) {
       take(r, p, t);
@@ -98,6 +112,27 @@ export function panelOf(r: Recurrence, p: i32): usize {
 @inline
 export function tokenAt(base: usize, step: usize, t: i32, p: i32): usize {
   return base + <usize>t * step + ((<usize>p) << 5);
+}
+
+/** Called from more than one place, so that each loop stays a function of its own: inlined, V8 11 spilled its sums. */
+// @ts-ignore: decorator
+@inline
+function twoGated(r: Recurrence, p: i32, t: i32): void {
+  if (r.gate == Gate.rows) twoByRows(r, p, t);
+  else if (r.gate == Gate.columns) twoByColumns(r, p, t);
+  else twoByWhole(r, p, t);
+}
+
+function twoByRows(r: Recurrence, p: i32, t: i32): void {
+  two(r, p, t, Gate.rows);
+}
+
+function twoByColumns(r: Recurrence, p: i32, t: i32): void {
+  two(r, p, t, Gate.columns);
+}
+
+function twoByWhole(r: Recurrence, p: i32, t: i32): void {
+  two(r, p, t, Gate.whole);
 }
 
 // @ts-ignore: decorator
@@ -236,50 +271,5 @@ export function read(r: Recurrence, p: i32, t: i32): void {
     const output = tokenAt(r.output, r.outputStep, t, p) + <usize>i * r.outputReader;
     v128.store(output, o0);
     v128.store(output, o1, 16);
-  }
-}
-
-/** Columns [first, first + 8·panels) of a matrix [depth × columns] by strides in elements; 0 past the last. */
-export function packState(
-  r: Recurrence,
-  matrix: usize,
-  row: usize,
-  column: usize,
-  first: i32,
-  columns: i32,
-): void {
-  for (let p = 0; p < r.panels; p++) {
-    const panel = panelOf(r, p);
-    for (let d: usize = 0; d < <usize>r.depth; d++) {
-      for (let lane = 0; lane < 8; lane++) {
-        const c = first + p * 8 + lane;
-        const there = matrix != 0 && c < columns;
-        const x = there ? load<f32>(matrix + ((d * row + <usize>c * column) << 2)) : <f32>0;
-        store<f32>(panel + (d << 5) + ((<usize>lane) << 2), x);
-      }
-    }
-  }
-}
-
-/** And back. */
-export function unpackState(
-  r: Recurrence,
-  matrix: usize,
-  row: usize,
-  column: usize,
-  first: i32,
-  columns: i32,
-): void {
-  for (let p = 0; p < r.panels; p++) {
-    const panel = panelOf(r, p);
-    for (let d: usize = 0; d < <usize>r.depth; d++) {
-      for (let lane = 0; lane < min(8, columns - first - p * 8); lane++) {
-        const c = <usize>(first + p * 8 + lane);
-        store<f32>(
-          matrix + ((d * row + c * column) << 2),
-          load<f32>(panel + (d << 5) + ((<usize>lane) << 2)),
-        );
-      }
-    }
   }
 }

@@ -1,14 +1,14 @@
-// What the recurrence of linear attention reads and writes: contiguous rows, padded by zeros to a multiple of 8.
-// D and V are the padded sizes of a key and of a value, the latter with the column of the normaliser.
+// What the recurrences of linear attention's gradients read and write: contiguous rows, padded by zeros to a
+// multiple of 8. D and V are the padded sizes of a key and of a value, the latter with the column of the normaliser.
 //
 //   queries   [batch·queryHeads·L][D]     scale · φ(q)
 //   keys      [batch·keyHeads·S][D]       φ(k), 0 past a sequence's length
 //   values    [batch·valueHeads·S][V]     v and, where it is normalised, a 1 behind it; 0 likewise
 //   decays    [batch·valueHeads·(S + 1)][D]   e^decay; 1 likewise, and in the last row
 //   betas     [batch·valueHeads·S]        0 likewise
-//   outputs   [batch·heads·L][V]          Sᵀq
+//   outputs   [batch·heads·L][V]          Sᵀq, where it is normalised: the only one of the forward pass (chunk.ts)
 //
-// and for gradients, of the state's heads, outputGradients like outputs, queryGradients [batch·heads·L][D],
+// and, of the state's heads, outputGradients like outputs, queryGradients [batch·heads·L][D],
 // keyGradients, valueGradients, and along [batch·valueHeads][D], Σ S · dS over values of the last state. By the
 // delta rule (delta.ts) steps, β φ(k), and retrieved, (e S) δ, are like keyGradients; errors, w, like valueGradients,
 // which are δ.
@@ -54,13 +54,6 @@ export function valueSize(frame: LinearAttentionFrame): i32 {
   return ceil8(stateColumns(frame));
 }
 
-/** Whether a token's decay is kept as one number, not as a row of it. */
-// @ts-ignore: decorator
-@inline
-export function hasWholeGate(frame: LinearAttentionFrame): bool {
-  return frame.decaySize == 1 && !frame.delta && !frame.backward;
-}
-
 // @ts-ignore: decorator
 @inline
 export function isBackward(frame: LinearAttentionFrame): bool {
@@ -87,7 +80,10 @@ export function layOutSequences(frame: LinearAttentionFrame, base: usize, at: Se
   const value = valueSize(frame);
   const laid = changetype<usize>(at) != 0;
   let bytes: f64 = 0;
-  if (laid) at.queries = base;
+  if (laid) at.outputs = base;
+  if (frame.normalised) bytes += bytesOf(frame, frame.heads, frame.queries, value);
+  if (!isBackward(frame)) return bytes;
+  if (laid) at.queries = base + <usize>bytes;
   bytes += bytesOf(frame, frame.queryHeads, frame.queries, key);
   if (laid) at.keys = base + <usize>bytes;
   bytes += bytesOf(frame, frame.keyHeads, frame.keys, key);
@@ -97,9 +93,6 @@ export function layOutSequences(frame: LinearAttentionFrame, base: usize, at: Se
   if (frame.decaySize) bytes += bytesOf(frame, frame.valueHeads, frame.keys + 1, key);
   if (laid) at.betas = base + <usize>bytes;
   if (frame.delta) bytes += bytesOf(frame, frame.valueHeads, frame.keys, 1);
-  if (laid) at.outputs = base + <usize>bytes;
-  bytes += bytesOf(frame, frame.heads, frame.queries, value);
-  if (!isBackward(frame)) return bytes;
   if (laid) at.outputGradients = base + <usize>bytes;
   bytes += bytesOf(frame, frame.heads, frame.queries, value);
   if (laid) at.queryGradients = base + <usize>bytes;

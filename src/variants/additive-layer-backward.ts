@@ -169,13 +169,20 @@ export function* layerGradients(
   }
 }
 
-function projectionGradient({ weightGradient, biasGradient }: LinearGradients): ProjectionGradient {
+export function projectionGradient({
+  weightGradient,
+  biasGradient,
+}: LinearGradients): ProjectionGradient {
   return { weight: weightGradient, ...(biasGradient && { bias: biasGradient }) };
 }
 
-function vectorGradients(
+/** Of v, b and g. */
+export function vectorGradients(
   { vectors }: AdditiveParts,
-  { scoreWeightGradient, scoreBiasGradient }: AdditiveGradients,
+  {
+    scoreWeightGradient,
+    scoreBiasGradient,
+  }: Pick<AdditiveGradients, "scoreWeightGradient" | "scoreBiasGradient">,
 ) {
   const { given, scoreBias, scoreScale } = vectors;
   const bias = scoreBias && { scoreBias: scoreBiasGradient };

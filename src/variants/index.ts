@@ -77,6 +77,19 @@ export {
   type Tacotron2Weights,
 } from "./location-layer";
 export {
+  type LocationLayerBackwardOptions,
+  type LocationLayerGradients,
+  type LocationLayerPass,
+  locationLayerBackward,
+  locationLayerBackwardAsync,
+} from "./location-layer-backward";
+export {
+  type LocationMemoryGradients,
+  type LocationMemoryPass,
+  locationMemoryBackward,
+  locationMemoryBackwardAsync,
+} from "./location-memory-backward";
+export {
   type MonotonicBackwardOptions,
   type MonotonicForm,
   type MonotonicGradients,

@@ -121,7 +121,7 @@ export function locationSensitiveAttentionBackward(
 ): LocationGradients {
   const name = "locationSensitiveAttentionBackward";
   return checkAttention(name, attention).run(name, (engine) =>
-    steps(engine, checkCall(name, pass, read(name, options))),
+    locationGradients(engine, checkLocationBackward(name, pass, read(name, options))),
   );
 }
 
@@ -134,12 +134,13 @@ export function locationSensitiveAttentionBackwardAsync(
   const name = "locationSensitiveAttentionBackwardAsync";
   return checkAttention(name, attention).runAsync(name, () => {
     const { signal, ...given } = readAsync(name, options);
-    const call = checkCall(name, pass, given);
-    return { signal, steps: (engine) => steps(engine, call) };
+    const call = checkLocationBackward(name, pass, given);
+    return { signal, steps: (engine) => locationGradients(engine, call) };
   });
 }
 
-interface BackwardCall {
+/** Gradients of a step, checked. */
+export interface LocationBackwardCall {
   readonly step: LocationStep;
   /** [B, 1, Dv] */
   readonly outputGradient: Tensor;
@@ -152,11 +153,12 @@ interface BackwardCall {
   readonly added: boolean;
 }
 
-function checkCall(
+/** `options` as they were read. */
+export function checkLocationBackward(
   operation: string,
   given: LocationPass,
   { out, accumulate, ...options }: LocationBackwardOptions,
-): BackwardCall {
+): LocationBackwardCall {
   const pass = readPass(operation, given, "pass");
   const step = checkStep(operation, [pass.query, pass.key, pass.value], options);
   const { query, key, value, filters, weight } = step;
@@ -191,13 +193,18 @@ function checkCall(
     },
     weightsGradient: { data: all, dims: [batch, 1, 1, keys] },
     cumulative: Float32Array.from(sum),
-    out: Object.fromEntries(names.map((name) => [name, target(name)])) as BackwardCall["out"],
+    out: Object.fromEntries(
+      names.map((name) => [name, target(name)]),
+    ) as LocationBackwardCall["out"],
     dims,
     added: accumulate === true,
   };
 }
 
-function* steps(engine: Engine, call: BackwardCall): Steps<LocationGradients> {
+export function* locationGradients(
+  engine: Engine,
+  call: LocationBackwardCall,
+): Steps<LocationGradients> {
   const { weightsGradient, cumulative, out, dims, added } = call;
   const step = lastingStep(engine, call.step);
   const outputGradient = lasting(engine, call.outputGradient);

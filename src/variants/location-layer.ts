@@ -5,8 +5,11 @@ import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
+import { lasting } from "../run/lasting";
 import type { Steps } from "../run/steps";
+import type { AllocatedTensor } from "../tensor/allocated";
 import { bindMethods } from "../tensor/binding";
+import { elementsOf } from "../tensor/dims";
 import { disposeSymbol } from "../tensor/disposal";
 import { inspected, inspectSymbol } from "../tensor/printing";
 import { checkTensor, type Tensor } from "../tensor/tensor";
@@ -15,6 +18,7 @@ import {
   checkStep,
   type LocationOptions,
   type LocationResult,
+  lastingWhole,
   locationFields,
   locationSteps,
 } from "./location";
@@ -49,6 +53,12 @@ export interface LocationMemory {
   readonly value: Tensor;
 }
 
+/** What a layer's steps and their gradients are made with. */
+export interface LocationParts {
+  readonly parts: AdditiveParts;
+  readonly location: Pick<LocationWeights, "filters" | "locationWeight">;
+}
+
 /** Options of a step. */
 export type LocationStepOptions = Pick<LocationOptions, "state" | "keyLengths" | "alpha">;
 
@@ -59,11 +69,12 @@ const {
   scoreBias: ____,
   ...fields
 } = locationFields;
+export const stepFields = fields;
 const read = reader<LocationStepOptions>(fields);
 const readAsync = reader<LocationStepOptions & Abortable>({ ...fields, signal: 1 });
 const readSignal = reader<Abortable>({ signal: 1 });
 const readWeights = reader<LocationWeights>({ ...weightFields, filters: 1, locationWeight: 1 });
-const readMemory = reader<LocationMemory>(
+export const readMemory = reader<LocationMemory>(
   { key: 1, value: 1 },
   "what memory() gave, { key, value }",
 );
@@ -81,13 +92,13 @@ const NAME = "LocationSensitiveAttention";
  * Location-sensitive attention (Chorowski et al. 2015; Tacotron 2): softmax over the keys of
  * v·tanh(W·query + U·key + L·f + b), f = F ∗ (the weights before, their sum), times the values, which are not
  * projected. `memory` projects the keys once, `step` attends once for each step of a decoder and gives the state of
- * the next.
+ * the next. Gradients: `locationLayerBackward` of a step, `locationMemoryBackward` of the memory.
  */
 export class LocationSensitiveAttention {
   /** @internal */
   static readonly name = NAME;
   #parts: AdditiveParts;
-  #location: { readonly filters: Tensor; readonly locationWeight: Tensor };
+  #location: Pick<LocationWeights, "filters" | "locationWeight">;
 
   /**
    * @throws ArgumentError if sizes do not fit each other; MemoryError, DisposedError as `prepareLinear`.
@@ -148,6 +159,13 @@ export class LocationSensitiveAttention {
     return new LocationSensitiveAttention(attention, whole, name);
   }
 
+  /** @internal */
+  static partsOf(operation: string, value: unknown): LocationParts {
+    if (typeof value === "object" && value !== null && #parts in value)
+      return { parts: value.#parts, location: value.#location };
+    throw new ArgumentError(operation, "layer", `a ${NAME}`, describe(value));
+  }
+
   /** D, over which scores are summed. */
   get size(): number {
     return this.#parts.size;
@@ -176,13 +194,7 @@ export class LocationSensitiveAttention {
   }
 
   *#memory(engine: Engine, operation: string, key: Tensor, value: Tensor): Steps<LocationMemory> {
-    const { dims } = key;
-    const fits = dims.length === 3 && value.dims.length === 3;
-    if (!fits || dims[0] !== value.dims[0] || dims[1] !== value.dims[1]) {
-      const expected = `[B, S, Ek] and [B, S, Dv]`;
-      const got = `${describe(dims)} and ${describe(value.dims)}`;
-      throw new ArgumentError(operation, "key.dims and value.dims", expected, got);
-    }
+    checkMemoryDims(operation, key, value);
     const projection = this.#parts.inUse(operation).key;
     return { key: yield* projection.apply(engine, operation, key, {}, "key"), value };
   }
@@ -216,9 +228,7 @@ export class LocationSensitiveAttention {
   #check(operation: string, query: Tensor, memory: LocationMemory, given: LocationStepOptions) {
     const x = checkTensor(operation, "query", query);
     const { key, value } = readMemory(operation, memory, "memory");
-    const dims = this.#parts.projectedDims(operation, "query", x);
-    // The query is not projected yet, only its size is known.
-    const sized = { data: new Float32Array(dims.reduce((a, b) => a * b, 1)), dims };
+    const sized = sizedQuery(operation, this.#parts, x);
     const options = { ...given, ...this.#parts.scores, ...this.#location };
     return { x, step: checkStep(operation, [sized, key, value], options) };
   }
@@ -228,11 +238,11 @@ export class LocationSensitiveAttention {
     operation: string,
     { x, step }: { readonly x: Tensor; readonly step: ReturnType<typeof checkStep> },
   ): Steps<LocationResult> {
-    const projected = yield* this.#parts.project(engine, operation, "query", x);
+    const given = lasting(engine, x);
+    const held = lastingWhole(engine, step);
+    const projected = yield* this.#parts.project(engine, operation, "query", given);
     try {
-      const [batch, size] = projected.dims as [number, number];
-      const query = projected.view(0, [batch, 1, size]);
-      return yield* locationSteps(engine, { ...step, query });
+      return yield* locationSteps(engine, { ...held, query: rowsOf(projected) });
     } finally {
       projected.dispose();
     }
@@ -258,4 +268,24 @@ export class LocationSensitiveAttention {
   [disposeSymbol](): void {
     this.dispose();
   }
+}
+
+/** In place of a query that is not projected yet, of which only the size is known. */
+export function sizedQuery(operation: string, parts: AdditiveParts, x: Tensor): Tensor {
+  const dims = parts.projectedDims(operation, "query", x);
+  return { data: new Float32Array(elementsOf(dims)), dims };
+}
+
+/** [B, D] as a step takes it, [B, 1, D]. */
+export function rowsOf(projected: AllocatedTensor): AllocatedTensor {
+  const [batch, size] = projected.dims as [number, number];
+  return projected.view(0, [batch, 1, size]);
+}
+
+export function checkMemoryDims(operation: string, key: Tensor, value: Tensor): void {
+  const fits = key.dims.length === 3 && value.dims.length === 3;
+  if (fits && key.dims[0] === value.dims[0] && key.dims[1] === value.dims[1]) return;
+  const expected = "[B, S, Ek] and [B, S, Dv]";
+  const got = `${describe(key.dims)} and ${describe(value.dims)}`;
+  throw new ArgumentError(operation, "key.dims and value.dims", expected, got);
 }

@@ -207,6 +207,12 @@ export function lastingStep(engine: Engine, step: LocationStep): LocationStep {
   };
 }
 
+/** The step with all it is given in places that stay. */
+export function lastingWhole(engine: Engine, step: LocationStep): LocationStep {
+  const state = lastingOf(engine, step.state, "previous", "cumulative");
+  return { ...lastingOf(engine, lastingStep(engine, step), "key"), state };
+}
+
 /** The keys, and at each the features of the weights before. */
 export function* locatedKeys(engine: Engine, step: LocationStep): Steps<Tensor> {
   const { operation, key } = step;

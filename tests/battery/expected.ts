@@ -44,8 +44,8 @@ const expected = {
   /** And of 8 bits: of every build. */
   int8: "f22b64c97e064e2cf71430c2e972b8ad4e37401f03095b7bf2917bd7825dce3c",
   variants: {
-    portable: "98670d2729d52352b931b04550c9864d8461def63bb9b5e26556e4deb0898e88",
-    fused: "afb7d8d15c77e11ca38bc1c78cac8a698ed7f7f3f75af2732eb2caad3a0a6dc5",
+    portable: "f2e50f903287b0434886758799f5dd732af77f40621b6926c167c3ec7e02fc25",
+    fused: "52f6c4c4a67ff84c65eaa0941e06071e7c7cc32b00c29cbd9184d4a19138f30f",
   },
   shards: {
     portable: "0e1337f062c55ae863049895cc8e1cbc5125a243112499a81d808da6b4f5ed59",

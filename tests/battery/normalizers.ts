@@ -1,5 +1,6 @@
 // Cases of attend with a normalizer, of functions on its weights, and of latents.
 
+import type { Tensor } from "wasm-attention";
 import { filled } from "./numbers";
 import type { Operation } from "./operations";
 
@@ -104,6 +105,38 @@ export const normalized: readonly Operation[] = [
         ...values(rest),
         ...learnt,
         Float32Array.of(scoreScale, scoreOffset),
+      ];
+    },
+  ],
+  [
+    "a location-sensitive layer, and back",
+    (attention, wasm) => {
+      const projection = (dims: number[], seed: number) =>
+        ({ weight: filled(dims, seed), order: "in,out" }) as const;
+      using layer = new wasm.LocationSensitiveAttention(attention, {
+        ...{ query: projection([6, 9], 741), key: projection([5, 9], 742) },
+        ...{ scoreWeight: filled([9], 743), scoreScale: 1.5, scoreBias: filled([9], 744).data },
+        ...{ filters: filled([4, 2, 5], 745), locationWeight: filled([4, 9], 746) },
+      });
+      const key = filled([2, 40, 5], 747);
+      const memory = layer.memory(key);
+      const queries = [748, 749].map((seed) => filled([2, 6], seed));
+      const first = layer.step(queries[0], memory);
+      const second = layer.step(queries[1], memory, { state: first.state });
+      const from = (step: number, outputGradient: Tensor) => ({
+        ...{ query: queries[step], memory, outputGradient },
+      });
+      const last = wasm.locationLayerBackward(layer, from(1, second.output), {
+        state: first.state,
+      });
+      const back = wasm.locationLayerBackward(layer, { ...from(0, first.output), after: last });
+      const { queryGradient, memoryGradient, stateGradient, weights } = back;
+      const ofMemory = wasm.locationMemoryBackward(layer, { key, memoryGradient });
+      const { query, scoreScale = 0, ...vectors } = weights;
+      return [
+        ...[second.output, second.weights, last.queryGradient, queryGradient],
+        ...[...values(stateGradient), query.weight, ...values(vectors)],
+        ...[ofMemory.keyGradient, ofMemory.weights.key.weight, Float32Array.of(scoreScale)],
       ];
     },
   ],

@@ -78,4 +78,20 @@ export const variants: readonly Mutant[] = [
     tests: ["tests/normalizer-biases.test.ts"],
     only,
   },
+  {
+    name: "variants: tokens past a length are taken in",
+    file: "assembly/variants/chunk.ts",
+    find: "const there = t < seen;",
+    replace: "const there = true;",
+    tests: ["tests/linear-attention.test.ts"],
+    only,
+  },
+  {
+    name: "variants: what later steps gave is not gone on from",
+    file: "src/variants/location-layer-backward.ts",
+    find: "add((own[name] as Tensor).data, data);",
+    replace: "add((own[name] as Tensor).data, new Float32Array(0));",
+    tests: ["tests/location-layer.test.ts"],
+    only,
+  },
 ];

@@ -4,18 +4,17 @@ import {
   type AdditiveLayerOptions,
   type AdditiveWeights,
   additiveLayerBackward,
-  LocationSensitiveAttention,
   MonotonicAttention,
   monotonicLayerBackward,
 } from "wasm-attention/variants";
 import { type Call, none, q, type Refusal, zeros } from "./refusal";
 
-const ones = (...dims: number[]): Tensor => {
+export const ones = (...dims: number[]): Tensor => {
   const x = zeros(...dims);
   x.data.fill(1);
   return x;
 };
-const weights = {
+export const layerWeights = {
   query: { weight: zeros(5, 7), order: "in,out" },
   key: { weight: zeros(7, 4), order: "out,in" },
   scoreWeight: ones(7),
@@ -25,58 +24,40 @@ const [query, key] = [zeros(2, 3, 5), zeros(2, 6, 4)];
 const made =
   (more: object): Call =>
   (attention) =>
-    new AdditiveAttention(attention, { ...weights, ...more });
+    new AdditiveAttention(attention, { ...layerWeights, ...more });
 const forward =
   (inputs: object, options: object = {}): Call =>
   (attention) => {
-    using layer = new AdditiveAttention(attention, weights);
+    using layer = new AdditiveAttention(attention, layerWeights);
     return layer.forward({ query, key, ...inputs }, options as AdditiveLayerOptions);
   };
 const back =
   (pass: object, options: object = {}): Call =>
   (attention) => {
-    using layer = new AdditiveAttention(attention, weights);
+    using layer = new AdditiveAttention(attention, layerWeights);
     const outputGradient = zeros(2, 3, 4);
     return additiveLayerBackward(layer, { query, key, outputGradient, ...pass }, options);
   };
 const updated =
   (more: object): Call =>
   (attention) => {
-    using layer = new AdditiveAttention(attention, weights);
+    using layer = new AdditiveAttention(attention, layerWeights);
     layer.update(more);
-  };
-const location = { filters: zeros(3, 2, 5), locationWeight: zeros(3, 7) };
-const located =
-  (more: object): Call =>
-  (attention) =>
-    new LocationSensitiveAttention(attention, { ...weights, ...location, ...more });
-const stepped =
-  (memory: object, options: object = {}, x: Tensor = zeros(2, 5)): Call =>
-  (attention) => {
-    using layer = new LocationSensitiveAttention(attention, { ...weights, ...location });
-    return layer.step(x, { ...layer.memory(key), ...memory }, options);
   };
 const aligned =
   (inputs: object, options: object = {}, more: object = {}): Call =>
   (attention) => {
-    using layer = new MonotonicAttention(attention, { ...weights, ...more });
+    using layer = new MonotonicAttention(attention, { ...layerWeights, ...more });
     return layer.forward({ query, key, ...inputs }, options);
   };
 const alignedBack =
   (pass: object, options: object = {}): Call =>
   (attention) => {
-    using layer = new MonotonicAttention(attention, weights);
+    using layer = new MonotonicAttention(attention, layerWeights);
     const [outputGradient, energies] = [zeros(2, 3, 4), zeros(2, 3, 6)];
     const given = { query, key, outputGradient, energies, alignment: energies };
     return monotonicLayerBackward(layer, { ...given, ...pass }, options);
   };
-const tacotron = {
-  "query_layer.linear_layer.weight": zeros(7, 5),
-  "memory_layer.linear_layer.weight": zeros(7, 4),
-  "v.linear_layer.weight": ones(1, 7),
-  "location_layer.location_conv.conv.weight": zeros(3, 2, 5),
-  "location_layer.location_dense.linear_layer.weight": zeros(7, 3),
-};
 const unknown = "got an option that does not exist";
 
 export const layersRefused: readonly Refusal[] = [
@@ -86,7 +67,7 @@ export const layersRefused: readonly Refusal[] = [
   ],
   [
     `AdditiveAttention: "weights.memory" expected one of query, key, scoreWeight, scoreBias, scoreScale, ${unknown}`,
-    made({ memory: weights.key }),
+    made({ memory: layerWeights.key }),
   ],
   [
     'AdditiveAttention: "key" expected a projection { weight, order, bias? }, got undefined',
@@ -183,55 +164,6 @@ export const layersRefused: readonly Refusal[] = [
   [
     'update: "key.weight.dims" expected [7, 4], got [4, 7]',
     updated({ scoreWeight: ones(7), key: { weight: zeros(4, 7) } }),
-  ],
-  [
-    'LocationSensitiveAttention: "filters.dims" expected [filters, 2, K], got [3, 1, 5]',
-    located({ filters: zeros(3, 1, 5) }),
-  ],
-  [
-    'LocationSensitiveAttention: "locationWeight.dims" expected [3, 7], got [7, 3]',
-    located({ locationWeight: zeros(7, 3) }),
-  ],
-  [
-    'LocationSensitiveAttention: "scoreWeight" expected a tensor { data, dims }, got undefined',
-    located({ scoreWeight: undefined }),
-  ],
-  [
-    'fromTacotron2: "location_layer.location_dense.linear_layer.weight.dims" expected [out, in], got [7, 3, 1]',
-    (attention) =>
-      LocationSensitiveAttention.fromTacotron2(attention, {
-        ...tacotron,
-        "location_layer.location_dense.linear_layer.weight": zeros(7, 3, 1),
-      }),
-  ],
-  [
-    'fromTacotron2: "filters.dims" expected [filters, 2, K], got [3, 2]',
-    (attention) =>
-      LocationSensitiveAttention.fromTacotron2(attention, {
-        ...tacotron,
-        "location_layer.location_conv.conv.weight": zeros(3, 2),
-      }),
-  ],
-  [
-    'memory: "key.dims and value.dims" expected [B, S, Ek] and [B, S, Dv], got [2, 6, 4] and [2, 5, 4]',
-    (attention) => {
-      using layer = new LocationSensitiveAttention(attention, { ...weights, ...location });
-      return layer.memory(key, zeros(2, 5, 4));
-    },
-  ],
-  ['step: "query.dims" expected […, in] with in = 5, got [2, 4]', stepped({}, {}, zeros(2, 4))],
-  ['step: "query.dims" expected [B, D], got [1, 2, 7]', stepped({}, {}, zeros(1, 2, 5))],
-  ['step: "key.dims" expected [2, S, 7], got [2, 6, 4]', stepped({ key })],
-  [
-    'step: "memory" expected what memory() gave, { key, value }, got a tensor',
-    (attention) => {
-      using layer = new LocationSensitiveAttention(attention, { ...weights, ...location });
-      return layer.step(zeros(2, 5), key as never);
-    },
-  ],
-  [
-    'step: "state.previous.dims" expected [2, 6], got [2, 5]',
-    stepped({}, { state: { previous: zeros(2, 5), cumulative: zeros(2, 6) } }),
   ],
   [
     'MonotonicAttention: "scoreOffset" expected a finite number, got Infinity',
