@@ -51,6 +51,21 @@ test("a layer with a cache: the bits of one pass over all, also in a ragged batc
   assert.throws(() => layer.forward(x, { cache: {} as never }), { argument: "cache" });
   assert.throws(() => layer.forward(x, { cache, record: true }), { argument: "record" });
 
+  // Rows as long as the layer's, cut into other heads.
+  for (const other of [
+    { keyValueHeads: 1, headSize: 16 },
+    { keyValueHeads: 4, headSize: 4 },
+    { keyValueHeads, headSize: D, valueSize: 16 },
+  ]) {
+    using cache = createCache(attention, other);
+    const { keyValueHeads: H, headSize, valueSize = headSize } = other;
+    assert.throws(() => layer.forward(of(0, 0, 8), { cache }), {
+      argument: "cache",
+      message: `forward: "cache" expected the layer's Hkv = 2, D = 8, Dv = 8, got Hkv = ${H}, D = ${headSize}, Dv = ${valueSize}`,
+    });
+    assert.equal(cache.length(), 0);
+  }
+
   // A ragged batch, later.
   cache.truncate(0, 0);
   cache.truncate(1, 0);

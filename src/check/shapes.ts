@@ -207,18 +207,15 @@ export function checkHeads(
 ): [number, number] {
   const { heads, keyValueHeads } = options;
   if (layout !== "BLE") {
-    if (heads === undefined && keyValueHeads === undefined) return [1, 1];
-    for (const [argument, given] of Object.entries({ heads, keyValueHeads })) {
-      if (given !== undefined) {
-        throw new ArgumentError(
-          operation,
-          argument,
-          `no value with layout "${layout}"`,
-          describe(given),
-        );
-      }
-    }
-    return [1, 1];
+    const given = heads === undefined ? keyValueHeads : heads;
+    if (given === undefined) return [1, 1];
+    const argument = heads === undefined ? "keyValueHeads" : "heads";
+    throw new ArgumentError(
+      operation,
+      argument,
+      `no value with layout "${layout}"`,
+      describe(given),
+    );
   }
   if (heads === undefined) {
     throw new ArgumentError(operation, "heads", 'their number with layout "BLE"', "undefined");

@@ -136,6 +136,14 @@ export const cacheRefused: Refusal[] = [
     on((cache) => cache.attend(zeros(4, 8), { sequences: [0] })),
   ],
   [
+    'attend: "query.dims" expected a last axis of D = 8, got [2, 4, 4, 6]',
+    on((cache) => cache.attend(zeros(2, 4, 4, 6))),
+  ],
+  [
+    'attend: "query.dims" expected heads that the 2 of keys divide, got [2, 3, 4, 8]',
+    on((cache) => cache.attend(zeros(2, 3, 4, 8))),
+  ],
+  [
     'attend: "query.dims" expected a last axis of whole heads of D = 8, got [2, 4, 12]',
     on((cache) => cache.attend(zeros(2, 4, 12), { layout: "BLE" })),
   ],
