@@ -6,12 +6,12 @@ import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { checkAccumulate } from "../check/values";
-import { ArgumentError } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { Steps } from "../run/steps";
-import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
+import { checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
 import { type CausalConvForm, type Conv, checkConv, convFields, stageConv } from "./causal-conv";
 import { variantSteps } from "./module";
+import { checkWanted, stageWanted, type Wanted } from "./wanted";
 
 /** What `causalConv` was given, and the gradients of what it gave. */
 export interface CausalConvPass {
@@ -59,8 +59,7 @@ export interface CausalConvGradients {
 const fields = { ...convFields, out: 1, accumulate: 1 } as const;
 const read = reader<CausalConvBackwardOptions>(fields);
 const readAsync = reader<CausalConvBackwardOptions & Abortable>({ ...fields, signal: 1 });
-const names = ["input", "weight", "bias", "state"] as const;
-type Name = (typeof names)[number];
+type Name = "input" | "weight" | "bias" | "state";
 const readOut = reader<NonNullable<CausalConvBackwardOptions["out"]>>({
   input: 1,
   weight: 1,
@@ -114,7 +113,7 @@ interface BackwardCall {
   readonly conv: Conv;
   readonly outputGradient: Tensor;
   readonly stateGradient: Tensor | undefined;
-  readonly wanted: readonly { name: Name; dims: readonly number[]; out: Tensor | undefined }[];
+  readonly wanted: readonly Wanted<Name>[];
   readonly added: boolean;
 }
 
@@ -135,16 +134,7 @@ function checkCall(
   const shape = "{ input?, weight?, bias?, state? }";
   const targets = checkAccumulate(operation, out, accumulate, shape, readOut);
   const tensors = { input: conv.input, weight: conv.kernel, bias: conv.bias, state: conv.past };
-  const wanted = names.flatMap((name) => {
-    const of = tensors[name];
-    const argument = `out.${name}`;
-    if (of) {
-      const { dims } = of;
-      return [{ name, dims, out: checkOut(operation, targets[name], dims, argument) }];
-    }
-    if (targets[name] === undefined) return [];
-    throw new ArgumentError(operation, argument, `no value without a ${name}`, "one");
-  });
+  const wanted = checkWanted(operation, tensors, targets);
   return {
     conv,
     outputGradient,
@@ -167,9 +157,7 @@ function* steps(engine: Engine, call: BackwardCall): Steps<CausalConvGradients> 
       stageConv(staging, conv);
       staging.tensor(Frame.outputGradient, "outputGradient", outputGradient);
       if (stateGradient) staging.tensor(Frame.finalStateGradient, "stateGradient", stateGradient);
-      return wanted.map(({ name, dims, out }) =>
-        staging.output(SLOTS[name], dims, out, `out.${name}`, added),
-      );
+      return stageWanted(staging, wanted, SLOTS, added);
     },
   });
   const named = wanted.map(({ name }, index) => [`${name}Gradient`, results[index]]);

@@ -6,10 +6,9 @@ import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable } from "../attend/options";
 import { reader } from "../check/names";
 import { checkAccumulate } from "../check/values";
-import { ArgumentError } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { Steps } from "../run/steps";
-import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
+import { checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
 import {
   checkLinear,
   type LinearCall,
@@ -18,6 +17,7 @@ import {
   stageLinear,
 } from "./linear-sizes";
 import { variantSteps } from "./module";
+import { checkWanted, stageWanted, type Wanted } from "./wanted";
 
 /** What `linearAttention` was given, and the gradients of what it gave. */
 export interface LinearAttentionPass {
@@ -75,8 +75,7 @@ export interface LinearAttentionGradients {
 const fields = { ...ruleFields, out: 1, accumulate: 1 } as const;
 const read = reader<LinearAttentionBackwardOptions>(fields);
 const readAsync = reader<LinearAttentionBackwardOptions & Abortable>({ ...fields, signal: 1 });
-const names = ["query", "key", "value", "decay", "beta", "state"] as const;
-type Name = (typeof names)[number];
+type Name = "query" | "key" | "value" | "decay" | "beta" | "state";
 const readOut = reader<NonNullable<LinearAttentionBackwardOptions["out"]>>({
   query: 1,
   key: 1,
@@ -136,7 +135,7 @@ interface BackwardCall {
   readonly call: LinearCall;
   readonly outputGradient: Tensor;
   readonly stateGradient: Tensor | undefined;
-  readonly wanted: readonly { name: Name; dims: readonly number[]; out: Tensor | undefined }[];
+  readonly wanted: readonly Wanted<Name>[];
   readonly added: boolean;
 }
 
@@ -155,16 +154,7 @@ function checkCall(
   const shape = "{ query?, key?, value?, decay?, beta?, state? }";
   const targets = checkAccumulate(operation, out, accumulate, shape, readOut);
   const tensors = { ...call.inputs, decay: call.decay, beta: call.beta, state: call.state };
-  const wanted = names.flatMap((name) => {
-    const of = tensors[name];
-    const argument = `out.${name}`;
-    if (of) {
-      const { dims } = of;
-      return [{ name, dims, out: checkOut(operation, targets[name], dims, argument) }];
-    }
-    if (targets[name] === undefined) return [];
-    throw new ArgumentError(operation, argument, `no value without a ${name}`, "one");
-  });
+  const wanted = checkWanted(operation, tensors, targets);
   return { call, outputGradient, stateGradient, wanted, added: accumulate === true };
 }
 
@@ -183,9 +173,7 @@ function* steps(engine: Engine, given: BackwardCall): Steps<LinearAttentionGradi
       stageLinear(staging, call);
       staging.tensor(Frame.outputGradient, "outputGradient", outputGradient);
       if (stateGradient) staging.tensor(Frame.finalStateGradient, "stateGradient", stateGradient);
-      return wanted.map(({ name, dims, out }) =>
-        staging.output(SLOTS[name], dims, out, `out.${name}`, added),
-      );
+      return stageWanted(staging, wanted, SLOTS, added);
     },
   });
   const named = wanted.map(({ name }, index) => [`${name}Gradient`, results[index]]);
