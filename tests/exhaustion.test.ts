@@ -108,7 +108,7 @@ test("all but tables and half floats need memory", () => {
 });
 
 /** Shares of what a call needs that are left to it. */
-const TRIES = 4;
+const TRIES = 8;
 
 test("memory that is full, but for less than a call needs, is a MemoryError too", async () => {
   using attention = await engine("portable", { maximumMemory: 2 ** 26 });

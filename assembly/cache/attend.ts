@@ -6,7 +6,8 @@
 // where they are many, a sequence's spans of keys, which the last items merge.
 //
 //   shared   where threads share spans: Rows of every span and head
-//   thread   a Strip, scratch of a tile, the tile unpacked where rows attend together, else the item's Rows; behind each Rows its queries
+//   thread   a Strip, scratch of a tile, where rows attend together the tile unpacked, and without `shared`
+//            the item's Rows; behind each Rows its queries
 
 import { AttendFrame } from "../attend/frame";
 import { groupSize } from "../attend/heads";

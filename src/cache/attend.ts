@@ -216,7 +216,7 @@ export function headsOf(
   }
   const heads = beside ? row / headSize : dims.at(layout === "BHLD" ? -3 : -2);
   if (dims.length > 2 && (heads as number) % keyValueHeads) {
-    const expected = `heads that the ${keyValueHeads} of keys divide`;
+    const expected = `H a multiple of Hkv = ${keyValueHeads}`;
     throw new ArgumentError(operation, "query.dims", expected, describe(dims));
   }
   return beside ? { heads, keyValueHeads } : {};

@@ -13,7 +13,7 @@ import { GONE, inspected, inspectSymbol } from "../tensor/printing";
 import type { Tensor } from "../tensor/tensor";
 import { appendRows } from "./append";
 import { checkCacheAttend } from "./attend";
-import { addLayer, checkHeads } from "./layer";
+import { addLayer, checkLayerHeads } from "./layer";
 import {
   type AppendOptions,
   type CacheAttendOptions,
@@ -61,7 +61,7 @@ export class AttentionCache {
     registerCache(this, {
       attention,
       cross,
-      check: (...asked) => checkHeads(state.sizes, ...asked),
+      check: (...asked) => checkLayerHeads(state.sizes, ...asked),
       add: (...call) => addLayer(attention, state, ...call),
     });
     registerSharded(this, shardOf(attention, state));

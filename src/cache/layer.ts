@@ -53,13 +53,16 @@ export function addLayer(
 }
 
 /** Rows of the same length may be cut into other heads. */
-export function checkHeads(
+export function checkLayerHeads(
   sizes: CacheSizes,
   operation: string,
   { heads, keyValueHeads, projections: { query, output } }: LayerParts,
 ): void {
-  const named = (Hkv: number, D: number, Dv: number) => `Hkv = ${Hkv}, D = ${D}, Dv = ${Dv}`;
-  const own = named(keyValueHeads, query.outputSize / heads, output.inputSize / heads);
-  const there = named(sizes.keyValueHeads, sizes.headSize, sizes.valueSize);
-  if (own !== there) throw new ArgumentError(operation, "cache", `the layer's ${own}`, there);
+  const [headSize, valueSize] = [query.outputSize / heads, output.inputSize / heads];
+  const same = keyValueHeads === sizes.keyValueHeads && headSize === sizes.headSize;
+  if (same && valueSize === sizes.valueSize) return;
+  const named = (own: Pick<CacheSizes, "keyValueHeads" | "headSize" | "valueSize">) =>
+    `Hkv = ${own.keyValueHeads}, D = ${own.headSize}, Dv = ${own.valueSize}`;
+  const expected = `the layer's ${named({ keyValueHeads, headSize, valueSize })}`;
+  throw new ArgumentError(operation, "cache", expected, named(sizes));
 }

@@ -11,7 +11,7 @@ import type { Steps } from "../run/steps";
 import { checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
 import { type CausalConvForm, type Conv, checkConv, convFields, stageConv } from "./causal-conv";
 import { variantSteps } from "./module";
-import { checkWanted, stageWanted, type Wanted } from "./wanted";
+import { stageWanted, type Wanted, wantedOf } from "./wanted";
 
 /** What `causalConv` was given, and the gradients of what it gave. */
 export interface CausalConvPass {
@@ -134,7 +134,7 @@ function checkCall(
   const shape = "{ input?, weight?, bias?, state? }";
   const targets = checkAccumulate(operation, out, accumulate, shape, readOut);
   const tensors = { input: conv.input, weight: conv.kernel, bias: conv.bias, state: conv.past };
-  const wanted = checkWanted(operation, tensors, targets);
+  const wanted = wantedOf(operation, tensors, targets);
   return {
     conv,
     outputGradient,

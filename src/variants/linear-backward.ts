@@ -17,7 +17,7 @@ import {
   stageLinear,
 } from "./linear-sizes";
 import { variantSteps } from "./module";
-import { checkWanted, stageWanted, type Wanted } from "./wanted";
+import { stageWanted, type Wanted, wantedOf } from "./wanted";
 
 /** What `linearAttention` was given, and the gradients of what it gave. */
 export interface LinearAttentionPass {
@@ -154,7 +154,7 @@ function checkCall(
   const shape = "{ query?, key?, value?, decay?, beta?, state? }";
   const targets = checkAccumulate(operation, out, accumulate, shape, readOut);
   const tensors = { ...call.inputs, decay: call.decay, beta: call.beta, state: call.state };
-  const wanted = checkWanted(operation, tensors, targets);
+  const wanted = wantedOf(operation, tensors, targets);
   return { call, outputGradient, stateGradient, wanted, added: accumulate === true };
 }
 

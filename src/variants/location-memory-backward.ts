@@ -45,6 +45,7 @@ const readMemoryPass = reader<LocationMemoryPass>(
   { key: 1, value: 1, memoryGradient: 1 },
   "{ key, value?, memoryGradient }",
 );
+
 /**
  * Gradients of `LocationSensitiveAttention`'s `memory`, once all steps have been gone back through.
  *

@@ -12,7 +12,7 @@ export interface Wanted<Name extends string> {
 }
 
 /** Of each of `tensors` that there is. @throws ArgumentError for a target of one that there is not. */
-export function checkWanted<Name extends string>(
+export function wantedOf<Name extends string>(
   operation: string,
   tensors: Readonly<Record<Name, Tensor | undefined>>,
   targets: { readonly [Of in Name]?: Float32Array | Tensor | undefined },

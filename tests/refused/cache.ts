@@ -140,7 +140,7 @@ export const cacheRefused: Refusal[] = [
     on((cache) => cache.attend(zeros(2, 4, 4, 6))),
   ],
   [
-    'attend: "query.dims" expected heads that the 2 of keys divide, got [2, 3, 4, 8]',
+    'attend: "query.dims" expected H a multiple of Hkv = 2, got [2, 3, 4, 8]',
     on((cache) => cache.attend(zeros(2, 3, 4, 8))),
   ],
   [
