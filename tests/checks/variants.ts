@@ -20,6 +20,7 @@ import { randomTensor, type Whole } from "../engines";
 import { shareOfDraws } from "../reference";
 import type { Round } from "../reference-variants";
 import { alongDirection, dot } from "./direction";
+import { entmaxGradients } from "./entmax-gradients";
 import { draw, rules } from "./linear";
 import { checkModified, modifiedProblems } from "./modified";
 import { type AttendForm, drawAttend } from "./variant-attend";
@@ -158,9 +159,17 @@ function checkAttended(attention: Whole, drawn: DrawnBy<typeof attended>): void 
   });
   if (kind === "sparse") {
     const back = sparseAttendBackward(attention, pass, sparse as SparseBackwardOptions);
-    // A weight is the (α − 1)th root of its distance to τ: past 4, differences in float64 are no slopes.
     if ((drawn.alpha ?? 1.5) <= 4) alongDirection(problem, shared(back), loss, drawn.seed + 20);
-    else for (const { data } of Object.values(shared(back))) assert.ok(data.every(Number.isFinite));
+    else {
+      // A weight is the (α − 1)th root of its distance to τ: past 4, differences in float64 are no slopes.
+      const { numbers, truth } = problem;
+      const [output, weighed] = [outputGradient.data, weightsGradient.data];
+      const formula = (round?: Round) => {
+        const of = { ...numbers, weights: truth(round).weights, output, weighed };
+        return entmaxGradients({ ...drawn, heads }, of, drawn.alpha as number, round);
+      };
+      within(shared(back), { numbers, truth: formula }, ["query", "key", "value"]);
+    }
   } else if (kind === "additive") {
     const back = additiveAttentionBackward(attention, pass, added as AdditiveBackwardOptions);
     const own = { weight: back.scoreWeightGradient, bias: back.scoreBiasGradient };
