@@ -1,22 +1,28 @@
 // What the gradients of linear need besides products: Wᵀ from a packed W, and sums over rows.
 
 import { packRows8 } from "../gemm/pack";
-import { SUM_ROWS } from "../tiles";
+import { LINEAR_DEPTH, SUM_ROWS } from "../tiles";
 import { LinearFrame } from "./frame";
 
 /** Writes the packed W of frame.packed to frame.result as a packed Wᵀ [columns × depth], without a bias. */
 export function transposePacked(frame: LinearFrame): void {
   const depth = frame.depth;
   const columns = frame.columns;
-  const packed = frame.packed;
+  const panels = <usize>((columns + 7) >> 3);
   let result = frame.result;
-  for (let i = 0; i < depth; i += 8) {
-    let source = packed + ((<usize>i) << 5);
-    for (let j = 0; j < columns; j += 8) {
-      const count = min(columns - j, 8);
-      packRows8(source, 8, min(depth - i, 8), count, result);
-      source += (<usize>depth) << 5;
-      result += (<usize>count) << 5;
+  for (let left = 0; left < columns; left += LINEAR_DEPTH) {
+    const right = min(left + LINEAR_DEPTH, columns);
+    for (let i = 0; i < depth; i += 8) {
+      const from = i & ~(LINEAR_DEPTH - 1);
+      const panel = (<usize>min(LINEAR_DEPTH, depth - from)) << 5;
+      let source = frame.packed + ((panels * <usize>from + <usize>(i - from)) << 5);
+      source += <usize>(left >> 3) * panel;
+      for (let j = left; j < right; j += 8) {
+        const count = min(right - j, 8);
+        packRows8(source, 8, min(depth - i, 8), count, result);
+        source += panel;
+        result += (<usize>count) << 5;
+      }
     }
   }
   memory.fill(result, 0, (<usize>((depth + 7) >> 3)) << 5);

@@ -65,11 +65,11 @@ export function linearRun(frame: LinearFrame, item: i32, thread: i32): void {
   const input = frame.input + ((<usize>start * inputRow) << 2);
   const result = frame.result + <usize>start * resultRow;
   const packed = frame.packed;
-  const panel = (<usize>depth) << 5;
+  const panels = <usize>((columns + 7) >> 3);
   const edge = frame.scratch + <usize>thread * threadBytes(frame);
   const x = edge + 128;
 
-  const bias = packed + <usize>((columns + 7) >> 3) * panel + ((<usize>first) << 2);
+  const bias = packed + ((panels * <usize>depth) << 5) + ((<usize>first) << 2);
   for (let i = 0; i < rows; i++) {
     const row = result + <usize>i * resultRow + ((<usize>first) << 2);
     memory.copy(row, bias, (<usize>(last - first)) << 2);
@@ -78,12 +78,13 @@ export function linearRun(frame: LinearFrame, item: i32, thread: i32): void {
     const count = min(LINEAR_DEPTH, depth - from);
     const rowPanel = (<usize>count) << 4;
     for (let i = 0; i < rows; i += 4) {
-      const panel = x + <usize>(i >> 2) * rowPanel;
+      const target = x + <usize>(i >> 2) * rowPanel;
       const source = input + ((<usize>i * inputRow + <usize>from * inputColumn) << 2);
-      if (transposed) packFourColumns(source, inputColumn, rows - i, count, panel);
-      else packRows(source, inputRow, rows - i, count, panel, 16);
+      if (transposed) packFourColumns(source, inputColumn, rows - i, count, target);
+      else packRows(source, inputRow, rows - i, count, target, 16);
     }
-    let w = packed + <usize>(first >> 3) * panel + ((<usize>from) << 5);
+    const panel = (<usize>count) << 5;
+    let w = packed + ((panels * <usize>from) << 5) + <usize>(first >> 3) * panel;
     let j = first;
     for (; rows == 1 && j + 32 <= last; j += 32) {
       multiply1x32(x, w, panel, count, result + ((<usize>j) << 2));

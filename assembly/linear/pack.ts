@@ -1,6 +1,8 @@
-// A weight W, packed once for many products: [⌈columns/8⌉][depth][8], followed by the bias padded to eight.
+// A weight W, packed once for many products: LINEAR_DEPTH rows after the other, each [⌈columns/8⌉][rows][8], so
+// that a product reads it from front to back; then the bias padded to eight.
 
 import { packColumns, packRows8 } from "../gemm/pack";
+import { LINEAR_DEPTH } from "../tiles";
 import { LinearFrame } from "./frame";
 
 /** Bytes of frame.packed; a float64, since it may be more than memory can hold. */
@@ -16,14 +18,18 @@ export function packLinear(frame: LinearFrame): void {
   const columns = frame.columns;
   const outputIsRow = frame.outputIsRow;
   let packed = frame.packed;
-  const panel = (<usize>depth) << 5;
-  for (let j = 0; j < columns; j += 8) {
-    if (outputIsRow) {
-      packRows8(weight + ((<usize>j * depth) << 2), depth, min(columns - j, 8), depth, packed);
-    } else {
-      packColumns(weight + ((<usize>j) << 2), columns, columns - j, depth, packed);
+  for (let from = 0; from < depth; from += LINEAR_DEPTH) {
+    const count = min(LINEAR_DEPTH, depth - from);
+    for (let j = 0; j < columns; j += 8) {
+      if (outputIsRow) {
+        const source = weight + ((<usize>j * depth + from) << 2);
+        packRows8(source, depth, min(columns - j, 8), count, packed);
+      } else {
+        const source = weight + ((<usize>from * columns + j) << 2);
+        packColumns(source, columns, columns - j, count, packed);
+      }
+      packed += (<usize>count) << 5;
     }
-    packed += panel;
   }
   memory.fill(packed, 0, (<usize>((columns + 7) >> 3)) << 5);
   if (bias) memory.copy(packed, bias, (<usize>columns) << 2);
