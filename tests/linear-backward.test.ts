@@ -1,210 +1,230 @@
-// linearAttentionBackward against central differences of the recurrence in float64.
+// linearBackward against float64 at every kind of edge, in both orders; prepared weights updated in
+// place.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Tensor, tensor } from "wasm-attention";
 import {
-  type LinearAttentionGradients,
-  linearAttention,
-  linearAttentionBackward,
-  linearAttentionBackwardAsync,
-} from "wasm-attention/variants";
-import { draw, type Form, laidOut, type Sizes } from "./checks/linear";
-import { bitsOf, engine, randomTensor, variants } from "./engines";
+  DisposedError,
+  linear,
+  MemoryError,
+  prepareLinear,
+  type Tensor,
+  tensor,
+} from "wasm-attention";
+import { linearBackward } from "wasm-attention/training";
+import { createWhole, engine, randomArray, variants, type Whole } from "./engines";
+import { shareOfTolerance } from "./reference";
+import { linear as product } from "./reference-linear";
 
-const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-};
+const rowCounts = [0, 1, 3, 4, 5, 63, 65, 130, 300];
+const inputs = [1, 2, 7, 8, 9, 31, 65, 257];
+const outputs = [1, 3, 8, 9, 31, 260];
 
-const sizesOf: Sizes[] = [
-  { batch: 1, heads: [1, 1, 1], keys: 1, depth: 1, columns: 1 },
-  { batch: 2, heads: [2, 2, 2], keys: 7, depth: 5, columns: 3 },
-  { batch: 1, heads: [4, 1, 2], keys: 9, depth: 4, columns: 9 },
-  { batch: 1, heads: [1, 1, 2], keys: 35, depth: 3, columns: 2 },
-];
-const formsOf = (keys: number): Form[] => [
-  { rule: "linear" },
-  { rule: "linear", started: true, lengths: [keys >> 1, keys] },
-  { rule: "linear", elu: true, started: true },
-  { rule: "linear", elu: true, causal: false },
-  { rule: "linear", causal: false, started: true },
-  { rule: "gated", wide: true, started: true },
-  { rule: "gated", started: true, lengths: [keys - (keys >> 2), keys] },
-  { rule: "gated", wide: true, normalised: true, started: true },
-  { rule: "delta", started: true },
-  { rule: "delta", lengths: [keys - (keys >> 2), keys] },
-  { rule: "gated_delta", wide: true, started: true, lengths: [keys, keys >> 1] },
-  { rule: "gated_delta", started: true },
-  { rule: "gated_delta", normalised: true, started: true },
-];
+/** [rows, columns] → [columns, rows]. */
+const turned = (data: Float32Array, rows: number, columns: number) =>
+  Float32Array.from(data, (_, k) => data[(k % rows) * columns + Math.floor(k / rows)]);
 
 for (const variant of variants) {
-  test(`gradients of every form are those of differences, ${variant}`, async () => {
+  test(`linearBackward at every edge, ${variant}`, async () => {
     const attention = await engine(variant);
     const { used } = attention.memory;
-    for (const [index, sizes] of sizesOf.entries())
-      for (const form of formsOf(sizes.keys)) {
-        const given = form.causal === false ? { ...sizes, queries: sizes.keys + 2 } : sizes;
-        const lengths = form.lengths?.slice(0, sizes.batch);
-        const problem = draw(given, { ...form, lengths }, 1000 * index + 7);
-        const { query, key, value, options, numbers, truth } = problem;
-        // A divisor near 0 has no gradient worth the name.
-        if (form.normalised && !form.elu)
-          for (const { data } of [query, key]) data.set(data.map(Math.abs));
-        if (form.normalised && !form.elu)
-          for (const name of ["query", "key"] as const)
-            numbers[name].set(numbers[name].map(Math.abs));
-        const forward = linearAttention(attention, query, key, value, options);
-        const outputGradient = randomTensor(forward.output.dims, 11);
-        const stateGradient = randomTensor(forward.state.dims, 12);
-        const pass = { query, key, value, outputGradient, stateGradient };
-        const got = linearAttentionBackward(attention, pass, options);
-        const loss = () => {
-          const { output, state } = truth();
-          return dot(output, outputGradient.data) + dot(state, stateGradient.data);
-        };
-        for (const name of ["query", "key", "value", "decay", "beta", "state"] as const) {
-          const gradient = got[`${name}Gradient` as keyof LinearAttentionGradients];
-          const optional = name === "decay" || name === "beta" || name === "state";
-          const wanted = optional ? options[name] : true;
-          assert.equal(gradient !== undefined, wanted !== undefined, name);
-          if (!gradient) continue;
-          const want = Float64Array.from(numbers[name], (x, i, step = 1e-5) => {
-            numbers[name][i] = x + step;
-            const above = loss();
-            numbers[name][i] = x - step;
-            const below = loss();
-            numbers[name][i] = x;
-            return (above - below) / (2 * step);
-          });
-          const largest = want.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
-          const what = `${name} of ${JSON.stringify({ sizes, form })}`;
-          want.forEach((x, i) => {
-            const error = Math.abs(gradient.data[i] - x) / largest;
-            assert.ok(error < 3e-6, `${what}: ${gradient.data[i]} for ${x}`);
-          });
+    let worst = 0;
+    for (const ins of inputs)
+      for (const outs of outputs) {
+        const weight = randomArray(ins * outs, ins + outs);
+        const bias = outs % 2 ? randomArray(outs, 5) : undefined;
+        const inOut = prepareLinear(attention, tensor(weight, [ins, outs]), {
+          order: "in,out",
+          bias,
+        });
+        const outIn = prepareLinear(attention, tensor(turned(weight, ins, outs), [outs, ins]), {
+          order: "out,in",
+          bias,
+        });
+        for (const rows of rowCounts) {
+          const x = randomArray(rows * ins, rows + 1);
+          const dy = randomArray(rows * outs, rows + 2);
+          const got = linearBackward(
+            attention,
+            tensor(dy, [rows, outs]),
+            tensor(x, [rows, ins]),
+            inOut,
+          );
+          assert.deepEqual(got.inputGradient?.dims, [rows, ins]);
+          assert.deepEqual(got.weightGradient.dims, [ins, outs]);
+          assert.deepEqual(got.biasGradient?.dims, bias && [outs]);
+          const other = linearBackward(
+            attention,
+            tensor(dy, [1, rows, outs]),
+            tensor(x, [1, rows, ins]),
+            outIn,
+          );
+          assert.deepEqual(other.inputGradient?.dims, [1, rows, ins]);
+          assert.deepEqual(other.inputGradient?.data, got.inputGradient?.data);
+          assert.deepEqual(other.weightGradient.dims, [outs, ins]);
+          const ones = new Float32Array(rows).fill(1);
+          const [forX, xT] = [turned(weight, ins, outs), turned(x, rows, ins)];
+          const results = [
+            [got.inputGradient?.data, dy, forX, rows, outs, ins],
+            [got.weightGradient.data, xT, dy, ins, rows, outs],
+            [turned(other.weightGradient.data, outs, ins), xT, dy, ins, rows, outs],
+            ...(bias ? [[got.biasGradient?.data, ones, dy, 1, rows, outs] as const] : []),
+          ] as const;
+          for (const [data, a, b, m, k, n] of results) {
+            assert.ok(data);
+            const truth = product(a, b, undefined, m, k, n);
+            const naive = product(a, b, undefined, m, k, n, Math.fround);
+            worst = Math.max(worst, shareOfTolerance(data, truth, [naive]));
+          }
         }
-        assert.equal(attention.memory.used, used);
+        inOut.dispose();
+        outIn.dispose();
       }
+    assert.ok(worst <= 1, `${worst} of the tolerance`);
+    assert.equal(attention.memory.used, used);
   });
 
-  test(`cut in two, the gradient of the state goes on; threads and async alike, ${variant}`, async () => {
+  test(`linearBackward writes and adds where it is told, ${variant}`, async () => {
     const attention = await engine(variant);
-    const two = await engine(variant, { threads: 2 });
-    const sizes: Sizes = { batch: 1, heads: [2, 2, 2], keys: 260, depth: 40, columns: 70 };
-    const { query, key, value, options } = draw(sizes, { rule: "gated", wide: true }, 5);
-    const outputGradient = randomTensor([1, 2, 260, 70], 6);
-    const pass = { query, key, value, outputGradient };
-    const whole = linearAttentionBackward(attention, pass, options);
-    assert.deepEqual(bitsOf(linearAttentionBackward(two, pass, options)), bitsOf(whole));
-    for (const on of [attention, two]) {
-      const later = await linearAttentionBackwardAsync(on, pass, options);
-      assert.deepEqual(bitsOf(later), bitsOf(whole));
-    }
-    two.dispose();
-
-    const rows = ({ data, dims }: Tensor, from: number, to: number) => {
-      const [, heads, length, size] = dims;
-      const parts = Array.from({ length: heads }, (_, h) =>
-        Array.from(data.subarray((h * length + from) * size, (h * length + to) * size)),
-      );
-      return tensor(Float32Array.from(parts.flat()), [1, heads, to - from, size]);
-    };
-    const piece = (from: number, to: number) => ({
-      query: rows(query, from, to),
-      key: rows(key, from, to),
-      value: rows(value, from, to),
-      outputGradient: rows(outputGradient, from, to),
-    });
-    const at = 101;
-    const first = piece(0, at);
-    const decays = (from: number, to: number) => rows(options.decay as Tensor, from, to);
-    const { state } = linearAttention(attention, first.query, first.key, first.value, {
-      ...options,
-      decay: decays(0, at),
-    });
-    const last = linearAttentionBackward(attention, piece(at, 260), {
-      ...{ ...options, state, decay: decays(at, 260) },
-    });
-    const { stateGradient } = last;
-    const before = linearAttentionBackward(
-      attention,
-      { ...first, stateGradient },
-      { ...options, decay: decays(0, at) },
-    );
-    for (const name of ["queryGradient", "keyGradient", "valueGradient"] as const) {
-      for (const [part, from, to] of [[before, 0, at] as const, [last, at, 260] as const])
-        assert.deepEqual(part[name].data, rows(whole[name], from, to).data, name);
-    }
-    const near = rows(whole.decayGradient as Tensor, 0, at).data;
-    before.decayGradient?.data.forEach((x, i) => {
-      assert.ok(Math.abs(x - near[i]) < 2e-4, `decay: ${x} for ${near[i]}`);
-    });
-  });
-
-  test(`by a delta rule: threads, async, long rows, shared and strided betas, ${variant}`, async () => {
-    const attention = await engine(variant);
-    const two = await engine(variant, { threads: 2 });
-    const sizes: Sizes = { batch: 2, heads: [4, 1, 2], keys: 130, depth: 70, columns: 75 };
-    const form: Form = { rule: "gated_delta", lengths: [130, 77], started: true };
-    const { query, key, value, options } = draw(sizes, form, 9);
-    const outputGradient = randomTensor([2, 4, 130, 75], 6);
-    const pass = { query, key, value, outputGradient };
-    const whole = linearAttentionBackward(attention, pass, options);
-    assert.deepEqual(bitsOf(linearAttentionBackward(two, pass, options)), bitsOf(whole));
-    for (const on of [attention, two]) {
-      const later = await linearAttentionBackwardAsync(on, pass, options);
-      assert.deepEqual(bitsOf(later), bitsOf(whole));
-    }
-    two.dispose();
-    // Tokens past a length have no gradient.
-    const { data, dims } = whole.betaGradient as Tensor;
-    assert.deepEqual(dims, [2, 2, 130, 1]);
-    data.forEach((x, i) => {
-      assert.equal(x === 0, i >= 260 && i % 130 >= 77, `${i}`);
-    });
-    const to = (x: Tensor) => laidOut(x, "BLE");
-    const rows = { ...options, decay: to(options.decay as Tensor) };
-    const back = (beta: Tensor) =>
-      linearAttentionBackward(
-        attention,
-        {
-          ...{ query: to(query), key: to(key), value: to(value) },
-          outputGradient: to(outputGradient),
-        },
-        { ...rows, beta, layout: "BLE", heads: 4, keyValueHeads: 2 },
-      );
-    const strided = back(to(options.beta as Tensor));
-    assert.deepEqual(strided.betaGradient?.data, to({ data, dims }).data);
-    assert.deepEqual(strided.keyGradient.data, to(whole.keyGradient).data);
-    // One for both heads: the sum of theirs.
-    const shared = tensor(randomTensor([2, 130, 1], 8).data.map(Math.abs), [2, 130, 1]);
-    const doubled = Float32Array.from({ length: 520 }, (_, i) => shared.data[i >> 1]);
-    const each = back(tensor(doubled, [2, 130, 2])).betaGradient as Tensor;
-    const got = back(shared).betaGradient as Tensor;
-    assert.deepEqual(got.dims, [2, 130, 1]);
-    const largest = each.data.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
-    got.data.forEach((x, i) => {
-      const want = each.data[2 * i] + each.data[2 * i + 1];
-      assert.ok(Math.abs(x - want) < 1e-6 * largest, `${i}: ${x} for ${want}`);
-    });
-  });
-
-  test(`gradients are added to what is there, ${variant}`, async () => {
-    const attention = await engine(variant);
-    const x = randomTensor([1, 2, 5, 4], 3);
-    const pass = { query: x, key: x, value: x, outputGradient: x };
-    const { keyGradient } = linearAttentionBackward(attention, pass);
-    const key = new Float32Array(40).fill(1);
-    linearAttentionBackward(attention, pass, {
-      out: { query: x.data.slice(), key, value: x.data.slice() },
-      accumulate: true,
-    });
+    const weight = tensor(randomArray(42, 1), [6, 7]);
+    using prepared = prepareLinear(attention, weight, { order: "in,out", bias: randomArray(7, 2) });
+    const [x, dy] = [tensor(randomArray(30, 3), [5, 6]), tensor(randomArray(35, 4), [5, 7])];
+    const want = linearBackward(attention, dy, x, prepared);
+    assert.ok(want.inputGradient && want.biasGradient);
+    using input = attention.allocate([5, 6]);
+    const out = { input, weight: new Float32Array(42), bias: tensor(new Float32Array(7), [7]) };
+    const got = linearBackward(attention, dy, x, prepared, { out });
+    assert.equal(got.inputGradient, input);
+    assert.equal(got.weightGradient.data, out.weight);
+    assert.deepEqual(input.data, want.inputGradient.data);
+    assert.deepEqual(out.weight, want.weightGradient.data);
+    assert.deepEqual(out.bias.data, want.biasGradient.data);
+    linearBackward(attention, dy, x, prepared, { out, accumulate: true });
     assert.deepEqual(
-      key,
-      keyGradient.data.map((y) => Math.fround(1 + y)),
+      input.data,
+      want.inputGradient.data.map((g) => 2 * g),
     );
+    assert.deepEqual(
+      out.weight,
+      want.weightGradient.data.map((g) => 2 * g),
+    );
+    assert.deepEqual(
+      out.bias.data,
+      want.biasGradient.data.map((g) => 2 * g),
+    );
+    const without = linearBackward(attention, dy, x, prepared, { gradients: { input: false } });
+    assert.equal(without.inputGradient, undefined);
+    assert.deepEqual(without.weightGradient, want.weightGradient);
+  });
+
+  test(`a prepared weight is updated in place, ${variant}`, async () => {
+    const attention = await engine(variant);
+    const x = tensor(randomArray(30, 3), [5, 6]);
+    for (const order of ["in,out", "out,in"] as const) {
+      const dims = order === "in,out" ? [6, 7] : [7, 6];
+      const [a, b] = [1, 2].map((seed) => tensor(randomArray(42, seed), dims));
+      const [p, q] = [3, 4].map((seed) => randomArray(7, seed));
+      using first = prepareLinear(attention, a, { order, bias: p });
+      using second = prepareLinear(attention, b, { order, bias: q });
+      const { used, reserved } = attention.memory;
+      first.update(b, q);
+      assert.deepEqual(linear(attention, x, first), linear(attention, x, second));
+      assert.equal(attention.memory.used, used);
+      assert.equal(attention.memory.reserved, reserved);
+    }
   });
 }
+
+/** Where the arguments of a call may lie. */
+const places = {
+  plain: (_: Whole, data: Float32Array, dims: number[]) => tensor(data.slice(), dims),
+  allocated: (attention: Whole, data: Float32Array, dims: number[]) => {
+    const made = attention.allocate(dims);
+    made.data.set(data);
+    return made;
+  },
+  "a view": (attention: Whole, data: Float32Array, dims: number[]) => {
+    const made = attention.allocate([data.length + 3]).view(3, dims);
+    made.data.set(data);
+    return made;
+  },
+};
+
+for (const [kind, place] of Object.entries(places)) {
+  test(`results over inputs: all are read before any is written, ${kind}`, async () => {
+    const attention = await engine("portable");
+    const dims = [40, 40];
+    const [w, xs, dys] = [1, 2, 3].map((seed) => randomArray(1600, seed)) as Float32Array[];
+    using prepared = prepareLinear(attention, tensor(w, dims), {
+      order: "in,out",
+      bias: randomArray(40, 4),
+    });
+    const want = linearBackward(attention, tensor(dys, dims), tensor(xs, dims), prepared);
+    for (const order of [0, 1]) {
+      for (const accumulate of [false, true]) {
+        const [x, dy] = [place(attention, xs, dims), place(attention, dys, dims)];
+        const before = [x, dy].map(({ data }) => data.slice()) as [Float32Array, Float32Array];
+        const out = order ? { input: x, weight: dy } : { input: dy, weight: x };
+        const got = linearBackward(attention, dy, x, prepared, { out, accumulate });
+        const sum = (gradient: Tensor | undefined, index: number) =>
+          gradient?.data.map((g, i) => (accumulate ? (before[index]?.[i] as number) + g : g));
+        assert.deepEqual(got.inputGradient?.data, sum(want.inputGradient, order ? 0 : 1));
+        assert.deepEqual(got.weightGradient.data, sum(want.weightGradient, order ? 1 : 0));
+        assert.deepEqual(got.biasGradient, want.biasGradient);
+      }
+    }
+  });
+}
+
+test("linearBackward that fails has written and added nothing", async () => {
+  const [ins, outs, rows] = [8, 256, 1000];
+  const x = tensor(randomArray(rows * ins, 1), [rows, ins]);
+  const dy = tensor(randomArray(rows * outs, 2), [rows, outs]);
+  const weight = tensor(randomArray(ins * outs, 3), [ins, outs]);
+  let failed = 0;
+  for (let kilobytes = 256; ; kilobytes += 64) {
+    const attention = await createWhole({
+      reproducible: true,
+      maximumMemory: kilobytes * 1024,
+    });
+    using prepared = prepareLinear(attention, weight, {
+      order: "in,out",
+      bias: new Float32Array(outs),
+    });
+    const out = {
+      input: new Float32Array(rows * ins).fill(1),
+      weight: new Float32Array(ins * outs).fill(1),
+      bias: new Float32Array(outs).fill(1),
+    };
+    const { used } = attention.memory;
+    try {
+      linearBackward(attention, dy, x, prepared, { out, accumulate: true });
+      break;
+    } catch (error) {
+      assert.ok(error instanceof MemoryError, String(error));
+      for (const target of Object.values(out)) assert.ok(target.every((number) => number === 1));
+      assert.equal(attention.memory.used, used);
+      failed++;
+    }
+  }
+  assert.ok(failed > 10, "at every block in turn");
+});
+
+test("a weight is not updated when it is disposed, in use, or from inside a scoreMod", async () => {
+  const attention = await engine("portable");
+  const weight = tensor(randomArray(16, 1), [4, 4]);
+  const x = tensor(randomArray(8, 2), [2, 4]);
+  using prepared = prepareLinear(attention, weight, { order: "in,out" });
+  const want = linear(attention, x, prepared);
+  const update = () => prepared.update(tensor(randomArray(16, 3), [4, 4]));
+  assert.throws(() => attention.attend(x, x, x, { scoreMod: update }), {
+    message:
+      'update: "attention" expected an engine that is not running a scoreMod, got a call from inside it',
+  });
+  assert.deepEqual(linear(attention, x, prepared), want);
+  prepared.dispose();
+  assert.throws(update, DisposedError);
+  const other = prepareLinear(attention, weight, { order: "in,out" });
+  attention.dispose();
+  assert.throws(() => other.update(weight), DisposedError);
+});

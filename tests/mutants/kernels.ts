@@ -146,7 +146,7 @@ export const kernels: readonly Mutant[] = [
   {
     name: "linear: the second block of depth starts from the first row of W",
     file: "assembly/linear/linear.ts",
-    find: "let w = packed + <usize>(first >> 3) * panel + ((<usize>from) << 5);",
+    find: "let w = packed + ((panels * <usize>from) << 5) + <usize>(first >> 3) * panel;",
     replace: "let w = packed + <usize>(first >> 3) * panel;",
     tests: ["tests/linear.test.ts"],
     only,
@@ -154,8 +154,8 @@ export const kernels: readonly Mutant[] = [
   {
     name: "linear: the bias of an item is that of the first columns",
     file: "assembly/linear/linear.ts",
-    find: "(columns + 7) >> 3) * panel + ((<usize>first) << 2);",
-    replace: "(columns + 7) >> 3) * panel;",
+    find: "packed + ((panels * <usize>depth) << 5) + ((<usize>first) << 2);",
+    replace: "packed + ((panels * <usize>depth) << 5);",
     tests: ["tests/linear.test.ts"],
     only,
   },
