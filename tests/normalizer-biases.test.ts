@@ -139,6 +139,20 @@ for (const variant of variants) {
       assert.deepEqual(bitsOf(attendBackward(two, given, options)), want);
       assert.deepEqual(bitsOf(await attendBackwardAsync(two, given, options)), want);
     }
+    // The first of four is the longest by far: who does not wait for it is done before.
+    const uneven = {
+      ...{ query: randomTensor([4, 1, 150, 16], 1, 2), key: randomTensor([4, 1, 400, 16], 2, 2) },
+      outputGradient: randomTensor([4, 1, 150, 16], 3),
+    };
+    const waiting = {
+      ...{ normalizer: alphaEntmax(1.5), mask: randomTensor([150, 400], 5) },
+      ...{ keyLengths: [400, 8, 8, 8], gradients: { mask: true } },
+    };
+    const given = { ...uneven, value: uneven.key };
+    const want = bitsOf(attendBackward(attention, given, waiting));
+    for (let i = 0; i < 5; i++) {
+      assert.deepEqual(bitsOf(attendBackward(two, given, waiting)), want);
+    }
     two.dispose();
 
     // Sequences end to end, each with a row of its own of the mask.

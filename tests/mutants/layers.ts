@@ -40,7 +40,7 @@ export const layers: readonly Mutant[] = [
   },
   {
     name: "the sum of the slopes' gradients over batches goes by batch",
-    file: "src/training/attend.ts",
+    file: "src/training/bias.ts",
     find: "totals[index % heads] += sum;",
     replace: "totals[Math.floor(index / (sums.length / heads))] += sum;",
     tests: ["tests/backward.test.ts"],
