@@ -8,19 +8,18 @@ import { LinearFrame } from "./frame";
 export function transposePacked(frame: LinearFrame): void {
   const depth = frame.depth;
   const columns = frame.columns;
-  const panels = <usize>((columns + 7) >> 3);
+  const panels = (columns + 7) >> 3;
   let result = frame.result;
   for (let left = 0; left < columns; left += LINEAR_DEPTH) {
     const right = min(left + LINEAR_DEPTH, columns);
     for (let i = 0; i < depth; i += 8) {
       const from = i & ~(LINEAR_DEPTH - 1);
-      const panel = (<usize>min(LINEAR_DEPTH, depth - from)) << 5;
-      let source = frame.packed + ((panels * <usize>from + <usize>(i - from)) << 5);
-      source += <usize>(left >> 3) * panel;
+      const rows = min(LINEAR_DEPTH, depth - from);
+      let source = frame.packed + ((<usize>(panels * from + (left >> 3) * rows + i - from)) << 5);
       for (let j = left; j < right; j += 8) {
         const count = min(right - j, 8);
         packRows8(source, 8, min(depth - i, 8), count, result);
-        source += panel;
+        source += (<usize>rows) << 5;
         result += (<usize>count) << 5;
       }
     }

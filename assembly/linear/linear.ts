@@ -65,11 +65,11 @@ export function linearRun(frame: LinearFrame, item: i32, thread: i32): void {
   const input = frame.input + ((<usize>start * inputRow) << 2);
   const result = frame.result + <usize>start * resultRow;
   const packed = frame.packed;
-  const panels = <usize>((columns + 7) >> 3);
+  const panels = (columns + 7) >> 3;
   const edge = frame.scratch + <usize>thread * threadBytes(frame);
   const x = edge + 128;
 
-  const bias = packed + ((panels * <usize>depth) << 5) + ((<usize>first) << 2);
+  const bias = packed + ((<usize>(panels * depth)) << 5) + ((<usize>first) << 2);
   for (let i = 0; i < rows; i++) {
     const row = result + <usize>i * resultRow + ((<usize>first) << 2);
     memory.copy(row, bias, (<usize>(last - first)) << 2);
@@ -84,7 +84,7 @@ export function linearRun(frame: LinearFrame, item: i32, thread: i32): void {
       else packRows(source, inputRow, rows - i, count, target, 16);
     }
     const panel = (<usize>count) << 5;
-    let w = packed + ((panels * <usize>from) << 5) + <usize>(first >> 3) * panel;
+    let w = packed + ((<usize>(panels * from + (first >> 3) * count)) << 5);
     let j = first;
     for (; rows == 1 && j + 32 <= last; j += 32) {
       multiply1x32(x, w, panel, count, result + ((<usize>j) << 2));
