@@ -82,8 +82,8 @@ const isAsked = ({ name }: { name: string }) => !names || names.includes(name);
 const peers = (await peersOf()).filter(isAsked);
 const some = <T>(op: string, all: readonly T[]) =>
   wants(op) ? (quick ? all.slice(0, 1) : all) : [];
-/** For --quick one. */
-const hands = Object.fromEntries(Object.entries(gelus).slice(0, quick ? 1 : undefined));
+const hands = Object.entries(gelus).filter(([name]) => isAsked({ name }));
+const asked = Object.fromEntries(quick ? hands.slice(0, 1) : hands);
 for (const attention of await engines()) {
   const roof = await roofline(attention.variant, compileRoofline(attention.variant));
   if (threads === 1) send({ line: describe(roof) });
@@ -108,8 +108,8 @@ for (const attention of await engines()) {
   for (const c of some("layer", layers)) await benchLayer(attention, roof, peers, c, report);
   const beside = [...peers, ...[byHand(attention)].filter(isAsked)];
   for (const c of some("block", blockCases)) await benchBlock(attention, roof, beside, c, report);
-  for (const c of some("bart", bartCases)) {
-    await benchBart(attention, c, hands, { rounds: quick ? 3 : 9, report });
+  for (const c of hands.length > 0 ? some("bart", bartCases) : []) {
+    await benchBart(attention, c, asked, { rounds: quick ? 3 : 9, report });
   }
   for (const c of threads === 1 ? some("backward", backwardCases) : []) {
     await benchBackward(attention, c, report);

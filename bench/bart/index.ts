@@ -37,7 +37,7 @@ export async function benchBart(
   const weights = weightsOf(attention, c);
   const ours = bartByBlocks(attention, c, weights);
   const names = Object.keys(gelus);
-  const ways = [ours, ...names.map((erf) => bartByHand(attention, c, weights, gelus[erf]))];
+  const ways = [ours, ...names.map((name) => bartByHand(attention, c, weights, gelus[name]))];
   const ids = Array.from({ length: c.n }, (_, i) => (i * 7919) % c.vocabulary);
   const { n, heads, d, hidden } = c;
   const { variant: build, threads } = attention;
@@ -53,12 +53,12 @@ export async function benchBart(
   });
   const turns = Array.from({ length: rounds }, () => ways.map((way) => run(way).times));
   OPS.forEach((op, which) => {
-    names.forEach((erf, way) => {
+    names.forEach((peer, way) => {
       const pairs = turns.map((times) => [times[0][which], times[way + 1][which]] as const);
       report({
         ...facts,
         op,
-        peer: `by hand, erf: ${erf}`,
+        peer,
         oursMs: quantile(pairs.map(([own]) => own)),
         peerMs: quantile(pairs.map(([, other]) => other)),
         ...ratioOf(pairs.map(([own, other]) => other / own)),

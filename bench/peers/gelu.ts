@@ -18,9 +18,9 @@ const chebyshev: Gelu = (x) => {
   for (let i = 0; i < x.length; i++) x[i] *= 0.5 * (1 + jstat.erf(x[i] / Math.SQRT2));
 };
 
-/** By where erf is from. */
+/** By who a BART by hand is beside ours. */
 export const gelus: Readonly<Record<string, Gelu>> = {
-  "Abramowitz-Stegun 7.1.26": abramowitzStegun,
-  "mathjs (Cody)": rational,
-  "jstat (Numerical Recipes)": chebyshev,
+  "by hand, erf: Abramowitz-Stegun 7.1.26": abramowitzStegun,
+  "by hand, erf: mathjs (Cody)": rational,
+  "by hand, erf: jstat (Numerical Recipes)": chebyshev,
 };
