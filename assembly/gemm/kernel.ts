@@ -74,10 +74,17 @@ export function multiply4x8(a: usize, b: usize, k: i32, c: usize, cRow: usize, f
 }
 
 /**
- * One row of A over four panels of B at a stride of `panel` bytes: C[1×32] += A[1×k] · B[k×32]. A is packed
- * [k][4], its first row is read. An element's bits are those of multiply4x8 with k in one chunk.
+ * One row of A, a number every `step` bytes, over four panels of B at a stride of `panel` bytes: C[1×32] +=
+ * A[1×k] · B[k×32]. An element's bits are those of multiply4x8 with k in one chunk.
  */
-export function multiply1x32(a: usize, b: usize, panel: usize, k: i32, c: usize): void {
+export function multiply1x32(
+  a: usize,
+  step: usize,
+  b: usize,
+  panel: usize,
+  k: i32,
+  c: usize,
+): void {
   const b1 = b + panel;
   const b2 = b1 + panel;
   const b3 = b2 + panel;
@@ -99,7 +106,7 @@ export function multiply1x32(a: usize, b: usize, panel: usize, k: i32, c: usize)
     s5 = madd(x, v128.load(b2 + at, 16), s5);
     s6 = madd(x, v128.load(b3 + at), s6);
     s7 = madd(x, v128.load(b3 + at, 16), s7);
-    a += 16;
+    a += step;
   }
   v128.store(c, f32x4.add(s0, v128.load(c)));
   v128.store(c, f32x4.add(s1, v128.load(c, 16)), 16);

@@ -74,7 +74,8 @@ export function linearRun(frame: LinearFrame, item: i32, thread: i32): void {
     const row = result + <usize>i * resultRow + ((<usize>first) << 2);
     memory.copy(row, bias, (<usize>(last - first)) << 2);
   }
-  for (let from = 0; from < depth; from += LINEAR_DEPTH) {
+  const begin = rows == 1 ? oneRow(frame, input, inputColumn << 2, first, last) : first;
+  for (let from = 0; begin < last && from < depth; from += LINEAR_DEPTH) {
     const count = min(LINEAR_DEPTH, depth - from);
     const rowPanel = (<usize>count) << 4;
     for (let i = 0; i < rows; i += 4) {
@@ -83,13 +84,8 @@ export function linearRun(frame: LinearFrame, item: i32, thread: i32): void {
       if (transposed) packFourColumns(source, inputColumn, rows - i, count, panel);
       else packRows(source, inputRow, rows - i, count, panel, 16);
     }
-    let w = packed + <usize>(first >> 3) * panel + ((<usize>from) << 5);
-    let j = first;
-    for (; rows == 1 && j + 32 <= last; j += 32) {
-      multiply1x32(x, w, panel, count, result + ((<usize>j) << 2));
-      w += panel << 2;
-    }
-    for (; j < last; j += 8) {
+    let w = packed + <usize>(begin >> 3) * panel + ((<usize>from) << 5);
+    for (let j = begin; j < last; j += 8) {
       for (let i = 0; i < rows; i += 4) {
         const a = x + <usize>(i >> 2) * rowPanel;
         const c = result + <usize>i * resultRow + ((<usize>j) << 2);
@@ -107,6 +103,27 @@ export function linearRun(frame: LinearFrame, item: i32, thread: i32): void {
       w += panel;
     }
   }
+}
+
+/**
+ * One row, 32 columns at a time, each with all of its depth: W is read from front to back, once. Gives the column
+ * that it came to.
+ */
+function oneRow(frame: LinearFrame, x: usize, step: usize, first: i32, last: i32): i32 {
+  const depth = frame.depth;
+  const panel = (<usize>depth) << 5;
+  const result = frame.result + ((<usize>(frame.rows - 1) * <usize>frame.columns) << 2);
+  let j = first;
+  for (; j + 32 <= last; j += 32) {
+    const w = frame.packed + <usize>(j >> 3) * panel;
+    const c = result + ((<usize>j) << 2);
+    for (let from = 0; from < depth; from += LINEAR_DEPTH) {
+      const a = x + <usize>from * step;
+      const count = min(LINEAR_DEPTH, depth - from);
+      multiply1x32(a, step, w + ((<usize>from) << 5), panel, count, c);
+    }
+  }
+  return j;
 }
 
 export function copyBlock(

@@ -256,7 +256,7 @@ function addFloats(frame: QuantizedFrame, block: Block): void {
       const panel = panelAt(frame, j + (k << 3));
       unpackPanel(frame, panel, block.from, count, w + <usize>k * PANEL);
     }
-    multiply1x32(x, w, PANEL, count, c);
+    multiply1x32(x, 16, w, PANEL, count, c);
   }
   for (; j < block.last; j += 8) {
     unpackPanel(frame, panelAt(frame, j), block.from, count, w);
