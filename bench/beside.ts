@@ -67,7 +67,7 @@ export async function beside(
 class Mismatch extends Error {}
 
 /** A comparison of speed is one of the same result. */
-function compare(facts: Facts, ours: Float32Array, theirs: Float32Array): void {
+export function compare(facts: Facts, ours: Float32Array, theirs: Float32Array): void {
   let worst = ours.length === theirs.length ? 0 : Infinity;
   for (let i = 0; i < ours.length; i++) worst = Math.max(worst, Math.abs(ours[i] - theirs[i]));
   if (!(worst < 1e-4)) throw new Mismatch(`differs by ${worst}: ${JSON.stringify(facts)}`);

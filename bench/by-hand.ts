@@ -51,7 +51,11 @@ export function byHand(
 }
 
 /** The norm of a + b, row by row. */
-function normalized(a: Float32Array, b: Float32Array, { weight, bias }: Affine): Float32Array {
+export function normalized(
+  a: Float32Array,
+  b: Float32Array,
+  { weight, bias }: Affine,
+): Float32Array {
   const size = weight.length;
   const result = new Float32Array(a.length);
   for (let row = 0; row < a.length; row += size) {
@@ -68,8 +72,8 @@ function normalized(a: Float32Array, b: Float32Array, { weight, bias }: Affine):
   return result;
 }
 
-/** x·Φ(x), erf by Abramowitz and Stegun 7.1.26. */
-function gelu(x: Float32Array): void {
+/** x·Φ(x), erf by Abramowitz and Stegun 7.1.26, which is off by up to 1.5e-7. */
+export function gelu(x: Float32Array): void {
   for (let i = 0; i < x.length; i++) {
     const a = Math.abs(x[i]) / Math.SQRT2;
     const t = 1 / (1 + 0.3275911 * a);

@@ -75,6 +75,7 @@ const timed = [
   "quantized",
   "layer",
   "block",
+  "bart",
   "backward",
   "variants",
   "threads",

@@ -10,6 +10,7 @@ import { training } from "wasm-attention/training";
 import { variants } from "wasm-attention/variants";
 import { benchAttend } from "./attend";
 import { backwardCases, benchBackward } from "./backward";
+import { bartCases, benchBart } from "./bart/index";
 import { benchBlock, blockCases } from "./block";
 import { byHand } from "./by-hand";
 import { appendCases, benchAppend, benchCache, cacheCases } from "./caches";
@@ -18,6 +19,7 @@ import { benchCopies } from "./copies";
 import { benchIntegers, integerCases } from "./integers";
 import { benchLayer, benchLinear } from "./linear";
 import { hurry } from "./paired";
+import { gelus } from "./peers/gelu";
 import { onnxruntime } from "./peers/onnxruntime";
 import type { Peer } from "./peers/peer";
 import { benchQuantized, quantizedCases } from "./quantized";
@@ -80,6 +82,8 @@ const isAsked = ({ name }: { name: string }) => !names || names.includes(name);
 const peers = (await peersOf()).filter(isAsked);
 const some = <T>(op: string, all: readonly T[]) =>
   wants(op) ? (quick ? all.slice(0, 1) : all) : [];
+const hands = Object.entries(gelus).filter(([name]) => isAsked({ name }));
+const asked = Object.fromEntries(quick ? hands.slice(0, 1) : hands);
 for (const attention of await engines()) {
   const roof = await roofline(attention.variant, compileRoofline(attention.variant));
   if (threads === 1) send({ line: describe(roof) });
@@ -104,6 +108,9 @@ for (const attention of await engines()) {
   for (const c of some("layer", layers)) await benchLayer(attention, roof, peers, c, report);
   const beside = [...peers, ...[byHand(attention)].filter(isAsked)];
   for (const c of some("block", blockCases)) await benchBlock(attention, roof, beside, c, report);
+  for (const c of hands.length > 0 ? some("bart", bartCases) : []) {
+    await benchBart(attention, c, asked, { rounds: quick ? 3 : 9, report });
+  }
   for (const c of threads === 1 ? some("backward", backwardCases) : []) {
     await benchBackward(attention, c, report);
   }

@@ -69,7 +69,7 @@ export function operationsOf({
   hidden = 0,
 }: Row): number {
   if (m && k && wide) return 2 * m * k * wide;
-  if (!(heads && n && d) || op === "memory" || /^(append|variants)/.test(op)) return 0;
+  if (!(heads && n && d) || op === "memory" || /^(append|bart|variants)/.test(op)) return 0;
   const products =
     (op === "backward" ? 10 : 4) * heads * (causal ? (n + 1) / 2 : (queries ?? n)) * n * d;
   const size = heads * d;

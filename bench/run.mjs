@@ -1,6 +1,6 @@
 // npm run bench [-- --quick] [--json FILE] [--markdown FILE] [--engine PATH] [--charts]: installs the
 // peers once, then measures, under another Node if one is named; --charts draws bench/charts of it.
-// --ops attend,integers,decode,cache,append,small,linear,quantized,layer,block,backward,variants,threads,memory,start,size
+// --ops attend,integers,decode,cache,append,small,linear,quantized,layer,block,bart,backward,variants,threads,memory,start,size
 // --peers NAME,NAME and --threads 1 or 2 choose.
 // --web runs the core of it in Chromium; --calls times our own calls only; --accuracy compares
 // errors instead of times; --check checks the benchmark's types.

@@ -74,10 +74,18 @@ export function multiply4x8(a: usize, b: usize, k: i32, c: usize, cRow: usize, f
 }
 
 /**
- * One row of A over four panels of B at a stride of `panel` bytes: C[1×32] += A[1×k] · B[k×32]. A is packed
- * [k][4], its first row is read. An element's bits are those of multiply4x8 with k in one chunk.
+ * One row of A, a number every `step` bytes, over four panels of B, each `apart` panels after the last, and as many
+ * columns of C: C[4×8] += A[1×k] · B[4×k×8]. An element's bits are those of multiply4x8 with k in one chunk.
  */
-export function multiply1x32(a: usize, b: usize, panel: usize, k: i32, c: usize): void {
+export function multiply1x32(
+  a: usize,
+  step: usize,
+  b: usize,
+  apart: usize,
+  k: i32,
+  c: usize,
+): void {
+  const panel = apart * ((<usize>k) << 5);
   const b1 = b + panel;
   const b2 = b1 + panel;
   const b3 = b2 + panel;
@@ -99,14 +107,18 @@ export function multiply1x32(a: usize, b: usize, panel: usize, k: i32, c: usize)
     s5 = madd(x, v128.load(b2 + at, 16), s5);
     s6 = madd(x, v128.load(b3 + at), s6);
     s7 = madd(x, v128.load(b3 + at, 16), s7);
-    a += 16;
+    a += step;
   }
-  v128.store(c, f32x4.add(s0, v128.load(c)));
-  v128.store(c, f32x4.add(s1, v128.load(c, 16)), 16);
-  v128.store(c, f32x4.add(s2, v128.load(c, 32)), 32);
-  v128.store(c, f32x4.add(s3, v128.load(c, 48)), 48);
-  v128.store(c, f32x4.add(s4, v128.load(c, 64)), 64);
-  v128.store(c, f32x4.add(s5, v128.load(c, 80)), 80);
-  v128.store(c, f32x4.add(s6, v128.load(c, 96)), 96);
-  v128.store(c, f32x4.add(s7, v128.load(c, 112)), 112);
+  const columns = apart << 5;
+  addEight(c, s0, s1);
+  addEight(c + columns, s2, s3);
+  addEight(c + 2 * columns, s4, s5);
+  addEight(c + 3 * columns, s6, s7);
+}
+
+// @ts-ignore: decorator
+@inline
+function addEight(c: usize, low: v128, high: v128): void {
+  v128.store(c, f32x4.add(low, v128.load(c)));
+  v128.store(c, f32x4.add(high, v128.load(c, 16)), 16);
 }

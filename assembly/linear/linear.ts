@@ -28,10 +28,11 @@ function rowBlocks(frame: LinearFrame, high: i32): i32 {
   return (frame.rows + high - 1) / high;
 }
 
-/** Columns of an item `high` rows high: some milliseconds at most, and with threads enough items for all. */
+/** Columns of an item up to `high` rows high: some milliseconds at most, and with threads enough items for all. */
 export function itemColumns(frame: LinearFrame, high: i32 = LINEAR_ROWS): i32 {
   const columns = frame.columns;
-  const most = <i32>(PART / (<i64>high * max(frame.depth, 1)));
+  const rows = <i64>max(min(high, frame.rows), 1);
+  const most = <i32>(PART / (rows * max(frame.depth, 1)));
   const threads = frame.threads;
   const fewest = threads > 1 ? (THREAD_ITEMS * threads) / max(rowBlocks(frame, high), 1) : 1;
   const items = max((columns + most - 1) / max(most, 1), max(fewest, 1));
@@ -76,19 +77,27 @@ export function linearRun(frame: LinearFrame, item: i32, thread: i32): void {
   }
   for (let from = 0; from < depth; from += LINEAR_DEPTH) {
     const count = min(LINEAR_DEPTH, depth - from);
+    const panel = (<usize>count) << 5;
+    let w = packed + ((<usize>(panels * from + (first >> 3) * count)) << 5);
+    let j = first;
+    if (rows == 1) {
+      // Memory delivers four runs faster than one: a quarter of the columns each.
+      const a = input + ((<usize>from * inputColumn) << 2);
+      const quarter = (last - first) >> 5;
+      for (let i = 0; i < quarter; i++) {
+        const c = result + ((<usize>(first + (i << 3))) << 2);
+        multiply1x32(a, inputColumn << 2, w + <usize>i * panel, quarter, count, c);
+      }
+      j += quarter << 5;
+      w += ((<usize>quarter) << 2) * panel;
+    }
+    if (j >= last) continue;
     const rowPanel = (<usize>count) << 4;
     for (let i = 0; i < rows; i += 4) {
       const target = x + <usize>(i >> 2) * rowPanel;
       const source = input + ((<usize>i * inputRow + <usize>from * inputColumn) << 2);
       if (transposed) packFourColumns(source, inputColumn, rows - i, count, target);
       else packRows(source, inputRow, rows - i, count, target, 16);
-    }
-    const panel = (<usize>count) << 5;
-    let w = packed + ((<usize>(panels * from + (first >> 3) * count)) << 5);
-    let j = first;
-    for (; rows == 1 && j + 32 <= last; j += 32) {
-      multiply1x32(x, w, panel, count, result + ((<usize>j) << 2));
-      w += panel << 2;
     }
     for (; j < last; j += 8) {
       for (let i = 0; i < rows; i += 4) {

@@ -254,9 +254,9 @@ function addFloats(frame: QuantizedFrame, block: Block): void {
     }
     for (let k = 0; k < 4; k++) {
       const panel = panelAt(frame, j + (k << 3));
-      unpackPanel(frame, panel, block.from, count, w + <usize>k * PANEL);
+      unpackPanel(frame, panel, block.from, count, w + <usize>k * ((<usize>count) << 5));
     }
-    multiply1x32(x, w, PANEL, count, c);
+    multiply1x32(x, 16, w, 1, count, c);
   }
   for (; j < block.last; j += 8) {
     unpackPanel(frame, panelAt(frame, j), block.from, count, w);

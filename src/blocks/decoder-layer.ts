@@ -7,7 +7,8 @@ import type { ComposedWeights } from "../layer/composed";
 import { bindMethods } from "../tensor/binding";
 import { checkTensor, type Tensor } from "../tensor/tensor";
 import { TransformerLayer } from "./layer";
-import { checkTransformer, transformerSteps } from "./layer-forward";
+import { checkTransformer } from "./layer-check";
+import { transformerSteps } from "./layer-forward";
 import {
   type DecoderForwardOptions,
   type DecoderLayerWeights,

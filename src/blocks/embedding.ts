@@ -14,6 +14,7 @@ import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tenso
 import { checkNumber } from "./axes";
 import { type CheckedIds, checkIds, type Ids } from "./ids";
 import { blockSteps } from "./module";
+import { rowsSteps } from "./table";
 
 /** Options of `embedding`. */
 export interface EmbeddingOptions {
@@ -44,8 +45,8 @@ const readBackwardAsync = reader<EmbeddingBackwardOptions & Abortable>({
 });
 
 /**
- * table[ids] · scale: table [count, E], ids [...] from 0 to count − 1 → [..., E]. A large table is best in
- * linear memory, by `attention.allocate`: another is copied there for each call.
+ * table[ids] · scale: table [count, E], ids [...] from 0 to count − 1 → [..., E]. Of a table that
+ * is not in linear memory the rows that are named are copied there.
  *
  * @throws ArgumentError, MemoryError, DisposedError as `attend`.
  */
@@ -120,17 +121,19 @@ function prepare(operation: string, given: Tensor, ids: Ids, options: EmbeddingO
   const scale = checkScale(operation, options.scale);
   const dims = [...checked.dims, columns];
   const out = checkOut(operation, options.out, dims);
-  return (engine) =>
-    steps(engine, {
+  return function* (engine) {
+    const rows = yield* rowsSteps(engine, operation, { table, numbers: checked.numbers });
+    return yield* steps(engine, {
       operation,
       kernel: BlocksKernel.embedding,
-      ids: checked,
+      ids: { numbers: rows.numbers, dims: checked.dims },
       columns,
-      words: [[EmbeddingFrame.count, count]],
+      words: [[EmbeddingFrame.count, rows.table.dims[0] ?? count]],
       scale,
-      input: { slot: EmbeddingFrame.input, name: "table", tensor: table },
+      input: { slot: EmbeddingFrame.input, name: "table", tensor: rows.table },
       target: { dims, out, added: false },
     });
+  };
 }
 
 function prepareBackward(

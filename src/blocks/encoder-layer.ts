@@ -6,7 +6,8 @@ import type { ComposedWeights } from "../layer/composed";
 import { bindMethods } from "../tensor/binding";
 import type { Tensor } from "../tensor/tensor";
 import { TransformerLayer } from "./layer";
-import { checkTransformer, transformerSteps } from "./layer-forward";
+import { checkTransformer } from "./layer-check";
+import { transformerSteps } from "./layer-forward";
 import {
   type EncoderForwardOptions,
   type EncoderLayerWeights,

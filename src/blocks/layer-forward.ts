@@ -3,99 +3,22 @@
 // What a sublayer adds is kept apart until the next norm, which adds it in the same pass; the last one's
 // residual is added by its product. Everything between x and the output stays in linear memory.
 
-import { checkDropout } from "../check/dropout";
-import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { CachedCall, LayerCache } from "../layer/cached";
-import { checkForward, type ForwardCall, forwardSteps } from "../layer/forward";
+import { type ForwardCall, forwardSteps } from "../layer/forward";
 import type { MultiHeadAttention } from "../layer/multihead";
-import type { LayerOptions } from "../layer/options";
-import type { PreparedLinear } from "../linear/prepared";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
-import { checkOut, type Tensor } from "../tensor/tensor";
-import { type Activation, activateSteps, checkActivate } from "./activate";
+import { elementsOf } from "../tensor/dims";
+import type { Tensor } from "../tensor/tensor";
+import { activateSteps, checkActivate } from "./activate";
 import { dropoutSteps } from "./dropout";
 import { fusedSteps } from "./fused";
-import type { DecoderForwardOptions, TransformerResult } from "./layer-options";
-import { type KeptSublayer, type LayerDropout, TransformerRecord } from "./layer-record";
-import { checkNorm, normSteps } from "./norm";
+import type { NormParts, TransformerCall, TransformerParts } from "./layer-check";
+import type { TransformerResult } from "./layer-options";
+import { type KeptSublayer, TransformerRecord } from "./layer-record";
+import { normSteps } from "./norm";
 import { placeSteps } from "./place";
-
-/** What a layer is made of. */
-export interface TransformerParts {
-  readonly normFirst: boolean;
-  readonly centred: boolean;
-  readonly eps: number;
-  /** Of scores, where a call gives none. */
-  readonly scale: number | undefined;
-  readonly activation: Activation;
-  readonly self: MultiHeadAttention;
-  readonly cross: MultiHeadAttention | undefined;
-  readonly linear1: PreparedLinear;
-  readonly gate: PreparedLinear | undefined;
-  readonly linear2: PreparedLinear;
-  /** One of each sublayer. */
-  readonly norms: readonly NormParts[];
-  /** What goes with it: all but weights that were prepared already. */
-  readonly own: readonly { dispose(): void }[];
-}
-
-export interface NormParts {
-  readonly weight: AllocatedTensor | undefined;
-  readonly bias: AllocatedTensor | undefined;
-}
-
-/** A pass whose arguments are checked. */
-export interface TransformerCall {
-  readonly operation: string;
-  readonly x: Tensor;
-  readonly self: ForwardCall;
-  readonly cross: ForwardCall | undefined;
-  readonly dropout: LayerDropout | undefined;
-  readonly record: boolean;
-  readonly out: Tensor | undefined;
-}
-
-/** `options` as they were read; those of both attentions are checked here. */
-export function checkTransformer(
-  operation: string,
-  parts: TransformerParts,
-  given: { readonly x: Tensor; readonly memory?: Tensor | undefined },
-  { cross: crossOptions, out, record = false, dropout: asked, ...options }: DecoderForwardOptions,
-): TransformerCall {
-  checkDropout(operation, asked);
-  const scoreMod = options.scoreMod ?? crossOptions?.scoreMod;
-  if (record && scoreMod !== undefined) {
-    const expected = "no value with record: true, whose gradients do not go back through it";
-    throw new ArgumentError(operation, "scoreMod", expected, describe(scoreMod));
-  }
-  const dropout = asked && { probability: asked.probability, seed: asked.seed };
-  const { scale = parts.scale } = options;
-  const own: LayerOptions = { ...options, scale, record, dropout };
-  const self = checkForward(operation, parts.self.parts(operation), given.x, own);
-  const x = self.given.query;
-  const cross =
-    parts.cross &&
-    checkForward(
-      operation,
-      parts.cross.parts(operation),
-      { query: x, key: given.memory },
-      {
-        ...crossOptions,
-        scale: crossOptions?.scale ?? parts.scale,
-        record,
-        dropout: dropout && { ...dropout, seed: otherSeed(dropout) },
-      },
-    );
-  const target = checkOut(operation, out, x.dims);
-  return { operation, x, self, cross, dropout, record, out: target };
-}
-
-/** The two attentions of a layer drop different weights. */
-function otherSeed({ seed }: LayerDropout): number {
-  return seed < 2 ** 52 ? seed + 2 ** 52 : seed - 2 ** 52;
-}
 
 /** Streams of a layer's dropouts, see dropout.ts: after each sublayer, and after the activation. */
 export const HIDDEN_STREAM = 8;
@@ -111,15 +34,22 @@ export function* transformerSteps(
   try {
     const result = yield* pass.run();
     const { sublayers, tensors } = pass;
-    const kept = { sublayers, tensors, dropout: call.dropout };
+    if (call.record) {
+      const kept = { sublayers, tensors, dropout: call.dropout };
+      result.record = new TransformerRecord(owner, kept);
+    }
     done = true;
-    return {
-      ...result,
-      ...(call.record && { record: new TransformerRecord(owner, kept) }),
-    } as TransformerResult;
+    return result as TransformerResult;
   } finally {
     pass.end(done);
   }
+}
+
+interface Passed {
+  readonly output: Tensor;
+  weights?: Tensor;
+  crossWeights?: Tensor;
+  record?: TransformerRecord;
 }
 
 /** Before and after the activation. */
@@ -143,14 +73,16 @@ class Pass {
     this.#stream = call.x;
   }
 
-  *run(): Steps<{ output: Tensor; weights?: Tensor; crossWeights?: Tensor }> {
+  *run(): Steps<Passed> {
     const { x, self, cross } = this.#call;
     this.#stream = yield* this.#placed("x", x);
     const weights = yield* this.#attention(0, this.#parts.self, self);
     const crossWeights =
       cross && (yield* this.#attention(1, this.#parts.cross as MultiHeadAttention, cross));
-    const output = yield* this.#feedForward(cross ? 2 : 1);
-    return { output, ...(weights && { weights }), ...(crossWeights && { crossWeights }) };
+    const result: Passed = { output: yield* this.#feedForward(cross ? 2 : 1) };
+    if (weights) result.weights = weights;
+    if (crossWeights) result.crossWeights = crossWeights;
+    return result;
   }
 
   /** Takes back what a pass that failed has appended to a cache, and gives memory back. */
@@ -176,8 +108,9 @@ class Pass {
     const memory = source && (yield* this.#placed("memory", source));
     const given = { query: input, key: memory, value: memory };
     const cache = call.cache && this.#lasting(call.cache);
-    const options = { ...call.options, out: target };
-    const placed = { ...call, given, cache, options };
+    const { asked, attend, rotation, appended, options } = call;
+    const out = target;
+    const placed = { operation, given, asked, attend, cache, rotation, appended, options, out };
     const result = yield* forwardSteps(this.#engine, layer, layer.parts(operation), placed);
     const kept = { input, sum: this.#stream, record: result.record };
     this.sublayers.push(kept);
@@ -264,11 +197,28 @@ class Pass {
     const { operation } = this.#call;
     const { centred, eps, norms } = this.#parts;
     const { weight, bias } = norms[index] as NormParts;
-    const [x, residual] = this.#added ? [this.#added, this.#stream] : [this.#stream, undefined];
-    const options = { weight, bias, eps, residual, out };
+    const residual = this.#added && this.#stream;
+    const x = this.#added ?? this.#stream;
     const sumOut = residual && this.#make(residual.dims);
-    const call = { ...checkNorm(operation, centred, x, options), sumOut };
-    const { output, sum } = yield* normSteps(this.#engine, call);
+    const axis = x.dims.length - 1;
+    const columns = x.dims[axis] as number;
+    const rows = elementsOf(x.dims.slice(0, axis));
+    // Sizes were checked when the layer was made, and with x.
+    const { output, sum } = yield* normSteps(this.#engine, {
+      operation,
+      centred,
+      x,
+      axis,
+      rows,
+      columns,
+      eps,
+      weight,
+      bias,
+      residual,
+      out,
+      sumOut,
+      statistics: false,
+    });
     this.#stream = sum ?? this.#stream;
     this.#added = undefined;
     return output;

@@ -15,7 +15,7 @@ import { AllocatedTensor } from "../tensor/allocated";
 import { checkVector, set, type Tensor } from "../tensor/tensor";
 import { checkActivation } from "./activate";
 import { checkNumber } from "./axes";
-import type { NormParts, TransformerParts } from "./layer-forward";
+import type { NormParts, TransformerParts } from "./layer-check";
 import {
   type DecoderLayerWeights,
   type EncoderLayerWeights,

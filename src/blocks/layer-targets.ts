@@ -5,7 +5,7 @@ import { checkAccumulate } from "../check/values";
 import type { Tensor } from "../tensor/tensor";
 import type { Targets } from "../training/layer-options";
 import { dimsOf, GradientTargets, type ProjectionTargets } from "../training/targets";
-import type { TransformerParts } from "./layer-forward";
+import type { TransformerParts } from "./layer-check";
 import type { NormParameterGradients, TransformerWeightGradients } from "./layer-options";
 
 /** Options of `transformerBackward`. */

@@ -6,7 +6,7 @@ import { moduleOf } from "../instance/modules";
 import { type ComposedWeights, compose } from "../layer/composed";
 import { bindMethods } from "../tensor/binding";
 import { disposeSymbol } from "../tensor/disposal";
-import type { TransformerParts } from "./layer-forward";
+import type { TransformerParts } from "./layer-check";
 import { readUpdate, type TransformerConfig, type TransformerUpdate } from "./layer-options";
 import { composition, disposeParts, updateParts } from "./layer-parts";
 

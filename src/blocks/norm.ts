@@ -195,7 +195,6 @@ export function checkNorm(
 
 export function* normSteps(engine: Engine, call: NormCall): Steps<NormResult> {
   const { operation, centred, x, axis, rows, columns, eps, residual, statistics } = call;
-  const measured = x.dims.map((size, index) => (index < axis ? size : 1));
   const [output, ...others] = yield* blockSteps(engine, {
     operation,
     kernel: BlocksKernel.norm,
@@ -212,6 +211,7 @@ export function* normSteps(engine: Engine, call: NormCall): Steps<NormResult> {
       const outputs = [staging.output(NormFrame.result, x.dims, call.out)];
       if (residual) outputs.push(staging.output(NormFrame.sum, x.dims, call.sumOut, "sum"));
       if (statistics) {
+        const measured = x.dims.map((size, index) => (index < axis ? size : 1));
         outputs.push(staging.output(NormFrame.means, measured, undefined));
         outputs.push(staging.output(NormFrame.inverseDeviations, measured, undefined));
       }
@@ -220,9 +220,9 @@ export function* normSteps(engine: Engine, call: NormCall): Steps<NormResult> {
   });
   const sum = residual && others.shift();
   const [mean, inverseDeviation] = others;
-  return {
-    output: output as Tensor,
-    ...(sum && { sum }),
-    ...(mean && inverseDeviation && { mean, inverseDeviation }),
-  } as NormResult;
+  const result: NormResult = { output: output as Tensor };
+  if (sum) result.sum = sum;
+  if (mean) result.mean = mean;
+  if (inverseDeviation) result.inverseDeviation = inverseDeviation;
+  return result;
 }

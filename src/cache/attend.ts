@@ -44,8 +44,9 @@ export function checkCacheAttend(
   attention: Attention,
   state: CacheState,
   query: Tensor,
-  { looked, ...options }: CacheAttendOptions & { readonly looked?: Looked },
+  options: CacheAttendOptions & { readonly looked?: Looked },
 ): CacheCall {
+  const { looked } = options;
   const engine = attention.running(operation);
   const { sizes } = state;
   refuseStrategies(operation, options);
@@ -78,13 +79,12 @@ export function checkCacheAttend(
   const table = new PageTable(sequences, sizes.pageSize);
   const stored = storedSizes(sizes);
   const { keyStrides, valueStrides } = stridesOf(stored);
-  const { sequences: _, positions: __, ...score } = options;
   const call = checkCall(
     operation,
-    { ...inputs, query: turned },
+    { query: turned, key: inputs.key, value: inputs.value },
     { ...shapes, keyStrides, valueStrides },
     visibility,
-    score as AttendCall["options"],
+    options as AttendCall["options"],
   );
   const module = cacheOf(engine, operation);
   const kernel = sizes.numbers && {
@@ -255,7 +255,8 @@ export function visibleOf(
     const expected = `at most ${window - 1} before its own, by the cache's window of ${window}`;
     throw new ArgumentError(operation, "window.left", expected, `${visibility.left}`);
   }
-  return { ...visibility, left: left === Infinity ? UNLIMITED : left };
+  const words = left === Infinity ? UNLIMITED : left;
+  return words === visibility.left ? visibility : { ...visibility, left: words };
 }
 
 function wordOf({ sequences }: Visibility, b: number, word: SequenceWords): number {

@@ -18,11 +18,13 @@ export function addLayer(
   { query, key, value }: Projected,
   options: LayerOptions,
 ): CachedCall {
-  const { cache: _, rotary: __, record: ___, out: ____, keyLengths, ...rest } = options;
-  const { sequences, positions, ...score } = rest;
+  const { sequences, positions, keyLengths, queryLengths } = options;
   state.checkInUse(operation);
   const all = [...state.sequences.values()];
-  const before = all.map((sequence) => ({ sequence, ...sequence }));
+  const before = all.map((sequence) => {
+    const { length, position } = sequence;
+    return { sequence, length, position };
+  });
   let added: readonly number[] = [];
   const undo = () => {
     for (const [index, { sequence, length, position }] of before.entries()) {
@@ -36,20 +38,32 @@ export function addLayer(
   const layout = "BLE";
   if (key && value) {
     const named = state.sizes.cross ? "keyLengths" : "queryLengths";
-    const lengths = state.sizes.cross ? keyLengths : score.queryLengths;
+    const lengths = state.sizes.cross ? keyLengths : queryLengths;
     const rows = { key, value };
     const options = { sequences, positions, lengths, layout, named } as const;
     appendRows(operation, attention, state, rows, options);
   }
   added = all.map(({ length }) => length);
   try {
-    const asked = { ...score, sequences, positions, layout } as CacheAttendOptions;
+    const asked = askedOf(options);
     const { call, pages } = checkCacheAttend(operation, attention, state, query, asked);
     return { call, undo, done: state.pages.hold(pages) };
   } catch (error) {
     undo();
     throw error;
   }
+}
+
+/** Of the layer or of the append alone. */
+const OTHERS = new Set(["cache", "rotary", "record", "out", "keyLengths"]);
+
+/** Name by name: a spread costs a decoded token more. */
+function askedOf(options: LayerOptions): CacheAttendOptions {
+  const asked: Record<string, unknown> = {};
+  for (const name in options)
+    if (!OTHERS.has(name)) asked[name] = options[name as keyof LayerOptions];
+  asked.layout = "BLE";
+  return asked;
 }
 
 /** Rows of the same length may be cut into other heads. */

@@ -3,6 +3,7 @@
 
 import type { Attention } from "../attend/attention";
 import { type AttendCall, callAttend, checkAttendOf } from "../attend/forward";
+import type { AttendOptions } from "../attend/options";
 import { checkBoolean } from "../check/values";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
@@ -39,6 +40,8 @@ export interface ForwardCall {
   readonly rotation: Rotation | undefined;
   readonly appended: AppendedRows | undefined;
   readonly options: LayerOptions;
+  /** Instead of that of the options. */
+  readonly out: Tensor | undefined;
 }
 
 /** `options` as they were read. */
@@ -48,17 +51,8 @@ export function checkForward(
   inputs: Tensor | LayerInputs,
   options: LayerOptions,
 ): ForwardCall {
-  const { heads, keyValueHeads, projections, appended } = layer;
-  const {
-    out,
-    record = false,
-    logSumExp,
-    cache: _,
-    sequences: __,
-    rotary: ___,
-    positions: ____,
-    ...score
-  } = options;
+  const { heads, projections, appended } = layer;
+  const { out: wanted, record = false, logSumExp } = options;
   checkBoolean(operation, "record", record);
   checkBoolean(operation, "logSumExp", logSumExp);
   const cache = checkCached(operation, layer, options);
@@ -77,7 +71,7 @@ export function checkForward(
     own: !asked.key,
   });
   const dims = [...given.query.dims.slice(0, -1), projections.output.outputSize];
-  const target = checkOut(operation, out, dims);
+  const out = checkOut(operation, wanted, dims);
   // The projections are not made yet, only their sizes are known.
   const projected = (name: "query" | "key" | "value"): Tensor => {
     const { dims } = given[name] as Tensor;
@@ -86,26 +80,42 @@ export function checkForward(
       dims: [...dims.slice(0, -1), projections[name].outputSize],
     };
   };
-  const recorded = record && options.normalizer === undefined;
-  const wanted = appended ? appended.wanted(options) : { logSumExp: recorded || logSumExp };
-  const inside = { ...score, ...wanted, heads, keyValueHeads };
   const attend = cache
     ? undefined
     : checkAttendOf(
         operation,
         { query: projected("query"), key: projected("key"), value: projected("value") },
         "BLE",
-        inside,
+        insideOf(layer, options),
       );
-  const parts = { attend, cache, rotation, appended };
-  return { operation, given, asked, ...parts, options: { ...options, out: target } };
+  return { operation, given, asked, attend, cache, rotation, appended, options, out };
+}
+
+/** What is asked of attend. */
+function insideOf(
+  { heads, keyValueHeads, appended }: LayerParts,
+  options: LayerOptions,
+): AttendOptions {
+  const {
+    out: _,
+    record = false,
+    logSumExp,
+    cache: __,
+    sequences: ___,
+    rotary: ____,
+    positions: _____,
+    ...score
+  } = options;
+  const recorded = record && options.normalizer === undefined;
+  const wanted = appended ? appended.wanted(options) : { logSumExp: recorded || logSumExp };
+  return { ...score, ...wanted, heads, keyValueHeads };
 }
 
 export function* forwardSteps(
   engine: Engine,
   owner: object,
   layer: LayerParts,
-  { operation, given, asked, attend, cache, rotation, appended, options }: ForwardCall,
+  { operation, given, asked, attend, cache, rotation, appended, options, out }: ForwardCall,
 ): Steps<LayerResult> {
   const { record = false, logSumExp: wanted } = options;
   const { heads, keyValueHeads, projections } = layer;
@@ -135,8 +145,8 @@ export function* forwardSteps(
     // Field by field: object spreads cost small calls more than what they compute (bench/NOTES.md).
     const { shapes, checked, options: asks, pages, kernel } = from;
     const inputs = added ? from.inputs : projected;
-    const out = appended ? undefined : mixed;
-    const call = { operation, inputs, shapes, checked, options: asks, out, pages, kernel };
+    const target = appended ? undefined : mixed;
+    const call = { operation, inputs, shapes, checked, options: asks, out: target, pages, kernel };
     const { weights, scores, logSumExp } = appended
       ? yield* appended.attend(engine, call, {
           ...options,
@@ -147,9 +157,7 @@ export function* forwardSteps(
           keyValueHeads,
         })
       : yield* callAttend(engine, call);
-    const output = yield* projections.output.apply(engine, operation, mixed, {
-      out: options.out,
-    });
+    const output = yield* projections.output.apply(engine, operation, mixed, { out });
     if (record) {
       const own = {
         query: given.query,
@@ -162,13 +170,12 @@ export function* forwardSteps(
       const all = { given: own, call: passed, mixed, logSumExp: copy, rotation, appended };
       recorded = new LayerRecord(owner, all);
     }
-    return {
-      output,
-      ...(weights && { weights }),
-      ...(scores && { scores }),
-      ...(wanted && logSumExp && { logSumExp }),
-      ...(recorded && { record: recorded }),
-    };
+    const result: { output: Tensor } & Partial<LayerResult> = { output };
+    if (weights) result.weights = weights;
+    if (scores) result.scores = scores;
+    if (wanted && logSumExp) result.logSumExp = logSumExp;
+    if (recorded) result.record = recorded;
+    return result as LayerResult;
   } catch (error) {
     added?.undo();
     throw error;

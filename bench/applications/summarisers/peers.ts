@@ -13,6 +13,9 @@ export const PEERS = [
   "sum",
 ] as const;
 
+/** Those that draw lots: another summary each time. */
+export const DRAWING: ReadonlySet<string> = new Set(["node-summarizer, rank"]);
+
 export interface Text {
   readonly title: string;
   readonly text: string;
