@@ -129,7 +129,6 @@ export class TransformerDecoderLayer extends TransformerLayer {
 
 function ofBoth(operation: string, options: DecoderForwardOptions): DecoderForwardOptions {
   const { cross } = options;
-  return cross === undefined
-    ? options
-    : { ...options, cross: readCross(operation, cross, "cross") };
+  if (cross !== undefined) options.cross = readCross(operation, cross, "cross");
+  return options;
 }

@@ -14,7 +14,7 @@ import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tenso
 import { checkNumber } from "./axes";
 import { type CheckedIds, checkIds, type Ids } from "./ids";
 import { blockSteps } from "./module";
-import { rowsSteps } from "./table";
+import { rowsOf } from "./table";
 
 /** Options of `embedding`. */
 export interface EmbeddingOptions {
@@ -46,7 +46,8 @@ const readBackwardAsync = reader<EmbeddingBackwardOptions & Abortable>({
 
 /**
  * table[ids] · scale: table [count, E], ids [...] from 0 to count − 1 → [..., E]. Of a table that
- * is not in linear memory the rows that are named are copied there.
+ * is not in linear memory the rows that are named are copied there, all of it where they are many (a million
+ * numbers).
  *
  * @throws ArgumentError, MemoryError, DisposedError as `attend`.
  */
@@ -121,14 +122,14 @@ function prepare(operation: string, given: Tensor, ids: Ids, options: EmbeddingO
   const scale = checkScale(operation, options.scale);
   const dims = [...checked.dims, columns];
   const out = checkOut(operation, options.out, dims);
-  return function* (engine) {
-    const rows = yield* rowsSteps(engine, operation, { table, numbers: checked.numbers });
-    return yield* steps(engine, {
+  return (engine) => {
+    const rows = rowsOf(engine.arena.buffer, { table, numbers: checked.numbers });
+    return steps(engine, {
       operation,
       kernel: BlocksKernel.embedding,
       ids: { numbers: rows.numbers, dims: checked.dims },
       columns,
-      words: [[EmbeddingFrame.count, rows.table.dims[0] ?? count]],
+      words: [],
       scale,
       input: { slot: EmbeddingFrame.input, name: "table", tensor: rows.table },
       target: { dims, out, added: false },

@@ -47,7 +47,7 @@ export interface TransformerCall {
   readonly out: Tensor | undefined;
 }
 
-/** `options` as they were read; those of both attentions are checked here. */
+/** `options` as they were read, which become those of its attentions; they are checked here. */
 export function checkTransformer(
   operation: string,
   parts: TransformerParts,
@@ -62,7 +62,7 @@ export function checkTransformer(
     throw new ArgumentError(operation, "scoreMod", expected, describe(scoreMod));
   }
   const dropout = asked && { probability: asked.probability, seed: asked.seed };
-  const own = attentionOptions(options, parts, { record, dropout });
+  const own = saying(options, parts, record, dropout);
   const self = checkForward(operation, parts.self.parts(operation), given.x, own);
   const x = self.given.query;
   const cross =
@@ -71,32 +71,27 @@ export function checkTransformer(
       operation,
       parts.cross.parts(operation),
       { query: x, key: given.memory },
-      attentionOptions(crossOptions, parts, {
-        record,
-        dropout: dropout && { ...dropout, seed: otherSeed(dropout) },
-      }),
+      saying(crossOptions ?? {}, parts, record, dropout && otherSeed(dropout)),
     );
   const target = checkOut(operation, out, x.dims);
   return { operation, x, self, cross, dropout, record, out: target };
 }
 
-/** Those of one of its attentions: name by name, since a spread costs more than a small attention. */
-function attentionOptions(
-  options: DecoderForwardOptions | undefined,
+/** What the layer says, in options that are its own: a spread costs more than a small attention. */
+function saying(
+  own: DecoderForwardOptions,
   { scale }: TransformerParts,
-  said: Pick<LayerOptions, "record" | "dropout">,
+  record: boolean,
+  dropout: LayerDropout | undefined,
 ): LayerOptions {
-  const own: Record<string, unknown> = {};
-  for (const name in options) {
-    if (name !== "cross" && name !== "out") own[name] = options[name as keyof typeof options];
-  }
-  own.scale = options?.scale ?? scale;
-  own.record = said.record;
-  own.dropout = said.dropout;
+  if (own.scale === undefined) own.scale = scale;
+  own.record = record;
+  own.dropout = dropout;
+  own.out = undefined;
   return own;
 }
 
 /** The two attentions of a layer drop different weights. */
-function otherSeed({ seed }: LayerDropout): number {
-  return seed < 2 ** 52 ? seed + 2 ** 52 : seed - 2 ** 52;
+function otherSeed({ probability, seed }: LayerDropout): LayerDropout {
+  return { probability, seed: seed < 2 ** 52 ? seed + 2 ** 52 : seed - 2 ** 52 };
 }

@@ -9,7 +9,6 @@ import { type ForwardCall, forwardSteps } from "../layer/forward";
 import type { MultiHeadAttention } from "../layer/multihead";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
-import { elementsOf } from "../tensor/dims";
 import type { Tensor } from "../tensor/tensor";
 import { activateSteps, checkActivate } from "./activate";
 import { dropoutSteps } from "./dropout";
@@ -17,7 +16,7 @@ import { fusedSteps } from "./fused";
 import type { NormParts, TransformerCall, TransformerParts } from "./layer-check";
 import type { TransformerResult } from "./layer-options";
 import { type KeptSublayer, TransformerRecord } from "./layer-record";
-import { normSteps } from "./norm";
+import { checkNorm, normSteps } from "./norm";
 import { placeSteps } from "./place";
 
 /** Streams of a layer's dropouts, see dropout.ts: after each sublayer, and after the activation. */
@@ -106,12 +105,11 @@ class Pass {
     const target = this.#make(this.#stream.dims);
     const source = index ? call.given.key : input;
     const memory = source && (yield* this.#placed("memory", source));
-    const given = { query: input, key: memory, value: memory };
-    const cache = call.cache && this.#lasting(call.cache);
-    const { asked, attend, rotation, appended, options } = call;
-    const out = target;
-    const placed = { operation, given, asked, attend, cache, rotation, appended, options, out };
-    const result = yield* forwardSteps(this.#engine, layer, layer.parts(operation), placed);
+    // This pass's own: a spread costs more than a small attention.
+    call.given = { query: input, key: memory, value: memory };
+    call.cache &&= this.#lasting(call.cache);
+    call.out = target;
+    const result = yield* forwardSteps(this.#engine, layer, layer.parts(operation), call);
     const kept = { input, sum: this.#stream, record: result.record };
     this.sublayers.push(kept);
     if (dropout) {
@@ -198,27 +196,10 @@ class Pass {
     const { centred, eps, norms } = this.#parts;
     const { weight, bias } = norms[index] as NormParts;
     const residual = this.#added && this.#stream;
-    const x = this.#added ?? this.#stream;
-    const sumOut = residual && this.#make(residual.dims);
-    const axis = x.dims.length - 1;
-    const columns = x.dims[axis] as number;
-    const rows = elementsOf(x.dims.slice(0, axis));
-    // Sizes were checked when the layer was made, and with x.
-    const { output, sum } = yield* normSteps(this.#engine, {
-      operation,
-      centred,
-      x,
-      axis,
-      rows,
-      columns,
-      eps,
-      weight,
-      bias,
-      residual,
-      out,
-      sumOut,
-      statistics: false,
-    });
+    const options = { weight, bias, eps, residual, out };
+    const call = checkNorm(operation, centred, this.#added ?? this.#stream, options);
+    call.sumOut = residual && this.#make(residual.dims);
+    const { output, sum } = yield* normSteps(this.#engine, call);
     this.#stream = sum ?? this.#stream;
     this.#added = undefined;
     return output;

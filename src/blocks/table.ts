@@ -2,15 +2,10 @@
 // a hundred megabytes, and a text some hundred rows.
 
 import { bufferOf, lengthOf, part } from "../arrays";
-import type { Engine } from "../instance/instance";
-import { lengthChanged } from "../run/copy";
-import type { Steps } from "../run/steps";
-import { AllocatedTensor } from "../tensor/allocated";
-import { elementsOf } from "../tensor/dims";
 import type { Tensor } from "../tensor/tensor";
 
-/** Copied without a pause. */
-const PIECE = 2 ** 18;
+/** Numbers that are copied at once: a fraction of a millisecond. */
+const MOST = 2 ** 20;
 
 /** Rows of a table, and their numbers in it. */
 export interface Rows {
@@ -18,31 +13,18 @@ export interface Rows {
   readonly numbers: readonly number[];
 }
 
-/** The rows that are named, one for each number, where they are fewer than the table's. */
-export function* rowsSteps(
-  { arena, concurrent }: Engine,
-  operation: string,
-  { table, numbers }: Rows,
-): Steps<Rows> {
+/** The rows that are named, one for each number, where they are few and the table is not in `memory`. */
+export function rowsOf(memory: ArrayBufferLike, given: Rows): Rows {
+  const { table, numbers } = given;
   const [count = 0, columns = 0] = table.dims;
-  const allocated = table instanceof AllocatedTensor;
-  const here = allocated ? table.isIn(arena) : bufferOf(table.data) === arena.buffer;
-  if (here || numbers.length >= count) return { table, numbers };
-  const elements = elementsOf(table.dims);
-  const rows = new Float32Array(numbers.length * columns);
-  for (let index = 0, copied = 0; index < numbers.length; index++) {
-    // Asked for anew: its buffer may be resized or transferred in a pause.
-    const { data } = table;
-    if (lengthOf(data) !== elements) throw lengthChanged(operation, "table", data, elements);
-    rows.set(part(data, (numbers[index] as number) * columns, columns), index * columns);
-    copied += columns;
-    if (concurrent && copied >= PIECE) {
-      copied = 0;
-      yield;
-    }
-  }
-  return {
-    table: { data: rows, dims: [numbers.length, columns] },
-    numbers: Array.from(numbers, (_, index) => index),
-  };
+  const { data } = table;
+  const size = numbers.length * columns;
+  if (bufferOf(data) === memory || size > MOST || numbers.length >= count) return given;
+  // One that was resized or transferred meanwhile is refused where all of it is copied.
+  if (lengthOf(data) !== count * columns) return given;
+  const rows = new Float32Array(size);
+  for (const [index, number] of numbers.entries())
+    rows.set(part(data, number * columns, columns), index * columns);
+  const dims = [numbers.length, columns];
+  return { table: { data: rows, dims }, numbers: [...numbers.keys()] };
 }

@@ -31,17 +31,17 @@ export interface LayerParts {
 
 /** A forward pass that can be made. */
 export interface ForwardCall {
-  readonly given: Given;
+  given: Given;
   readonly asked: { readonly key: boolean; readonly value: boolean };
   readonly operation: string;
   /** Where keys and values are not those of a cache. */
   readonly attend: AttendCall | undefined;
-  readonly cache: LayerCache | undefined;
+  cache: LayerCache | undefined;
   readonly rotation: Rotation | undefined;
   readonly appended: AppendedRows | undefined;
   readonly options: LayerOptions;
   /** Instead of that of the options. */
-  readonly out: Tensor | undefined;
+  out: Tensor | undefined;
 }
 
 /** `options` as they were read. */
@@ -91,24 +91,15 @@ export function checkForward(
   return { operation, given, asked, attend, cache, rotation, appended, options, out };
 }
 
-/** What is asked of attend. */
+/** What is asked of attend, which reads no other of the layer's options. */
 function insideOf(
   { heads, keyValueHeads, appended }: LayerParts,
   options: LayerOptions,
 ): AttendOptions {
-  const {
-    out: _,
-    record = false,
-    logSumExp,
-    cache: __,
-    sequences: ___,
-    rotary: ____,
-    positions: _____,
-    ...score
-  } = options;
-  const recorded = record && options.normalizer === undefined;
+  const { record, logSumExp, normalizer } = options;
+  const recorded = record && normalizer === undefined;
   const wanted = appended ? appended.wanted(options) : { logSumExp: recorded || logSumExp };
-  return { ...score, ...wanted, heads, keyValueHeads };
+  return { ...options, ...wanted, out: undefined, heads, keyValueHeads };
 }
 
 export function* forwardSteps(
