@@ -18,11 +18,11 @@ import { changed } from "./strategy";
 /** A call that can be made. */
 export interface AttendCall {
   readonly operation: string;
-  readonly inputs: Inputs;
+  inputs: Inputs;
   readonly shapes: Shapes;
   readonly checked: Scores;
   readonly options: ScoreOptions;
-  readonly out: Tensor | undefined;
+  out: Tensor | undefined;
   /** Where keys and values lie instead of the inputs. */
   readonly pages?: StagePages | undefined;
   /** Bytes from the query to the key and to the value that are in one tensor with it. */

@@ -123,15 +123,15 @@ function prepare(operation: string, given: Tensor, ids: Ids, options: EmbeddingO
   const dims = [...checked.dims, columns];
   const out = checkOut(operation, options.out, dims);
   return (engine) => {
-    const rows = rowsOf(engine.arena.buffer, { table, numbers: checked.numbers });
+    const rows = rowsOf(engine.arena.buffer, table, checked.numbers);
     return steps(engine, {
       operation,
       kernel: BlocksKernel.embedding,
-      ids: { numbers: rows.numbers, dims: checked.dims },
+      ids: rows ? { numbers: [...checked.numbers.keys()], dims: checked.dims } : checked,
       columns,
       words: [],
       scale,
-      input: { slot: EmbeddingFrame.input, name: "table", tensor: rows.table },
+      input: { slot: EmbeddingFrame.input, name: "table", tensor: rows ?? table },
       target: { dims, out, added: false },
     });
   };

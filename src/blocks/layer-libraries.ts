@@ -6,6 +6,7 @@ import { ArgumentError, describe } from "../errors";
 import type { StateDict } from "../weights/named-weights";
 import { TransformerDecoderLayer } from "./decoder-layer";
 import { TransformerEncoderLayer } from "./encoder-layer";
+import type { TransformerLayer } from "./layer";
 import { FAMILIES } from "./layer-families";
 import {
   kerasDecoder,
@@ -35,7 +36,7 @@ export function encoderFromPyTorch(
   weights: StateDict,
   config: PrefixedConfig,
 ): TransformerEncoderLayer {
-  return encoderOf("encoderFromPyTorch", attention, weights, config);
+  return ofLibrary("encoderFromPyTorch", attention, weights, config) as TransformerEncoderLayer;
 }
 
 /**
@@ -50,7 +51,7 @@ export function encoderFromKeras(
   weights: StateDict,
   config: PrefixedConfig,
 ): TransformerEncoderLayer {
-  return encoderOf("encoderFromKeras", attention, weights, config);
+  return ofLibrary("encoderFromKeras", attention, weights, config) as TransformerEncoderLayer;
 }
 
 /**
@@ -64,7 +65,7 @@ export function decoderFromPyTorch(
   weights: StateDict,
   config: PrefixedConfig,
 ): TransformerDecoderLayer {
-  return decoderOf("decoderFromPyTorch", attention, weights, config);
+  return ofLibrary("decoderFromPyTorch", attention, weights, config) as TransformerDecoderLayer;
 }
 
 /**
@@ -78,7 +79,7 @@ export function decoderFromKeras(
   weights: StateDict,
   config: PrefixedConfig,
 ): TransformerDecoderLayer {
-  return decoderOf("decoderFromKeras", attention, weights, config);
+  return ofLibrary("decoderFromKeras", attention, weights, config) as TransformerDecoderLayer;
 }
 
 /**
@@ -95,10 +96,7 @@ export function encoderFromTransformers(
   weights: StateDict,
   config: TransformersConfig,
 ): TransformerEncoderLayer {
-  const name = "encoderFromTransformers";
-  checkAttention(name, attention);
-  const { form, found } = ofFamily(name, weights, config, "encoder");
-  return new TransformerEncoderLayer(attention, form, found, name);
+  return ofFamily("encoderFromTransformers", attention, weights, config) as TransformerEncoderLayer;
 }
 
 /**
@@ -111,18 +109,17 @@ export function decoderFromTransformers(
   weights: StateDict,
   config: TransformersConfig,
 ): TransformerDecoderLayer {
-  const name = "decoderFromTransformers";
-  checkAttention(name, attention);
-  const { form, found } = ofFamily(name, weights, config, "decoder");
-  return new TransformerDecoderLayer(attention, form, found as DecoderLayerWeights, name);
+  return ofFamily("decoderFromTransformers", attention, weights, config) as TransformerDecoderLayer;
 }
 
 function ofFamily(
   operation: string,
+  attention: Attention<"blocks">,
   weights: StateDict,
   config: TransformersConfig,
-  kind: "encoder" | "decoder",
-) {
+): TransformerLayer {
+  checkAttention(operation, attention);
+  const kind = isEncoder(operation) ? "encoder" : "decoder";
   const { model, prefix = "", ...given } = readTransformers(operation, config, "config");
   const family = Object.hasOwn(FAMILIES, model) ? FAMILIES[model] : undefined;
   const among = family?.[kind];
@@ -137,31 +134,34 @@ function ofFamily(
   const said = Object.entries(given).filter(([, value]) => value !== undefined);
   const own = Object.fromEntries(said) as unknown as TransformerConfig;
   const form: TransformerConfig = { ...family.form, ...places.form, ...own };
-  return { form, found: weightsOfNames(names, places, form) };
+  return made(operation, attention, form, weightsOfNames(names, places, form));
 }
 
-function encoderOf(
-  name: string,
+function ofLibrary(
+  operation: string,
   attention: Attention<"blocks">,
   weights: StateDict,
   config: PrefixedConfig,
-): TransformerEncoderLayer {
-  checkAttention(name, attention);
-  const { prefix = "", ...read } = readPrefixed(name, config, "config");
-  const places = name.endsWith("Keras") ? kerasEncoder : pytorchEncoder;
-  const found = weightsOfNames(new Names(name, weights, prefix), places, read);
-  return new TransformerEncoderLayer(attention, read, found, name);
+): TransformerLayer {
+  checkAttention(operation, attention);
+  const { prefix = "", ...form } = readPrefixed(operation, config, "config");
+  const [encoder, decoder] = operation.endsWith("Keras")
+    ? [kerasEncoder, kerasDecoder]
+    : [pytorchEncoder, pytorchDecoder];
+  const places = isEncoder(operation) ? encoder : decoder;
+  const found = weightsOfNames(new Names(operation, weights, prefix), places, form);
+  return made(operation, attention, form, found);
 }
 
-function decoderOf(
-  name: string,
+/** By what the caller called. */
+const isEncoder = (operation: string) => operation.startsWith("encoder");
+
+function made(
+  operation: string,
   attention: Attention<"blocks">,
-  weights: StateDict,
-  config: PrefixedConfig,
-): TransformerDecoderLayer {
-  checkAttention(name, attention);
-  const { prefix = "", ...read } = readPrefixed(name, config, "config");
-  const places = name.endsWith("Keras") ? kerasDecoder : pytorchDecoder;
-  const found = weightsOfNames(new Names(name, weights, prefix), places, read);
-  return new TransformerDecoderLayer(attention, read, found as DecoderLayerWeights, name);
+  form: TransformerConfig,
+  weights: ReturnType<typeof weightsOfNames>,
+): TransformerLayer {
+  if (isEncoder(operation)) return new TransformerEncoderLayer(attention, form, weights, operation);
+  return new TransformerDecoderLayer(attention, form, weights as DecoderLayerWeights, operation);
 }

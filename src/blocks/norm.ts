@@ -220,11 +220,8 @@ export function* normSteps(engine: Engine, call: NormCall): Steps<NormResult> {
       return outputs;
     },
   });
-  const sum = residual && others.shift();
-  const [mean, inverseDeviation] = others;
   const result: NormResult = { output: output as Tensor };
-  if (sum) result.sum = sum;
-  if (mean) result.mean = mean;
-  if (inverseDeviation) result.inverseDeviation = inverseDeviation;
+  if (residual) result.sum = others.shift() as Tensor;
+  if (statistics) [result.mean, result.inverseDeviation] = others as [Tensor, Tensor];
   return result;
 }

@@ -51,7 +51,7 @@ export function checkForward(
   inputs: Tensor | LayerInputs,
   options: LayerOptions,
 ): ForwardCall {
-  const { heads, projections, appended } = layer;
+  const { heads, keyValueHeads, projections, appended } = layer;
   const { out: wanted, record = false, logSumExp } = options;
   checkBoolean(operation, "record", record);
   checkBoolean(operation, "logSumExp", logSumExp);
@@ -80,26 +80,25 @@ export function checkForward(
       dims: [...dims.slice(0, -1), projections[name].outputSize],
     };
   };
+  const kept = logSumExp || (record && options.normalizer === undefined);
+  const inside = (): AttendOptions => ({
+    ...options,
+    logSumExp: kept,
+    ...appended?.wanted(options),
+    // All else that is the layer's alone attend does not read.
+    out: undefined,
+    heads,
+    keyValueHeads,
+  });
   const attend = cache
     ? undefined
     : checkAttendOf(
         operation,
         { query: projected("query"), key: projected("key"), value: projected("value") },
         "BLE",
-        insideOf(layer, options),
+        inside(),
       );
   return { operation, given, asked, attend, cache, rotation, appended, options, out };
-}
-
-/** What is asked of attend, which reads no other of the layer's options. */
-function insideOf(
-  { heads, keyValueHeads, appended }: LayerParts,
-  options: LayerOptions,
-): AttendOptions {
-  const { record, logSumExp, normalizer } = options;
-  const recorded = record && normalizer === undefined;
-  const wanted = appended ? appended.wanted(options) : { logSumExp: recorded || logSumExp };
-  return { ...options, ...wanted, out: undefined, heads, keyValueHeads };
 }
 
 export function* forwardSteps(
@@ -132,12 +131,10 @@ export function* forwardSteps(
     added = cache?.add(operation, { query, key, value }, options);
     const projected = { query, key, value } as Record<keyof Given, AllocatedTensor>;
     if (rotation) for (const x of [query, projected.key]) rotation(operation, x);
-    const from = added?.call ?? (attend as AttendCall);
-    // Field by field: object spreads cost small calls more than what they compute (bench/NOTES.md).
-    const { shapes, checked, options: asks, pages, kernel } = from;
-    const inputs = added ? from.inputs : projected;
-    const target = appended ? undefined : mixed;
-    const call = { operation, inputs, shapes, checked, options: asks, out: target, pages, kernel };
+    // This pass's own: object spreads cost small calls more than what they compute (bench/NOTES.md).
+    const call = added?.call ?? (attend as AttendCall);
+    if (!added) call.inputs = projected;
+    if (!appended) call.out = mixed;
     const { weights, scores, logSumExp } = appended
       ? yield* appended.attend(engine, call, {
           ...options,

@@ -3,9 +3,14 @@
 
 import { bufferOf, kindOf, lengthOf, part } from "../arrays";
 import { ArgumentError } from "../errors";
+import type { Engine } from "../instance/instance";
 import type { Arena } from "../memory/arena";
 import { AllocatedTensor } from "../tensor/allocated";
 import { received, type Tensor } from "../tensor/tensor";
+import type { Steps } from "./steps";
+
+/** Copied at once: a fraction of a millisecond, or some of them where memory is touched first. */
+export const PAUSE_BYTES = 2 ** 20;
 
 /** Plain numbers are integers of 32 bits. */
 export type Data = Float32Array | Uint8Array | Int32Array | readonly number[];
@@ -60,6 +65,20 @@ export function copyIn(
   const piece = whole ? data : part(data, start / size, (end - start) / size);
   if (size === 1) bytes.set(piece, at);
   else (kind === "Int32Array" ? words : floats).set(piece, at / 4);
+}
+
+/** All of it, with pauses where others may use the engine. */
+export function* copySteps(
+  { arena, concurrent }: Engine,
+  operation: string,
+  copy: Copy,
+): Steps<void> {
+  const { bytes } = copy.region;
+  const piece = concurrent && !Array.isArray(copy.from) ? PAUSE_BYTES : bytes;
+  for (let at = 0; at < bytes; at += piece) {
+    copyIn(arena, operation, copy, at, Math.min(at + piece, bytes));
+    if (concurrent) yield;
+  }
 }
 
 /** The buffer of an argument was resized or transferred while the call went on. */

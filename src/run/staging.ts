@@ -14,13 +14,19 @@ import { align } from "../memory/arena";
 import { AllocatedTensor } from "../tensor/allocated";
 import { elementsOf } from "../tensor/dims";
 import { add, set, type Tensor } from "../tensor/tensor";
-import { type Copy, copyIn, type Data, lengthChanged, type Output, type Region } from "./copy";
+import {
+  type Copy,
+  copyIn,
+  copySteps,
+  type Data,
+  lengthChanged,
+  type Output,
+  PAUSE_BYTES,
+  type Region,
+} from "./copy";
 import type { Steps, Work } from "./steps";
 
 export type { Output, Region } from "./copy";
-
-/** Copied at once: a fraction of a millisecond, or some of them where memory is touched first. */
-const PAUSE_BYTES = 2 ** 20;
 
 /** Items are counted in 32 bits, and threads count past the end. */
 const MOST_ITEMS = 2 ** 30;
@@ -121,17 +127,9 @@ export class Staging {
 
   /** `begin` as steps, with pauses where others may use the engine. */
   *beginSteps(): Steps<number> {
-    const { arena, concurrent } = this.#engine;
-    if (!concurrent) return this.begin();
+    if (!this.#engine.concurrent) return this.begin();
     this.#allocate();
-    for (const copy of this.#copies) {
-      const { bytes } = copy.region;
-      const piece = Array.isArray(copy.from) ? bytes : PAUSE_BYTES;
-      for (let at = 0; at < bytes; at += piece) {
-        copyIn(arena, this.operation, copy, at, Math.min(at + piece, bytes));
-        yield;
-      }
-    }
+    for (const copy of this.#copies) yield* copySteps(this.#engine, this.operation, copy);
     return this.#block;
   }
 
