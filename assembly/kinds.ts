@@ -6,6 +6,9 @@ export const UNLIMITED = 0x7fffffff;
 /** Keys of a tile, see tiles.ts. */
 export const TILE_KEYS = 128;
 
+/** Depth of a packed weight that lies together, see linear/pack.ts. */
+export const PACKED_DEPTH = 256;
+
 /** Keys of a span, see tiles.ts. */
 export const SPAN_KEYS = 4096;
 

@@ -1,6 +1,6 @@
 // Every tile size. Each with the measurement that chose it; see bench/NOTES.md.
 
-import { SPAN_KEYS, TILE_KEYS } from "./kinds";
+import { PACKED_DEPTH, SPAN_KEYS, TILE_KEYS } from "./kinds";
 
 /** Tiles of `size` rows; unsigned, since `rows` may be up to the last of 31 bits. */
 // @ts-ignore: decorator
@@ -31,7 +31,7 @@ export const SPAN: i32 = SPAN_KEYS;
 
 /** linear: rows of x and depth packed at a time (128 × 256 floats stay in the level-2 cache). */
 export const LINEAR_ROWS: i32 = 128;
-export const LINEAR_DEPTH: i32 = 256;
+export const LINEAR_DEPTH: i32 = PACKED_DEPTH;
 
 /** The same of weights of few bits, whose x is integers. */
 export const QUANTIZED_ROWS: i32 = 64;

@@ -81,6 +81,26 @@ for (const variant of variants) {
     assert.equal(attention.memory.used, used);
   });
 
+  test(`quantizeLayer: rows longer than lie together, ${variant}`, async () => {
+    using attention = await engine(variant);
+    const wide: Sizes = { heads: 3, keyValueHeads: 3, size: 5, valueSize: 90, width: 531 };
+    const weights = projections(wide, 1);
+    using layer = new MultiHeadAttention(attention, { heads: 3 }, weights);
+    const entries = NAMES.map((name) => {
+      const { weight, order, bias } = weights[name];
+      return [name, prepareQuantized(attention, weight, { numbers: "int8", order, bias })] as const;
+    });
+    using same = new MultiHeadAttention(
+      attention,
+      { heads: 3 },
+      Object.fromEntries(entries) as never,
+    );
+    using quantized = quantizeLayer(layer, { numbers: "int8" });
+    const x = randomTensor([2, 4, 531], 2);
+    assert.deepEqual(quantized.forward(x).output, same.forward(x).output);
+    for (const [, weight] of entries) weight.dispose();
+  });
+
   test(`pruneHeads: the layer in which those heads' part of the output is 0, ${variant}`, async () => {
     using attention = await engine(variant);
     const { used } = attention.memory;

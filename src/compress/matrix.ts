@@ -1,5 +1,6 @@
 // The float32 matrix of a prepared weight, read back from its block, and parts of it.
 
+import { PACKED_DEPTH } from "../../assembly/kinds";
 import { ArgumentError } from "../errors";
 import type { Engine } from "../instance/instance";
 import type { Projection } from "../layer/projections";
@@ -21,7 +22,8 @@ export function at({ order, inputs, outputs }: Matrix, output: number, input: nu
 }
 
 /**
- * Panels of eight outputs [in][8], and behind them the bias: assembly/gemm/pack.ts.
+ * PACKED_DEPTH inputs after the other, each panels of eight outputs [inputs][8], then the bias:
+ * assembly/linear/pack.ts.
  *
  * @throws ArgumentError for a weight of few bits, DisposedError for a disposed one.
  */
@@ -39,14 +41,18 @@ export function matrixOf(
   const { inputSize: inputs, outputSize: outputs, order } = prepared;
   const { floats } = engine.arena;
   const start = address / 4;
-  const end = start + Math.ceil(outputs / 8) * 8 * inputs;
+  const width = Math.ceil(outputs / 8) * 8;
+  const end = start + width * inputs;
   const data = new Float32Array(outputs * inputs);
   const bias = prepared.biasDims && floats.slice(end, end + outputs);
   const matrix = { data, bias, order, inputs, outputs };
-  for (let output = 0; output < outputs; output++) {
-    const column = start + (output - (output % 8)) * inputs + (output % 8);
-    for (let input = 0; input < inputs; input++) {
-      data[at(matrix, output, input)] = floats[column + input * 8] as number;
+  for (let from = 0; from < inputs; from += PACKED_DEPTH) {
+    const count = Math.min(PACKED_DEPTH, inputs - from);
+    for (let output = 0; output < outputs; output++) {
+      const lane = output % 8;
+      const column = start + from * width + (output - lane) * count + lane;
+      for (let row = 0; row < count; row++)
+        data[at(matrix, output, from + row)] = floats[column + row * 8] as number;
     }
   }
   return matrix;
