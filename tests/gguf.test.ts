@@ -84,6 +84,32 @@ for (const [name, bytes, message] of damaged) {
   });
 }
 
+// A file of 2⁴⁰ bytes whose header has a text, or a list, of most of them.
+const endless: [string, readonly bigint[]][] = [
+  ["a text", [2n ** 39n]],
+  ["a list", [1n, 0x4_0000_0009n, 2n ** 37n]],
+];
+
+for (const [name, words] of endless) {
+  test(`GGUF refused before it is read: ${name} of half a terabyte`, async () => {
+    let most = 0;
+    const source = {
+      byteLength: 2 ** 40,
+      read(start: number, end: number) {
+        most = Math.max(most, end - start);
+        const bytes = new Uint8Array(end - start);
+        const header = BigUint64Array.of(0x3_4655_4747n, 0n, 1n, ...words);
+        if (start === 0) bytes.set(new Uint8Array(header.buffer));
+        if (name === "a list") bytes.copyWithin(33, 32).fill(0x78, 32, 33);
+        return bytes;
+      },
+    };
+    const message = /a header of up to 100000000 bytes, got one of 549755813\d+ up to /;
+    await assert.rejects(readGguf(source), { name: "ArgumentError", message });
+    assert.ok(most <= 2 ** 16, `${most} bytes at a time`);
+  });
+}
+
 test("every beginning and every changed byte of a file is read or refused, quickly", async () => {
   const files: [typeof readGguf, Uint8Array][] = [
     [readSafetensors, file],

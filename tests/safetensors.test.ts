@@ -110,6 +110,8 @@ test("a layer out of a file, by the beginning of its names", async () => {
   await assert.rejects(opened.tensor(3 as never), /"name" expected the name of a tensor .* got 3/);
 });
 
+const entryText = JSON.stringify({ dtype: "F32", shape: [1], data_offsets: [0, 4] });
+
 const refusals: [string, Uint8Array, RegExp][] = [
   ["nothing", new Uint8Array(0), /no file of this kind/],
   ["a length past the end", Uint8Array.of(255, 0, 0, 0, 0, 0, 0, 0, 123), /a header of 2 to/],
@@ -143,6 +145,39 @@ const refusals: [string, Uint8Array, RegExp][] = [
     safetensors('{"__metadata__":{"a":1}}'),
     /"__metadata__.a" expected a text/,
   ],
+  [
+    "metadata in one text",
+    safetensors('{"__metadata__":"pt"}'),
+    /"__metadata__" expected an object of texts, got "pt"/,
+  ],
+  [
+    "a name twice, once in other letters",
+    safetensors(`{"x":${entryText},"\\u0078":${entryText}}`, floats([1])),
+    /each name once, got 1 more than once/,
+  ],
+  ["an index of a list", new TextEncoder().encode('{"weight_map":["x"]}'), /with a weight_map/],
+];
+
+const huge: [string, () => Uint8Array, RegExp][] = [
+  [
+    "9 MB of brackets",
+    () => {
+      const bytes = new Uint8Array(9_000_008).fill(0x5b);
+      new DataView(bytes.buffer).setBigUint64(0, 9_000_000n, true);
+      bytes.set(new TextEncoder().encode('{"a":'), 8);
+      return bytes;
+    },
+    /a header in JSON of up to 8 levels, got more/,
+  ],
+  [
+    "100 MB and a byte of spaces",
+    () => {
+      const bytes = new Uint8Array(100_000_009).fill(0x20);
+      new DataView(bytes.buffer).setBigUint64(0, 100_000_001n, true);
+      return bytes;
+    },
+    /a header of 2 to 100000000 bytes, got 100000001/,
+  ],
 ];
 
 function one(changed: object, bytes = 4): Uint8Array {
@@ -172,6 +207,13 @@ for (const [name, bytes, message] of refusals) {
   });
 }
 
+for (const [name, make, message] of huge) {
+  test(`safetensors refused before anything is made of them: ${name}`, async () => {
+    const bytes = make();
+    await assert.rejects(readSafetensors(bytes), { name: "ArgumentError", message });
+  });
+}
+
 test("names that mean something to JavaScript are names", async () => {
   const entry = { ...written.scalar! };
   const names = ["__proto__", "constructor", "toString"];
@@ -195,6 +237,20 @@ test("options and sources that are none", async () => {
     readGguf("nowhere.gguf"),
     /"source" expected bytes, a Blob, a URL or .* got "nowhere/,
   );
-  const short = { byteLength: file.length, read: () => new Uint8Array(3) };
-  await assert.rejects(readSafetensors(short), ArgumentError);
+  const wrong: [() => unknown, RegExp][] = [
+    [() => new Uint8Array(3), /"source" expected/],
+    [() => new Uint8Array(file.length + 1), /"source" expected \d+ bytes from 0 on, got/],
+    [() => undefined, /"source.read" expected a Uint8Array, got undefined/],
+    [() => "{}", /"source.read" expected a Uint8Array, got "{}"/],
+    [() => new Float32Array(3), /"source.read" expected a Uint8Array, got Float32Array of 3/],
+  ];
+  for (const [read, message] of wrong) {
+    const source = { byteLength: file.length, read } as never;
+    await assert.rejects(readSafetensors(source), { name: "ArgumentError", message });
+  }
+  const opened = await readSafetensors(file);
+  for (const range of [undefined, null, 3, { start: 0, end: 1 }]) {
+    const refused = { name: "ArgumentError", message: /^slice: "range/ };
+    await assert.rejects(opened.slice("block.a", range as never), refused);
+  }
 });

@@ -20,10 +20,11 @@ const server = createServer(({ url = "", headers }, response) => {
   const range = /bytes=(\d+)-(\d+)/.exec(headers.range ?? "");
   if (kind === "plain" || !range) return void response.end(bytes);
   const [from, to] = [Number(range[1]), Math.min(Number(range[2]) + 1, bytes.length)];
+  const first = kind === "others" ? from + 1 : from;
   const length = {
-    "content-range": `bytes ${from}-${to - 1}/${kind === "hidden" ? "*" : bytes.length}`,
+    "content-range": `bytes ${first}-${to - 1}/${kind === "hidden" ? "*" : bytes.length}`,
   };
-  response.writeHead(206, length).end(bytes.subarray(from, to));
+  response.writeHead(206, length).end(bytes.subarray(first, to));
 });
 let address = "";
 before(async () => {
@@ -41,6 +42,12 @@ test("by address: ranges where there are some, else the whole once", async () =>
   }
   await isWhole(await readSafetensors(new URL(`${address}/ranges/x.safetensors`)));
   await assert.rejects(readSafetensors(`${address}/ranges/y`), /"source" expected http.* got 404/);
+  const others = readSafetensors(`${address}/others/x.safetensors`);
+  await assert.rejects(others, /to give bytes from 0 on, got those from 1 on/);
+  for (const nowhere of ["http://127.0.0.1:1/x", "file:///x.safetensors"]) {
+    const refused = { name: "ArgumentError", message: /to be there, got fetch failed: / };
+    await assert.rejects(readSafetensors(nowhere), refused);
+  }
   const signal = AbortSignal.abort(new Error("enough"));
   await assert.rejects(readSafetensors(`${address}/ranges/x.safetensors`, { signal }), /enough/);
 });

@@ -3,11 +3,21 @@
 import { ArgumentError } from "../errors";
 import type { Metadata } from "./file";
 
-/** The beginning ends in the middle of what is named. */
-export class Ended extends Error {}
+/** The beginning ends in the middle of what is named: at least `needed` bytes of the file are. */
+export class Ended extends Error {
+  readonly needed: number;
+
+  constructor(what: string, needed: number) {
+    super(what);
+    this.needed = needed;
+  }
+}
 
 /** Lists in lists: the format has no use for more, and each level takes a call. */
 const MOST_DEPTH = 8;
+
+/** Of values by their type: numbers, the length of a text, type and length of a list. */
+const LEAST_BYTES = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
 
 export class Fields {
   at = 0;
@@ -80,7 +90,8 @@ export class Fields {
       throw new ArgumentError(this.#operation, name, `up to ${MOST_DEPTH} lists in lists`, "more");
     }
     const values: Metadata[] = [];
-    // As it comes: a length that lies finds the end of the file, and no memory is taken for it before.
+    // A length that lies is found out before memory is taken for it.
+    this.#reach(length * (LEAST_BYTES[type] ?? 1), name);
     for (let left = length; left > 0; left--) values.push(this.#valueOf(type, name, depth + 1));
     return values;
   }
@@ -88,9 +99,14 @@ export class Fields {
   /** Where `length` bytes begin, and past them. */
   #take(length: number, what: string): number {
     const from = this.at;
-    if (!(from + length <= this.#bytes.length)) throw new Ended(what);
+    this.#reach(length, what);
     this.at += length;
     return from;
+  }
+
+  #reach(length: number, what: string): void {
+    const needed = this.at + length;
+    if (!(needed <= this.#bytes.length)) throw new Ended(what, needed);
   }
 }
 

@@ -12,6 +12,8 @@ const NAME = "readGguf";
 const MAGIC = 0x46554747;
 /** Asked for at first: without a tokenizer most headers. The length of a header is nowhere said. */
 const FIRST = 2 ** 16;
+/** As long as safetensors' may be; a vocabulary of 256,000 pieces takes 15 MB. */
+const MOST_HEADER = 100_000_000;
 /** Of a value's name, its type, and a value. */
 const LEAST_VALUE = 8 + 4 + 1;
 /** Of a tensor's name, the number of its sizes, its type and its place. */
@@ -39,9 +41,15 @@ export async function readGguf(
       return headerOf(file, bytes);
     } catch (error) {
       if (!(error instanceof Ended)) throw error;
-      const longer = await file.start(bytes.length * 4);
+      const { needed, message } = error;
+      if (needed > MOST_HEADER && needed <= file.byteLength) {
+        const expected = `a header of up to ${MOST_HEADER} bytes`;
+        throw new ArgumentError(NAME, "source", expected, `one of ${needed} up to ${message}`);
+      }
+      const more = Math.min(Math.max(bytes.length * 4, needed), MOST_HEADER);
+      const longer = needed > file.byteLength ? bytes : await file.start(more);
       if (longer.length <= bytes.length) {
-        throw new ArgumentError(NAME, "source", "a longer file", `its end in ${error.message}`);
+        throw new ArgumentError(NAME, "source", "a longer file", `its end in ${message}`);
       }
       bytes = longer;
     }

@@ -70,8 +70,7 @@ async function readHeader(
   const placed = new Map<string, Placed>();
   for (const [name, entry] of Object.entries(header)) {
     if (name !== "__metadata__") placed.set(name, placedOf(file, name, entry, data));
-    else
-      for (const [key, value] of Object.entries(entry ?? {})) metadata.set(key, textOf(key, value));
+    else for (const [key, text] of Object.entries(textsOf(entry))) metadata.set(key, text);
   }
   checkPlaces(NAME, placed, [data, file.byteLength]);
   for (const [name, entry] of placed) {
@@ -83,39 +82,66 @@ async function readHeader(
 
 /** The JSON of an object, each name once. */
 function parsed(bytes: Uint8Array): Record<string, unknown> {
+  const written = namesIn(bytes);
   let header: unknown;
-  let text = "";
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(withoutPadding(bytes));
     header = JSON.parse(text);
   } catch (error) {
     throw new ArgumentError(NAME, "source", "a header in JSON", String(error).slice(0, 100));
   }
-  if (typeof header !== "object" || header === null || Array.isArray(header)) {
+  if (!isObject(header)) {
     throw new ArgumentError(NAME, "source", "a header that is an object", describe(header));
   }
   const names = Object.keys(header).length;
-  const written = namesIn(text);
   if (written !== names) {
     throw new ArgumentError(NAME, "source", "each name once", `${written - names} more than once`);
   }
-  return header as Record<string, unknown>;
+  return header;
 }
 
-/** How many names an object's JSON has at its own level. */
-function namesIn(text: string): number {
-  let [depth, names] = [0, 0];
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/g)) {
-    if (token === "{" || token === "[") depth++;
-    else if (token === "}" || token === "]") depth--;
-    else if (token === ":" && depth === 1) names++;
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The header is filled up with spaces, of which a hostile one has 100 MB. */
+function withoutPadding(bytes: Uint8Array): Uint8Array {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0x20) end--;
+  return bytes.subarray(0, end);
+}
+
+/** A header has sizes in an entry in an object; the parser takes minutes for 100 MB of brackets. */
+const MOST_DEPTH = 8;
+const [QUOTE, COLON, ESCAPE] = [0x22, 0x3a, 0x5c];
+const [OPEN_LIST, CLOSE_LIST, CLOSE] = [0x5b, 0x5d, 0x7d];
+
+/** How many names an object's JSON has at its own level, by its bytes: before anything is made of them. */
+function namesIn(bytes: Uint8Array): number {
+  let [depth, names, quoted] = [0, 0, false];
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (quoted && byte === ESCAPE) at++;
+    else if (byte === QUOTE) quoted = !quoted;
+    else if (quoted) continue;
+    else if (byte === OPEN || byte === OPEN_LIST) depth++;
+    else if (byte === CLOSE || byte === CLOSE_LIST) depth--;
+    else if (byte === COLON && depth === 1) names++;
+    if (depth <= MOST_DEPTH) continue;
+    const expected = `a header in JSON of up to ${MOST_DEPTH} levels`;
+    throw new ArgumentError(NAME, "source", expected, "more");
   }
   return names;
 }
 
-function textOf(key: string, value: unknown): string {
-  if (typeof value === "string") return value;
-  throw new ArgumentError(NAME, `__metadata__.${key}`, "a text", describe(value));
+function textsOf(metadata: unknown): Record<string, string> {
+  if (!isObject(metadata)) {
+    throw new ArgumentError(NAME, "__metadata__", "an object of texts", describe(metadata));
+  }
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value === "string") continue;
+    throw new ArgumentError(NAME, `__metadata__.${key}`, "a text", describe(value));
+  }
+  return metadata as Record<string, string>;
 }
 
 function placedOf(source: Source, name: string, entry: unknown, data: number): Placed {
@@ -150,7 +176,7 @@ async function readIndex(
 ): Promise<WeightFile> {
   const all = start.length < FIRST ? start : await file.start(MOST_HEADER);
   const { weight_map: map, metadata } = parsed(all);
-  if (typeof map !== "object" || map === null) {
+  if (!isObject(map)) {
     throw new ArgumentError(NAME, "source", "an index with a weight_map", describe(map));
   }
   const placed = new Map<string, Placed>();
