@@ -33,6 +33,7 @@ import { rotaryRefused } from "./refused/rotary";
 import { shardsRefused, shardsRefusedLater } from "./refused/shards";
 import { tensorRefused } from "./refused/tensor";
 import { transformerRefused } from "./refused/transformer";
+import { transformerNamesRefused } from "./refused/transformer-names";
 import { variantsRefused } from "./refused/variants";
 
 const refused = [
@@ -45,6 +46,7 @@ const refused = [
   ...blocksRefused,
   ...shardsRefused,
   ...transformerRefused,
+  ...transformerNamesRefused,
   ...variantsRefused,
   ...linearAttentionRefused,
   ...linearRefused,

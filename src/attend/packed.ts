@@ -32,8 +32,13 @@ export type PackedFields = ScoreOptions &
 
 export const packedFields = { ...scoreFields, cumulativeQueries: 1, cumulativeKeys: 1 } as const;
 
-const readPacked = reader<PackedFields>(packedFields);
-const readPackedAsync = reader<PackedFields & Abortable>({ ...packedFields, signal: 1 });
+const packedOptions = "{ cumulativeQueries, … }";
+const readPacked = reader<PackedFields>(packedFields, packedOptions);
+const readPackedAsync = reader<PackedFields & Abortable>(
+  { ...packedFields, signal: 1 },
+  packedOptions,
+);
+
 /**
  * `attend` over sequences of different lengths laid end to end, without padding (flash-attn's
  * varlen): query [T, H, D], key [Tk, Hkv, D], value [Tk, Hkv, Dv], output [T, H, Dv],
@@ -113,7 +118,7 @@ export function checkEnds(
   const keys = checkOffsets(
     name,
     "cumulativeKeys",
-    options.cumulativeKeys ?? options.cumulativeQueries,
+    options.cumulativeKeys === undefined ? options.cumulativeQueries : options.cumulativeKeys,
     tokens.keys,
   );
   const batch = queries.starts.length;

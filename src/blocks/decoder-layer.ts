@@ -2,18 +2,16 @@
 
 import type { Attention } from "../attend/attention";
 import type { Abortable, Exactly } from "../attend/options";
-import { ArgumentError, describe } from "../errors";
 import type { ComposedWeights } from "../layer/composed";
 import { bindMethods } from "../tensor/binding";
-import { checkTensor, type Tensor } from "../tensor/tensor";
+import type { Tensor } from "../tensor/tensor";
+import { checkDecoder } from "./decoder-check";
 import { TransformerLayer } from "./layer";
-import { checkTransformer } from "./layer-check";
 import { transformerSteps } from "./layer-forward";
 import {
   type DecoderForwardOptions,
   type DecoderLayerWeights,
   readConfig,
-  readCross,
   readDecoder,
   readDecoderAsync,
   readDecoderWeights,
@@ -89,12 +87,7 @@ export class TransformerDecoderLayer extends TransformerLayer {
     return this.attention.run(name, (engine) => {
       const read = readDecoder(name, options === undefined ? {} : options);
       const parts = this.parts(name);
-      const call = checkTransformer(
-        name,
-        parts,
-        this.#given(name, x, memory, read.cross?.cache),
-        ofBoth(name, read),
-      );
+      const call = checkDecoder(name, parts, { x, memory }, read);
       return transformerSteps(engine, this, parts, call);
     }) as TransformerResult<Options>;
   }
@@ -108,27 +101,11 @@ export class TransformerDecoderLayer extends TransformerLayer {
     const name = "forwardAsync";
     return this.attention.runAsync(name, () => {
       const { signal, ...read } = readDecoderAsync(name, options === undefined ? {} : options);
-      const given = this.#given(name, x, memory, read.cross?.cache);
-      const call = checkTransformer(name, this.parts(name), given, ofBoth(name, read));
+      const call = checkDecoder(name, this.parts(name), { x, memory }, read);
       return {
         signal,
         steps: (engine) => transformerSteps(engine, this, this.parts(name), call),
       };
     }) as Promise<TransformerResult<Options>>;
   }
-
-  #given(operation: string, x: Tensor, given: Tensor | undefined, cross: unknown) {
-    if (given === undefined && cross !== undefined) return { x };
-    const memory = checkTensor(operation, "memory", given);
-    const size = this.parts(operation).cross?.parts(operation).projections.key.inputSize;
-    if (memory.dims.at(-1) === size) return { x, memory };
-    const expected = `[B, S, ${size}] or [S, ${size}]`;
-    throw new ArgumentError(operation, "memory.dims", expected, describe(memory.dims));
-  }
-}
-
-function ofBoth(operation: string, options: DecoderForwardOptions): DecoderForwardOptions {
-  const { cross } = options;
-  if (cross !== undefined) options.cross = readCross(operation, cross, "cross");
-  return options;
 }

@@ -81,7 +81,7 @@ export class TransformerEncoderLayer extends TransformerLayer {
     return this.attention.run(name, (engine) => {
       const read = readEncoder(name, options === undefined ? {} : options);
       const parts = this.parts(name);
-      return transformerSteps(engine, this, parts, checkTransformer(name, parts, { x }, read));
+      return transformerSteps(engine, this, parts, checkTransformer(name, parts, x, read));
     }) as TransformerResult<Options>;
   }
 
@@ -93,7 +93,7 @@ export class TransformerEncoderLayer extends TransformerLayer {
     const name = "forwardAsync";
     return this.attention.runAsync(name, () => {
       const { signal, ...read } = readEncoderAsync(name, options === undefined ? {} : options);
-      const call = checkTransformer(name, this.parts(name), { x }, read);
+      const call = checkTransformer(name, this.parts(name), x, read);
       return {
         signal,
         steps: (engine) => transformerSteps(engine, this, this.parts(name), call),

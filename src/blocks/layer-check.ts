@@ -7,9 +7,9 @@ import type { MultiHeadAttention } from "../layer/multihead";
 import type { LayerOptions } from "../layer/options";
 import type { PreparedLinear } from "../linear/prepared";
 import type { AllocatedTensor } from "../tensor/allocated";
-import { checkOut, type Tensor } from "../tensor/tensor";
+import { checkOut, checkTensor, type Tensor } from "../tensor/tensor";
 import type { Activation } from "./activate";
-import type { DecoderForwardOptions } from "./layer-options";
+import type { CrossOptions, DecoderForwardOptions } from "./layer-options";
 import type { LayerDropout } from "./layer-record";
 
 /** What a layer is made of. */
@@ -47,38 +47,58 @@ export interface TransformerCall {
   readonly out: Tensor | undefined;
 }
 
-/** `options` as they were read, which become those of its attentions; they are checked here. */
+/** `options` as they were read, which become those of the self-attention; they are checked here. */
 export function checkTransformer(
   operation: string,
   parts: TransformerParts,
-  given: { readonly x: Tensor; readonly memory?: Tensor | undefined },
+  given: Tensor,
   options: DecoderForwardOptions,
 ): TransformerCall {
-  const { cross: crossOptions, out, record = false, dropout: asked } = options;
+  const { out, record = false, dropout: asked } = options;
   checkDropout(operation, asked);
-  const scoreMod = options.scoreMod ?? crossOptions?.scoreMod;
-  if (record && scoreMod !== undefined) {
-    const expected = "no value with record: true, whose gradients do not go back through it";
-    throw new ArgumentError(operation, "scoreMod", expected, describe(scoreMod));
-  }
+  refuseScoreMod(operation, record, options);
   const dropout = asked && { probability: asked.probability, seed: asked.seed };
+  const layer = parts.self.parts(operation);
+  const x = checkRows(operation, "x", given, layer.projections.query.inputSize);
   const own = saying(options, parts, record, dropout);
-  const self = checkForward(operation, parts.self.parts(operation), given.x, own);
-  const x = self.given.query;
-  const cross =
-    parts.cross &&
-    checkForward(
-      operation,
-      parts.cross.parts(operation),
-      { query: x, key: given.memory },
-      saying(crossOptions ?? {}, parts, record, dropout && otherSeed(dropout)),
-    );
+  const self = checkForward(operation, layer, x, own);
   const target = checkOut(operation, out, x.dims);
-  return { operation, x, self, cross, dropout, record, out: target };
+  return { operation, x, self, cross: undefined, dropout, record, out: target };
+}
+
+/** In a pass that is recorded. */
+export function refuseScoreMod(
+  operation: string,
+  record: boolean,
+  { scoreMod }: CrossOptions,
+): void {
+  if (!record || scoreMod === undefined) return;
+  const expected = "no value with record: true, whose gradients do not go back through it";
+  throw new ArgumentError(operation, "scoreMod", expected, describe(scoreMod));
+}
+
+/** Rows of a size, for as many batches as `of` has. */
+export function checkRows(
+  operation: string,
+  argument: string,
+  given: Tensor | undefined,
+  size: number,
+  of?: Tensor,
+): Tensor {
+  const rows = checkTensor(operation, argument, given);
+  const { dims } = rows;
+  const like = (of ?? rows).dims;
+  const rank = like.length === 3 ? 3 : 2;
+  const fits = dims.length === rank && dims.at(-1) === size && dims.at(-3) === like.at(-3);
+  if (fits) return rows;
+  const expected = of
+    ? `[${[...like.slice(0, -2), "S", size].join(", ")}]`
+    : `[B, L, ${size}] or [L, ${size}]`;
+  throw new ArgumentError(operation, `${argument}.dims`, expected, describe(dims));
 }
 
 /** What the layer says, in options that are its own: a spread costs more than a small attention. */
-function saying(
+export function saying(
   own: DecoderForwardOptions,
   { scale }: TransformerParts,
   record: boolean,
@@ -89,9 +109,4 @@ function saying(
   own.dropout = dropout;
   own.out = undefined;
   return own;
-}
-
-/** The two attentions of a layer drop different weights. */
-function otherSeed({ probability, seed }: LayerDropout): LayerDropout {
-  return { probability, seed: seed < 2 ** 52 ? seed + 2 ** 52 : seed - 2 ** 52 };
 }

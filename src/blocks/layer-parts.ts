@@ -38,7 +38,7 @@ export function makeParts(
 ): TransformerParts {
   const engine = checkAttention(operation, attention).running(operation);
   const { heads, keyValueHeads, norm = "layerNorm", normFirst = false } = config;
-  const { activation = "relu", crossHeads = heads } = config;
+  const { activation = "relu", crossHeads = heads, eps: given = 1e-5 } = config;
   if (decoder) checkCount(operation, "crossHeads", crossHeads);
   else if (config.crossHeads !== undefined) {
     throw new ArgumentError(
@@ -53,7 +53,7 @@ export function makeParts(
   if (norm !== "layerNorm" && norm !== "rmsNorm") {
     throw new ArgumentError(operation, "norm", '"layerNorm" or "rmsNorm"', describe(norm));
   }
-  const eps = checkNumber(operation, "eps", config.eps ?? 1e-5, [0, Infinity]);
+  const eps = checkNumber(operation, "eps", given, [0, Infinity]);
   const scale =
     config.scale === undefined
       ? undefined

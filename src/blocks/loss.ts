@@ -108,6 +108,7 @@ interface LossCall {
 
 function check(operation: string, given: Tensor, ids: Ids, options: CrossEntropyOptions): LossCall {
   const { ignoreIndex = -100, reduction = "mean", gradient = false, lossGradient = 1 } = options;
+  const { labelSmoothing = 0 } = options;
   const logits = checkTensor(operation, "logits", given);
   const classes = logits.dims.at(-1) ?? 0;
   if (classes < 1) {
@@ -144,7 +145,7 @@ function check(operation: string, given: Tensor, ids: Ids, options: CrossEntropy
     targets,
     counted,
     ignored: ignoreIndex,
-    smoothing: checkNumber(operation, "labelSmoothing", options.labelSmoothing ?? 0, [0, 1]),
+    smoothing: checkNumber(operation, "labelSmoothing", labelSmoothing, [0, 1]),
     reduction,
     gradient,
     factor: reduction === "mean" ? all / counted : all,

@@ -27,14 +27,22 @@ export function checkDropout(
   dropout: Dropout | undefined,
 ): CheckedDropout | undefined {
   if (dropout === undefined) return undefined;
-  const { probability, seed } = readDropout(operation, dropout, "dropout");
+  return checkedDropout(operation, readDropout(operation, dropout, "dropout"), "dropout.");
+}
+
+/** Of options as they were read; `of` is what their names begin with. */
+export function checkedDropout(
+  operation: string,
+  { probability, seed }: Dropout,
+  of: string,
+): CheckedDropout | undefined {
   if (!(typeof probability === "number" && probability >= 0 && probability < 1)) {
     const expected = "a number from 0 to less than 1";
-    throw new ArgumentError(operation, "dropout.probability", expected, describe(probability));
+    throw new ArgumentError(operation, `${of}probability`, expected, describe(probability));
   }
   if (!Number.isSafeInteger(seed) || seed < 0) {
     const expected = "an integer from 0 to 2⁵³ − 1";
-    throw new ArgumentError(operation, "dropout.seed", expected, describe(seed));
+    throw new ArgumentError(operation, `${of}seed`, expected, describe(seed));
   }
   const dropped = Math.floor(probability * 2 ** 32);
   if (dropped === 0) return undefined;

@@ -25,12 +25,12 @@ export function reader<T extends object>(options: Names<T>, expected = "an objec
     // Few are given, and a literal of all of them takes longer than a small call may.
     const own = isPlain(given);
     const at = argument ?? "options";
-    if (!own) refuseTensor(operation, given, at, expected, known);
+    if (!own) refuseOther(operation, given, at, expected, known);
     for (const name in from) {
       if (known.has(name)) {
         if (own) read[name] = from[name];
       } else if (isGiven(from, name)) {
-        refuseTensor(operation, given, at, expected, known);
+        refuseOther(operation, given, at, expected, known);
         refuse(operation, name, names, argument);
       }
     }
@@ -56,8 +56,8 @@ function isGiven(from: Record<string, unknown>, name: string): boolean {
   return from[name] !== undefined;
 }
 
-/** PyTorch's `layer(query, key, value)`, or a mask where the options go. */
-function refuseTensor(
+/** PyTorch's `layer(query, key, value)`, a mask where the options go, a Map or a Promise of them. */
+function refuseOther(
   operation: string,
   given: object,
   argument: string,
@@ -65,9 +65,15 @@ function refuseTensor(
   known: ReadonlySet<string>,
 ): void {
   const tensor = "data" in given && "dims" in given && !known.has("data");
-  if (!tensor && !ArrayBuffer.isView(given)) return;
+  const other = ArrayBuffer.isView(given) || (isOfKind(given) && !holdsAny(given, known));
+  if (!tensor && !other) return;
   throw new ArgumentError(operation, argument, expected, tensor ? "a tensor" : describe(given));
 }
+
+/** What the language itself calls something else than an object, in any realm: its options would be left out. */
+const isOfKind = (value: object) => Object.prototype.toString.call(value) !== "[object Object]";
+const holdsAny = (value: object, names: ReadonlySet<string>) =>
+  [...names].some((name) => name in value);
 
 function refuse(
   operation: string,
@@ -126,6 +132,10 @@ const ALIASES: Record<string, string> = {
   wo: "dense",
   epsilon: "eps",
   dim: "axis",
+  bits: "numbers",
+  nbits: "numbers",
+  dtype: "numbers",
+  format: "numbers",
 };
 
 /** The name that was meant: what others call it, one that it contains or is part of, or one nearly spelt alike. */

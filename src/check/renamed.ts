@@ -1,15 +1,21 @@
 // What a call inside another throws, as the outer one says it.
 
-import { ArgumentError, AttentionError, MemoryError } from "../errors";
+import { AttentionError } from "../errors";
 
-/** What `call` gives; its errors name what the caller called. */
-export function renamed<Result>(operation: string, prefix: string, call: () => Result): Result {
+type Kind = new (...said: [string, string, string, string]) => AttentionError;
+
+/** What `call` gives; its errors name what the caller called, and its arguments as `naming` does, or after a prefix. */
+export function renamed<Result>(
+  operation: string,
+  naming: string | ((argument: string) => string),
+  call: () => Result,
+): Result {
   try {
     return call();
   } catch (error) {
     if (!(error instanceof AttentionError)) throw error;
     const { argument, expected, received } = error;
-    const Kind = error instanceof ArgumentError ? ArgumentError : MemoryError;
-    throw new Kind(operation, prefix + argument, expected, received);
+    const name = typeof naming === "string" ? naming + argument : naming(argument);
+    throw new (error.constructor as Kind)(operation, name, expected, received);
   }
 }

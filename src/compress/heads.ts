@@ -130,9 +130,10 @@ function checkKept(
   const length = countOf(given);
   if (length < 0) throw new ArgumentError(operation, argument, expected, describe(given));
   const gone = copyOf<unknown>(given as number[], length);
-  for (const head of gone) {
+  for (const [index, head] of gone.entries()) {
     if (Number.isInteger(head) && (head as number) >= 0 && (head as number) < count) continue;
-    throw new ArgumentError(operation, argument, expected, describe(head));
+    const one = `an integer from 0 to ${count - 1}`;
+    throw new ArgumentError(operation, `${argument}[${index}]`, one, describe(head));
   }
   if (new Set(gone).size < gone.length) {
     throw new ArgumentError(operation, argument, "each head once", describe(given));

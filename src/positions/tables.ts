@@ -41,18 +41,17 @@ export interface RelativeBiasOptions {
   order?: "buckets,heads" | "heads,buckets" | undefined;
 }
 
-const readSinusoidal = reader<SinusoidalOptions>({ positions: 1, size: 1, base: 1, order: 1 });
+const readSinusoidal = reader<SinusoidalOptions>(
+  { positions: 1, size: 1, base: 1, order: 1 },
+  "{ positions, size, … }",
+);
 
 const readSlopes = reader<{ maxBias?: number | undefined }>({ maxBias: 1 });
 
-const readBias = reader<RelativeBiasOptions>({
-  queries: 1,
-  keys: 1,
-  bidirectional: 1,
-  maxDistance: 1,
-  queryOffset: 1,
-  order: 1,
-});
+const readBias = reader<RelativeBiasOptions>(
+  { queries: 1, keys: 1, bidirectional: 1, maxDistance: 1, queryOffset: 1, order: 1 },
+  "{ queries, keys, … }",
+);
 
 /**
  * The sinusoidal table of Vaswani et al. 2017, section 3.5: [L, size], to be added to embeddings.

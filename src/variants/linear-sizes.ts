@@ -96,7 +96,7 @@ export function checkLinear(
 ): LinearCall {
   const layout = checkLayout(operation, options.layout);
   const inputs = checkInputs(operation, query, key, value, layout);
-  const { updateRule = "linear", featureMap, causal = true } = options;
+  const { updateRule = "linear", featureMap, causal = true, eps = 1e-6 } = options;
   if (!RULES.includes(updateRule)) {
     const expected = RULES.map((rule) => `"${rule}"`).join(", ");
     throw new ArgumentError(operation, "updateRule", `one of ${expected}`, describe(updateRule));
@@ -169,7 +169,7 @@ export function checkLinear(
     ],
     floats: [
       [Frame.scale, scaleOf(operation, options.scale, featureMap ? 1 : 1 / Math.sqrt(k.size))],
-      [Frame.epsilon, positive(operation, "eps", options.eps ?? 1e-6)],
+      [Frame.epsilon, positive(operation, "eps", eps)],
     ],
     cost: q.batch * (v.heads * k.rows + heads * q.rows) * k.size * columns,
   };

@@ -133,7 +133,7 @@ export const blocksRefused: Refusal[] = [
     embeddedBack({ count: 2 }, [0, 1], zeros(2, 2, 4)),
   ],
   [
-    'embeddingBackward: "paddingIndex[0]" expected an integer from 0 to 1, got 2',
+    'embeddingBackward: "paddingIndex" expected an integer from 0 to 1, got 2',
     embeddedBack({ count: 2, paddingIndex: 2 }),
   ],
   [
@@ -151,6 +151,10 @@ export const blocksRefused: Refusal[] = [
   [
     'crossEntropy: "labelSmoothing" expected a finite number from 0 to 1, got 2',
     loss({ labelSmoothing: 2 }),
+  ],
+  [
+    'crossEntropy: "labelSmoothing" expected a finite number from 0 to 1, got null',
+    loss({ labelSmoothing: null }),
   ],
   [
     'crossEntropy: "reduction" expected "mean", "sum" or "none", got "average"',

@@ -48,6 +48,10 @@ const paged =
 
 const integer = "expected an integer from 1, got";
 export const cacheRefused: Refusal[] = [
+  [
+    'createCache: "options" expected { keyValueHeads, headSize, … }, got undefined',
+    (a) => createCache(a, undefined as never),
+  ],
   [`createCache: "headSize" ${integer} 0`, made({ headSize: 0 })],
   [`createCache: "keyValueHeads" ${integer} undefined`, made({ keyValueHeads: undefined })],
   [`createCache: "valueSize" ${integer} 1.5`, made({ valueSize: 1.5 })],

@@ -74,8 +74,12 @@ export const compressRefused: Refusal[] = [
     using((layer) => pruneHeads(layer, 1 as never)),
   ],
   [
-    'pruneHeads: "heads" expected a list of heads, integers from 0 to 3, got 4',
+    'pruneHeads: "heads[1]" expected an integer from 0 to 3, got 4',
     using((layer) => pruneHeads(layer, [0, 4])),
+  ],
+  [
+    'pruneHeads: "heads[2]" expected an integer from 0 to 3, got "3"',
+    using((layer) => pruneHeads(layer, [0, 1, "3" as never])),
   ],
   [
     'pruneHeads: "heads" expected each head once, got [1, 1]',
@@ -110,7 +114,7 @@ export const compressRefused: Refusal[] = [
     decoder((layer) => pruneHeads(layer, [0] as never)),
   ],
   [
-    'pruneHeads: "heads.crossAttention" expected a list of heads, integers from 0 to 1, got 2',
+    'pruneHeads: "heads.crossAttention[0]" expected an integer from 0 to 1, got 2',
     decoder((layer) => pruneHeads(layer, { crossAttention: [2] })),
   ],
   [

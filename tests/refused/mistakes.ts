@@ -47,6 +47,14 @@ export const mistakes: Mistake[] = [
   ],
   [attend(q), 'attend: "options" expected an object, got a tensor'],
   [
+    attend(new Map([["causal", true]])),
+    'attend: "options" expected an object, got an object of kind Map',
+  ],
+  [
+    attend(Promise.resolve({ causal: true })),
+    'attend: "options" expected an object, got a Promise that was not awaited',
+  ],
+  [
     (a) => {
       using mask = a.allocate([4, 4]);
       return a.attend(q, q, q, mask as never);

@@ -51,7 +51,7 @@ export const quantizedRefused: Refusal[] = [
   [`${name}: "numbers" expected "int8" or "int4", got "int2"`, rounded({ numbers: "int2" })],
   [`${name}: "order" expected "out,in" or "in,out", got undefined`, rounded({ numbers: "int4" })],
   [
-    `${name}: "bits" expected the name "bias", got an option that does not exist`,
+    `${name}: "bits" expected the name "numbers", got an option that does not exist`,
     rounded({ ...good, bits: 4 }),
   ],
   [`${name}: "block" expected a power of two from 16, got 24`, rounded({ ...good, block: 24 })],

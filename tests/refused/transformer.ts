@@ -1,12 +1,10 @@
 import {
-  decoderFromTransformers,
   dropout,
-  encoderFromPyTorch,
-  encoderFromTransformers,
   TransformerDecoderLayer,
   TransformerEncoderLayer,
   transformerBackward,
 } from "wasm-attention/blocks";
+import { createCache } from "wasm-attention/cache";
 import type { Whole } from "../engines";
 import { type Call, list, none, type Refusal, zeros } from "./refusal";
 
@@ -70,10 +68,17 @@ export const transformerRefused: Refusal[] = [
     'TransformerDecoderLayer: "crossHeads" expected an integer from 1, got 0',
     (a) => new TransformerDecoderLayer(a, { heads: 2, crossHeads: 0 }, more),
   ],
-  ['dropout: "options" expected an object, got undefined', (a) => dropout(a, x, none)],
   [
-    'dropout: "dropout.probability" expected a number from 0 to less than 1, got 1',
+    'dropout: "options" expected { probability, seed, … }, got undefined',
+    (a) => dropout(a, x, none),
+  ],
+  [
+    'dropout: "probability" expected a number from 0 to less than 1, got 1',
     (a) => dropout(a, x, { probability: 1, seed: 0 }),
+  ],
+  [
+    'dropout: "seed" expected an integer from 0 to 2⁵³ − 1, got -1',
+    (a) => dropout(a, x, { probability: 0.5, seed: -1 }),
   ],
   [
     'dropout: "stream" expected an integer from 0 to 2³¹ − 1, got -1',
@@ -92,6 +97,15 @@ export const transformerRefused: Refusal[] = [
   [
     'TransformerEncoderLayer: "scale" expected a finite number, got Infinity',
     made({ scale: Infinity }),
+  ],
+  ['TransformerEncoderLayer: "eps" expected a finite number from 0, got null', made({ eps: null })],
+  [
+    'TransformerEncoderLayer: "config" expected { heads, … }, got undefined',
+    (a) => new TransformerEncoderLayer(a, none, weights),
+  ],
+  [
+    'TransformerEncoderLayer: "weights" expected { selfAttention, linear1, linear2, norm1, norm2, gate? }, got undefined',
+    (a) => new TransformerEncoderLayer(a, { heads: 2 }, none),
   ],
   ['TransformerEncoderLayer: "normFirst" expected a boolean, got 1', made({ normFirst: 1 })],
   [
@@ -123,14 +137,26 @@ export const transformerRefused: Refusal[] = [
     made({}, { norm2: undefined }),
   ],
   [
-    'TransformerEncoderLayer: "selfAttention" expected an object, got undefined',
+    'TransformerEncoderLayer: "selfAttention" expected projections { query, key, value, output }, got undefined',
     made({}, { selfAttention: none }),
   ],
   [
     'TransformerEncoderLayer: "selfAttention.value" expected a weight from 8 to 8, got one from 7 to 8',
     made({}, { selfAttention: { ...attends, value: projection(7, 8) } }),
   ],
-  ['forward: "query.dims" expected [B, L, 8] or [L, 8], got [2, 7]', forward({}, zeros(2, 7))],
+  ['forward: "x.dims" expected [B, L, 8] or [L, 8], got [2, 7]', forward({}, zeros(2, 7))],
+  [
+    'forward: "x" expected a tensor { data, dims }, got undefined',
+    (attention) => {
+      using layer = encoder(attention);
+      return layer.forward(none);
+    },
+  ],
+  [
+    'forward: "x" expected a tensor { data, dims }, got an object with {query, key}',
+    forward({}, { query: zeros(1, 3, 8), key: zeros(1, 4, 8) } as never),
+  ],
+  ['forward: "x.dims" expected [B, L, 8] or [L, 8], got [8]', forward({}, zeros(8))],
   [`forward: "is_causal" expected the name "causal", ${unknown}`, forward({ is_causal: true })],
   ['forward: "record" expected a boolean, got 1', forward({ record: 1 })],
   [
@@ -138,13 +164,38 @@ export const transformerRefused: Refusal[] = [
     forward({ dropout: { probability: 0.5 } }),
   ],
   ['forward: "out" expected 1·3·8 = 24 elements, got 3', forward({ out: new Float32Array(3) })],
-  [
-    'forward: "memory.dims" expected [B, S, 8] or [S, 8], got [1, 4, 7]',
-    decoded({}, zeros(1, 4, 7)),
-  ],
+  ['forward: "memory.dims" expected [1, S, 8], got [1, 4, 7]', decoded({}, zeros(1, 4, 7))],
   [
     'forward: "memory" expected a tensor { data, dims }, got an object with {}',
     decoded({}, {} as never),
+  ],
+  ['forward: "memory.dims" expected [1, S, 8], got [2, 4, 8]', decoded({}, zeros(2, 4, 8))],
+  ['forward: "memory.dims" expected [1, S, 8], got [4, 8]', decoded({}, zeros(4, 8))],
+  ['forward: "memory.dims" expected [1, S, 8], got [8]', decoded({}, zeros(8))],
+  [
+    'forward: "cross.keyLengths[0]" expected an integer from 0 to 4, got 9',
+    decoded({ cross: { keyLengths: [9] } }),
+  ],
+  [
+    'forward: "cross.mask.dims" expected dims that broadcast over [B, H, L, S] = [1, 2, 3, 4], got [3, 3]',
+    decoded({ cross: { mask: zeros(3, 3) } }),
+  ],
+  [
+    'forward: "cross.scale" expected a finite number, got null',
+    decoded({ cross: { scale: null } }),
+  ],
+  ['forward: "cross.cache" expected a cache, got 3', decoded({ cross: { cache: 3 } })],
+  [
+    'forward: "cross.cache" expected a cache made with cross: true, or a memory, got a cache of the layer\'s own keys',
+    (a) => {
+      using cache = createCache(a, { keyValueHeads: 2, headSize: 4 });
+      using layer = new TransformerDecoderLayer(a, { heads: 2 }, more);
+      return layer.forward(zeros(1, 3, 8), undefined, { cross: { cache } });
+    },
+  ],
+  [
+    'forward: "cross.scoreMod" expected no value with record: true, whose gradients do not go back through it, got a function',
+    decoded({ record: true, cross: { scoreMod: () => undefined } }),
   ],
   [
     `forward: "cross.dropout" expected one of scale, causal, queryOffset, mask, blockMask, window, softcap, alibi, sinks, scoreMod, keyLengths, queryLengths, weights, precision, normalizer, cache, sequences, ${unknown}`,
@@ -163,40 +214,6 @@ export const transformerRefused: Refusal[] = [
       using layer = encoder(a);
       layer.update({ norm1: { bias: new Float32Array(8) } });
     },
-  ],
-  [
-    'encoderFromPyTorch: "linear1.weight" expected a tensor of this name, got none among the keys "norm1.weight", "self_attn.in_proj_weight", "self_attn.out_proj.weight"',
-    (a) => {
-      const dict = {
-        "norm1.weight": zeros(8),
-        "self_attn.in_proj_weight": zeros(24, 8),
-        "self_attn.out_proj.weight": zeros(8, 8),
-      };
-      encoderFromPyTorch(a, dict, { heads: 2 });
-    },
-  ],
-  [
-    'encoderFromPyTorch: "0.linear1.weight" expected a tensor of this name, got none that begins with "0." among the keys "1.linear1.weight"',
-    (a) => {
-      const dict = { "1.linear1.weight": zeros(8, 8) };
-      encoderFromPyTorch(a, dict, { heads: 2, prefix: "0." });
-    },
-  ],
-  [
-    'encoderFromTransformers: "model" expected "bert", "vit", "bart", "t5", "gpt2" or "llama", got "clip"',
-    (a) => encoderFromTransformers(a, {}, { heads: 2, model: "clip" as "bert" }),
-  ],
-  [
-    'decoderFromTransformers: "model" expected "bart" or "t5", got "gpt2"',
-    (a) => decoderFromTransformers(a, {}, { heads: 2, model: "gpt2" }),
-  ],
-  [
-    'encoderFromTransformers: "config.model_type" expected the name "model", got an option that does not exist',
-    (a) => encoderFromTransformers(a, {}, { heads: 2, model_type: "bert" } as never),
-  ],
-  [
-    'encoderFromTransformers: "intermediate.dense.weight" expected a tensor of this name, got none that begins with "" among the keys of no tensor',
-    (a) => encoderFromTransformers(a, {}, { heads: 2, model: "bert" }),
   ],
   [
     'transformerBackward: "layer" expected a TransformerEncoderLayer or TransformerDecoderLayer, got []',
