@@ -9,6 +9,13 @@ export function tilesOf(rows: i32, size: i32): i32 {
   return <i32>((<u32>rows + <u32>size - 1) / <u32>size);
 }
 
+/** The next multiple of eight: lanes, and columns of a panel. */
+// @ts-ignore: decorator
+@inline
+export function ceil8(n: i32): i32 {
+  return (n + 7) & ~7;
+}
+
 /** Query rows of a tile: the softmax state and output rows stay while keys stream by. */
 export const ROWS: i32 = 64;
 

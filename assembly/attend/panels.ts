@@ -5,17 +5,11 @@
 //   values  [⌈Dv/8⌉][T][8]
 
 import { allFinite, packColumns, packRows8 } from "../gemm/pack";
-import { KEYS } from "../tiles";
+import { ceil8, KEYS } from "../tiles";
 import { AttendFrame } from "./frame";
 import { keysAt, valuesAt } from "./located";
 
 const FLAG_BYTES: usize = 64;
-
-// @ts-ignore: decorator
-@inline
-export function ceil8(n: i32): i32 {
-  return (n + 7) & ~7;
-}
 
 /** Keys of a tile. */
 // @ts-ignore: decorator

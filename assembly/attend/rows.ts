@@ -18,9 +18,8 @@ import {
   States,
 } from "../softmax/state";
 import { rowAt } from "../strided";
-import { REGISTER_ROWS, ROWS, SPAN, tilesOf } from "../tiles";
+import { ceil8, REGISTER_ROWS, ROWS, SPAN, tilesOf } from "../tiles";
 import { AttendFrame, outputStrides, queryStrides, sequenceOf } from "./frame";
-import { ceil8 } from "./panels";
 import { dropWeights } from "./scores/dropout";
 import { addToMean, clearScores, finishWeights, matrixRow, meanRow } from "./scores/weights";
 import { Tile } from "./tile";

@@ -5,10 +5,9 @@
 
 import { scoreTile, valueTile, valueTileSkipping } from "../gemm/products";
 import { updateState } from "../softmax/state";
-import { KEYS, PART, REGISTER_ROWS, TILE_ROW } from "../tiles";
+import { ceil8, KEYS, PART, REGISTER_ROWS, TILE_ROW } from "../tiles";
 import { AttendFrame } from "./frame";
 import {
-  ceil8,
   packTile,
   panelTileBytes,
   tileIsFinite,

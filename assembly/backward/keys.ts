@@ -7,10 +7,11 @@
 // Keys eight columns wide are put as 0 where NaN or infinite, see rows.ts.
 
 import { AttendFrame, keyStrides, valueStrides } from "../attend/frame";
-import { ceil8, tileKeys } from "../attend/panels";
+import { tileKeys } from "../attend/panels";
 import { allFinite, dropNonFinite, packColumns, packRows8 } from "../gemm/pack";
 import { rowAt } from "../strided";
 import { BackwardFrame } from "./frame";
+import { ceil8 } from "../tiles";
 
 // @ts-ignore: decorator
 @inline

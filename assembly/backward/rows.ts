@@ -1,16 +1,18 @@
 // What a tile of query rows brings to the backward pass, packed once and read by every tile of keys:
 //
-//   queries           [⌈rows/4⌉][D][4] and [⌈D/8⌉][rows][8], scaled
-//   output gradients  [⌈rows/4⌉][Dv][4] and [⌈Dv/8⌉][rows][8]
-//   query gradients   [rows][⌈D⌉₈], which the tiles of keys add to
-//   lse and delta     [rows], delta = Σ dO ∘ O, which is what Σ P ∘ dP comes to (Dao 2023); with gradients dW of
-//                     returned weights and those of logSumExp, Σ dO ∘ O + Σ W ∘ dW − dlse
+//   queryRows        [⌈rows/4⌉][D][4], scaled
+//   gradientRows     [⌈rows/4⌉][Dv][4] of the output's gradient
+//   queryColumns     [⌈D/8⌉][rows][8], scaled
+//   gradientColumns  [⌈Dv/8⌉][rows][8]
+//   queryGradients   [rows][⌈D⌉₈], which the tiles of keys add to
+//   bases            [rows], logSumExp; Infinity for a row that saw nothing
+//   deltas           [rows], Σ dO ∘ O, which is what Σ P ∘ dP comes to (Dao 2023); with gradients dW of returned
+//                    weights and those of logSumExp, Σ dO ∘ O + Σ W ∘ dW − dlse
 //
 // Panels eight wide are the right sides of products whose left sides are 0 where a key is left out:
 // NaN and Infinity in them are put as 0. Where they count, scores or delta carry them.
 
 import { AttendFrame, outputStrides, queryStrides } from "../attend/frame";
-import { ceil8 } from "../attend/panels";
 import { tileRows } from "../attend/rows";
 import { matrixRow } from "../attend/scores/weights";
 import { Tile } from "../attend/tile";
@@ -18,7 +20,7 @@ import { allFinite, dropNonFinite, packColumns, packRows, scalePanels } from "..
 import { madd } from "../simd/lanes";
 import { rescaling } from "../softmax/state";
 import { rowAt } from "../strided";
-import { REGISTER_ROWS, SCORE_SUM } from "../tiles";
+import { ceil8, REGISTER_ROWS, SCORE_SUM } from "../tiles";
 import { BackwardFrame } from "./frame";
 
 // @ts-ignore: decorator

@@ -9,7 +9,7 @@
 // factors F: dV += (P ∘ F)ᵀ · dO and dS = P ∘ (F ∘ dP − delta).
 
 import { Mask } from "../attend/frame";
-import { ceil8, tileKeys } from "../attend/panels";
+import { tileKeys } from "../attend/panels";
 import { dropoutFactors } from "../attend/scores/dropout";
 import { biasScores, capScores } from "../attend/scores/scores";
 import { matrixRow } from "../attend/scores/weights";
@@ -19,7 +19,7 @@ import { reachOf } from "../attend/visible/window";
 import { scoreTile, transposedTile, valueTile } from "../gemm/products";
 import { AlibiDistance } from "../kinds";
 import { exp } from "../simd/exp";
-import { REGISTER_ROWS, TILE_ROW } from "../tiles";
+import { ceil8, REGISTER_ROWS, TILE_ROW } from "../tiles";
 import { BackwardFrame } from "./frame";
 import { keyColumns, keyGradients, valueGradients, valueRows } from "./keys";
 import {

@@ -3,12 +3,11 @@
 
 import { AttendFrame, keyStrides, valueStrides } from "../attend/frame";
 import { keyValueHead } from "../attend/heads";
-import { ceil8 } from "../attend/panels";
 import { Rows } from "../attend/rows";
 import { scoresOf, spareOf } from "../attend/scratch";
 import { reach, softmaxTile } from "../attend/step";
 import { NumbersKind } from "../kinds";
-import { REGISTER_ROWS, TILE_ROW } from "../tiles";
+import { ceil8, REGISTER_ROWS, TILE_ROW } from "../tiles";
 import { storedRow } from "./locate";
 import { BLOCK_BYTES } from "./numbers";
 import { Query, queryBytes } from "./query";

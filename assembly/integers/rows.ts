@@ -8,13 +8,12 @@
 // l is summed over the weights before rounding.
 
 import { AttendFrame } from "../attend/frame";
-import { ceil8 } from "../attend/panels";
 import { tileAt } from "../attend/roads/many";
 import { Rows, rowsBytes, tileRows } from "../attend/rows";
 import { scoresOf } from "../attend/scratch";
 import { attendTile, reach, softmaxTile } from "../attend/step";
 import { sumLanes } from "../simd/lanes";
-import { KEYS, REGISTER_ROWS, TILE_ROW } from "../tiles";
+import { ceil8, KEYS, REGISTER_ROWS, TILE_ROW } from "../tiles";
 import { IntegerProduct, PRODUCT_BYTES, scoresOfWords, valuesOfWords } from "./products";
 import { pairsOf } from "./transpose";
 import {

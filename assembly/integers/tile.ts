@@ -10,7 +10,8 @@
 import { AttendFrame } from "../attend/frame";
 import { keysAt, valuesAt } from "../attend/located";
 import { largerMagnitude, largestOfFour, magnitudeMask } from "../simd/magnitude";
-import { ceil8, packTile, panelTileBytes, tileKeys } from "../attend/panels";
+import { packTile, panelTileBytes, tileKeys } from "../attend/panels";
+import { ceil8 } from "../tiles";
 
 /** ‖x̂‖ before rounding, which adds √D / 2: with D up to 4096 the square stays below 2³¹. */
 const NORM: f64 = 46300;

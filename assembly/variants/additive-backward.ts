@@ -4,11 +4,11 @@
 //
 // The keys' are summed in panels like the keys', rows' and w's four keys side by side.
 
-import { ceil8, tileKeyPanels } from "../attend/panels";
+import { tileKeyPanels } from "../attend/panels";
 import { Rows } from "../attend/rows";
 import { madd, sumLanes } from "../simd/lanes";
 import { tanh } from "../simd/tanh";
-import { TILE_ROW } from "../tiles";
+import { ceil8, TILE_ROW } from "../tiles";
 import { queryOf, weightOf } from "./additive";
 import { VariantAttendFrame } from "./frame";
 import { headIndex, panelsOf } from "./strip";

@@ -13,7 +13,7 @@
 // delta rule (delta.ts) steps, β φ(k), and retrieved, (e S) δ, are like keyGradients; errors, w, like valueGradients,
 // which are δ.
 
-import { ceil8 } from "../attend/panels";
+import { ceil8 } from "../tiles";
 import { LinearAttentionFrame } from "./frame";
 
 

@@ -8,14 +8,13 @@
 
 import { queryStrides } from "../attend/frame";
 import { allHeads, groupSize } from "../attend/heads";
-import { ceil8 } from "../attend/panels";
 import { Rows, tileRows } from "../attend/rows";
 import { matrixRow } from "../attend/scores/weights";
 import { blockOf, productOf } from "../attend/scratch";
 import { scoreTile, transposedTile, valueTile } from "../gemm/products";
 import { rowAt } from "../strided";
 import { backwardReady as headReady, itemBatch, itemHead } from "../backward/order";
-import { KEYS, ROWS, TILE_ROW, tilesOf } from "../tiles";
+import { ceil8, KEYS, ROWS, TILE_ROW, tilesOf } from "../tiles";
 import { additiveBackRows, additiveBackTile } from "./additive-backward";
 import { EntmaxRow } from "./entmax";
 import { VariantAttendFrame } from "./frame";

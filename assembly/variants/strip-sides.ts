@@ -14,7 +14,6 @@
 
 import { keyStrides, outputStrides, queryStrides, sequenceOf, valueStrides } from "../attend/frame";
 import { groupSize } from "../attend/heads";
-import { ceil8 } from "../attend/panels";
 import { Rows, tileRows } from "../attend/rows";
 import {
   allFinite,
@@ -26,7 +25,7 @@ import {
 } from "../gemm/pack";
 import { resultKeys } from "../attend/visible/window";
 import { rowAt, Strides } from "../strided";
-import { KEYS, REGISTER_ROWS, TILE_ROW, tilesOf } from "../tiles";
+import { ceil8, KEYS, REGISTER_ROWS, TILE_ROW, tilesOf } from "../tiles";
 import { VariantAttendFrame } from "./frame";
 
 

@@ -1,4 +1,4 @@
-// What a shard asks of a cache, see sharded.ts: the call of attend over some of its tokens.
+// What a shard asks of a cache, see src/attend/sharded.ts: the call of attend over some of its tokens.
 
 import type { Attention } from "../attend/attention";
 import type { ShardCache } from "../attend/sharded";

@@ -1,4 +1,4 @@
-// Passes back through what strip-attend.ts computes: what they are given, checked, and their steps.
+// Passes back through what assembly/variants/strip-attend.ts computes: what they are given, checked, and their steps.
 
 import { VariantsKernel } from "../../assembly/kinds";
 import { VariantAttendFrame as Frame } from "../../build/frames";

@@ -39,7 +39,8 @@ export function mapPicture(
   { room, cell, raster }: { room: Room; cell: number | "whole" | undefined; raster: Raster },
 ): Picture & { readonly layout: Layout } {
   const { rows, columns } = scene.shown;
-  measure.font = scene.palette.font;
+  // That of the cell which is looked at is the widest.
+  measure.font = `bold ${scene.palette.font}`;
   const widest = (labels: readonly string[]) =>
     Math.ceil(Math.min(widthOfAll(measure, labels), room.width * SHARE, WIDEST)) + 10;
   const [left, top] = [widest(scene.maps.rows), widest(scene.maps.columns)];

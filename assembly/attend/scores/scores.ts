@@ -8,9 +8,8 @@
 
 import { AlibiDistance, ScoresKind } from "../../kinds";
 import { softcap } from "../../simd/softcap";
-import { TILE_ROW } from "../../tiles";
+import { ceil8, TILE_ROW } from "../../tiles";
 import { AttendFrame, sequenceOf } from "../frame";
-import { ceil8 } from "../panels";
 import { Tile } from "../tile";
 import { blockScores } from "../visible/blocks";
 import { maskScores } from "../visible/mask";

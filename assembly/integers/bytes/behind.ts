@@ -1,10 +1,9 @@
 // What lies behind the Rows of a tile of query rows in bytes.
 
 import { AttendFrame } from "../../attend/frame";
-import { ceil8 } from "../../attend/panels";
 import { Rows, rowsBytes, tileRows } from "../../attend/rows";
 import { byteForm, numberBytes } from "../../simd/bytes";
-import { KEYS } from "../../tiles";
+import { ceil8, KEYS } from "../../tiles";
 import { IntegerProduct, PRODUCT_BYTES } from "../products";
 
 /**

@@ -11,8 +11,9 @@
 // Before a head's tiles: f [D], 1/f [D], see balance.ts.
 
 import { AttendFrame } from "../../attend/frame";
-import { ceil8, panelTileBytes, tileKeys } from "../../attend/panels";
+import { panelTileBytes, tileKeys } from "../../attend/panels";
 import { byteForm, numberBytes } from "../../simd/bytes";
+import { ceil8 } from "../../tiles";
 
 const HEADER: usize = 64;
 

@@ -4,7 +4,6 @@
 // sum of its weights to the output. So scores are what they are in float32, and every option of attend too.
 
 import { AttendFrame } from "../../attend/frame";
-import { ceil8 } from "../../attend/panels";
 import { tileAt } from "../../attend/roads/many";
 import { Rows } from "../../attend/rows";
 import { blockOf, scoresOf, spareOf } from "../../attend/scratch";
@@ -13,7 +12,7 @@ import { finishScores } from "../../attend/scores/scores";
 import { storeScores } from "../../attend/scores/weights";
 import { attendTile, reach } from "../../attend/step";
 import { byteForm, ByteForm, numberBytes } from "../../simd/bytes";
-import { KEYS, REGISTER_ROWS, TILE_ROW } from "../../tiles";
+import { ceil8, KEYS, REGISTER_ROWS, TILE_ROW } from "../../tiles";
 import { multiplyScores, multiplyValues } from "../products";
 import { balanceHead } from "./balance";
 import {

@@ -9,7 +9,7 @@
 
 import { AttendFrame } from "../../attend/frame";
 import { keysAt, valuesAt } from "../../attend/located";
-import { ceil8, packTile, tileKeys } from "../../attend/panels";
+import { packTile, tileKeys } from "../../attend/panels";
 import { byteForm, ByteForm } from "../../simd/bytes";
 import { foursOf, pairsOf } from "../transpose";
 import { around, fourOf, largestAround, largestOf, meansOf, roundedFour } from "./channels";
@@ -29,6 +29,7 @@ import {
   valueScales,
   valueSpreads,
 } from "./layout";
+import { ceil8 } from "../../tiles";
 
 const MOST: f32 = 127;
 /** As SMALLEST, of what is left when a mean has been taken away. */
