@@ -34,7 +34,7 @@ export function orEnd<Result>(run: () => Result): Result {
   try {
     return run();
   } catch (error) {
-    const [line] = (error as Error).message.split("\n");
+    const [line] = (error instanceof Error ? error.message : String(error)).split("\n");
     console.error(line);
     process.exit(2);
   }

@@ -65,6 +65,7 @@ test("numbers out of bounds, and files that are no model", () => {
   refuses("speech", ["nowhere.wav"], /^ENOENT: no such file .*'nowhere\.wav'/);
   refuses("see", ["--scene=0"], /^--scene expected a whole number from 1, got "0"/);
   refuses("see", ["what is a whale?"], /^“whale” is no word that it knows; it knows a, above, /);
+  refuses("see", [""], /^a question expected, got ""/);
   refuses("see", ["--easy-vqa", "--data", "nowhere"], /^no questions\.jsonl in nowhere: --data/);
   refuses("pronounce", ["naïve"], /^a word expected 1 to 40 letters from a to z, got "naïve"/);
   refuses("summarise", ["--sentences=0"], /^--sentences expected a whole number from 1, got "0"/);

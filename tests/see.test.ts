@@ -8,7 +8,7 @@ import { Blind } from "../examples/see/evaluation";
 import { examine, type Report } from "../examples/see/exam";
 import { heldOut, namesOf, WORDS } from "../examples/see/lessons";
 import { look, meanOf } from "../examples/see/look";
-import { ANSWERS, anyKind, ask, digitsNamed, KINDS } from "../examples/see/questions";
+import { ANSWERS, anyKind, ask, askEach, digitsNamed, KINDS } from "../examples/see/questions";
 import { NONE, Scenes } from "../examples/see/scenes";
 import { SIZES } from "../examples/see/sizes";
 import { readerOf } from "../examples/see/weights";
@@ -18,6 +18,17 @@ import { createWhole } from "./engines";
 
 const testScenes = new Scenes(readDigits("test"));
 const shipped = (name: string) => readFileSync(new URL(`../examples/see/${name}`, import.meta.url));
+
+test("of each kind of question one, and no text twice", () => {
+  const random = seeded(3);
+  const counts = new Set<number>();
+  for (let i = 0; i < 200; i++) {
+    const texts = askEach(testScenes.draw(random), random).map(({ text }) => text);
+    assert.equal(new Set(texts).size, texts.length, `${texts}`);
+    counts.add(texts.length);
+  }
+  assert.ok(counts.has(KINDS.length) && Math.min(...counts) >= KINDS.length - 2, `${[...counts]}`);
+});
 
 test("a scene has its four digits, each within its quarter", () => {
   const digits = readDigits("test");

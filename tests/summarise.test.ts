@@ -11,11 +11,23 @@ import { attendersOf } from "../examples/summarise/looks";
 import { bestSentences, gapSentences, pairsOf } from "../examples/summarise/pairs";
 import { highlighted, strip, wrapped } from "../examples/summarise/picture";
 import { Summariser } from "../examples/summarise/summarise";
-import { isList, isTalk, saysLittle, sentencesOf, wordsOf } from "../examples/summarise/text";
+import {
+  counted,
+  isList,
+  isTalk,
+  saysLittle,
+  sentencesOf,
+  wordsOf,
+} from "../examples/summarise/text";
 import { createWhole, engine, variants } from "./engines";
 import { encoder, written } from "./summarising";
 
 const textsOf = (text: string) => sentencesOf(text).map(({ text }) => text);
+
+test("how many there are, in words", () => {
+  const said = [0, 1, 1008].map((n) => counted(n, "sentence"));
+  assert.deepEqual(said, ["0 sentences", "1 sentence", "1,008 sentences"]);
+});
 
 test("sentences: of lines, of text broken to a width, with abbreviations, in talk", () => {
   assert.deepEqual(textsOf("One is here. Two is there!\nThree\n\n ... \n"), [

@@ -42,6 +42,9 @@ export function readArguments(): Arguments {
   const scene = wholeNumber("scene", values.scene);
   const steps = wholeNumber("steps", values.steps);
   const question = positionals.join(" ");
+  orEnd(() => {
+    if (positionals.length > 0 && !question.trim()) throw new Error('a question expected, got ""');
+  });
   if (!values["easy-vqa"]) return { question, scene };
   const folder = values.data ?? join(process.env.DATA_DIR ?? "../shared/data", "easy-vqa");
   const { test } = values;

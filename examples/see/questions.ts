@@ -103,6 +103,12 @@ export function ask(scene: Scene, kind: Kind, random: Random): Question {
   return asked ? { kind, ...asked } : ask(scene, "what is at", random);
 }
 
+/** One of each kind, and none twice. */
+export function askEach(scene: Scene, random: Random): Question[] {
+  const asked = KINDS.map((kind) => ask(scene, kind, random));
+  return [...new Map(asked.map((question) => [question.text, question])).values()];
+}
+
 export const anyKind = (random: Random): Kind => pick(KINDS, random);
 
 /** One of each form of question and each word. */

@@ -29,6 +29,7 @@ const [{ readOnnx }, { readWav }, spelling] = await Promise.all([
 ]);
 
 const sound = await readWav(bytes).catch((error: Error) => orEnd(() => fail(error)));
+if (sound.length === 0) orEnd(() => fail(new Error(`no sound in ${file}`)));
 const begin = performance.now();
 const attention = await createAttention({ threads, extensions: [blocks, cache, positions] });
 const weights = { encoder: readOnnx(read("encoder")), decoder: readOnnx(read("decoder")) };

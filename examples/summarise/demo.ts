@@ -13,14 +13,14 @@ import { readPointer } from "./files";
 import { highlighted, links, strip, wrapped } from "./picture";
 import { Pointer } from "./pointer";
 import { Summariser } from "./summarise";
+import { counted } from "./text";
 
 const WIDTH = 100;
 const { text, title, query, sentences: wanted, trained, plain, whole } = readArguments();
 const attention = await createAttention({ threads: "auto", extensions: [blocks, training] });
 const encoder = await SentenceEncoder.load(attention, readModelFile);
 const summariser = new Summariser(attention, encoder);
-const counted = (n: number) => n.toLocaleString("en");
-const milliseconds = (t: number) => `${counted(Math.round(t))} ms`;
+const milliseconds = (t: number) => `${Math.round(t).toLocaleString("en")} ms`;
 
 const begin = performance.now();
 const document = summariser.embed(text, (share) => {
@@ -43,7 +43,7 @@ else {
   const kept = chosen.reduce((sum, i) => sum + sentences[i].words.length, 0);
   console.log(`
 ${pc.bold(title)}
-  ${counted(sentences.length)} sentences, ${counted(total)} words → ${chosen.length} sentences, ${counted(kept)} words${query === undefined ? "" : `, asked “${query}”`}
+  ${counted(sentences.length, "sentence")}, ${counted(total, "word")} → ${counted(chosen.length, "sentence")}, ${counted(kept, "word")}${query === undefined ? "" : `, asked “${query}”`}
 `);
   for (const i of chosen) {
     const number = pc.cyan(`${i + 1}`.padStart(`${sentences.length}`.length));

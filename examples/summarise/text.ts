@@ -8,6 +8,10 @@ export interface Sentence {
   readonly paragraph: number;
 }
 
+/** "1 word", "1,008 words". */
+export const counted = (n: number, what: string) =>
+  `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+
 const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
 const ENDED = /[.!?…:]["'”’)\]]*\s*$/u;
 /** A hyphen at the end of a line, between small letters. */

@@ -8,7 +8,7 @@ import { download } from "../../page/download";
 import { failedBy } from "../../page/work";
 import { seeded } from "../../training/random";
 import { look, patchesAcross } from "../look";
-import { ask, KINDS } from "../questions";
+import { askEach } from "../questions";
 import { Scenes } from "../scenes";
 import { readerOf } from "../weights";
 import { UnaskableQuestion } from "../words";
@@ -29,7 +29,7 @@ async function start() {
     say({
       type: "scene",
       pixels: scene.pixels,
-      questions: KINDS.map((kind) => ask(scene, kind, random)),
+      questions: askEach(scene, random),
     });
   addEventListener("message", ({ data }: MessageEvent<Wish>) => {
     if (data.type === "scene") {

@@ -8,6 +8,9 @@ import { RATE } from "../sound";
 const { create, ConverterType } = exportsOf(samplerate);
 const { WaveFile } = exportsOf(wavefile);
 
+/** Samples a second that can be made 16,000. */
+const [SLOWEST, FASTEST] = [1000, 1_000_000];
+
 /** Channels are averaged, other rates resampled. @throws Error in one line where it is no wav file. */
 export async function readWav(bytes: Uint8Array): Promise<Float32Array> {
   const { channels, rate } = unpacked(bytes);
@@ -32,6 +35,10 @@ function unpacked(bytes: Uint8Array) {
     if (wave.bitDepth === "8a") wave.fromALaw();
     if (wave.bitDepth === "8m") wave.fromMuLaw();
     const { sampleRate, numChannels } = wave.fmt as { sampleRate: number; numChannels: number };
+    if (numChannels < 1) throw new Error("it has no channel");
+    if (sampleRate < SLOWEST || sampleRate > FASTEST) {
+      throw new Error(`${sampleRate} samples a second`);
+    }
     const [scale, zero] = rangeOf(wave.bitDepth);
     const samples = wave.getSamples(true, Float64Array);
     const channels = Array.from({ length: numChannels }, (_, channel) =>

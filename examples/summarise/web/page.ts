@@ -3,6 +3,7 @@
 import { find, make, suggest, write } from "../../page/elements";
 import { unreached, Work } from "../../page/work";
 import { attendersOf } from "../looks";
+import { counted } from "../text";
 import { drawCurves } from "./curves";
 import type { News, Summarised, Wish } from "./messages";
 
@@ -125,11 +126,9 @@ function show(summary: Summarised) {
   find("hint").hidden = false;
   draw();
   const kept = chosen.reduce((sum, i) => sum + sentences[i].text.split(/\s+/u).length, 0);
-  const plural = (n: number, what: string) =>
-    `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
   write(
     "summary",
-    `${plural(sentences.length, "sentence")}, ${plural(words, "word")}, in ${plural(chosen.length, "sentence")} of ${plural(kept, "word")}`,
+    `${counted(sentences.length, "sentence")}, ${counted(words, "word")}, in ${counted(chosen.length, "sentence")} of ${counted(kept, "word")}`,
   );
   write(
     "time",
