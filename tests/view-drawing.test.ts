@@ -14,6 +14,8 @@ import {
   widthOf,
 } from "../src/view/layout";
 import { checkMaps } from "../src/view/maps";
+import { choiceAt } from "../src/view/overview";
+import { shortened } from "../src/view/scene";
 import { show } from "../src/view/shown";
 import { type Drawing, svgLines, svgMap } from "../src/view/svg";
 import { percent, token } from "../src/view/words";
@@ -53,6 +55,39 @@ test("squares: the largest of their cells, clear where all is masked or hidden",
     [...part],
     [3 * S + 2, 3 * S + 3, 4 * S + 2, 4 * S + 3].map((at) => data[at]),
   );
+});
+
+test("squares: less than nothing is nothing, and not masked", () => {
+  const data = Float32Array.of(-0.5, 1, 0, -1);
+  const maps = checkMaps({ weights: { data, dims: [2, 2] }, rows: tokens(2) });
+  const found = squares(show(data, 2, 2, false), maps.span, everything(2, 2), [2, 2]);
+  assert.deepEqual([...found], [0, 1, 0, 0]);
+});
+
+test("a head is chosen by numbers that the maps have, or refused by name", () => {
+  const weights = { data: new Float32Array(16), dims: [2, 2, 2, 2] };
+  const maps = checkMaps({ weights, rows: tokens(2) });
+  assert.equal(choiceAt(maps, { layer: 1, head: 0 }), 3);
+  assert.equal(choiceAt(maps, {}), 6);
+  assert.equal(choiceAt(maps, { layer: 2 }), -1);
+  const refused: [unknown, string][] = [
+    [null, '"chosen" expected { layer, head }, got null'],
+    [3, '"chosen" expected { layer, head }, got 3'],
+    [{ lyer: 1 }, '"chosen.lyer" expected the name "layer", got an option that does not exist'],
+  ];
+  for (const [choice, message] of refused) {
+    const expected = { name: "ArgumentError", message: `attention-view: ${message}` };
+    assert.throws(() => choiceAt(maps, choice), expected);
+  }
+});
+
+test("a token is cut between its letters", () => {
+  const pen = { measureText: (text: string) => ({ width: 10 * [...text].length }) };
+  const cut = (text: string, room: number) =>
+    shortened(pen as CanvasRenderingContext2D, text, room);
+  assert.equal(cut("whale", 50), "whale");
+  assert.equal(cut("whales", 50), "whal…");
+  assert.equal(cut("🐋🐋🐋🐋🐋🐋", 50), "🐋🐋🐋🐋…");
 });
 
 test("colours: the ramp's ends, its middle by a weight's root where it is lifted", () => {
@@ -168,6 +203,18 @@ test("SVG of a map: a rectangle for each cell that is not masked, tokens escaped
   // One border inside, in the middle of 32 pixels.
   const [, left] = /<rect x="(\d+)" y="\d+" width="32"/.exec(svg) ?? [];
   assert.ok(svg.includes(`<path d="M${Number(left) + 15.5} `));
+});
+
+test("SVG: room for wide letters, and no more than for 24", () => {
+  const leftOf = (label: string) => {
+    const [, left] =
+      /<rect x="(\d+)" y="\d+" width="32"/.exec(svgMap(drawing([label], ["x", "y"]))) ?? [];
+    return Number(left);
+  };
+  // DejaVu Sans at 12 pixels: 7.4 an "a", 12 a character of Han.
+  assert.ok(leftOf("a".repeat(24)) >= 24 * 7.35 + 5);
+  assert.ok(leftOf("鯨".repeat(10)) >= 10 * 12 + 5);
+  assert.equal(leftOf("a".repeat(24)), leftOf("a".repeat(80)));
 });
 
 test("SVG of lines: one for each, as strong as its share", () => {

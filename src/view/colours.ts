@@ -56,7 +56,8 @@ export function squares(
     for (let column = Math.max(from, region.column); column < end; column++) {
       if (shown.hidden[column]) continue;
       const at = line + across[column - region.column]!;
-      const weight = weightAt(shown, row, column);
+      // What is less than nothing is drawn as nothing, not as masked.
+      const weight = Math.max(weightAt(shown, row, column), 0);
       if (weight > found[at]!) found[at] = weight;
     }
   }

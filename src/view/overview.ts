@@ -1,13 +1,17 @@
 // All layers and heads, and their means, as thumbnails: one of them is chosen.
 
+import { reader } from "../check/names";
 import { pixelsOf, squares } from "./colours";
 import { make, radio } from "./dom";
 import type { Maps } from "./maps";
+import { NAME } from "./refusal";
 import { meanOf } from "./shown";
 import type { AttentionChoice } from "./types";
 
 /** Dots of a thumbnail. */
 const SIDE = 48;
+/** Milliseconds of drawing without a pause. */
+const SLICE = 8;
 
 export type Choice = AttentionChoice;
 
@@ -22,8 +26,11 @@ export function choicesOf({ weights: { layers, heads } }: Maps): Choice[] {
   return choices;
 }
 
+const read = reader<AttentionChoice>({ layer: 1, head: 1 }, "{ layer, head }");
+
 /** Its place among all choices; −1 for what is none. */
-export function choiceAt(maps: Maps, { layer, head }: Choice): number {
+export function choiceAt(maps: Maps, choice: unknown): number {
+  const { layer, head } = read(NAME, choice, "chosen");
   return choicesOf(maps).findIndex((each) => each.layer === layer && each.head === head);
 }
 
@@ -59,6 +66,8 @@ export class Overview {
     if (this.#shape !== `${layers} ${heads}`) {
       this.#shape = `${layers} ${heads}`;
       this.element.style.setProperty("--across", `${heads + Number(heads > 1)}`);
+      // "1 · 10" is wider than a thumbnail may be.
+      this.element.style.setProperty("--least", heads < 10 ? "2.4rem" : "3.7rem");
       this.element.replaceChildren(
         ...choices.map((choice, at) => {
           const title = nameOf(choice);
@@ -72,12 +81,16 @@ export class Overview {
     const drawn = [maps, ramp];
     this.#drawn = drawn;
     const small: Float32Array[] = [];
-    // One at a time; given up when others are to be drawn.
+    const canvases = this.element.querySelectorAll("canvas");
+    // Some at a time; given up when others are to be drawn.
     const draw = (at: number) => {
-      if (at === choices.length || this.#drawn !== drawn) return;
-      const canvas = this.element.querySelectorAll("canvas")[at]!;
-      paint(canvas, maps, ramp, thumbnail(maps, choices[at]!, small));
-      setTimeout(draw, 0, at + 1);
+      if (this.#drawn !== drawn) return;
+      const end = performance.now() + SLICE;
+      do {
+        paint(canvases[at]!, maps, ramp, thumbnail(maps, choices[at]!, small));
+        at++;
+      } while (at < choices.length && performance.now() < end);
+      if (at < choices.length) setTimeout(draw, 0, at);
     };
     draw(0);
   }

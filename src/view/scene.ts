@@ -68,9 +68,10 @@ export function strokeBox(
 export function shortened(context: CanvasRenderingContext2D, text: string, room: number): string {
   const whole = token(text);
   if (context.measureText(whole).width <= room) return whole;
-  let letters = whole.length - 1;
-  while (letters > 1 && context.measureText(whole.slice(0, letters)).width > room - 10) letters--;
-  return `${whole.slice(0, letters)}…`;
+  const letters = [...whole].slice(0, -1);
+  while (letters.length > 1 && context.measureText(letters.join("")).width > room - 10)
+    letters.pop();
+  return `${letters.join("")}…`;
 }
 
 /** A pixel for each cell, or for each dot of the screen where cells are smaller; kept while it is the same. */

@@ -23,7 +23,7 @@ button{min-height:1.9rem;min-width:1.9rem;font:inherit;color:inherit;background:
 [aria-pressed=true]{color:var(--paper);background:var(--ink)}
 :focus-visible,label:has(:focus-visible){outline:2px solid var(--accent);outline-offset:1px}
 [part=main]{margin:.6rem 0;align-items:start}
-[part=overview]{display:grid;grid-template-columns:repeat(var(--across),minmax(2.4rem,4rem));gap:.2rem;max-width:100%;max-height:var(--attention-view-height,34rem);padding:3px;overflow:auto}
+[part=overview]{display:grid;grid-template-columns:repeat(var(--across),minmax(var(--least),4rem));gap:.2rem;max-width:100%;max-height:var(--attention-view-height,34rem);padding:3px;overflow:auto}
 [part=thumbnail]{position:relative;flex-direction:column;gap:0;padding:3px;font-size:.72rem;color:var(--soft);border:2px solid transparent;border-radius:.35rem;white-space:nowrap}
 [part=thumbnail]:last-child{grid-column-end:-1}
 [part=thumbnail] input{position:absolute;opacity:0}

@@ -20,18 +20,22 @@ export interface Drawing {
   };
 }
 
-/** Of a square, and of a token in a list; letters of a token, and their width. */
-const [CELL, LINE, LETTERS, LETTER] = [16, 20, 24, 6.6];
+/** Of a square, and of a token in a list; letters of a token, and their widths in the widest of usual fonts. */
+const [CELL, LINE, LETTERS, LETTER, WIDE] = [16, 20, 24, 7.4, 13];
+/** East Asian scripts and pictures, and what stands for half of one. */
+const FIRST_WIDE = "\u1100";
 /** Of an exported picture, each way. */
 const MOST_PIXELS = 4096;
 
 /** Colours come from the page's style, whatever that says. */
 const escaped = (text: string) =>
   text.replace(/\p{Cc}/gu, "").replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
+const widthOf = (label: string) =>
+  [...label]
+    .slice(0, LETTERS)
+    .reduce((sum, letter) => sum + (letter < FIRST_WIDE ? LETTER : WIDE), 0);
 const roomFor = (labels: readonly string[]) =>
-  Math.ceil(
-    LETTER * labels.reduce((most, { length }) => Math.max(most, Math.min(length, LETTERS)), 1),
-  ) + 8;
+  Math.ceil(labels.reduce((most, label) => Math.max(most, widthOf(label)), LETTER)) + 8;
 
 /** A token at a place, by the attributes that put it there. */
 function text(label: string, place: string): string {

@@ -45,10 +45,22 @@ test("4,096 × 4,096: scrolled and read in the time of a frame or few, no elemen
     `# frames while scrolling: median ${frames[20].toFixed(1)} ms, slowest ${frames[39].toFixed(1)} ms`,
   );
   assert.ok(frames[20] < 50, `${frames}`);
+  await page.evaluate(() => {
+    const { fillText } = CanvasRenderingContext2D.prototype;
+    const drawn: string[] = [];
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+      drawn.push(text);
+      fillText.call(this, text, ...at);
+    };
+    Object.assign(globalThis, { drawn });
+  });
   await page.locator("[part=stage]").focus();
   await page.keyboard.press("Control+End");
   await settled(page);
   assert.match((await reading(page)) ?? "", /^token 4095 → token 4095: [\d.]+ %$/);
+  // In bold, and whole.
+  const drawn = await page.evaluate(() => (globalThis as unknown as { drawn: string[] }).drawn);
+  assert.ok(drawn.includes("token 4095") && !drawn.some((text) => text.endsWith("…")), `${drawn}`);
   await shot(page, "long");
   await page.click("text=whole");
   await page.click("text=lift small weights");
