@@ -84,6 +84,23 @@ for (const [name, bytes, message] of damaged) {
   });
 }
 
+test("GGUF with 200,000 tensors of nothing", async () => {
+  const words = Buffer.concat(Array.from({ length: 200_000 }, (_, i) => entry(`t${i}`)));
+  const header = new Uint8Array(BigUint64Array.of(0x3_4655_4747n, 200_000n, 0n).buffer);
+  const opened = await readGguf(new Uint8Array(Buffer.concat([header, words, Buffer.alloc(32)])));
+  assert.equal(opened.entries.size, 200_000);
+  assert.deepEqual(await opened.tensor("t199999"), { data: new Float32Array(0), dims: [0] });
+});
+
+/** Of a tensor of float32 without numbers. */
+function entry(name: string): Buffer {
+  const bytes = Buffer.alloc(8 + name.length + 4 + 8 + 4 + 8);
+  bytes.writeBigUInt64LE(BigInt(name.length));
+  bytes.write(name, 8);
+  bytes.writeUInt32LE(1, 8 + name.length);
+  return bytes;
+}
+
 // A file of 2⁴⁰ bytes whose header has a text, or a list, of most of them.
 const endless: [string, readonly bigint[]][] = [
   ["a text", [2n ** 39n]],
@@ -104,7 +121,7 @@ for (const [name, words] of endless) {
         return bytes;
       },
     };
-    const message = /a header of up to 100000000 bytes, got one of 549755813\d+ up to /;
+    const message = /a header of up to 100 MB, got its end in /;
     await assert.rejects(readGguf(source), { name: "ArgumentError", message });
     assert.ok(most <= 2 ** 16, `${most} bytes at a time`);
   });

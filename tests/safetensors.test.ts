@@ -167,7 +167,7 @@ const huge: [string, () => Uint8Array, RegExp][] = [
       bytes.set(new TextEncoder().encode('{"a":'), 8);
       return bytes;
     },
-    /a header in JSON of up to 8 levels, got more/,
+    /a header in JSON, got RangeError: more than 8 levels/,
   ],
   [
     "100 MB and a byte of spaces",
@@ -239,10 +239,9 @@ test("options and sources that are none", async () => {
   );
   const wrong: [() => unknown, RegExp][] = [
     [() => new Uint8Array(3), /"source" expected/],
-    [() => new Uint8Array(file.length + 1), /"source" expected \d+ bytes from 0 on, got/],
-    [() => undefined, /"source.read" expected a Uint8Array, got undefined/],
-    [() => "{}", /"source.read" expected a Uint8Array, got "{}"/],
-    [() => new Float32Array(3), /"source.read" expected a Uint8Array, got Float32Array of 3/],
+    [() => undefined, /"source" expected a Uint8Array from read, got undefined/],
+    [() => "{}", /"source" expected a Uint8Array from read, got "{}"/],
+    [() => new Float32Array(3), /"source" expected a Uint8Array from read, got Float32Array of 3/],
   ];
   for (const [read, message] of wrong) {
     const source = { byteLength: file.length, read } as never;
@@ -250,7 +249,10 @@ test("options and sources that are none", async () => {
   }
   const opened = await readSafetensors(file);
   for (const range of [undefined, null, 3, { start: 0, end: 1 }]) {
-    const refused = { name: "ArgumentError", message: /^slice: "range/ };
+    const refused = {
+      name: "ArgumentError",
+      message: /^slice: "from, to" expected a range within 0 to 2, got undefined to undefined/,
+    };
     await assert.rejects(opened.slice("block.a", range as never), refused);
   }
 });

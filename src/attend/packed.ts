@@ -30,14 +30,10 @@ export interface PackedOptions
 export type PackedFields = ScoreOptions &
   Pick<PackedOptions, "cumulativeQueries" | "cumulativeKeys">;
 
-export const packedFields = { ...scoreFields, cumulativeQueries: 1, cumulativeKeys: 1 } as const;
+export const packedFields = { cumulativeQueries: 1, cumulativeKeys: 1, ...scoreFields } as const;
 
-const packedOptions = "{ cumulativeQueries, … }";
-const readPacked = reader<PackedFields>(packedFields, packedOptions);
-const readPackedAsync = reader<PackedFields & Abortable>(
-  { ...packedFields, signal: 1 },
-  packedOptions,
-);
+const readPacked = reader<PackedFields>(packedFields);
+const readPackedAsync = reader<PackedFields & Abortable>({ ...packedFields, signal: 1 });
 
 /**
  * `attend` over sequences of different lengths laid end to end, without padding (flash-attn's

@@ -4,7 +4,7 @@ import { BlocksKernel } from "../../assembly/kinds";
 import { DropoutFrame } from "../../build/frames";
 import { type Attention, checkAttention } from "../attend/attention";
 import type { Abortable, Dropout } from "../attend/options";
-import { checkedDropout } from "../check/dropout";
+import { checkDropout } from "../check/dropout";
 import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import type { Engine } from "../instance/instance";
@@ -24,9 +24,8 @@ export interface DropoutOptions extends Dropout {
 }
 
 const fields = { probability: 1, seed: 1, stream: 1, residual: 1, out: 1 } as const;
-const needed = "{ probability, seed, … }";
-const read = reader<DropoutOptions>(fields, needed);
-const readAsync = reader<DropoutOptions & Abortable>({ ...fields, signal: 1 }, needed);
+const read = reader<DropoutOptions>(fields);
+const readAsync = reader<DropoutOptions & Abortable>({ ...fields, signal: 1 });
 
 /** Probability 0. */
 const NOTHING = { dropped: 0, factor: 1, seedLow: 0, seedHigh: 0 };
@@ -71,7 +70,7 @@ export function* dropoutSteps(
   { probability, seed, stream = 0, residual: addend, out: wanted }: DropoutOptions,
 ): Steps<Tensor> {
   const x = checkTensor(operation, "x", given);
-  const checked = checkedDropout(operation, { probability, seed }, "");
+  const checked = checkDropout(operation, { probability, seed }, "");
   const { dropped, factor, seedLow, seedHigh } = checked ?? NOTHING;
   if (!Number.isInteger(stream) || stream < 0 || stream >= 2 ** 31) {
     const expected = "an integer from 0 to 2³¹ − 1";

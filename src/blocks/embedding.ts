@@ -35,15 +35,14 @@ export interface EmbeddingBackwardOptions extends EmbeddingOptions {
 }
 
 const fields = { scale: 1, out: 1 } as const;
-const backwardFields = { ...fields, count: 1, paddingIndex: 1, accumulate: 1 } as const;
+const backwardFields = { count: 1, ...fields, paddingIndex: 1, accumulate: 1 } as const;
 const read = reader<EmbeddingOptions>(fields);
 const readAsync = reader<EmbeddingOptions & Abortable>({ ...fields, signal: 1 });
-const needed = "{ count, … }";
-const readBackward = reader<EmbeddingBackwardOptions>(backwardFields, needed);
-const readBackwardAsync = reader<EmbeddingBackwardOptions & Abortable>(
-  { ...backwardFields, signal: 1 },
-  needed,
-);
+const readBackward = reader<EmbeddingBackwardOptions>(backwardFields);
+const readBackwardAsync = reader<EmbeddingBackwardOptions & Abortable>({
+  ...backwardFields,
+  signal: 1,
+});
 
 /**
  * table[ids] · scale: table [count, E], ids [...] from 0 to count − 1 → [..., E]. Of a table that
@@ -154,10 +153,10 @@ function prepareBackward(
   }
   checkDimsOf(operation, "outputGradient", gradient, [...checked.dims, columns]);
   const scale = checkScale(operation, by);
-  if (paddingIndex !== undefined && !isRow(paddingIndex, count)) {
-    const expected = `an integer from 0 to ${count - 1}`;
-    throw new ArgumentError(operation, "paddingIndex", expected, describe(paddingIndex));
-  }
+  const padding =
+    paddingIndex === undefined
+      ? -1
+      : checkIds(operation, "paddingIndex", { data: [paddingIndex], dims: [] }, count).numbers[0];
   checkBoolean(operation, "accumulate", accumulate);
   if (accumulate && wanted === undefined) {
     throw new ArgumentError(operation, "out", "a target to add to", describe(wanted));
@@ -172,16 +171,13 @@ function prepareBackward(
       columns,
       words: [
         [EmbeddingFrame.count, count],
-        [EmbeddingFrame.padding, paddingIndex ?? -1],
+        [EmbeddingFrame.padding, padding as number],
       ],
       scale,
       input: { slot: EmbeddingFrame.outputGradient, name: "outputGradient", tensor: gradient },
       target: { dims, out, added: accumulate === true },
     });
 }
-
-const isRow = (index: unknown, count: number) =>
-  Number.isInteger(index) && (index as number) >= 0 && (index as number) < count;
 
 function checkScale(operation: string, scale: unknown = 1): number {
   return checkNumber(operation, "scale", scale, [-Infinity, Infinity]);

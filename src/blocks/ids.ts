@@ -47,7 +47,9 @@ export function checkIds(
     if (id === besides || (Number.isInteger(id) && id >= 0 && id < count)) return id;
     const range = count ? `an integer from 0 to ${count - 1}` : "none, as there are no rows";
     const expected = besides === undefined ? range : `${range}, or ${besides}`;
-    throw new ArgumentError(operation, `${argument}[${index}]`, expected, describe(value));
+    // A number of no axes is one by itself.
+    const place = dims.length ? `${argument}[${index}]` : argument;
+    throw new ArgumentError(operation, place, expected, describe(value));
   });
   return { numbers, dims };
 }

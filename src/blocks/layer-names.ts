@@ -6,6 +6,7 @@ import type { LayerWeights, Projection } from "../layer/projections";
 import { projectionsOfKeras } from "../layer/projections";
 import { checkHeadCounts } from "../layer/sizes";
 import { checkTensor, type Tensor } from "../tensor/tensor";
+import { checkPrefix, tensorsOf } from "../weights/named-weights";
 import { projectionsOfPacked } from "../weights/packed";
 import { projectionsOfStateDict } from "../weights/state-dict";
 import type {
@@ -116,27 +117,18 @@ const NOT_OURS = /(^|\.)(relative_attention_bias\.weight|rotary_emb\.inv_freq|ma
 export class Names {
   readonly #operation: string;
   readonly #prefix: string;
-  readonly #all: Iterable<string>;
+  readonly #all: ReadonlyMap<string, unknown>;
   readonly #own = new Map<string, Tensor | Float32Array>();
   readonly #read = new Set<string>();
 
   constructor(operation: string, dict: unknown, prefix: unknown) {
-    if (typeof dict !== "object" || dict === null || ArrayBuffer.isView(dict)) {
-      const expected = "tensors by name, in an object or a Map";
-      throw new ArgumentError(operation, "weights", expected, describe(dict));
-    }
-    if (typeof prefix !== "string") {
-      throw new ArgumentError(operation, "prefix", "a string", describe(prefix));
-    }
+    const all = tensorsOf(operation, dict);
     this.#operation = operation;
-    this.#prefix = prefix;
-    const isMap = Object.prototype.toString.call(dict) === "[object Map]";
-    const entries = isMap ? [...(dict as Map<string, never>)] : Object.entries(dict);
-    this.#all = entries.map(([name]) => name);
-    for (const [name, value] of entries) {
-      if (value === undefined || value === null || !name.startsWith(prefix)) continue;
-      this.#own.set(name.slice(prefix.length), value as Tensor);
-    }
+    this.#prefix = checkPrefix(operation, prefix);
+    this.#all = all;
+    for (const [name, value] of all)
+      if (name.startsWith(this.#prefix))
+        this.#own.set(name.slice(this.#prefix.length), value as Tensor);
   }
 
   /** Of several that a library has had those of which most are there; of equals the first. */
@@ -222,7 +214,7 @@ export class Names {
     };
     const received = this.#own.size
       ? `none among the keys ${some(this.#own.keys())}`
-      : `none that begins with ${JSON.stringify(this.#prefix)} among the keys ${some(this.#all)}`;
+      : `none that begins with ${JSON.stringify(this.#prefix)} among the keys ${some(this.#all.keys())}`;
     const whole = this.#prefix + name;
     throw new ArgumentError(this.#operation, whole, "a tensor of this name", received);
   }

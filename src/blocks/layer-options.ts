@@ -190,13 +190,16 @@ const configFields = {
   eps: 1,
   scale: 1,
 } as const;
-const config = "{ heads, … }";
-export const readConfig = reader<TransformerConfig>(configFields, config);
-export const readPrefixed = reader<PrefixedConfig>({ ...configFields, prefix: 1 }, config);
-export const readTransformers = reader<TransformersConfig>(
-  { ...configFields, prefix: 1, model: 1 },
-  "{ model, heads, … }",
-);
+export const readConfig = reader<TransformerConfig>(configFields);
+export const readPrefixed = reader<PrefixedConfig>({
+  ...configFields,
+  prefix: 1,
+});
+export const readTransformers = reader<TransformersConfig>({
+  model: 1,
+  ...configFields,
+  prefix: 1,
+});
 const weightFields = {
   selfAttention: 1,
   linear1: 1,
@@ -205,14 +208,12 @@ const weightFields = {
   norm1: 1,
   norm2: 1,
 } as const;
-export const readEncoderWeights = reader<EncoderLayerWeights>(
-  weightFields,
-  "{ selfAttention, linear1, linear2, norm1, norm2, gate? }",
-);
-export const readDecoderWeights = reader<DecoderLayerWeights>(
-  { ...weightFields, crossAttention: 1, norm3: 1 },
-  "{ selfAttention, crossAttention, linear1, linear2, norm1, norm2, norm3, gate? }",
-);
+export const readEncoderWeights = reader<EncoderLayerWeights>(weightFields);
+export const readDecoderWeights = reader<DecoderLayerWeights>({
+  ...weightFields,
+  crossAttention: 1,
+  norm3: 1,
+});
 export const readUpdate = reader<TransformerUpdate>({
   ...weightFields,
   crossAttention: 1,

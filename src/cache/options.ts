@@ -112,22 +112,19 @@ export function refuseStrategies(operation: string, options: ScoreOptions): void
   refuse("normalizer", "whose pages are read by softmax alone");
 }
 
-export const readCacheOptions = reader<CacheOptions>(
-  {
-    keyValueHeads: 1,
-    headSize: 1,
-    valueSize: 1,
-    numbers: 1,
-    pageSize: 1,
-    sequences: 1,
-    window: 1,
-    sinks: 1,
-    rotary: 1,
-    cross: 1,
-    maximumBytes: 1,
-  },
-  "{ keyValueHeads, headSize, … }",
-);
+export const readCacheOptions = reader<CacheOptions>({
+  keyValueHeads: 1,
+  headSize: 1,
+  valueSize: 1,
+  numbers: 1,
+  pageSize: 1,
+  sequences: 1,
+  window: 1,
+  sinks: 1,
+  rotary: 1,
+  cross: 1,
+  maximumBytes: 1,
+});
 
 export const readAppend = reader<AppendOptions>({
   sequences: 1,

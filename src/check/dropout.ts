@@ -12,7 +12,7 @@ export interface CheckedDropout {
   readonly seedHigh: number;
 }
 
-const readDropout = reader<Dropout>({ probability: 1, seed: 1 }, "{ probability, seed }");
+const readDropout = reader<Dropout>({ probability: 1, seed: 1 });
 
 /** Set in no seed that a caller gives. */
 const APPENDED_SEED = 2 ** 31;
@@ -22,20 +22,14 @@ export function dropoutOfAppended(dropout: CheckedDropout | undefined): CheckedD
   return dropout && { ...dropout, seedHigh: dropout.seedHigh + APPENDED_SEED };
 }
 
+/** `of` is what the names of its options begin with. */
 export function checkDropout(
   operation: string,
   dropout: Dropout | undefined,
+  of = "dropout.",
 ): CheckedDropout | undefined {
   if (dropout === undefined) return undefined;
-  return checkedDropout(operation, readDropout(operation, dropout, "dropout"), "dropout.");
-}
-
-/** Of options as they were read; `of` is what their names begin with. */
-export function checkedDropout(
-  operation: string,
-  { probability, seed }: Dropout,
-  of: string,
-): CheckedDropout | undefined {
+  const { probability, seed } = readDropout(operation, dropout, "dropout");
   if (!(typeof probability === "number" && probability >= 0 && probability < 1)) {
     const expected = "a number from 0 to less than 1";
     throw new ArgumentError(operation, `${of}probability`, expected, describe(probability));

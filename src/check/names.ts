@@ -10,12 +10,13 @@ export type Reader<T> = (operation: string, given: unknown, argument?: string) =
 export type Names<T> = { readonly [Name in keyof T]-?: 1 };
 
 /**
- * A reader of these options; `expected` describes an object of them. Of a plain object its own
+ * A reader of these options; an object of them is `described`, or by its first names. Of a plain object its own
  * enumerable properties are read, of an instance of a class also what it inherits.
  */
-export function reader<T extends object>(options: Names<T>, expected = "an object"): Reader<T> {
+export function reader<T extends object>(options: Names<T>, described?: string): Reader<T> {
   const names = Object.keys(options);
   const known = new Set(names);
+  const expected = described ?? `{ ${names.slice(0, 2).join(", ")}${names[2] ? ", …" : ""} }`;
   return (operation, given, argument) => {
     if (typeof given !== "object" || given === null || Array.isArray(given)) {
       throw new ArgumentError(operation, argument ?? "options", expected, describe(given));
@@ -65,15 +66,10 @@ function refuseOther(
   known: ReadonlySet<string>,
 ): void {
   const tensor = "data" in given && "dims" in given && !known.has("data");
-  const other = ArrayBuffer.isView(given) || (isOfKind(given) && !holdsAny(given, known));
-  if (!tensor && !other) return;
+  // What the language itself calls something else, in any realm, has no options: they would be left out.
+  if (!tensor && Object.prototype.toString.call(given) === "[object Object]") return;
   throw new ArgumentError(operation, argument, expected, tensor ? "a tensor" : describe(given));
 }
-
-/** What the language itself calls something else than an object, in any realm: its options would be left out. */
-const isOfKind = (value: object) => Object.prototype.toString.call(value) !== "[object Object]";
-const holdsAny = (value: object, names: ReadonlySet<string>) =>
-  [...names].some((name) => name in value);
 
 function refuse(
   operation: string,
@@ -111,7 +107,6 @@ const ALIASES: Record<string, string> = {
   kvheads: "keyValueHeads",
   numkvheads: "keyValueHeads",
   kvnumheads: "keyValueHeads",
-  numkeyvalueheads: "keyValueHeads",
   cuseqlensq: "cumulativeQueries",
   cuseqlensk: "cumulativeKeys",
   returnattentionscores: "weights",
@@ -133,9 +128,6 @@ const ALIASES: Record<string, string> = {
   epsilon: "eps",
   dim: "axis",
   bits: "numbers",
-  nbits: "numbers",
-  dtype: "numbers",
-  format: "numbers",
 };
 
 /** The name that was meant: what others call it, one that it contains or is part of, or one nearly spelt alike. */

@@ -82,11 +82,8 @@ export interface LayerOptions extends ScoreOptions {
 export const PROJECTIONS = ["query", "key", "value", "output"] as const;
 
 export const configFields = { heads: 1, keyValueHeads: 1, appended: 1 } as const;
-export const readConfig = reader<LayerConfig>(configFields, "{ heads, … }");
-export const readWeights = reader<LayerProjections>(
-  { query: 1, key: 1, value: 1, output: 1 },
-  "projections { query, key, value, output }",
-);
+export const readConfig = reader<LayerConfig>(configFields);
+export const readWeights = reader<LayerProjections>({ query: 1, key: 1, value: 1, output: 1 });
 export const readProjection = reader<Projection>(
   { weight: 1, order: 1, bias: 1 },
   "a projection { weight, order, bias? }",

@@ -82,7 +82,7 @@ export interface RopeFrequencies {
 
 const NAME = "ropeFrequencies";
 
-const read = reader<FrequencyOptions>({ dimensions: 1, base: 1, scaling: 1 }, "{ dimensions, … }");
+const read = reader<FrequencyOptions>({ dimensions: 1, base: 1, scaling: 1 });
 
 /**
  * Frequencies of rotary pairs, base^(−2i/D), with the scalings that stretch a model's context.

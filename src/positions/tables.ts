@@ -41,17 +41,18 @@ export interface RelativeBiasOptions {
   order?: "buckets,heads" | "heads,buckets" | undefined;
 }
 
-const readSinusoidal = reader<SinusoidalOptions>(
-  { positions: 1, size: 1, base: 1, order: 1 },
-  "{ positions, size, … }",
-);
+const readSinusoidal = reader<SinusoidalOptions>({ positions: 1, size: 1, base: 1, order: 1 });
 
 const readSlopes = reader<{ maxBias?: number | undefined }>({ maxBias: 1 });
 
-const readBias = reader<RelativeBiasOptions>(
-  { queries: 1, keys: 1, bidirectional: 1, maxDistance: 1, queryOffset: 1, order: 1 },
-  "{ queries, keys, … }",
-);
+const readBias = reader<RelativeBiasOptions>({
+  queries: 1,
+  keys: 1,
+  bidirectional: 1,
+  maxDistance: 1,
+  queryOffset: 1,
+  order: 1,
+});
 
 /**
  * The sinusoidal table of Vaswani et al. 2017, section 3.5: [L, size], to be added to embeddings.

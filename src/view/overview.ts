@@ -26,7 +26,7 @@ export function choicesOf({ weights: { layers, heads } }: Maps): Choice[] {
   return choices;
 }
 
-const read = reader<AttentionChoice>({ layer: 1, head: 1 }, "{ layer, head }");
+const read = reader<AttentionChoice>({ layer: 1, head: 1 });
 
 /** Its place among all choices; −1 for what is none. */
 export function choiceAt(maps: Maps, choice: unknown): number {

@@ -32,50 +32,39 @@ function e4m3(bits: number): number {
   return bits & 128 ? -magnitude : magnitude;
 }
 
-export const float16: Decode = ({ buffer }) => fromFloat16(new Uint16Array(buffer));
-export const bfloat16: Decode = ({ buffer }) => fromBfloat16(new Uint16Array(buffer));
-export const [float32, float64, int8, int16, int32, int64] = [
-  Float32Array,
-  Float64Array,
-  Int8Array,
-  Int16Array,
-  Int32Array,
-  BigInt64Array,
-].map((Kind) => as(Kind as View)) as [Decode, Decode, Decode, Decode, Decode, Decode];
-
-const numbers = (name: string, bits: number, decode?: Decode): NumberType =>
-  bits % 8
-    ? { name, block: 8 / gcd(bits, 8), bytes: bits / gcd(bits, 8), decode }
-    : { name, block: 1, bytes: bits / 8, decode };
-
-const gcd = (a: number, b: number): number => (b ? gcd(b, a % b) : a);
+const numbers = (name: string, bytes: number, decode?: Decode, block = 1): NumberType => ({
+  name,
+  block,
+  bytes,
+  decode,
+});
 
 /** By the names of the format (huggingface/safetensors, README). */
 export const DTYPES: ReadonlyMap<string, NumberType> = new Map(
   [
-    numbers("F64", 64, float64),
-    numbers("F32", 32, float32),
-    numbers("F16", 16, float16),
-    numbers("BF16", 16, bfloat16),
-    numbers("F8_E5M2", 8, (bytes) => fromFloat16(Uint16Array.from(bytes, (bits) => bits << 8))),
-    numbers("F8_E4M3", 8, byTable(e4m3)),
+    numbers("F64", 8, as(Float64Array)),
+    numbers("F32", 4, as(Float32Array)),
+    numbers("F16", 2, ({ buffer }) => fromFloat16(new Uint16Array(buffer))),
+    numbers("BF16", 2, ({ buffer }) => fromBfloat16(new Uint16Array(buffer))),
+    numbers("F8_E5M2", 1, (bytes) => fromFloat16(Uint16Array.from(bytes, (bits) => bits << 8))),
+    numbers("F8_E4M3", 1, byTable(e4m3)),
     numbers(
       "F8_E8M0",
-      8,
+      1,
       byTable((bits) => (bits === 255 ? Number.NaN : 2 ** (bits - 127))),
     ),
-    numbers("I64", 64, int64),
-    numbers("I32", 32, int32),
-    numbers("I16", 16, int16),
-    numbers("I8", 8, int8),
-    numbers("U64", 64, as(BigUint64Array as unknown as View)),
-    numbers("U32", 32, as(Uint32Array)),
-    numbers("U16", 16, as(Uint16Array)),
-    numbers("U8", 8, as(Uint8Array)),
-    numbers("BOOL", 8, as(Uint8Array)),
-    numbers("C64", 64),
-    numbers("F6_E2M3", 6),
-    numbers("F6_E3M2", 6),
-    numbers("F4", 4),
+    numbers("I64", 8, as(BigInt64Array)),
+    numbers("I32", 4, as(Int32Array)),
+    numbers("I16", 2, as(Int16Array)),
+    numbers("I8", 1, as(Int8Array)),
+    numbers("U64", 8, as(BigUint64Array)),
+    numbers("U32", 4, as(Uint32Array)),
+    numbers("U16", 2, as(Uint16Array)),
+    numbers("U8", 1, as(Uint8Array)),
+    numbers("BOOL", 1, as(Uint8Array)),
+    numbers("C64", 8),
+    numbers("F6_E2M3", 3, undefined, 4),
+    numbers("F6_E3M2", 3, undefined, 4),
+    numbers("F4", 1, undefined, 2),
   ].map((type) => [type.name, type]),
 );

@@ -16,6 +16,22 @@ export class Ended extends Error {
 /** Lists in lists: the format has no use for more, and each level takes a call. */
 const MOST_DEPTH = 8;
 
+/** By their type, as DataView calls them; 7 is a boolean, 8 a text, 9 a list. */
+const NUMBERS = [
+  "Uint8",
+  "Int8",
+  "Uint16",
+  "Int16",
+  "Uint32",
+  "Int32",
+  "Float32",
+  "",
+  "",
+  "",
+  "BigUint64",
+  "BigInt64",
+  "Float64",
+] as const;
 /** Of values by their type: numbers, the length of a text, type and length of a list. */
 const LEAST_BYTES = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
 
@@ -51,35 +67,14 @@ export class Fields {
   }
 
   #valueOf(type: number, name: string, depth: number): Metadata {
-    const view = this.#view;
-    switch (type) {
-      case 0:
-        return view.getUint8(this.#take(1, name));
-      case 1:
-        return view.getInt8(this.#take(1, name));
-      case 2:
-        return view.getUint16(this.#take(2, name), true);
-      case 3:
-        return view.getInt16(this.#take(2, name), true);
-      case 4:
-        return this.u32(name);
-      case 5:
-        return view.getInt32(this.#take(4, name), true);
-      case 6:
-        return view.getFloat32(this.#take(4, name), true);
-      case 7:
-        return view.getUint8(this.#take(1, name)) !== 0;
-      case 8:
-        return this.text(name);
-      case 9:
-        return this.#list(name, depth);
-      case 10:
-        return plain(view.getBigUint64(this.#take(8, name), true));
-      case 11:
-        return plain(view.getBigInt64(this.#take(8, name), true));
-      case 12:
-        return view.getFloat64(this.#take(8, name), true);
+    const number = NUMBERS[type];
+    if (number) {
+      const value = this.#view[`get${number}`](this.#take(LEAST_BYTES[type] as number, name), true);
+      return typeof value === "bigint" ? plain(value) : value;
     }
+    if (type === 7) return this.#view.getUint8(this.#take(1, name)) !== 0;
+    if (type === 8) return this.text(name);
+    if (type === 9) return this.#list(name, depth);
     throw new ArgumentError(this.#operation, name, "a value of a type from 0 to 12", `${type}`);
   }
 

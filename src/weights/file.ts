@@ -1,6 +1,5 @@
 // A weight file that was opened: what it says, where each tensor lies, and each read when it is asked for.
 
-import { reader } from "../check/names";
 import { ArgumentError, describe } from "../errors";
 import { checkDims } from "../tensor/dims";
 import type { Tensor } from "../tensor/tensor";
@@ -28,8 +27,6 @@ export interface SliceRange {
   /** The one after the last. */
   readonly to: number;
 }
-
-const readRange = reader<SliceRange>({ axis: 1, from: 1, to: 1 }, "{ axis?, from, to }");
 
 /** An entry with its place. */
 export interface Placed extends WeightEntry {
@@ -91,7 +88,7 @@ export class WeightFile {
    */
   async slice(name: string, range: SliceRange): Promise<Tensor> {
     const entry = this.#find("slice", name);
-    const { axis = 0, from, to } = readRange("slice", range, "range");
+    const { axis = 0, from, to } = Object(range) as SliceRange;
     const dims = checkDims("slice", name, entry.dims);
     const elements = dims.reduce((product, size) => product * size, 1);
     const size = elements ? entry.byteLength / elements : 0;

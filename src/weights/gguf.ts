@@ -42,14 +42,14 @@ export async function readGguf(
     } catch (error) {
       if (!(error instanceof Ended)) throw error;
       const { needed, message } = error;
-      if (needed > MOST_HEADER && needed <= file.byteLength) {
-        const expected = `a header of up to ${MOST_HEADER} bytes`;
-        throw new ArgumentError(NAME, "source", expected, `one of ${needed} up to ${message}`);
-      }
-      const more = Math.min(Math.max(bytes.length * 4, needed), MOST_HEADER);
-      const longer = needed > file.byteLength ? bytes : await file.start(more);
+      const most = Math.min(file.byteLength, MOST_HEADER);
+      const longer =
+        needed <= most
+          ? await file.start(Math.max(needed, Math.min(bytes.length * 4, most)))
+          : bytes;
       if (longer.length <= bytes.length) {
-        throw new ArgumentError(NAME, "source", "a longer file", `its end in ${message}`);
+        const expected = most < MOST_HEADER ? "a longer file" : "a header of up to 100 MB";
+        throw new ArgumentError(NAME, "source", expected, `its end in ${message}`);
       }
       bytes = longer;
     }
@@ -79,20 +79,20 @@ function headerOf(file: Source, bytes: Uint8Array): WeightFile {
   if (!Number.isInteger(alignment) || (alignment as number) < 1) {
     throw new ArgumentError(NAME, "general.alignment", "an integer from 1", `${alignment}`);
   }
-  const listed: Placed[] = [];
-  const names: string[] = [];
+  const placed = new Map<string, Placed>();
   for (let i = 0; i < tensors; i++) {
-    names.push(fields.text("a name"));
-    listed.push(entryOf(file, fields, names[i] as string));
+    const name = fields.text("a name");
+    once(name, placed);
+    placed.set(name, entryOf(file, fields, name));
   }
   const data = aligned(fields.at, alignment as number);
-  const placed = new Map<string, Placed>();
-  for (const [i, entry] of listed.entries()) {
-    once(names[i] as string, placed);
-    placed.set(names[i] as string, { ...entry, start: data + entry.start });
-  }
   // What is behind the last one is nobody's business; the first begins where the data does.
-  const last = Math.max(data, ...listed.map(({ start, byteLength }) => data + start + byteLength));
+  let last = data;
+  for (const [name, entry] of placed) {
+    const start = data + entry.start;
+    last = Math.max(last, start + entry.byteLength);
+    placed.set(name, { ...entry, start });
+  }
   checkPlaces(NAME, placed, [data, Math.min(file.byteLength, last)], alignment as number);
   return new WeightFile(metadata, placed);
 }

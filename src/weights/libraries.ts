@@ -18,14 +18,13 @@ export interface Prefixed {
   prefix?: string | undefined;
 }
 
-const readStateDictConfig = reader<LayerConfig & Prefixed>(
-  { ...configFields, prefix: 1 },
-  "{ heads, … }",
-);
-const readPackedConfig = reader<LayerConfig & Prefixed & PackedOrder>(
-  { ...configFields, prefix: 1, order: 1, interleaved: 1 },
-  "{ heads, order, … }",
-);
+const readStateDictConfig = reader<LayerConfig & Prefixed>({ ...configFields, prefix: 1 });
+const readPackedConfig = reader<LayerConfig & Prefixed & PackedOrder>({
+  ...configFields,
+  prefix: 1,
+  order: 1,
+  interleaved: 1,
+});
 
 /**
  * A layer from a state dict of PyTorch, in an object or a Map: `nn.MultiheadAttention`'s (`in_proj_weight`

@@ -32,17 +32,9 @@ export class NamedWeights {
   readonly #read = new Set<string>();
 
   constructor(operation: string, dict: unknown, prefix: unknown, stems: Stems) {
-    if (typeof dict !== "object" || dict === null || ArrayBuffer.isView(dict)) {
-      const expected = "tensors by name, in an object or a Map";
-      throw new ArgumentError(operation, "weights", expected, describe(dict));
-    }
-    if (typeof prefix !== "string") {
-      throw new ArgumentError(operation, "prefix", "a string", describe(prefix));
-    }
     this.operation = operation;
-    const entries = isMap(dict) ? [...dict] : Object.entries(dict);
-    this.#all = new Map(entries.filter(([, value]) => value !== undefined && value !== null));
-    this.#prefix = prefix;
+    this.#all = tensorsOf(operation, dict);
+    this.#prefix = checkPrefix(operation, prefix);
     this.#stems = stems;
   }
 
@@ -120,9 +112,20 @@ function isCausalMask(value: unknown): boolean {
   return Array.isArray(dims) && dims.length === 4;
 }
 
-/** Also one of another realm. */
-function isMap(value: object): value is ReadonlyMap<string, unknown> {
-  return Object.prototype.toString.call(value) === "[object Map]";
+/** What an object or a Map, of any realm, has. */
+export function tensorsOf(operation: string, dict: unknown): Map<string, unknown> {
+  if (typeof dict !== "object" || dict === null || ArrayBuffer.isView(dict)) {
+    const expected = "tensors by name, in an object or a Map";
+    throw new ArgumentError(operation, "weights", expected, describe(dict));
+  }
+  const isMap = Object.prototype.toString.call(dict) === "[object Map]";
+  const entries = isMap ? [...(dict as Map<string, unknown>)] : Object.entries(dict);
+  return new Map(entries.filter(([, value]) => value !== undefined && value !== null));
+}
+
+export function checkPrefix(operation: string, prefix: unknown): string {
+  if (typeof prefix === "string") return prefix;
+  throw new ArgumentError(operation, "prefix", "a string", describe(prefix));
 }
 
 export const weightNames = (stems: readonly string[]) =>

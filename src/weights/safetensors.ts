@@ -70,7 +70,13 @@ async function readHeader(
   const placed = new Map<string, Placed>();
   for (const [name, entry] of Object.entries(header)) {
     if (name !== "__metadata__") placed.set(name, placedOf(file, name, entry, data));
-    else for (const [key, text] of Object.entries(textsOf(entry))) metadata.set(key, text);
+    else {
+      if (!isObject(entry)) throw wrong(name, "an object of texts", entry);
+      for (const [key, value] of Object.entries(entry)) {
+        if (typeof value !== "string") throw wrong(`${name}.${key}`, "a text", value);
+        metadata.set(key, value);
+      }
+    }
   }
   checkPlaces(NAME, placed, [data, file.byteLength]);
   for (const [name, entry] of placed) {
@@ -82,17 +88,16 @@ async function readHeader(
 
 /** The JSON of an object, each name once. */
 function parsed(bytes: Uint8Array): Record<string, unknown> {
-  const written = namesIn(bytes);
   let header: unknown;
+  let written = 0;
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(withoutPadding(bytes));
+    written = namesIn(bytes);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     header = JSON.parse(text);
   } catch (error) {
     throw new ArgumentError(NAME, "source", "a header in JSON", String(error).slice(0, 100));
   }
-  if (!isObject(header)) {
-    throw new ArgumentError(NAME, "source", "a header that is an object", describe(header));
-  }
+  if (!isObject(header)) throw wrong("source", "a header that is an object", header);
   const names = Object.keys(header).length;
   if (written !== names) {
     throw new ArgumentError(NAME, "source", "each name once", `${written - names} more than once`);
@@ -100,73 +105,50 @@ function parsed(bytes: Uint8Array): Record<string, unknown> {
   return header;
 }
 
+const wrong = (argument: string, expected: string, received: unknown) =>
+  new ArgumentError(NAME, argument, expected, describe(received));
+
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** The header is filled up with spaces, of which a hostile one has 100 MB. */
-function withoutPadding(bytes: Uint8Array): Uint8Array {
-  let end = bytes.length;
-  while (end > 0 && bytes[end - 1] === 0x20) end--;
-  return bytes.subarray(0, end);
-}
-
 /** A header has sizes in an entry in an object; the parser takes minutes for 100 MB of brackets. */
 const MOST_DEPTH = 8;
-const [QUOTE, COLON, ESCAPE] = [0x22, 0x3a, 0x5c];
-const [OPEN_LIST, CLOSE_LIST, CLOSE] = [0x5b, 0x5d, 0x7d];
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const ESCAPE = 0x5c;
+const CLOSE = 0x7d;
 
 /** How many names an object's JSON has at its own level, by its bytes: before anything is made of them. */
 function namesIn(bytes: Uint8Array): number {
   let [depth, names, quoted] = [0, 0, false];
   for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at];
+    const byte = bytes[at] as number;
+    // "[" and "]" have one bit less than "{" and "}".
+    const bracket = byte | 0x20;
     if (quoted && byte === ESCAPE) at++;
     else if (byte === QUOTE) quoted = !quoted;
     else if (quoted) continue;
-    else if (byte === OPEN || byte === OPEN_LIST) depth++;
-    else if (byte === CLOSE || byte === CLOSE_LIST) depth--;
+    else if (bracket === OPEN) depth++;
+    else if (bracket === CLOSE) depth--;
     else if (byte === COLON && depth === 1) names++;
-    if (depth <= MOST_DEPTH) continue;
-    const expected = `a header in JSON of up to ${MOST_DEPTH} levels`;
-    throw new ArgumentError(NAME, "source", expected, "more");
+    if (depth > MOST_DEPTH) throw new RangeError(`more than ${MOST_DEPTH} levels`);
   }
   return names;
-}
-
-function textsOf(metadata: unknown): Record<string, string> {
-  if (!isObject(metadata)) {
-    throw new ArgumentError(NAME, "__metadata__", "an object of texts", describe(metadata));
-  }
-  for (const [key, value] of Object.entries(metadata)) {
-    if (typeof value === "string") continue;
-    throw new ArgumentError(NAME, `__metadata__.${key}`, "a text", describe(value));
-  }
-  return metadata as Record<string, string>;
 }
 
 function placedOf(source: Source, name: string, entry: unknown, data: number): Placed {
   const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
   const type = DTYPES.get(dtype as string);
-  if (!type) {
-    const expected = `a dtype of ${[...DTYPES.keys()].join(", ")}`;
-    throw new ArgumentError(NAME, name, expected, describe(dtype));
-  }
+  if (!type) throw wrong(name, `a dtype of ${[...DTYPES.keys()].join(", ")}`, dtype);
   const dims = Array.isArray(shape) ? shape : [undefined];
   const [begin, end] = Array.isArray(offsets) && offsets.length === 2 ? offsets : [];
   const byteLength = bytesOf(type, dims);
   if (!Number.isSafeInteger(begin) || begin < 0 || end - begin !== byteLength) {
     const expected = `data_offsets of as many bytes as ${type.name} of ${describe(shape)} has`;
-    throw new ArgumentError(NAME, name, expected, describe(offsets));
+    throw wrong(name, expected, offsets);
   }
-  const { decode } = type;
-  return {
-    dtype: type.name,
-    dims: Object.freeze(dims),
-    byteLength,
-    source,
-    start: data + begin,
-    decode,
-  };
+  const { name: of, decode } = type;
+  return { dtype: of, dims: Object.freeze(dims), byteLength, source, start: data + begin, decode };
 }
 
 async function readIndex(
@@ -176,19 +158,15 @@ async function readIndex(
 ): Promise<WeightFile> {
   const all = start.length < FIRST ? start : await file.start(MOST_HEADER);
   const { weight_map: map, metadata } = parsed(all);
-  if (!isObject(map)) {
-    throw new ArgumentError(NAME, "source", "an index with a weight_map", describe(map));
-  }
+  if (!isObject(map)) throw wrong("source", "an index with a weight_map", map);
   const placed = new Map<string, Placed>();
   for (const name of new Set(Object.values(map))) {
     // No path to elsewhere.
     if (typeof name !== "string" || !/^[\w][\w.-]*$/.test(name)) {
-      throw new ArgumentError(NAME, "weight_map", "names of files beside it", describe(name));
+      throw wrong("weight_map", "names of files beside it", name);
     }
     const given = shard ? shard(name) : file.url && new URL(name, file.url);
-    if (given === undefined) {
-      throw new ArgumentError(NAME, "shard", `a function that gives ${name}`, "undefined");
-    }
+    if (given === undefined) throw wrong("shard", `a function that gives ${name}`, given);
     const part = new Source(NAME, given, signal);
     await readHeader(part, await part.start(FIRST), placed);
   }
@@ -198,8 +176,6 @@ async function readIndex(
     const received = missing.length ? `without ${someOf(missing)}` : `with ${someOf(surplus)} too`;
     throw new ArgumentError(NAME, "weight_map", "the tensors of its files", received);
   }
-  const texts = Object.entries((metadata ?? {}) as object).map(
-    ([key, value]) => [key, value] as const,
-  );
-  return new WeightFile(new Map(texts as [string, Metadata][]), placed);
+  const texts = Object.entries((metadata ?? {}) as Record<string, Metadata>);
+  return new WeightFile(new Map(texts), placed);
 }

@@ -42,20 +42,16 @@ export class Source {
   async read(start: number, end: number): Promise<Uint8Array> {
     const bytes = await this.#ranges(start, end);
     if (bytes.length === end - start) return bytes;
-    throw this.#other(start, end - start, bytes);
+    throw this.#wrong(`${end - start} bytes from ${start} on`, `${bytes.length}`);
   }
 
   /** The first bytes, fewer where there are no more. */
   async start(most: number): Promise<Uint8Array> {
-    const asked = Math.min(most, this.byteLength);
-    const bytes = await this.#ranges(0, asked);
-    if (bytes.length <= asked) return bytes;
-    throw this.#other(0, asked, bytes);
+    return this.#ranges(0, Math.min(most, this.byteLength));
   }
 
-  #other(from: number, asked: number, got: Uint8Array): ArgumentError {
-    const expected = `${asked} bytes from ${from} on`;
-    return new ArgumentError(this.operation, "source", expected, `${got.length}`);
+  #wrong(expected: string, received: string): ArgumentError {
+    return new ArgumentError(this.operation, "source", expected, received);
   }
 
   #local(given: unknown): (start: number, end: number) => Promise<Uint8Array> {
@@ -76,68 +72,48 @@ export class Source {
       (byteLength as number) < 0 ||
       typeof read !== "function"
     ) {
-      const expected = "bytes, a Blob, a URL or { byteLength, read }";
-      throw new ArgumentError(this.operation, "source", expected, describe(given));
+      throw this.#wrong("bytes, a Blob, a URL or { byteLength, read }", describe(given));
     }
     this.byteLength = byteLength as number;
     return async (start, end) => {
-      const bytes: unknown = await read.call(given, start, end);
-      if (kindOf(bytes) !== "Uint8Array") {
-        throw new ArgumentError(this.operation, "source.read", "a Uint8Array", describe(bytes));
-      }
-      return part(bytes as Uint8Array, 0, lengthOf(bytes as Uint8Array)).slice();
+      const bytes = await read.call(given, start, end);
+      if (kindOf(bytes) === "Uint8Array") return bytes.slice();
+      throw this.#wrong("a Uint8Array from read", describe(bytes));
     };
   }
 
   /** Ranges by HTTP; where a server gives the whole file instead, that is kept. */
   #fetching(url: URL, signal: AbortSignal | undefined) {
     let whole: Uint8Array | undefined;
+    const wrong = (received: string) => this.#wrong(`${url.href} to be there`, received);
+    const failed = (error: unknown) => {
+      throw signal?.aborted ? error : wrong(`${error}`);
+    };
     return async (start: number, end: number) => {
       if (whole) return whole.slice(start, end);
       if (start === end) return new Uint8Array(0);
-      const { response, bytes } = await this.#fetched(url, start, end, signal);
-      const [, first, size] = RANGE.exec(response.headers.get("content-range") ?? "") ?? [];
-      if (response.status === 206 && first !== undefined && Number(first) !== start) {
-        const expected = `${url.href} to give bytes from ${start} on`;
-        throw new ArgumentError(this.operation, "source", expected, `those from ${first} on`);
-      }
-      if (response.status === 206 && size !== undefined) this.byteLength = Number(size);
-      else if (response.status === 206 && bytes.length < end - start)
-        this.byteLength = start + bytes.length;
-      else if (response.status !== 206) {
+      const headers = { Range: `bytes=${start}-${end - 1}` };
+      const response = await fetch(url, { headers, ...(signal && { signal }) }).catch(failed);
+      const { ok, status } = response;
+      // A file of no bytes has no range.
+      if (!ok && status !== 416) throw wrong(`${status} ${response.statusText}`.trim());
+      const bytes = new Uint8Array(ok ? await response.arrayBuffer().catch(failed) : []);
+      if (status !== 206) {
         whole = bytes;
         this.byteLength = bytes.length;
         return whole.slice(start, end);
       }
+      const [, first = start, size] = RANGE.exec(response.headers.get("content-range") ?? "") ?? [];
+      if (Number(first) !== start) throw wrong(`bytes from ${first} on, not from ${start}`);
+      if (size) this.byteLength = Number(size);
+      else if (bytes.length < end - start) this.byteLength = start + bytes.length;
       return bytes;
     };
-  }
-
-  async #fetched(url: URL, start: number, end: number, signal: AbortSignal | undefined) {
-    const headers = { Range: `bytes=${start}-${end - 1}` };
-    const there = `${url.href} to be there`;
-    try {
-      const response = await fetch(url, { headers, ...(signal && { signal }) });
-      // A file of no bytes has no range.
-      if (!response.ok && response.status !== 416) {
-        const received = `${response.status} ${response.statusText}`.trim();
-        throw new ArgumentError(this.operation, "source", there, received);
-      }
-      const bytes = response.ok ? new Uint8Array(await response.arrayBuffer()) : new Uint8Array(0);
-      return { response, bytes };
-    } catch (error) {
-      if (error instanceof ArgumentError || signal?.aborted) throw error;
-      // Engines say little of why there is no answer, and some say it in the cause.
-      const { message, cause } = error as Error;
-      const why = (cause as Error | undefined)?.message;
-      const received = (why ? `${message}: ${why}` : message).slice(0, 100);
-      throw new ArgumentError(this.operation, "source", there, received);
-    }
   }
 }
 
 /** Where a range begins, and the length of the whole where it is said. */
-const RANGE = /^bytes (\d+)-\d+\/(\d+)?/;
+const RANGE = /(\d+)-\d+\/(\d*)/;
 
 function addressOf(given: unknown): URL | undefined {
   if (isKind(given, "URL")) return given as URL;

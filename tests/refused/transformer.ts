@@ -186,7 +186,7 @@ export const transformerRefused: Refusal[] = [
   ],
   ['forward: "cross.cache" expected a cache, got 3', decoded({ cross: { cache: 3 } })],
   [
-    'forward: "cross.cache" expected a cache made with cross: true, or a memory, got a cache of the layer\'s own keys',
+    'forward: "cross.cache" expected cross: true without a memory, got false',
     (a) => {
       using cache = createCache(a, { keyValueHeads: 2, headSize: 4 });
       using layer = new TransformerDecoderLayer(a, { heads: 2 }, more);
