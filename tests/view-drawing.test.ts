@@ -71,8 +71,8 @@ test("a head is chosen by numbers that the maps have, or refused by name", () =>
   assert.equal(choiceAt(maps, {}), 6);
   assert.equal(choiceAt(maps, { layer: 2 }), -1);
   const refused: [unknown, string][] = [
-    [null, '"chosen" expected { layer, head }, got null'],
-    [3, '"chosen" expected { layer, head }, got 3'],
+    [null, '"chosen" expected an object, got null'],
+    [3, '"chosen" expected an object, got 3'],
     [{ lyer: 1 }, '"chosen.lyer" expected the name "layer", got an option that does not exist'],
   ];
   for (const [choice, message] of refused) {

@@ -44,10 +44,6 @@ test("by address: ranges where there are some, else the whole once", async () =>
   await assert.rejects(readSafetensors(`${address}/ranges/y`), /"source" expected http.* got 404/);
   const others = readSafetensors(`${address}/others/x.safetensors`);
   await assert.rejects(others, /to be there, got bytes from 1 on, not from 0/);
-  for (const nowhere of ["http://127.0.0.1:1/x", "file:///x.safetensors"]) {
-    const refused = { name: "ArgumentError", message: /to be there, got TypeError: fetch failed/ };
-    await assert.rejects(readSafetensors(nowhere), refused);
-  }
   const signal = AbortSignal.abort(new Error("enough"));
   await assert.rejects(readSafetensors(`${address}/ranges/x.safetensors`, { signal }), /enough/);
 });

@@ -30,11 +30,10 @@ export interface PackedOptions
 export type PackedFields = ScoreOptions &
   Pick<PackedOptions, "cumulativeQueries" | "cumulativeKeys">;
 
-export const packedFields = { cumulativeQueries: 1, cumulativeKeys: 1, ...scoreFields } as const;
+export const packedFields = { ...scoreFields, cumulativeQueries: 1, cumulativeKeys: 1 } as const;
 
 const readPacked = reader<PackedFields>(packedFields);
 const readPackedAsync = reader<PackedFields & Abortable>({ ...packedFields, signal: 1 });
-
 /**
  * `attend` over sequences of different lengths laid end to end, without padding (flash-attn's
  * varlen): query [T, H, D], key [Tk, Hkv, D], value [Tk, Hkv, Dv], output [T, H, Dv],
@@ -105,18 +104,9 @@ export function checkEnds(
   tokens: Shapes,
   options: PackedFields,
 ): { shapes: Shapes; visibility: Visibility } {
-  const queries = checkOffsets(
-    name,
-    "cumulativeQueries",
-    options.cumulativeQueries,
-    tokens.queries,
-  );
-  const keys = checkOffsets(
-    name,
-    "cumulativeKeys",
-    options.cumulativeKeys === undefined ? options.cumulativeQueries : options.cumulativeKeys,
-    tokens.keys,
-  );
+  const { cumulativeQueries, cumulativeKeys = cumulativeQueries } = options;
+  const queries = checkOffsets(name, "cumulativeQueries", cumulativeQueries, tokens.queries);
+  const keys = checkOffsets(name, "cumulativeKeys", cumulativeKeys, tokens.keys);
   const batch = queries.starts.length;
   if (keys.starts.length !== batch) {
     throw new ArgumentError(

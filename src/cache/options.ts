@@ -112,7 +112,7 @@ export function refuseStrategies(operation: string, options: ScoreOptions): void
   refuse("normalizer", "whose pages are read by softmax alone");
 }
 
-export const readCacheOptions = reader<CacheOptions>({
+const cacheFields = {
   keyValueHeads: 1,
   headSize: 1,
   valueSize: 1,
@@ -124,7 +124,8 @@ export const readCacheOptions = reader<CacheOptions>({
   rotary: 1,
   cross: 1,
   maximumBytes: 1,
-});
+} as const;
+export const readCacheOptions = reader<CacheOptions>(cacheFields, "{ keyValueHeads, headSize, … }");
 
 export const readAppend = reader<AppendOptions>({
   sequences: 1,

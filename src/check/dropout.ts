@@ -12,7 +12,7 @@ export interface CheckedDropout {
   readonly seedHigh: number;
 }
 
-const readDropout = reader<Dropout>({ probability: 1, seed: 1 });
+const readDropout = reader<Dropout>({ probability: 1, seed: 1 }, "{ probability, seed }");
 
 /** Set in no seed that a caller gives. */
 const APPENDED_SEED = 2 ** 31;

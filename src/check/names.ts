@@ -10,13 +10,12 @@ export type Reader<T> = (operation: string, given: unknown, argument?: string) =
 export type Names<T> = { readonly [Name in keyof T]-?: 1 };
 
 /**
- * A reader of these options; an object of them is `described`, or by its first names. Of a plain object its own
+ * A reader of these options; `expected` describes an object of them. Of a plain object its own
  * enumerable properties are read, of an instance of a class also what it inherits.
  */
-export function reader<T extends object>(options: Names<T>, described?: string): Reader<T> {
+export function reader<T extends object>(options: Names<T>, expected = "an object"): Reader<T> {
   const names = Object.keys(options);
   const known = new Set(names);
-  const expected = described ?? `{ ${names.slice(0, 2).join(", ")}${names[2] ? ", …" : ""} }`;
   return (operation, given, argument) => {
     if (typeof given !== "object" || given === null || Array.isArray(given)) {
       throw new ArgumentError(operation, argument ?? "options", expected, describe(given));

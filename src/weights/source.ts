@@ -86,18 +86,15 @@ export class Source {
   #fetching(url: URL, signal: AbortSignal | undefined) {
     let whole: Uint8Array | undefined;
     const wrong = (received: string) => this.#wrong(`${url.href} to be there`, received);
-    const failed = (error: unknown) => {
-      throw signal?.aborted ? error : wrong(`${error}`);
-    };
     return async (start: number, end: number) => {
       if (whole) return whole.slice(start, end);
       if (start === end) return new Uint8Array(0);
       const headers = { Range: `bytes=${start}-${end - 1}` };
-      const response = await fetch(url, { headers, ...(signal && { signal }) }).catch(failed);
+      const response = await fetch(url, { headers, ...(signal && { signal }) });
       const { ok, status } = response;
       // A file of no bytes has no range.
       if (!ok && status !== 416) throw wrong(`${status} ${response.statusText}`.trim());
-      const bytes = new Uint8Array(ok ? await response.arrayBuffer().catch(failed) : []);
+      const bytes = new Uint8Array(ok ? await response.arrayBuffer() : []);
       if (status !== 206) {
         whole = bytes;
         this.byteLength = bytes.length;

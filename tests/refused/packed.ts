@@ -16,7 +16,7 @@ const merge =
     mergeStates(attention, parts as never, options);
 
 export const packedRefused: Refusal[] = [
-  ['attendPacked: "options" expected { cumulativeQueries, … }, got undefined', packed(none)],
+  ['attendPacked: "options" expected an object, got undefined', packed(none)],
   [
     'attendPacked: "query.dims" expected [T, H, D], got [6, 16]',
     packed({ cumulativeQueries: [0, 6] }, zeros(6, 16)),

@@ -17,10 +17,7 @@ const bias =
     relativePositionBias(table, { queries: 3, keys: 4, ...options });
 
 export const positionsRefused: Refusal[] = [
-  [
-    'sinusoidalPositions: "options" expected { positions, size, … }, got undefined',
-    sinusoidal(none),
-  ],
+  ['sinusoidalPositions: "options" expected an object, got undefined', sinusoidal(none)],
   [
     'sinusoidalPositions: "size" expected an integer from 1, got 0',
     sinusoidal({ positions: 3, size: 0 }),

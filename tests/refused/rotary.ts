@@ -121,7 +121,7 @@ export const rotaryRefused: Refusal[] = [
   ],
   ['rotate: "out" expected 1·2·4·8 = 64 elements, got 1', rotated({ out: new Float32Array(1) })],
 
-  ['ropeFrequencies: "options" expected { dimensions, … }, got undefined', frequencies(none)],
+  ['ropeFrequencies: "options" expected an object, got undefined', frequencies(none)],
   ['ropeFrequencies: "dimensions" expected an even number, got 7', frequencies({ dimensions: 7 })],
   [
     'ropeFrequencies: "dimensions" expected an integer from 1, got 2147483648',
