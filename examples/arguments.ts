@@ -2,6 +2,12 @@
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
 
+// Who reads what is printed may have seen enough, as `| head` has.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
 export function commandLine<const Config extends ParseArgsConfig>(config: Config) {
   return orEnd(() => parseArgs(config));
 }

@@ -1,7 +1,8 @@
 // The command lines of all demos alike: what they do not know ends them with one line and code 2.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 
@@ -37,6 +38,20 @@ for (const name of demos) {
     refuses(name, ["--foo"], /^Unknown option '--foo'/);
   });
 }
+
+test("a reader that has seen enough ends a demo, and nothing is said of it", async () => {
+  const script = `import "./examples/arguments"; setInterval(() => console.log("x".repeat(9999)));`;
+  const all = ["--import", "tsx", "--input-type=module", "--eval", script];
+  const demo = spawn(process.execPath, all, { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  demo.stderr.on("data", (text) => {
+    said += text;
+  });
+  demo.stdout.once("data", () => demo.stdout.destroy());
+  const [code] = await once(demo, "close");
+  assert.equal(said, "");
+  assert.equal(code, 0);
+});
 
 test("numbers of steps, and words too many", () => {
   for (const steps of ["0", "1.5", "1e9"]) {
