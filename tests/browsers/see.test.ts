@@ -55,8 +55,10 @@ test("a question of each kind is answered, mostly right, and each word has its l
     const questions = await page.$$eval("#examples button", (buttons) =>
       buttons.map((button) => button.textContent ?? ""),
     );
-    assert.equal(questions.length, 6);
-    for (const question of new Set(questions)) {
+    // One of each kind, but none twice.
+    assert.ok(questions.length >= 4 && questions.length <= 6, `${questions}`);
+    assert.equal(new Set(questions).size, questions.length);
+    for (const question of questions) {
       await page.getByRole("button", { name: question, exact: true }).first().click();
       await asked(page, question);
       const words = [...(question.replace(/(?<=six)es\?$|s\?$/, " s").match(/\w+/g) ?? []), "?"];
