@@ -50,6 +50,7 @@ export enum TrainingKernel {
   backward,
   transposePacked,
   sumRows,
+  add,
 }
 
 export enum PositionsKernel {
