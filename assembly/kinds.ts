@@ -50,7 +50,6 @@ export enum TrainingKernel {
   backward,
   transposePacked,
   sumRows,
-  add,
 }
 
 export enum PositionsKernel {
