@@ -39,9 +39,9 @@ function backwardRows(frame: NormFrame, item: i32): void {
   const bytes = (<usize>columns) << 2;
   const sums = frame.summed ? frame.scratch + <usize>item * (bytes << 1) : 0;
   if (sums) memory.fill(sums, 0, bytes << 1);
-  const size = itemRows(columns);
-  const end = min((item + 1) * size, frame.rows);
-  for (let i = item * size; i < end; i++) {
+  const first = item * itemRows(columns);
+  const end = min(first + itemRows(columns), frame.rows);
+  for (let i = first; i < end; i++) {
     const offset = <usize>i * bytes;
     const row = frame.input + offset;
     const mean = meanOf(frame, row);
@@ -61,7 +61,21 @@ function backwardRow(frame: NormFrame, offset: usize, sums: usize, mean: f32, in
   let plain = f32x4.splat(0);
   let along = f32x4.splat(0);
   let at: usize = 0;
-  for (let left = columns; left > 0; left -= 4) {
+  let left = columns;
+  if (sums) {
+    for (; left >= 4; left -= 4) {
+      const given = v128.load(dy + at);
+      const normal = f32x4.mul(f32x4.sub(v128.load(x + at), base), factor);
+      const g = weight ? f32x4.mul(given, v128.load(weight + at)) : given;
+      plain = f32x4.add(plain, g);
+      along = madd(g, normal, along);
+      const w = sums + at;
+      v128.store(w, madd(given, normal, v128.load(w)));
+      v128.store(w + bytes, f32x4.add(given, v128.load(w + bytes)));
+      at += 16;
+    }
+  }
+  for (; left > 0; left -= 4) {
     const given = loadLanes(dy + at, left);
     const normal = normalLanes(x + at, left, base, factor);
     const g = weight ? f32x4.mul(given, loadLanes(weight + at, left)) : given;
@@ -74,13 +88,24 @@ function backwardRow(frame: NormFrame, offset: usize, sums: usize, mean: f32, in
     }
     at += 16;
   }
-  const share = <f32>columns;
-  const middle = f32x4.splat(frame.centred ? sumLanes(plain) / share : 0);
-  const slope = f32x4.splat(sumLanes(along) / share);
+  const middle = f32x4.splat(frame.centred ? sumLanes(plain) / <f32>columns : 0);
+  const slope = f32x4.splat(sumLanes(along) / <f32>columns);
   const target = frame.result + offset;
   const added = frame.sumGradient;
   at = 0;
-  for (let left = columns; left > 0; left -= 4) {
+  left = columns;
+  if (weight) {
+    for (; left >= 4; left -= 4) {
+      const normal = f32x4.mul(f32x4.sub(v128.load(x + at), base), factor);
+      const g = f32x4.mul(v128.load(dy + at), v128.load(weight + at));
+      let d = f32x4.sub(f32x4.sub(g, middle), f32x4.mul(normal, slope));
+      d = f32x4.mul(d, factor);
+      if (added) d = f32x4.add(d, v128.load(added + offset + at));
+      v128.store(target + at, d);
+      at += 16;
+    }
+  }
+  for (; left > 0; left -= 4) {
     const given = loadLanes(dy + at, left);
     const normal = normalLanes(x + at, left, base, factor);
     const g = weight ? f32x4.mul(given, loadLanes(weight + at, left)) : given;
@@ -99,30 +124,26 @@ function normalLanes(x: usize, left: i32, base: v128, factor: v128): v128 {
   return firstLanes(f32x4.mul(f32x4.sub(loadLanes(x, left), base), factor), left);
 }
 
-/** The gradients of weight and bias from column `first` on, item after item. */
+/** The gradients of weight and bias from column `first` on. */
 function addSums(frame: NormFrame, first: i32): void {
-  const bytes = (<usize>frame.columns) << 2;
-  const rows = normRowItems(frame);
-  const from = (<usize>first) << 2;
-  const columns = min(SUM_COLUMNS, frame.columns - first);
-  if (frame.weightGradient) {
-    addUp(frame.scratch + from, bytes << 1, rows, frame.weightGradient + from, columns);
-  }
-  if (frame.biasGradient) {
-    addUp(frame.scratch + bytes + from, bytes << 1, rows, frame.biasGradient + from, columns);
-  }
+  addUp(frame, first, frame.scratch, frame.weightGradient);
+  addUp(frame, first, frame.scratch + ((<usize>frame.columns) << 2), frame.biasGradient);
 }
 
-function addUp(source: usize, stride: usize, count: i32, target: usize, columns: i32): void {
-  let at: usize = 0;
-  for (let left = columns; left > 0; left -= 4) {
+/** Item after item; nothing where the gradient is not wanted. */
+function addUp(frame: NormFrame, first: i32, sums: usize, gradient: usize): void {
+  if (!gradient) return;
+  const stride = (<usize>frame.columns) << 3;
+  const count = normRowItems(frame);
+  let at = (<usize>first) << 2;
+  for (let left = min(SUM_COLUMNS, frame.columns - first); left > 0; left -= 4) {
     let sum = f32x4.splat(0);
-    let row = source + at;
+    let row = sums + at;
     for (let i = 0; i < count; i++) {
       sum = f32x4.add(sum, loadLanes(row, left));
       row += stride;
     }
-    storeLanes(target + at, sum, left);
+    storeLanes(gradient + at, sum, left);
     at += 16;
   }
 }

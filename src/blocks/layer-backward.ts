@@ -10,7 +10,7 @@ import type { PreparedLinear } from "../linear/prepared";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
 import { add, checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
-import { type LinearGradients, linearGradients } from "../training/linear";
+import { linearGradients } from "../training/linear";
 import { multiHeadGradients } from "../training/multihead";
 import type { GradientTargets } from "../training/targets";
 import { activateBackwardSteps, checkPass } from "./activate";
@@ -45,28 +45,33 @@ export function* transformerBackwardSteps(
   const targets = checkTargets(operation, options, parts, { input, memory });
   const pass = new BackwardPass(engine, operation, parts, kept);
   try {
-    const { data, dims } = yield* pass.run(gradient);
+    const inputGradient = yield* pass.run(gradient);
     targets.open();
     // Nothing can fail from here on, and what is added is added once.
     const { memoryGradient } = pass;
     return {
-      // The caller's own.
-      inputGradient: targets.deliver("input", { data: data.slice(), dims: dims.slice() }),
-      ...(memoryGradient && { memoryGradient: targets.deliver("memory", memoryGradient) }),
-      weights: delivered(targets, "weights", pass.weights as TransformerWeightGradients),
+      inputGradient: delivered(targets, "input", inputGradient),
+      ...(memoryGradient && { memoryGradient: delivered(targets, "memory", memoryGradient) }),
+      weights: deliveredAll(targets, "weights", pass.weights as TransformerWeightGradients),
     };
   } finally {
     pass.release();
   }
 }
 
+/** The gradient where it was asked for, or the caller's own. */
+function delivered(targets: GradientTargets, name: string, gradient: Tensor): Tensor {
+  const to = targets.deliver(name, gradient);
+  return to === gradient ? { data: to.data.slice(), dims: to.dims.slice() } : to;
+}
+
 /** Gradients by name, some of them of several parts. */
-function delivered<Tree extends object>(targets: GradientTargets, of: string, tree: Tree): Tree {
+function deliveredAll<Tree extends object>(targets: GradientTargets, of: string, tree: Tree): Tree {
   const each = Object.entries(tree).map(([name, part]: [string, Tensor | object | undefined]) => {
     const whole = `${of}.${name}`;
     if (!part) return [name, part];
     const tensor = "data" in part && "dims" in part;
-    return [name, tensor ? targets.deliver(whole, part) : delivered(targets, whole, part)];
+    return [name, tensor ? delivered(targets, whole, part) : deliveredAll(targets, whole, part)];
   });
   return Object.fromEntries(each);
 }
@@ -118,7 +123,8 @@ class BackwardPass {
     const layer = index ? (cross as MultiHeadAttention) : self;
     const record: LayerRecord = kept.record;
     const pass = { layer, record, outputGradient: dropped };
-    const back = yield* multiHeadGradients(this.#engine, this.#operation, pass, {});
+    const make = (dims: readonly number[]) => this.#make(dims);
+    const back = yield* multiHeadGradients(this.#engine, this.#operation, pass, {}, make);
     this.weights[index ? "crossAttention" : "selfAttention"] = back.weights;
     if (index) this.memoryGradient = back.keyGradient;
     return back.queryGradient;
@@ -149,13 +155,10 @@ class BackwardPass {
     x: Tensor,
   ): Steps<Tensor> {
     const pass = { outputGradient, x, weight };
-    const options = { out: { input: this.#make(x.dims) } };
-    const steps = linearGradients(this.#engine, this.#operation, pass, options);
-    const { inputGradient, weightGradient, biasGradient }: LinearGradients = yield* steps;
-    this.weights[name] = {
-      weight: weightGradient,
-      ...(biasGradient && { bias: biasGradient }),
-    };
+    const make = (dims: readonly number[]) => this.#make(dims);
+    const steps = linearGradients(this.#engine, this.#operation, pass, {}, make);
+    const { inputGradient, weightGradient, biasGradient } = yield* steps;
+    this.weights[name] = { weight: weightGradient, ...(biasGradient && { bias: biasGradient }) };
     return inputGradient as Tensor;
   }
 

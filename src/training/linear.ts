@@ -13,6 +13,7 @@ import { checkPrepared, type PreparedLinear, type PreparedParts } from "../linea
 import { allocatePacked, multiplyIn, type Product, packing, type Target } from "../linear/product";
 import { type Output, Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
+import type { AllocatedTensor } from "../tensor/allocated";
 import { elementsOf } from "../tensor/dims";
 import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
 import { trainingOf } from "./module";
@@ -104,12 +105,16 @@ export interface LinearPass {
   readonly weight: PreparedLinear;
 }
 
-/** `options` as they were read. */
+/** Makes a tensor in linear memory, for as long as a pass goes on. */
+export type Make = (dims: readonly number[]) => AllocatedTensor;
+
+/** `options` as they were read; all gradients in what `make` gives, if it does. */
 export function* linearGradients(
   engine: Engine,
   operation: string,
   { outputGradient, x, weight }: LinearPass,
   options: LinearBackwardOptions,
+  make?: Make,
 ): Steps<LinearGradients> {
   const module = trainingOf(engine, operation);
   const prepared = weight.parts(engine, operation);
@@ -124,10 +129,12 @@ export function* linearGradients(
   checkDimsOf(operation, "outputGradient", gradient, [...input.dims.slice(0, -1), outputSize]);
   const [height, columns] = order === "out,in" ? [outputSize, inputSize] : [inputSize, outputSize];
   const dims = { input: input.dims, weight: [height, columns], bias: [outputSize] };
-  const { wanted, targets } = checkTargets(operation, options, dims, biased);
+  const { wanted, targets } = checkTargets(operation, options, dims, biased, make);
+  // An `out` of the caller's may be an input, and late workers may write into any.
+  const deferred = !make || engine.concurrent || !!engine.pool;
 
   const rows = elementsOf(input.dims.slice(0, -1));
-  // Both are brought in once, and no result leaves before all are there: an `out` may be an input.
+  // Both are brought in once, and no deferred result leaves before all are there.
   const inputs = new Staging(engine, operation);
   const staged = {
     x: inputs.tensor(undefined, "x", input),
@@ -135,7 +142,7 @@ export function* linearGradients(
   };
   const stagings = [inputs];
   const stage = () => {
-    const staging = new Staging(engine, operation, true);
+    const staging = new Staging(engine, operation, deferred);
     stagings.push(staging);
     return staging;
   };
@@ -249,6 +256,7 @@ function checkTargets(
   { out: given, accumulate, gradients }: LinearBackwardOptions,
   dims: Record<"input" | "weight" | "bias", readonly number[]>,
   biased: boolean,
+  make: Make | undefined,
 ): { targets: Record<"input" | "weight" | "bias", Target>; wanted: boolean } {
   const out = checkAccumulate(operation, given, accumulate, "{ input?, weight?, bias? }", readOut);
   const { input } = gradients === undefined ? {} : readGradients(operation, gradients, "gradients");
@@ -258,7 +266,7 @@ function checkTargets(
     if (name === "bias" && out.bias !== undefined && !biased) {
       throw new ArgumentError(operation, argument, "no value without a bias", describe(out.bias));
     }
-    const checked = checkOut(operation, out[name], dims[name], argument);
+    const checked = make?.(dims[name]) ?? checkOut(operation, out[name], dims[name], argument);
     return { dims: dims[name], out: checked, argument, added: accumulate === true };
   };
   const targets = { input: target("input"), weight: target("weight"), bias: target("bias") };

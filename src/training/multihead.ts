@@ -16,7 +16,7 @@ import { add, checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
 import { type AppendedGradients, attendAppendedBackward } from "./appended";
 import { callBackward } from "./attend";
 import type { LayerBackwardOptions, LayerGradients, ProjectionGradients } from "./layer-options";
-import { type LinearGradients, linearGradients } from "./linear";
+import { type LinearGradients, linearGradients, type Make } from "./linear";
 import { type GradientOptions, gradientFields } from "./options";
 import { GradientTargets } from "./targets";
 
@@ -89,12 +89,13 @@ function* backwardSteps(
   return gradients;
 }
 
-/** The same, of which the record stays; `options` as they were read. */
+/** The same, of which the record stays; `options` as they were read, all gradients in what `make` gives. */
 export function* multiHeadGradients(
   engine: Engine,
   operation: string,
   { layer, record, outputGradient }: LayerPass,
   options: LayerBackwardOptions,
+  make?: Make,
 ): Steps<LayerGradients> {
   moduleOf(engine, operation, "training");
   const { projections } = checkLayer(operation, layer);
@@ -104,7 +105,7 @@ export function* multiHeadGradients(
     throw new ArgumentError(operation, "record", expected, describe(record));
   }
   const call = { operation, recorded: checked.recordedBy(layer, operation), projections };
-  return yield* layerBackward(engine, call, outputGradient, options);
+  return yield* layerBackward(engine, call, outputGradient, options, make);
 }
 
 interface BackwardCall {
@@ -119,6 +120,7 @@ function* layerBackward(
   { operation, recorded, projections }: BackwardCall,
   outputGradient: Tensor,
   options: LayerBackwardOptions,
+  make: Make | undefined,
 ): Steps<LayerGradients> {
   const { given, mixed } = recorded;
   const { inputs } = recorded.call;
@@ -142,9 +144,9 @@ function* layerBackward(
       input?: Tensor,
     ) => {
       const pass = { outputGradient, x, weight: projections[name] };
-      return linearGradients(engine, operation, pass, { out: { input } });
+      return linearGradients(engine, operation, pass, { out: { input } }, make);
     };
-    const output = yield* project("output", gradient, mixed, allocate(mixed));
+    const output = yield* project("output", gradient, mixed, make ? undefined : allocate(mixed));
     const out = {
       query: allocate(inputs.query),
       key: allocate(inputs.key),
