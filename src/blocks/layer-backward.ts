@@ -84,6 +84,12 @@ class BackwardPass {
   readonly #parts: TransformerParts;
   readonly #kept: Kept;
   readonly #tensors: AllocatedTensor[] = [];
+  /** Until the pass is released. */
+  readonly #make = (dims: readonly number[]): AllocatedTensor => {
+    const made = new AllocatedTensor(this.#engine.arena, dims);
+    this.#tensors.push(made);
+    return made;
+  };
 
   constructor(engine: Engine, operation: string, parts: TransformerParts, kept: Kept) {
     this.#engine = engine;
@@ -123,8 +129,7 @@ class BackwardPass {
     const layer = index ? (cross as MultiHeadAttention) : self;
     const record: LayerRecord = kept.record;
     const pass = { layer, record, outputGradient: dropped };
-    const make = (dims: readonly number[]) => this.#make(dims);
-    const back = yield* multiHeadGradients(this.#engine, this.#operation, pass, {}, make);
+    const back = yield* multiHeadGradients(this.#engine, this.#operation, pass, {}, this.#make);
     this.weights[index ? "crossAttention" : "selfAttention"] = back.weights;
     if (index) this.memoryGradient = back.keyGradient;
     return back.queryGradient;
@@ -155,8 +160,7 @@ class BackwardPass {
     x: Tensor,
   ): Steps<Tensor> {
     const pass = { outputGradient, x, weight };
-    const make = (dims: readonly number[]) => this.#make(dims);
-    const steps = linearGradients(this.#engine, this.#operation, pass, {}, make);
+    const steps = linearGradients(this.#engine, this.#operation, pass, {}, this.#make);
     const { inputGradient, weightGradient, biasGradient } = yield* steps;
     this.weights[name] = { weight: weightGradient, ...(biasGradient && { bias: biasGradient }) };
     return inputGradient as Tensor;
@@ -180,11 +184,5 @@ class BackwardPass {
     if (!dropout) return gradient;
     const options = { ...dropout, stream, out: this.#make(gradient.dims) };
     return yield* dropoutSteps(this.#engine, this.#operation, gradient, options);
-  }
-
-  #make(dims: readonly number[]): AllocatedTensor {
-    const made = new AllocatedTensor(this.#engine.arena, dims);
-    this.#tensors.push(made);
-    return made;
   }
 }
