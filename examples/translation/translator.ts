@@ -70,12 +70,15 @@ export class Translator {
       id === PADDING ? -1 : id,
     );
     const workspace = this.#workspace;
-    const memory = this.#encode(source, workspace);
-    const { logits } = this.#decode(target, memory, source.lengths, {}, workspace);
-    const { loss, gradient } = lossOf(this.#attention, logits, wanted, workspace);
-    this.#backward(gradient, workspace);
-    workspace.clear();
-    return loss;
+    try {
+      const memory = this.#encode(source, workspace);
+      const { logits } = this.#decode(target, memory, source.lengths, {}, workspace);
+      const { loss, gradient } = lossOf(this.#attention, logits, wanted, workspace);
+      this.#backward(gradient, workspace);
+      return loss;
+    } finally {
+      workspace.clear();
+    }
   }
 
   /** After the parameters have moved. */

@@ -2,6 +2,7 @@
 // other rates and widths.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { areInstalled, files } from "../../examples/speech/packages/files";
@@ -97,4 +98,29 @@ test("files of other rates, widths and channels, and more than one thread", opti
   const quiet = `${folder}/speech-none.wav`;
   writeFileSync(quiet, wav(sound.subarray(0, 400), 8000, 1, 8));
   assert.match(demo(quiet), /nothing was heard/);
+});
+
+test("a wav file without channels, a rate or samples ends in a line", options, () => {
+  mkdirSync(folder, { recursive: true });
+  const whole = wav(recorded().subarray(0, 1600), 16000, 1, 16);
+  const changed = (at: number, value: number, length = whole.length) => {
+    const bytes = Buffer.from(whole.subarray(0, length));
+    bytes.writeUInt32LE(value, at);
+    return bytes;
+  };
+  const faults: [string, Buffer, RegExp][] = [
+    // Its kind, of 16 bits, and the channels behind it.
+    ["no channel", changed(20, 1), /: it has no channel$/m],
+    ["no rate", changed(24, 0), /: 0 samples a second$/m],
+    ["no samples", changed(40, 0, 44), /^no sound in /m],
+  ];
+  for (const [name, bytes, line] of faults) {
+    const file = `${folder}/speech-${name.replace(" ", "-")}.wav`;
+    writeFileSync(file, bytes);
+    const args = ["--import", "tsx", "examples/speech/demo.ts", file];
+    const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+    assert.equal(status, 2, name);
+    assert.match(stderr, line);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr);
+  }
 });
