@@ -20,6 +20,7 @@ import {
   resultRows,
   rowAfter,
 } from "../attend/visible/window";
+import { clearRow } from "../simd/rows";
 import { rowAt } from "../strided";
 import { KEYS, PART, ROWS, tilesOf } from "../tiles";
 import { BackwardFrame } from "./frame";
@@ -131,19 +132,17 @@ function isUnseen(frame: BackwardFrame, w: Work): bool {
 
 /** 0 in all results of an item, of which some rows may see nothing or be past their lengths. */
 function clearResults(frame: BackwardFrame, b: i32, head: i32): void {
-  const depth = (<usize>frame.headSize) << 2;
-  const columns = (<usize>frame.valueSize) << 2;
   const sequence = sequenceOf(frame, b);
   for (let j = 0; j < resultKeys(frame, b); j++) {
     const row = sequence.keyStart + j;
-    memory.fill(rowAt(frame.keyGradient, keyStrides(frame), b, head, row), 0, depth);
-    memory.fill(rowAt(frame.valueGradient, valueStrides(frame), b, head, row), 0, columns);
+    clearRow(rowAt(frame.keyGradient, keyStrides(frame), b, head, row), frame.headSize);
+    clearRow(rowAt(frame.valueGradient, valueStrides(frame), b, head, row), frame.valueSize);
   }
   const group = groupSize(frame);
   for (let h = head * group; h < (head + 1) * group; h++) {
     for (let i = 0; i < resultRows(frame, b); i++) {
       const row = sequence.queryStart + i;
-      memory.fill(rowAt(frame.queryGradient, queryStrides(frame), b, h, row), 0, depth);
+      clearRow(rowAt(frame.queryGradient, queryStrides(frame), b, h, row), frame.headSize);
     }
     storeSum(frame.slopesGradient, b * frame.heads + h, 0);
     storeSum(frame.sinksGradient, b * frame.heads + h, 0);

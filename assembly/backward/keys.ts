@@ -9,6 +9,7 @@
 import { AttendFrame, keyStrides, valueStrides } from "../attend/frame";
 import { ceil8, tileKeys } from "../attend/panels";
 import { allFinite, dropNonFinite, packColumns, packRows8 } from "../gemm/pack";
+import { addRow } from "../simd/rows";
 import { rowAt } from "../strided";
 import { BackwardFrame } from "./frame";
 
@@ -104,14 +105,8 @@ export function finishKeyTile(
   const columns = frame.valueSize;
   for (let j = 0; j < count; j++) {
     const key = rowAt(frame.keyGradient, keyStrides(frame), b, head, first + j);
-    addRow(keyGradients(frame, tile) + ((<usize>j * ceil8(depth)) << 2), key, depth);
+    addRow(key, keyGradients(frame, tile) + ((<usize>j * ceil8(depth)) << 2), depth);
     const value = rowAt(frame.valueGradient, valueStrides(frame), b, head, first + j);
-    addRow(valueGradients(frame, tile) + ((<usize>j * ceil8(columns)) << 2), value, columns);
-  }
-}
-
-function addRow(source: usize, target: usize, count: i32): void {
-  for (let j: usize = 0; j < (<usize>count) << 2; j += 4) {
-    store<f32>(target + j, load<f32>(target + j) + load<f32>(source + j));
+    addRow(value, valueGradients(frame, tile) + ((<usize>j * ceil8(columns)) << 2), columns);
   }
 }

@@ -61,7 +61,21 @@ function backwardRow(frame: NormFrame, offset: usize, sums: usize, mean: f32, in
   let plain = f32x4.splat(0);
   let along = f32x4.splat(0);
   let at: usize = 0;
-  for (let left = columns; left > 0; left -= 4) {
+  let left = columns;
+  if (weight && sums) {
+    for (; left >= 4; left -= 4) {
+      const given = v128.load(dy + at);
+      const normal = f32x4.mul(f32x4.sub(v128.load(x + at), base), factor);
+      const g = f32x4.mul(given, v128.load(weight + at));
+      plain = f32x4.add(plain, g);
+      along = madd(g, normal, along);
+      const w = sums + at;
+      v128.store(w, madd(given, normal, v128.load(w)));
+      v128.store(w + bytes, f32x4.add(given, v128.load(w + bytes)));
+      at += 16;
+    }
+  }
+  for (; left > 0; left -= 4) {
     const given = loadLanes(dy + at, left);
     const normal = normalLanes(x + at, left, base, factor);
     const g = weight ? f32x4.mul(given, loadLanes(weight + at, left)) : given;
@@ -80,7 +94,19 @@ function backwardRow(frame: NormFrame, offset: usize, sums: usize, mean: f32, in
   const target = frame.result + offset;
   const added = frame.sumGradient;
   at = 0;
-  for (let left = columns; left > 0; left -= 4) {
+  left = columns;
+  if (weight) {
+    for (; left >= 4; left -= 4) {
+      const normal = f32x4.mul(f32x4.sub(v128.load(x + at), base), factor);
+      const g = f32x4.mul(v128.load(dy + at), v128.load(weight + at));
+      let d = f32x4.sub(f32x4.sub(g, middle), f32x4.mul(normal, slope));
+      d = f32x4.mul(d, factor);
+      if (added) d = f32x4.add(d, v128.load(added + offset + at));
+      v128.store(target + at, d);
+      at += 16;
+    }
+  }
+  for (; left > 0; left -= 4) {
     const given = loadLanes(dy + at, left);
     const normal = normalLanes(x + at, left, base, factor);
     const g = weight ? f32x4.mul(given, loadLanes(weight + at, left)) : given;

@@ -10,9 +10,8 @@ import type { PreparedLinear } from "../linear/prepared";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
 import { add, checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
-import { type LinearGradients, linearGradients } from "../training/linear";
-import { multiHeadGradients } from "../training/multihead";
-import type { GradientTargets } from "../training/targets";
+import { linearGradientsIn } from "../training/linear";
+import { multiHeadGradients, ofWeights } from "../training/multihead";
 import { activateBackwardSteps, checkPass } from "./activate";
 import { dropoutSteps } from "./dropout";
 import type { NormParts, TransformerParts } from "./layer-check";
@@ -45,30 +44,18 @@ export function* transformerBackwardSteps(
   const targets = checkTargets(operation, options, parts, { input, memory });
   const pass = new BackwardPass(engine, operation, parts, kept);
   try {
-    const { data, dims } = yield* pass.run(gradient);
+    const inputGradient = yield* pass.run(gradient);
     targets.open();
     // Nothing can fail from here on, and what is added is added once.
     const { memoryGradient } = pass;
     return {
-      // The caller's own.
-      inputGradient: targets.deliver("input", { data: data.slice(), dims: dims.slice() }),
+      inputGradient: targets.deliver("input", inputGradient),
       ...(memoryGradient && { memoryGradient: targets.deliver("memory", memoryGradient) }),
-      weights: delivered(targets, "weights", pass.weights as TransformerWeightGradients),
+      weights: targets.deliverAll("weights", pass.weights as TransformerWeightGradients),
     };
   } finally {
     pass.release();
   }
-}
-
-/** Gradients by name, some of them of several parts. */
-function delivered<Tree extends object>(targets: GradientTargets, of: string, tree: Tree): Tree {
-  const each = Object.entries(tree).map(([name, part]: [string, Tensor | object | undefined]) => {
-    const whole = `${of}.${name}`;
-    if (!part) return [name, part];
-    const tensor = "data" in part && "dims" in part;
-    return [name, tensor ? targets.deliver(whole, part) : delivered(targets, whole, part)];
-  });
-  return Object.fromEntries(each);
 }
 
 class BackwardPass {
@@ -118,7 +105,8 @@ class BackwardPass {
     const layer = index ? (cross as MultiHeadAttention) : self;
     const record: LayerRecord = kept.record;
     const pass = { layer, record, outputGradient: dropped };
-    const back = yield* multiHeadGradients(this.#engine, this.#operation, pass, {});
+    const make = (dims: readonly number[]) => this.#make(dims);
+    const back = yield* multiHeadGradients(this.#engine, this.#operation, pass, make);
     this.weights[index ? "crossAttention" : "selfAttention"] = back.weights;
     if (index) this.memoryGradient = back.keyGradient;
     return back.queryGradient;
@@ -149,14 +137,10 @@ class BackwardPass {
     x: Tensor,
   ): Steps<Tensor> {
     const pass = { outputGradient, x, weight };
-    const options = { out: { input: this.#make(x.dims) } };
-    const steps = linearGradients(this.#engine, this.#operation, pass, options);
-    const { inputGradient, weightGradient, biasGradient }: LinearGradients = yield* steps;
-    this.weights[name] = {
-      weight: weightGradient,
-      ...(biasGradient && { bias: biasGradient }),
-    };
-    return inputGradient as Tensor;
+    const make = (dims: readonly number[]) => this.#make(dims);
+    const back = yield* linearGradientsIn(this.#engine, this.#operation, pass, make);
+    this.weights[name] = ofWeights(back);
+    return back.inputGradient as Tensor;
   }
 
   *#norm(index: number, x: Tensor, outputGradient: Tensor, besides?: Tensor): Steps<Tensor> {

@@ -185,6 +185,19 @@ export function* linearGradients(
   }
 }
 
+/** All of them in what `make` gives. */
+export function linearGradientsIn(
+  engine: Engine,
+  operation: string,
+  pass: LinearPass,
+  make: (dims: readonly number[]) => Tensor,
+): Steps<LinearGradients> {
+  const { weightDims, biasDims } = pass.weight;
+  const input = make(pass.x.dims);
+  const out = { input, weight: make(weightDims), bias: biasDims && make(biasDims) };
+  return linearGradients(engine, operation, pass, { out });
+}
+
 /** A product with a W that `fill` packs, and that goes with it. */
 function* withPacked(
   engine: Engine,
