@@ -95,8 +95,7 @@ export class Embedding {
     const dims = [batch, ids.length / batch];
     const options = { scale: this.#scale };
     const x = embedding(this.#attention, this.table, { data: ids, dims }, options);
-    const added = positions?.data ?? new Float32Array();
-    for (let i = 0; added.length && i < x.data.length; i++) x.data[i] += added[i % added.length];
+    if (positions) addToEach(x.data, positions.data);
     this.#ids = ids;
     return x;
   }
@@ -110,6 +109,13 @@ export class Embedding {
       out: gradient,
       accumulate: true,
     });
+  }
+}
+
+/** Adds `row` to each part of x that is as long. */
+function addToEach(x: Float32Array, row: Float32Array): void {
+  for (let from = 0; from < x.length; from += row.length) {
+    for (let i = 0; i < row.length; i++) x[from + i] += row[i];
   }
 }
 
