@@ -2,7 +2,7 @@
 // wasm-attention/blocks, the rate of learning, and Adam.
 //
 // A learnt layer keeps what its last `forward` saw until `backward`, and adds to its parameters'
-// gradients. Only + − × ÷ and √ are used here, which every engine rounds alike; exponentials,
+// gradients. What it is given a workspace for lies there; the rest is the caller's own. Only + − × ÷ and √ are used here, which every engine rounds alike; exponentials,
 // logarithms and cosines come from wasm-attention. So a reproducible engine gives reproducible
 // training.
 
@@ -16,6 +16,7 @@ import {
 } from "wasm-attention/blocks";
 import { sinusoidalPositions } from "wasm-attention/positions";
 import type { Random } from "./random";
+import type { Workspace } from "./workspace";
 
 /** Numbers that are learnt, and the gradient summed up for them. */
 export interface Parameter extends Tensor {
@@ -55,18 +56,18 @@ export class LayerNorm {
     this.parameters = [this.scale, this.bias];
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, workspace?: Workspace): Tensor {
     this.#input = x;
-    const options = { weight: this.scale, bias: this.bias };
+    const options = { weight: this.scale, bias: this.bias, out: workspace?.make(x.dims) };
     return layerNorm(this.#attention, x, options).output;
   }
 
-  backward(gradient: Tensor): Tensor {
+  backward(gradient: Tensor, workspace?: Workspace): Tensor {
     const { inputGradient, weightGradient, biasGradient } = layerNormBackward(
       this.#attention,
       gradient,
       this.#input as Tensor,
-      { weight: this.scale, bias: this.bias },
+      { weight: this.scale, bias: this.bias, out: { input: workspace?.make(gradient.dims) } },
     );
     gather(this.scale, weightGradient);
     gather(this.bias, biasGradient);
@@ -91,9 +92,10 @@ export class Embedding {
   }
 
   /** ids [batch · length] → √size · row, and a position's row of `positions`: [batch, length, size]. */
-  forward(ids: Int32Array, batch: number, positions?: Tensor): Tensor {
+  forward(ids: Int32Array, batch: number, positions?: Tensor, workspace?: Workspace): Tensor {
     const dims = [batch, ids.length / batch];
-    const options = { scale: this.#scale };
+    const out = workspace?.make([...dims, this.table.dims[1]]);
+    const options = { scale: this.#scale, out };
     const x = embedding(this.#attention, this.table, { data: ids, dims }, options);
     if (positions) addToEach(x.data, positions.data);
     this.#ids = ids;
@@ -127,11 +129,15 @@ export interface Loss {
 }
 
 /** logits [..., classes], a class for each row or −1 for a row that does not count. */
-export function lossOf(attention: Attention<"blocks">, logits: Tensor, targets: Int32Array): Loss {
-  const rows = { data: logits.data, dims: [targets.length, logits.dims.at(-1) as number] };
-  const options = { ignoreIndex: -1, gradient: true } as const;
-  const { loss, gradient } = crossEntropy(attention, rows, targets, options);
-  return { loss, gradient: { data: gradient.data, dims: logits.dims } };
+export function lossOf(
+  attention: Attention<"blocks">,
+  logits: Tensor,
+  targets: Int32Array,
+  workspace?: Workspace,
+): Loss {
+  const classes = { data: targets, dims: logits.dims.slice(0, -1) };
+  const out = workspace?.make(logits.dims);
+  return crossEntropy(attention, logits, classes, { ignoreIndex: -1, gradient: true, out });
 }
 
 export interface Schedule {

@@ -21,8 +21,9 @@ import {
   transformerBackward,
 } from "wasm-attention/blocks";
 import { linearBackward } from "wasm-attention/training";
-import { type Parameter, parameter } from "./block";
+import { gather, type Parameter, parameter } from "./block";
 import type { Random } from "./random";
+import type { Workspace } from "./workspace";
 
 /** Glorot and Bengio 2010: uniform in ±√(6 / (in + out)). */
 function weight(inputs: number, outputs: number, random: Random): Parameter {
@@ -49,19 +50,24 @@ export class Linear {
     });
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, workspace?: Workspace): Tensor {
     this.#input = x;
-    return linear(this.#attention, x, this.#prepared);
+    const out = workspace?.make([...x.dims.slice(0, -1), this.#prepared.outputSize]);
+    return linear(this.#attention, x, this.#prepared, { out });
   }
 
-  backward(gradient: Tensor): Tensor {
-    const { inputGradient } = linearBackward(
+  backward(gradient: Tensor, workspace?: Workspace): Tensor {
+    const x = this.#input as Tensor;
+    const options = { out: { input: workspace?.make(x.dims) } };
+    const { inputGradient, weightGradient, biasGradient } = linearBackward(
       this.#attention,
       gradient,
-      this.#input as Tensor,
+      x,
       this.#prepared,
-      { out: { weight: this.#weight.gradient, bias: this.#bias.gradient }, accumulate: true },
+      options,
     );
+    gather(this.#weight, weightGradient);
+    gather(this.#bias, biasGradient);
     return inputGradient as Tensor;
   }
 

@@ -8,6 +8,7 @@ import { sinusoidalPositions } from "wasm-attention/positions";
 import { Embedding, LayerNorm, lossOf, type Parameter } from "../training/block";
 import { Block, DecoderBlock, Linear } from "../training/layers";
 import type { Random } from "../training/random";
+import { Workspace } from "../training/workspace";
 import { type Beam, type Decoder, searchBeams } from "../write/generate";
 import { greedy } from "../write/sampling";
 import { BEGIN, END, PADDING } from "./pieces";
@@ -16,10 +17,6 @@ const SIZE = 64;
 const HEADS = 4;
 const HIDDEN = 128;
 const SHAPE = { size: SIZE, heads: HEADS, hidden: HIDDEN };
-
-interface Recorded {
-  readonly record?: boolean;
-}
 
 /** Sequences of ids, padded to the longest. */
 interface Rows {
@@ -37,6 +34,7 @@ export class Translator {
   readonly #decoder: DecoderBlock;
   readonly #outputNorm: LayerNorm;
   readonly #output: Linear;
+  readonly #workspace: Workspace;
 
   constructor(
     attention: Attention<"blocks" | "cache" | "positions" | "training">,
@@ -52,6 +50,7 @@ export class Translator {
     this.#decoder = new DecoderBlock(attention, SHAPE, random);
     this.#outputNorm = new LayerNorm(attention, SIZE, random);
     this.#output = new Linear(attention, SIZE, targets, random);
+    this.#workspace = new Workspace(attention);
     this.parameters = [
       this.#embedSource,
       this.#encoder,
@@ -70,10 +69,12 @@ export class Translator {
     const wanted = pad(targets.map((ids) => [...ids, END])).ids.map((id) =>
       id === PADDING ? -1 : id,
     );
-    const memory = this.#encode(source, true);
-    const { logits } = this.#decode(target, memory, source.lengths, { record: true });
-    const { loss, gradient } = lossOf(this.#attention, logits, wanted);
-    this.#backward(gradient);
+    const workspace = this.#workspace;
+    const memory = this.#encode(source, workspace);
+    const { logits } = this.#decode(target, memory, source.lengths, {}, workspace);
+    const { loss, gradient } = lossOf(this.#attention, logits, wanted, workspace);
+    this.#backward(gradient, workspace);
+    workspace.clear();
     return loss;
   }
 
@@ -131,7 +132,7 @@ export class Translator {
     const sizes = { keyValueHeads: HEADS, headSize: SIZE / HEADS, sequences: texts };
     const cache = createCache(attention, sizes);
     const source = createCache(attention, { ...sizes, cross: true });
-    const memory = this.#encode({ ids, lengths }, false);
+    const memory = this.#encode({ ids, lengths });
     const append = (ids: readonly (readonly number[])[]) => {
       const [batch, length] = [ids.length, ids[0].length];
       const positions = Array.from({ length }, (_, i) => cache.length() + i);
@@ -165,40 +166,43 @@ export class Translator {
     how: Pick<CrossOptions, "precision" | "scale" | "softcap"> = {},
   ): Tensor {
     const from = pad([[...source]]);
-    const memory = this.#encode(from, false);
+    const memory = this.#encode(from);
     const rows = pad([[BEGIN, ...target]]);
     const { weights } = this.#decode(rows, memory, from.lengths, { ...how, weights: true });
     return { data: (weights as Tensor).data, dims: [HEADS, target.length + 1, source.length] };
   }
 
-  #encode({ ids, lengths }: Rows, record: boolean): Tensor {
-    const x = this.#embedSource.forward(ids, lengths.length, this.#positions(ids, lengths));
-    const inside = { keyLengths: lengths, queryLengths: lengths, record };
-    return this.#memoryNorm.forward(this.#encoder.forward(x, inside).output);
+  /** In a workspace for `#backward`. */
+  #encode({ ids, lengths }: Rows, workspace?: Workspace): Tensor {
+    const positions = this.#positions(ids, lengths);
+    const x = this.#embedSource.forward(ids, lengths.length, positions, workspace);
+    const kept = { record: workspace !== undefined, out: workspace?.make(x.dims) };
+    const inside = { keyLengths: lengths, queryLengths: lengths, ...kept };
+    return this.#memoryNorm.forward(this.#encoder.forward(x, inside).output, workspace);
   }
 
   #decode(
     { ids, lengths }: Rows,
     memory: Tensor,
     keyLengths: readonly number[],
-    {
-      record = false,
-      ...how
-    }: Pick<CrossOptions, "precision" | "scale" | "softcap" | "weights"> & Recorded = {},
+    how: Pick<CrossOptions, "precision" | "scale" | "softcap" | "weights">,
+    workspace?: Workspace,
   ) {
-    const y = this.#embedTarget.forward(ids, lengths.length, this.#positions(ids, lengths));
-    const inside = { causal: true, keyLengths: lengths, queryLengths: lengths, record };
+    const positions = this.#positions(ids, lengths);
+    const y = this.#embedTarget.forward(ids, lengths.length, positions, workspace);
+    const kept = { record: workspace !== undefined, out: workspace?.make(y.dims) };
+    const inside = { causal: true, keyLengths: lengths, queryLengths: lengths, ...kept };
     const cross = { ...how, keyLengths, queryLengths: lengths };
     const { output, crossWeights } = this.#decoder.forward(y, memory, { ...inside, cross });
-    const logits = this.#output.forward(this.#outputNorm.forward(output));
+    const logits = this.#output.forward(this.#outputNorm.forward(output, workspace), workspace);
     return { logits, weights: crossWeights };
   }
 
-  #backward(gradient: Tensor): void {
-    const top = this.#outputNorm.backward(this.#output.backward(gradient));
+  #backward(gradient: Tensor, workspace: Workspace): void {
+    const top = this.#outputNorm.backward(this.#output.backward(gradient, workspace), workspace);
     const decoder = this.#decoder.backward(top);
     this.#embedTarget.backward(decoder.x);
-    const memory = this.#memoryNorm.backward(decoder.memory);
+    const memory = this.#memoryNorm.backward(decoder.memory, workspace);
     this.#embedSource.backward(this.#encoder.backward(memory));
   }
 
