@@ -53,6 +53,7 @@ export enum TrainingKernel {
   backward,
   transposePacked,
   sumRows,
+  add,
 }
 
 export enum PositionsKernel {

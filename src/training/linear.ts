@@ -13,6 +13,7 @@ import { checkPrepared, type PreparedLinear, type PreparedParts } from "../linea
 import { allocatePacked, multiplyIn, type Product, packing, type Target } from "../linear/product";
 import { type Output, Staging } from "../run/staging";
 import type { Steps } from "../run/steps";
+import type { AllocatedTensor } from "../tensor/allocated";
 import { elementsOf } from "../tensor/dims";
 import { checkDimsOf, checkOut, checkTensor, type Tensor } from "../tensor/tensor";
 import { trainingOf } from "./module";
@@ -104,12 +105,20 @@ export interface LinearPass {
   readonly weight: PreparedLinear;
 }
 
-/** `options` as they were read. */
+/** Gradients that lie in linear memory. */
+export interface Made {
+  readonly inputGradient: AllocatedTensor;
+  readonly weightGradient: AllocatedTensor;
+  readonly biasGradient: AllocatedTensor | undefined;
+}
+
+/** `options` as they were read; `deferred`: no result leaves before all are there, since an `out` may be an input. */
 export function* linearGradients(
   engine: Engine,
   operation: string,
   { outputGradient, x, weight }: LinearPass,
   options: LinearBackwardOptions,
+  deferred = true,
 ): Steps<LinearGradients> {
   const module = trainingOf(engine, operation);
   const prepared = weight.parts(engine, operation);
@@ -127,7 +136,7 @@ export function* linearGradients(
   const { wanted, targets } = checkTargets(operation, options, dims, biased);
 
   const rows = elementsOf(input.dims.slice(0, -1));
-  // Both are brought in once, and no result leaves before all are there: an `out` may be an input.
+  // Both are brought in once.
   const inputs = new Staging(engine, operation);
   const staged = {
     x: inputs.tensor(undefined, "x", input),
@@ -135,7 +144,7 @@ export function* linearGradients(
   };
   const stagings = [inputs];
   const stage = () => {
-    const staging = new Staging(engine, operation, true);
+    const staging = new Staging(engine, operation, deferred);
     stagings.push(staging);
     return staging;
   };
@@ -185,17 +194,23 @@ export function* linearGradients(
   }
 }
 
+/** Makes a tensor in linear memory, for as long as a pass goes on. */
+export type Make = (dims: readonly number[]) => AllocatedTensor;
+
 /** All of them in what `make` gives. */
-export function linearGradientsIn(
+export function* linearGradientsIn(
   engine: Engine,
   operation: string,
   pass: LinearPass,
-  make: (dims: readonly number[]) => Tensor,
-): Steps<LinearGradients> {
+  make: Make,
+): Steps<Made> {
   const { weightDims, biasDims } = pass.weight;
   const input = make(pass.x.dims);
   const out = { input, weight: make(weightDims), bias: biasDims && make(biasDims) };
-  return linearGradients(engine, operation, pass, { out });
+  // Late workers may write into what a call was given.
+  const deferred = engine.concurrent || engine.pool !== undefined;
+  yield* linearGradients(engine, operation, pass, { out }, deferred);
+  return { inputGradient: input, weightGradient: out.weight, biasGradient: out.bias };
 }
 
 /** A product with a W that `fill` packs, and that goes with it. */
@@ -233,6 +248,21 @@ function transpose(
   } finally {
     staging.release();
   }
+}
+
+/** target + x, in place; as many elements in both. */
+export function addTo(
+  engine: Engine,
+  operation: string,
+  target: AllocatedTensor,
+  x: AllocatedTensor,
+): void {
+  const module = trainingOf(engine, operation);
+  const words = clearedFrame(engine);
+  words[LinearFrame.columns] = target.elements;
+  words[LinearFrame.input] = x.address(operation, "gradient");
+  words[LinearFrame.result] = target.address(operation, "gradient");
+  module.run(TrainingKernel.add, engine.frame, 0, 0, 0);
 }
 
 /** [rows × columns] at address `x` summed to [columns]. */

@@ -12,11 +12,11 @@ import { LayerRecord, type Recorded } from "../layer/record";
 import type { PreparedLinear } from "../linear/prepared";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
-import { add, checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
+import { checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
 import { type AppendedGradients, attendAppendedBackward } from "./appended";
 import { callBackward } from "./attend";
 import type { LayerBackwardOptions, LayerGradients, ProjectionGradients } from "./layer-options";
-import { type LinearGradients, linearGradientsIn } from "./linear";
+import { addTo, linearGradientsIn, type Made, type Make } from "./linear";
 import { type GradientOptions, gradientFields } from "./options";
 import { GradientTargets } from "./targets";
 
@@ -72,9 +72,6 @@ interface LayerPass {
   readonly record: LayerRecord;
   readonly outputGradient: Tensor;
 }
-
-/** Makes a tensor in linear memory, for as long as a pass goes on. */
-type Make = (dims: readonly number[]) => AllocatedTensor;
 
 function* backwardSteps(
   engine: Engine,
@@ -169,7 +166,7 @@ function* layerBackward(
     value: make(inputs.value.dims),
   };
   const { queryGradient, keyGradient, valueGradient, biasKeyValue, ...asked } =
-    yield* attendedBackward(engine, operation, output.inputGradient as Tensor, recorded, {
+    yield* attendedBackward(engine, operation, output.inputGradient, recorded, {
       gradients: options.gradients,
       scoreModGradient: options.scoreModGradient,
       out,
@@ -179,15 +176,12 @@ function* layerBackward(
   const query = yield* project("query", queryGradient, given.query);
   const key = yield* project("key", keyGradient, keyInput);
   const value = yield* project("value", valueGradient, given.value ?? keyInput);
-  const [ofQuery, ofKey, ofValue] = [query, key, value].map(
-    ({ inputGradient }) => inputGradient as Tensor,
-  ) as [Tensor, Tensor, Tensor];
-  if (!given.value) add(ofKey.data, ofValue.data);
-  if (!given.key) add(ofQuery.data, ofKey.data);
+  if (!given.value) addTo(engine, operation, key.inputGradient, value.inputGradient);
+  if (!given.key) addTo(engine, operation, query.inputGradient, key.inputGradient);
   return {
-    queryGradient: ofQuery,
-    ...(given.key && { keyGradient: ofKey }),
-    ...(given.value && { valueGradient: ofValue }),
+    queryGradient: query.inputGradient,
+    ...(given.key && { keyGradient: key.inputGradient }),
+    ...(given.value && { valueGradient: value.inputGradient }),
     weights: {
       query: ofWeights(query),
       key: ofWeights(key),
@@ -214,7 +208,7 @@ function* attendedBackward(
 }
 
 /** Of a projection's parameters alone. */
-export function ofWeights({ weightGradient, biasGradient }: LinearGradients): ProjectionGradients {
+export function ofWeights({ weightGradient, biasGradient }: Made): ProjectionGradients {
   return { weight: weightGradient, ...(biasGradient && { bias: biasGradient }) };
 }
 
