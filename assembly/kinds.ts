@@ -53,7 +53,6 @@ export enum TrainingKernel {
   backward,
   transposePacked,
   sumRows,
-  add,
 }
 
 export enum PositionsKernel {

@@ -5,7 +5,7 @@ import { backwardRun, backwardScratchBytes } from "./backward/items";
 import { backwardItems, backwardReady } from "./backward/order";
 import { TrainingKernel } from "./kinds";
 import { LinearFrame } from "./linear/frame";
-import { add, sumRows, transposePacked } from "./linear/gradients";
+import { sumRows, transposePacked } from "./linear/gradients";
 
 export { heapBase, layout, relaxedSimd } from "./module";
 
@@ -32,11 +32,8 @@ export function run(kernel: i32, frame: usize, item: i32, thread: i32, from: i32
     case TrainingKernel.transposePacked:
       transposePacked(changetype<LinearFrame>(frame));
       return 0;
-    case TrainingKernel.sumRows:
-      sumRows(changetype<LinearFrame>(frame));
-      return 0;
     default:
-      add(changetype<LinearFrame>(frame));
+      sumRows(changetype<LinearFrame>(frame));
       return 0;
   }
 }

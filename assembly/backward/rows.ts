@@ -16,7 +16,6 @@ import { matrixRow } from "../attend/scores/weights";
 import { Tile } from "../attend/tile";
 import { allFinite, dropNonFinite, packColumns, packRows, scalePanels } from "../gemm/pack";
 import { madd } from "../simd/lanes";
-import { scaleRow } from "../simd/rows";
 import { rescaling } from "../softmax/state";
 import { rowAt } from "../strided";
 import { REGISTER_ROWS, SCORE_SUM } from "../tiles";
@@ -211,10 +210,13 @@ function writeDeltas(frame: BackwardFrame, t: Tile, tile: usize): void {
 
 /** Writes the query gradients, which are of the scaled queries. */
 export function finishRowTile(frame: BackwardFrame, t: Tile, tile: usize): void {
+  const bytes = (<usize>frame.headSize) << 2;
   let source = queryGradients(frame, tile);
   for (let i = 0; i < t.rows; i++) {
     const target = rowAt(frame.queryGradient, queryStrides(frame), t.b, t.h, t.first + i);
-    scaleRow(target, source, frame.headSize, frame.scale);
+    for (let j: usize = 0; j < bytes; j += 4) {
+      store<f32>(target + j, load<f32>(source + j) * frame.scale);
+    }
     source += depth8(frame) << 2;
   }
 }

@@ -16,27 +16,29 @@ export function packRows(
   step: usize,
 ): void {
   const row = stride << 2;
-  const r1 = source + row;
-  const r2 = r1 + row;
-  const r3 = r2 + row;
   let i = 0;
   if (rows >= 4) {
+    const r1 = source + row;
+    const r2 = r1 + row;
+    const r3 = r2 + row;
     for (; i + 4 <= depth; i += 4) {
       const at = (<usize>i) << 2;
       const v0 = v128.load(source + at);
       const v1 = v128.load(r1 + at);
       const v2 = v128.load(r2 + at);
-      packFour(v0, v1, v2, v128.load(r3 + at), panel, step);
-      panel += step << 2;
-    }
-  } else if (rows > 0) {
-    const zero = f32x4.splat(0);
-    for (; i + 4 <= depth; i += 4) {
-      const at = (<usize>i) << 2;
-      const v1 = rows > 1 ? v128.load(r1 + at) : zero;
-      const v2 = rows > 2 ? v128.load(r2 + at) : zero;
-      packFour(v128.load(source + at), v1, v2, zero, panel, step);
-      panel += step << 2;
+      const v3 = v128.load(r3 + at);
+      const low01 = v128.shuffle<f32>(v0, v1, 0, 4, 1, 5);
+      const high01 = v128.shuffle<f32>(v0, v1, 2, 6, 3, 7);
+      const low23 = v128.shuffle<f32>(v2, v3, 0, 4, 1, 5);
+      const high23 = v128.shuffle<f32>(v2, v3, 2, 6, 3, 7);
+      v128.store(panel, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
+      panel += step;
+      v128.store(panel, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7));
+      panel += step;
+      v128.store(panel, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5));
+      panel += step;
+      v128.store(panel, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7));
+      panel += step;
     }
   }
   for (; i < depth; i++) {
@@ -47,22 +49,6 @@ export function packRows(
     }
     panel += step;
   }
-}
-
-/** Four numbers of four rows as four columns. */
-// @ts-ignore: decorator
-@inline
-function packFour(v0: v128, v1: v128, v2: v128, v3: v128, panel: usize, step: usize): void {
-  const low01 = v128.shuffle<f32>(v0, v1, 0, 4, 1, 5);
-  const high01 = v128.shuffle<f32>(v0, v1, 2, 6, 3, 7);
-  const low23 = v128.shuffle<f32>(v2, v3, 0, 4, 1, 5);
-  const high23 = v128.shuffle<f32>(v2, v3, 2, 6, 3, 7);
-  v128.store(panel, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
-  panel += step;
-  v128.store(panel, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7));
-  panel += step;
-  v128.store(panel, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5));
-  v128.store(panel + step, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7));
 }
 
 /** Up to eight rows into a panel eight wide. */

@@ -1,8 +1,6 @@
-// What the gradients of linear need besides products: Wᵀ from a packed W, and sums over rows and of two
-// gradients.
+// What the gradients of linear need besides products: Wᵀ from a packed W, and sums over rows.
 
 import { packRows8 } from "../gemm/pack";
-import { addRow } from "../simd/rows";
 import { LINEAR_DEPTH, SUM_ROWS } from "../tiles";
 import { LinearFrame } from "./frame";
 
@@ -53,9 +51,4 @@ export function sumRows(frame: LinearFrame): void {
       store<f32>(result + j, load<f32>(result + j) + sum);
     }
   }
-}
-
-/** result [columns] += input [columns]. */
-export function add(frame: LinearFrame): void {
-  addRow(frame.result, frame.input, frame.columns);
 }

@@ -1,17 +1,6 @@
 // Rows of float32, four at a time. memory.copy and memory.fill are calls out of the module, which take longer
 // than a row of some tens of numbers does.
 
-// @ts-ignore: decorator
-@inline
-export function copyRow(target: usize, source: usize, count: i32): void {
-  const bytes = (<usize>count) << 2;
-  let at: usize = 0;
-  for (; at + 16 <= bytes; at += 16) v128.store(target + at, v128.load(source + at));
-  for (; at < bytes; at += 4) store<i32>(target + at, load<i32>(source + at));
-}
-
-// @ts-ignore: decorator
-@inline
 export function clearRow(target: usize, count: i32): void {
   const bytes = (<usize>count) << 2;
   let at: usize = 0;
@@ -20,8 +9,6 @@ export function clearRow(target: usize, count: i32): void {
 }
 
 /** target + source, in target. */
-// @ts-ignore: decorator
-@inline
 export function addRow(target: usize, source: usize, count: i32): void {
   const bytes = (<usize>count) << 2;
   let at: usize = 0;
@@ -31,17 +18,4 @@ export function addRow(target: usize, source: usize, count: i32): void {
   for (; at < bytes; at += 4) {
     store<f32>(target + at, load<f32>(target + at) + load<f32>(source + at));
   }
-}
-
-/** source · factor. */
-// @ts-ignore: decorator
-@inline
-export function scaleRow(target: usize, source: usize, count: i32, factor: f32): void {
-  const bytes = (<usize>count) << 2;
-  const by = f32x4.splat(factor);
-  let at: usize = 0;
-  for (; at + 16 <= bytes; at += 16) {
-    v128.store(target + at, f32x4.mul(v128.load(source + at), by));
-  }
-  for (; at < bytes; at += 4) store<f32>(target + at, load<f32>(source + at) * factor);
 }

@@ -10,8 +10,9 @@ import type { PreparedLinear } from "../linear/prepared";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
 import { add, checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
-import { linearGradientsIn } from "../training/linear";
-import { multiHeadGradients, ofWeights } from "../training/multihead";
+import { linearGradients } from "../training/linear";
+import { multiHeadGradients } from "../training/multihead";
+import type { GradientTargets } from "../training/targets";
 import { activateBackwardSteps, checkPass } from "./activate";
 import { dropoutSteps } from "./dropout";
 import type { NormParts, TransformerParts } from "./layer-check";
@@ -49,13 +50,30 @@ export function* transformerBackwardSteps(
     // Nothing can fail from here on, and what is added is added once.
     const { memoryGradient } = pass;
     return {
-      inputGradient: targets.deliver("input", inputGradient),
-      ...(memoryGradient && { memoryGradient: targets.deliver("memory", memoryGradient) }),
-      weights: targets.deliverAll("weights", pass.weights as TransformerWeightGradients),
+      inputGradient: delivered(targets, "input", inputGradient),
+      ...(memoryGradient && { memoryGradient: delivered(targets, "memory", memoryGradient) }),
+      weights: deliveredAll(targets, "weights", pass.weights as TransformerWeightGradients),
     };
   } finally {
     pass.release();
   }
+}
+
+/** The gradient where it was asked for, or the caller's own. */
+function delivered(targets: GradientTargets, name: string, gradient: Tensor): Tensor {
+  const to = targets.deliver(name, gradient);
+  return to === gradient ? { data: to.data.slice(), dims: to.dims.slice() } : to;
+}
+
+/** Gradients by name, some of them of several parts. */
+function deliveredAll<Tree extends object>(targets: GradientTargets, of: string, tree: Tree): Tree {
+  const each = Object.entries(tree).map(([name, part]: [string, Tensor | object | undefined]) => {
+    const whole = `${of}.${name}`;
+    if (!part) return [name, part];
+    const tensor = "data" in part && "dims" in part;
+    return [name, tensor ? delivered(targets, whole, part) : deliveredAll(targets, whole, part)];
+  });
+  return Object.fromEntries(each);
 }
 
 class BackwardPass {
@@ -106,7 +124,7 @@ class BackwardPass {
     const record: LayerRecord = kept.record;
     const pass = { layer, record, outputGradient: dropped };
     const make = (dims: readonly number[]) => this.#make(dims);
-    const back = yield* multiHeadGradients(this.#engine, this.#operation, pass, make);
+    const back = yield* multiHeadGradients(this.#engine, this.#operation, pass, {}, make);
     this.weights[index ? "crossAttention" : "selfAttention"] = back.weights;
     if (index) this.memoryGradient = back.keyGradient;
     return back.queryGradient;
@@ -138,9 +156,10 @@ class BackwardPass {
   ): Steps<Tensor> {
     const pass = { outputGradient, x, weight };
     const make = (dims: readonly number[]) => this.#make(dims);
-    const back = yield* linearGradientsIn(this.#engine, this.#operation, pass, make);
-    this.weights[name] = ofWeights(back);
-    return back.inputGradient as Tensor;
+    const steps = linearGradients(this.#engine, this.#operation, pass, {}, make);
+    const { inputGradient, weightGradient, biasGradient } = yield* steps;
+    this.weights[name] = { weight: weightGradient, ...(biasGradient && { bias: biasGradient }) };
+    return inputGradient as Tensor;
   }
 
   *#norm(index: number, x: Tensor, outputGradient: Tensor, besides?: Tensor): Steps<Tensor> {

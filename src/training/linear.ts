@@ -105,20 +105,16 @@ export interface LinearPass {
   readonly weight: PreparedLinear;
 }
 
-/** Gradients that lie in linear memory. */
-export interface Made {
-  readonly inputGradient: AllocatedTensor;
-  readonly weightGradient: AllocatedTensor;
-  readonly biasGradient: AllocatedTensor | undefined;
-}
+/** Makes a tensor in linear memory, for as long as a pass goes on. */
+export type Make = (dims: readonly number[]) => AllocatedTensor;
 
-/** `options` as they were read; `deferred`: no result leaves before all are there, since an `out` may be an input. */
+/** `options` as they were read; all gradients in what `make` gives, if it does. */
 export function* linearGradients(
   engine: Engine,
   operation: string,
   { outputGradient, x, weight }: LinearPass,
   options: LinearBackwardOptions,
-  deferred = true,
+  make?: Make,
 ): Steps<LinearGradients> {
   const module = trainingOf(engine, operation);
   const prepared = weight.parts(engine, operation);
@@ -133,10 +129,17 @@ export function* linearGradients(
   checkDimsOf(operation, "outputGradient", gradient, [...input.dims.slice(0, -1), outputSize]);
   const [height, columns] = order === "out,in" ? [outputSize, inputSize] : [inputSize, outputSize];
   const dims = { input: input.dims, weight: [height, columns], bias: [outputSize] };
-  const { wanted, targets } = checkTargets(operation, options, dims, biased);
+  const out = make && {
+    input: make(dims.input),
+    weight: make(dims.weight),
+    ...(biased && { bias: make(dims.bias) }),
+  };
+  const { wanted, targets } = checkTargets(operation, out ? { out } : options, dims, biased);
+  // An `out` of the caller's may be an input, and late workers may write into any.
+  const deferred = !make || engine.concurrent || engine.pool !== undefined;
 
   const rows = elementsOf(input.dims.slice(0, -1));
-  // Both are brought in once.
+  // Both are brought in once, and no deferred result leaves before all are there.
   const inputs = new Staging(engine, operation);
   const staged = {
     x: inputs.tensor(undefined, "x", input),
@@ -194,25 +197,6 @@ export function* linearGradients(
   }
 }
 
-/** Makes a tensor in linear memory, for as long as a pass goes on. */
-export type Make = (dims: readonly number[]) => AllocatedTensor;
-
-/** All of them in what `make` gives. */
-export function* linearGradientsIn(
-  engine: Engine,
-  operation: string,
-  pass: LinearPass,
-  make: Make,
-): Steps<Made> {
-  const { weightDims, biasDims } = pass.weight;
-  const input = make(pass.x.dims);
-  const out = { input, weight: make(weightDims), bias: biasDims && make(biasDims) };
-  // Late workers may write into what a call was given.
-  const deferred = engine.concurrent || engine.pool !== undefined;
-  yield* linearGradients(engine, operation, pass, { out }, deferred);
-  return { inputGradient: input, weightGradient: out.weight, biasGradient: out.bias };
-}
-
 /** A product with a W that `fill` packs, and that goes with it. */
 function* withPacked(
   engine: Engine,
@@ -248,21 +232,6 @@ function transpose(
   } finally {
     staging.release();
   }
-}
-
-/** target + x, in place; as many elements in both. */
-export function addTo(
-  engine: Engine,
-  operation: string,
-  target: AllocatedTensor,
-  x: AllocatedTensor,
-): void {
-  const module = trainingOf(engine, operation);
-  const words = clearedFrame(engine);
-  words[LinearFrame.columns] = target.elements;
-  words[LinearFrame.input] = x.address(operation, "gradient");
-  words[LinearFrame.result] = target.address(operation, "gradient");
-  module.run(TrainingKernel.add, engine.frame, 0, 0, 0);
 }
 
 /** [rows × columns] at address `x` summed to [columns]. */

@@ -12,11 +12,11 @@ import { LayerRecord, type Recorded } from "../layer/record";
 import type { PreparedLinear } from "../linear/prepared";
 import type { Steps } from "../run/steps";
 import { AllocatedTensor } from "../tensor/allocated";
-import { checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
+import { add, checkDimsOf, checkTensor, type Tensor } from "../tensor/tensor";
 import { type AppendedGradients, attendAppendedBackward } from "./appended";
 import { callBackward } from "./attend";
 import type { LayerBackwardOptions, LayerGradients, ProjectionGradients } from "./layer-options";
-import { addTo, linearGradientsIn, type Made, type Make } from "./linear";
+import { type LinearGradients, linearGradients, type Make } from "./linear";
 import { type GradientOptions, gradientFields } from "./options";
 import { GradientTargets } from "./targets";
 
@@ -79,50 +79,24 @@ function* backwardSteps(
   { layer, record, outputGradient }: LayerPass,
   options: LayerBackwardOptions,
 ): Steps<LayerGradients> {
-  const call = checkPass(engine, operation, { layer, record, outputGradient });
-  const { recorded, projections } = call;
-  const targets = checkTargets(operation, options, recorded, projections);
-  const temporaries: AllocatedTensor[] = [];
-  const make: Make = (dims) => {
-    const made = new AllocatedTensor(engine.arena, dims);
-    temporaries.push(made);
-    return made;
-  };
-  try {
-    const made = yield* layerBackward(engine, call, options, make);
-    const { queryGradient, keyGradient, valueGradient, weights, biasKeyValue, ...asked } = made;
-    targets.open();
-    // Nothing can fail from here on, and what is added is added once.
-    const gradients = {
-      queryGradient: targets.deliver("query", queryGradient),
-      ...(keyGradient && { keyGradient: targets.deliver("key", keyGradient) }),
-      ...(valueGradient && { valueGradient: targets.deliver("value", valueGradient) }),
-      weights: targets.deliverAll("weights", weights),
-      ...(biasKeyValue && { biasKeyValue: targets.deliverAll("biasKeyValue", biasKeyValue) }),
-      ...asked,
-    };
-    record.dispose();
-    return gradients;
-  } finally {
-    for (const temporary of temporaries) temporary.dispose();
-  }
+  const gradients = yield* multiHeadGradients(
+    engine,
+    operation,
+    { layer, record, outputGradient },
+    options,
+  );
+  record.dispose();
+  return gradients;
 }
 
-/** The same in what `make` gives, of a record that stays. */
-export function multiHeadGradients(
-  engine: Engine,
-  operation: string,
-  pass: LayerPass,
-  make: Make,
-): Steps<LayerGradients> {
-  return layerBackward(engine, checkPass(engine, operation, pass), {}, make);
-}
-
-function checkPass(
+/** The same, of which the record stays; `options` as they were read, all gradients in what `make` gives. */
+export function* multiHeadGradients(
   engine: Engine,
   operation: string,
   { layer, record, outputGradient }: LayerPass,
-): BackwardCall {
+  options: LayerBackwardOptions,
+  make?: Make,
+): Steps<LayerGradients> {
   moduleOf(engine, operation, "training");
   const { projections } = checkLayer(operation, layer);
   const checked = LayerRecord.from(record);
@@ -130,67 +104,96 @@ function checkPass(
     const expected = "a record from forward with record: true";
     throw new ArgumentError(operation, "record", expected, describe(record));
   }
-  const recorded = checked.recordedBy(layer, operation);
-  const gradient = checkTensor(operation, "outputGradient", outputGradient);
-  checkDimsOf(operation, "outputGradient", gradient, [
-    ...recorded.mixed.dims.slice(0, -1),
-    projections.output.outputSize,
-  ]);
-  return { operation, recorded, projections, outputGradient: gradient };
+  const call = { operation, recorded: checked.recordedBy(layer, operation), projections };
+  return yield* layerBackward(engine, call, outputGradient, options, make);
 }
 
 interface BackwardCall {
   readonly operation: string;
   readonly recorded: Recorded;
   readonly projections: Record<keyof LayerWeights, PreparedLinear>;
-  readonly outputGradient: Tensor;
 }
 
 /** `options` as they were read. */
 function* layerBackward(
   engine: Engine,
-  { operation, recorded, projections, outputGradient }: BackwardCall,
+  { operation, recorded, projections }: BackwardCall,
+  outputGradient: Tensor,
   options: LayerBackwardOptions,
-  make: Make,
+  make: Make | undefined,
 ): Steps<LayerGradients> {
   const { given, mixed } = recorded;
   const { inputs } = recorded.call;
-  const project = (name: keyof LayerWeights, outputGradient: Tensor, x: Tensor) => {
-    const pass = { outputGradient, x, weight: projections[name] };
-    return linearGradientsIn(engine, operation, pass, make);
+  const gradient = checkTensor(operation, "outputGradient", outputGradient);
+  checkDimsOf(operation, "outputGradient", gradient, [
+    ...mixed.dims.slice(0, -1),
+    projections.output.outputSize,
+  ]);
+  const targets = checkTargets(operation, options, recorded, projections);
+  const temporaries: AllocatedTensor[] = [];
+  const allocate = ({ dims }: Tensor) => {
+    const made = new AllocatedTensor(engine.arena, dims);
+    temporaries.push(made);
+    return made;
   };
-  const output = yield* project("output", outputGradient, mixed);
-  const out = {
-    query: make(inputs.query.dims),
-    key: make(inputs.key.dims),
-    value: make(inputs.value.dims),
-  };
-  const { queryGradient, keyGradient, valueGradient, biasKeyValue, ...asked } =
-    yield* attendedBackward(engine, operation, output.inputGradient, recorded, {
-      gradients: options.gradients,
-      scoreModGradient: options.scoreModGradient,
-      out,
-    });
-  for (const x of [out.query, out.key]) recorded.rotation?.(operation, x, true);
-  const keyInput = given.key ?? given.query;
-  const query = yield* project("query", queryGradient, given.query);
-  const key = yield* project("key", keyGradient, keyInput);
-  const value = yield* project("value", valueGradient, given.value ?? keyInput);
-  if (!given.value) addTo(engine, operation, key.inputGradient, value.inputGradient);
-  if (!given.key) addTo(engine, operation, query.inputGradient, key.inputGradient);
-  return {
-    queryGradient: query.inputGradient,
-    ...(given.key && { keyGradient: key.inputGradient }),
-    ...(given.value && { valueGradient: value.inputGradient }),
-    weights: {
-      query: ofWeights(query),
-      key: ofWeights(key),
-      value: ofWeights(value),
-      output: ofWeights(output),
-    },
-    ...(biasKeyValue && { biasKeyValue }),
-    ...asked,
-  };
+  try {
+    const project = (
+      name: keyof LayerWeights,
+      outputGradient: Tensor,
+      x: Tensor,
+      input?: Tensor,
+    ) => {
+      const pass = { outputGradient, x, weight: projections[name] };
+      return linearGradients(engine, operation, pass, { out: { input } }, make);
+    };
+    const output = yield* project("output", gradient, mixed, make ? undefined : allocate(mixed));
+    const out = {
+      query: allocate(inputs.query),
+      key: allocate(inputs.key),
+      value: allocate(inputs.value),
+    };
+    const { queryGradient, keyGradient, valueGradient, biasKeyValue, ...asked } =
+      yield* attendedBackward(engine, operation, output.inputGradient as Tensor, recorded, {
+        gradients: options.gradients,
+        scoreModGradient: options.scoreModGradient,
+        out,
+      });
+    for (const x of [out.query, out.key]) recorded.rotation?.(operation, x, true);
+    const keyInput = given.key ?? given.query;
+    const made = {
+      query: yield* project("query", queryGradient, given.query),
+      key: yield* project("key", keyGradient, keyInput),
+      value: yield* project("value", valueGradient, given.value ?? keyInput),
+      output,
+    };
+    targets.open();
+    // Nothing can fail from here on, and what is added is added once.
+    const [ofQuery, ofKey, ofValue] = [made.query, made.key, made.value].map(
+      ({ inputGradient }) => inputGradient as Tensor,
+    ) as [Tensor, Tensor, Tensor];
+    if (!given.value) add(ofKey.data, ofValue.data);
+    if (!given.key) add(ofQuery.data, ofKey.data);
+    return {
+      queryGradient: targets.deliver("query", ofQuery),
+      ...(given.key && { keyGradient: targets.deliver("key", ofKey) }),
+      ...(given.value && { valueGradient: targets.deliver("value", ofValue) }),
+      weights: {
+        query: ofWeights("query", made.query, targets),
+        key: ofWeights("key", made.key, targets),
+        value: ofWeights("value", made.value, targets),
+        output: ofWeights("output", made.output, targets),
+      },
+      ...(biasKeyValue && {
+        biasKeyValue: {
+          key: targets.deliver("biasKeyValue.key", biasKeyValue.key),
+          value: targets.deliver("biasKeyValue.value", biasKeyValue.value),
+        },
+      }),
+      ...asked,
+    };
+  } finally {
+    for (const temporary of temporaries) temporary.dispose();
+  }
 }
 
 /** Back through what lies between the projections. */
@@ -207,9 +210,15 @@ function* attendedBackward(
   return yield* attendAppendedBackward(engine, { call, rows: appended, passed }, options);
 }
 
-/** Of a projection's parameters alone. */
-export function ofWeights({ weightGradient, biasGradient }: Made): ProjectionGradients {
-  return { weight: weightGradient, ...(biasGradient && { bias: biasGradient }) };
+function ofWeights(
+  name: keyof LayerWeights,
+  { weightGradient, biasGradient }: LinearGradients,
+  targets: GradientTargets,
+): ProjectionGradients {
+  return {
+    weight: targets.deliver(`weights.${name}.weight`, weightGradient),
+    ...(biasGradient && { bias: targets.deliver(`weights.${name}.bias`, biasGradient) }),
+  };
 }
 
 type Out = NonNullable<LayerBackwardOptions["out"]>;

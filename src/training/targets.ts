@@ -78,29 +78,15 @@ export class GradientTargets {
     }
   }
 
-  /** The gradient where it was asked for, or itself; the caller's own where it lies in a pass's memory. */
+  /** The gradient where it was asked for, or itself. */
   deliver(name: string, gradient: Tensor): Tensor {
     const target = this.#requested.get(name);
-    if (!target) {
-      if (!(gradient instanceof AllocatedTensor)) return gradient;
-      return { data: gradient.data.slice(), dims: gradient.dims.slice() };
-    }
+    if (!target) return gradient;
     const { given, checked } = target;
     const { data } = checked;
     if (this.#accumulate) add(data, gradient.data);
     else set(data, gradient.data);
     return isFloats(given) ? { data, dims: gradient.dims } : (given as Tensor);
-  }
-
-  /** Gradients by name, some of them of several parts; names begin with `of`. */
-  deliverAll<Tree extends object>(of: string, tree: Tree): Tree {
-    const each = Object.entries(tree).map(([name, part]: [string, Tensor | object | undefined]) => {
-      const whole = `${of}.${name}`;
-      if (!part) return [name, part];
-      const tensor = "data" in part && "dims" in part;
-      return [name, tensor ? this.deliver(whole, part) : this.deliverAll(whole, part)];
-    });
-    return Object.fromEntries(each);
   }
 }
 
