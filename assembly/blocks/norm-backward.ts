@@ -16,7 +16,7 @@ import { itemRows, partsOf } from "./parts";
 const SUM_COLUMNS: i32 = 256;
 
 export function normBackwardScratchBytes(frame: NormFrame): f64 {
-  return frame.summed ? <f64>normRowItems(frame) * <f64>frame.columns * 8 : 0;
+  return <f64>normRowItems(frame) * <f64>frame.columns * 8;
 }
 
 export function normBackwardItems(frame: NormFrame): i32 {
@@ -37,8 +37,8 @@ export function normBackwardRun(frame: NormFrame, item: i32): void {
 function backwardRows(frame: NormFrame, item: i32): void {
   const columns = frame.columns;
   const bytes = (<usize>columns) << 2;
-  const sums = frame.summed ? frame.scratch + <usize>item * (bytes << 1) : 0;
-  if (sums) memory.fill(sums, 0, bytes << 1);
+  const sums = frame.scratch + <usize>item * (bytes << 1);
+  memory.fill(sums, 0, bytes << 1);
   const size = itemRows(columns);
   const end = min((item + 1) * size, frame.rows);
   for (let i = item * size; i < end; i++) {
@@ -62,31 +62,26 @@ function backwardRow(frame: NormFrame, offset: usize, sums: usize, mean: f32, in
   let along = f32x4.splat(0);
   let at: usize = 0;
   let left = columns;
-  if (weight && sums) {
-    for (; left >= 4; left -= 4) {
-      const given = v128.load(dy + at);
-      const normal = f32x4.mul(f32x4.sub(v128.load(x + at), base), factor);
-      const g = f32x4.mul(given, v128.load(weight + at));
-      plain = f32x4.add(plain, g);
-      along = madd(g, normal, along);
-      const w = sums + at;
-      v128.store(w, madd(given, normal, v128.load(w)));
-      v128.store(w + bytes, f32x4.add(given, v128.load(w + bytes)));
-      at += 16;
-    }
+  for (; left >= 4; left -= 4) {
+    const given = v128.load(dy + at);
+    const normal = f32x4.mul(f32x4.sub(v128.load(x + at), base), factor);
+    const g = weight ? f32x4.mul(given, v128.load(weight + at)) : given;
+    plain = f32x4.add(plain, g);
+    along = madd(g, normal, along);
+    const w = sums + at;
+    v128.store(w, madd(given, normal, v128.load(w)));
+    v128.store(w + bytes, f32x4.add(given, v128.load(w + bytes)));
+    at += 16;
   }
-  for (; left > 0; left -= 4) {
+  if (left > 0) {
     const given = loadLanes(dy + at, left);
     const normal = normalLanes(x + at, left, base, factor);
     const g = weight ? f32x4.mul(given, loadLanes(weight + at, left)) : given;
     plain = f32x4.add(plain, g);
     along = madd(g, normal, along);
-    if (sums) {
-      const w = sums + at;
-      storeLanes(w, madd(given, normal, loadLanes(w, left)), left);
-      storeLanes(w + bytes, f32x4.add(given, loadLanes(w + bytes, left)), left);
-    }
-    at += 16;
+    const w = sums + at;
+    storeLanes(w, madd(given, normal, loadLanes(w, left)), left);
+    storeLanes(w + bytes, f32x4.add(given, loadLanes(w + bytes, left)), left);
   }
   const share = <f32>columns;
   const middle = f32x4.splat(frame.centred ? sumLanes(plain) / share : 0);
@@ -125,30 +120,26 @@ function normalLanes(x: usize, left: i32, base: v128, factor: v128): v128 {
   return firstLanes(f32x4.mul(f32x4.sub(loadLanes(x, left), base), factor), left);
 }
 
-/** The gradients of weight and bias from column `first` on, item after item. */
+/** The gradients of weight and bias from column `first` on. */
 function addSums(frame: NormFrame, first: i32): void {
-  const bytes = (<usize>frame.columns) << 2;
-  const rows = normRowItems(frame);
-  const from = (<usize>first) << 2;
-  const columns = min(SUM_COLUMNS, frame.columns - first);
-  if (frame.weightGradient) {
-    addUp(frame.scratch + from, bytes << 1, rows, frame.weightGradient + from, columns);
-  }
-  if (frame.biasGradient) {
-    addUp(frame.scratch + bytes + from, bytes << 1, rows, frame.biasGradient + from, columns);
-  }
+  addUp(frame, first, frame.scratch, frame.weightGradient);
+  addUp(frame, first, frame.scratch + ((<usize>frame.columns) << 2), frame.biasGradient);
 }
 
-function addUp(source: usize, stride: usize, count: i32, target: usize, columns: i32): void {
-  let at: usize = 0;
-  for (let left = columns; left > 0; left -= 4) {
+/** Item after item; nothing where the gradient is not wanted. */
+function addUp(frame: NormFrame, first: i32, sums: usize, gradient: usize): void {
+  if (!gradient) return;
+  const stride = (<usize>frame.columns) << 3;
+  const count = normRowItems(frame);
+  let at = (<usize>first) << 2;
+  for (let left = min(SUM_COLUMNS, frame.columns - first); left > 0; left -= 4) {
     let sum = f32x4.splat(0);
-    let row = source + at;
+    let row = sums + at;
     for (let i = 0; i < count; i++) {
       sum = f32x4.add(sum, loadLanes(row, left));
       row += stride;
     }
-    storeLanes(target + at, sum, left);
+    storeLanes(gradient + at, sum, left);
     at += 16;
   }
 }

@@ -129,14 +129,9 @@ export function* linearGradients(
   checkDimsOf(operation, "outputGradient", gradient, [...input.dims.slice(0, -1), outputSize]);
   const [height, columns] = order === "out,in" ? [outputSize, inputSize] : [inputSize, outputSize];
   const dims = { input: input.dims, weight: [height, columns], bias: [outputSize] };
-  const out = make && {
-    input: make(dims.input),
-    weight: make(dims.weight),
-    ...(biased && { bias: make(dims.bias) }),
-  };
-  const { wanted, targets } = checkTargets(operation, out ? { out } : options, dims, biased);
+  const { wanted, targets } = checkTargets(operation, options, dims, biased, make);
   // An `out` of the caller's may be an input, and late workers may write into any.
-  const deferred = !make || engine.concurrent || engine.pool !== undefined;
+  const deferred = !make || engine.concurrent || !!engine.pool;
 
   const rows = elementsOf(input.dims.slice(0, -1));
   // Both are brought in once, and no deferred result leaves before all are there.
@@ -261,6 +256,7 @@ function checkTargets(
   { out: given, accumulate, gradients }: LinearBackwardOptions,
   dims: Record<"input" | "weight" | "bias", readonly number[]>,
   biased: boolean,
+  make: Make | undefined,
 ): { targets: Record<"input" | "weight" | "bias", Target>; wanted: boolean } {
   const out = checkAccumulate(operation, given, accumulate, "{ input?, weight?, bias? }", readOut);
   const { input } = gradients === undefined ? {} : readGradients(operation, gradients, "gradients");
@@ -270,7 +266,7 @@ function checkTargets(
     if (name === "bias" && out.bias !== undefined && !biased) {
       throw new ArgumentError(operation, argument, "no value without a bias", describe(out.bias));
     }
-    const checked = checkOut(operation, out[name], dims[name], argument);
+    const checked = make?.(dims[name]) ?? checkOut(operation, out[name], dims[name], argument);
     return { dims: dims[name], out: checked, argument, added: accumulate === true };
   };
   const targets = { input: target("input"), weight: target("weight"), bias: target("bias") };
