@@ -16,7 +16,7 @@ import { itemRows, partsOf } from "./parts";
 const SUM_COLUMNS: i32 = 256;
 
 export function normBackwardScratchBytes(frame: NormFrame): f64 {
-  return <f64>normRowItems(frame) * <f64>frame.columns * 8;
+  return frame.summed ? <f64>normRowItems(frame) * <f64>frame.columns * 8 : 0;
 }
 
 export function normBackwardItems(frame: NormFrame): i32 {
@@ -37,11 +37,11 @@ export function normBackwardRun(frame: NormFrame, item: i32): void {
 function backwardRows(frame: NormFrame, item: i32): void {
   const columns = frame.columns;
   const bytes = (<usize>columns) << 2;
-  const sums = frame.scratch + <usize>item * (bytes << 1);
-  memory.fill(sums, 0, bytes << 1);
-  const size = itemRows(columns);
-  const end = min((item + 1) * size, frame.rows);
-  for (let i = item * size; i < end; i++) {
+  const sums = frame.summed ? frame.scratch + <usize>item * (bytes << 1) : 0;
+  if (sums) memory.fill(sums, 0, bytes << 1);
+  const first = item * itemRows(columns);
+  const end = min(first + itemRows(columns), frame.rows);
+  for (let i = first; i < end; i++) {
     const offset = <usize>i * bytes;
     const row = frame.input + offset;
     const mean = meanOf(frame, row);
@@ -62,30 +62,34 @@ function backwardRow(frame: NormFrame, offset: usize, sums: usize, mean: f32, in
   let along = f32x4.splat(0);
   let at: usize = 0;
   let left = columns;
-  for (; left >= 4; left -= 4) {
-    const given = v128.load(dy + at);
-    const normal = f32x4.mul(f32x4.sub(v128.load(x + at), base), factor);
-    const g = weight ? f32x4.mul(given, v128.load(weight + at)) : given;
-    plain = f32x4.add(plain, g);
-    along = madd(g, normal, along);
-    const w = sums + at;
-    v128.store(w, madd(given, normal, v128.load(w)));
-    v128.store(w + bytes, f32x4.add(given, v128.load(w + bytes)));
-    at += 16;
+  if (sums) {
+    for (; left >= 4; left -= 4) {
+      const given = v128.load(dy + at);
+      const normal = f32x4.mul(f32x4.sub(v128.load(x + at), base), factor);
+      const g = weight ? f32x4.mul(given, v128.load(weight + at)) : given;
+      plain = f32x4.add(plain, g);
+      along = madd(g, normal, along);
+      const w = sums + at;
+      v128.store(w, madd(given, normal, v128.load(w)));
+      v128.store(w + bytes, f32x4.add(given, v128.load(w + bytes)));
+      at += 16;
+    }
   }
-  if (left > 0) {
+  for (; left > 0; left -= 4) {
     const given = loadLanes(dy + at, left);
     const normal = normalLanes(x + at, left, base, factor);
     const g = weight ? f32x4.mul(given, loadLanes(weight + at, left)) : given;
     plain = f32x4.add(plain, g);
     along = madd(g, normal, along);
-    const w = sums + at;
-    storeLanes(w, madd(given, normal, loadLanes(w, left)), left);
-    storeLanes(w + bytes, f32x4.add(given, loadLanes(w + bytes, left)), left);
+    if (sums) {
+      const w = sums + at;
+      storeLanes(w, madd(given, normal, loadLanes(w, left)), left);
+      storeLanes(w + bytes, f32x4.add(given, loadLanes(w + bytes, left)), left);
+    }
+    at += 16;
   }
-  const share = <f32>columns;
-  const middle = f32x4.splat(frame.centred ? sumLanes(plain) / share : 0);
-  const slope = f32x4.splat(sumLanes(along) / share);
+  const middle = f32x4.splat(frame.centred ? sumLanes(plain) / <f32>columns : 0);
+  const slope = f32x4.splat(sumLanes(along) / <f32>columns);
   const target = frame.result + offset;
   const added = frame.sumGradient;
   at = 0;

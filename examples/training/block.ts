@@ -2,9 +2,9 @@
 // wasm-attention/blocks, the rate of learning, and Adam.
 //
 // A learnt layer keeps what its last `forward` saw until `backward`, and adds to its parameters'
-// gradients. What it is given a workspace for lies there; the rest is the caller's own. Only + − × ÷ and √ are used here, which every engine rounds alike; exponentials,
-// logarithms and cosines come from wasm-attention. So a reproducible engine gives reproducible
-// training.
+// gradients. With a workspace its results lie there, else they are the caller's own. Only + − × ÷ and
+// √ are used here, which every engine rounds alike; exponentials, logarithms and cosines come from
+// wasm-attention. So a reproducible engine gives reproducible training.
 
 import type { Attention, Tensor } from "wasm-attention";
 import {
