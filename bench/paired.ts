@@ -30,6 +30,8 @@ const LONG_ROUND_MS = 1500;
 const LONG_MS = 250;
 /** A sample repeats its work until it lasts this long. */
 const SAMPLE_MS = 20;
+/** Before a sample: the threads of what ran before it look for work for some milliseconds more. */
+const REST_MS = 20;
 
 /** For --quick: as few rounds as there may be. */
 export function hurry(): void {
@@ -37,6 +39,7 @@ export function hurry(): void {
 }
 
 async function sample(work: Work, repeats: number): Promise<number> {
+  await new Promise((rested) => setTimeout(rested, REST_MS));
   const start = performance.now();
   for (let i = 0; i < repeats; i++) {
     const pending = work();

@@ -153,6 +153,11 @@ test("weights that are missing or too many are named, with the prefixes there ar
     ],
     [layer("a."), { prefix: 3 }, '"prefix" expected a string, got 3'],
     [3 as never, {}, '"weights" expected tensors by name, in an object or a Map, got 3'],
+    [
+      Promise.resolve({}) as never,
+      {},
+      '"weights" expected tensors by name, in an object or a Map, got a Promise that was not awaited',
+    ],
   ];
   for (const [dict, config, message] of refused) {
     assert.throws(() => fromPyTorch(attention, dict, { heads, ...config }), {

@@ -114,12 +114,13 @@ function isCausalMask(value: unknown): boolean {
 
 /** What an object or a Map, of any realm, has. */
 export function tensorsOf(operation: string, dict: unknown): Map<string, unknown> {
-  if (typeof dict !== "object" || dict === null || ArrayBuffer.isView(dict)) {
+  const tag = Object.prototype.toString.call(dict).slice(8, -1);
+  if (tag !== "Object" && tag !== "Map") {
     const expected = "tensors by name, in an object or a Map";
     throw new ArgumentError(operation, "weights", expected, describe(dict));
   }
-  const isMap = Object.prototype.toString.call(dict) === "[object Map]";
-  const entries = isMap ? [...(dict as Map<string, unknown>)] : Object.entries(dict);
+  const entries =
+    tag === "Map" ? [...(dict as Map<string, unknown>)] : Object.entries(dict as object);
   return new Map(entries.filter(([, value]) => value !== undefined && value !== null));
 }
 

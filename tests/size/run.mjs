@@ -35,7 +35,7 @@ const ENTRIES = {
   "workerd/training.js": 22.1,
   "workerd/positions.js": 22,
   "workerd/cache.js": 29,
-  "workerd/blocks.js": 33,
+  "workerd/blocks.js": 33.1,
   "workerd/quantized.js": 18.4,
   "workerd/compress.js": 20.4,
   "workerd/integers.js": 16.5,
