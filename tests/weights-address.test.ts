@@ -48,6 +48,17 @@ test("by address: ranges where there are some, else the whole once", async () =>
   await assert.rejects(readSafetensors(`${address}/ranges/x.safetensors`, { signal }), /enough/);
 });
 
+test("an address that nobody answers at is named", async () => {
+  const gone = createServer();
+  await new Promise<void>((resolve) => gone.listen(0, "127.0.0.1", resolve));
+  const { port } = gone.address() as AddressInfo;
+  await new Promise((resolve) => gone.close(resolve));
+  for (const silent of [`http://127.0.0.1:${port}/x`, "file:///nowhere/x.safetensors"]) {
+    const message = `readSafetensors: "source" expected ${silent} to be there, got TypeError: fetch failed`;
+    await assert.rejects(readSafetensors(silent), { name: "ArgumentError", message });
+  }
+});
+
 test("a GGUF header longer than what is read at first, by address", async () => {
   const tokens = Array.from({ length: 20_000 }, (_, i) => `token ${i}`);
   files["x.gguf"] = gguf({ tokens }, [good]);

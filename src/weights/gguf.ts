@@ -25,8 +25,8 @@ const readOptions = reader<ReadOptions>({ signal: 1 });
  * Opens a GGUF file: what it says, and its tensors, sizes in PyTorch's order. Tensors are read when they
  * are asked for; quantised ones become float32, or are had as they lie by `bytes`.
  *
- * @throws ArgumentError (rejects) for a source that is none, an address that answers with an error, and a
- *   header that is damaged: counts or texts longer than the file, a name twice, types that do not exist,
+ * @throws ArgumentError (rejects) for a source that is none, an address that answers with an error or not
+ *   at all, and a header that is damaged: counts or texts longer than the file, a name twice, types that do not exist,
  *   tensors that overlap or lie outside; for big-endian files.
  */
 export async function readGguf(

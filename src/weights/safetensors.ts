@@ -25,8 +25,8 @@ export interface SafetensorsOptions extends ReadOptions {
  * Opens a safetensors file, or the index of one that is in several
  * (`model.safetensors.index.json`). Only the header is read; tensors are when they are asked for.
  *
- * @throws ArgumentError (rejects) for a source that is none, an address that answers with an error, and a
- *   header that is damaged: its length past the end or above 100 MB, no JSON, a name twice, a dtype that
+ * @throws ArgumentError (rejects) for a source that is none, an address that answers with an error or not
+ *   at all, and a header that is damaged: its length past the end or above 100 MB, no JSON, a name twice, a dtype that
  *   does not exist, sizes that do not fit, tensors that overlap, leave a hole or lie outside.
  */
 export async function readSafetensors(

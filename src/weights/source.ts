@@ -90,7 +90,10 @@ export class Source {
       if (whole) return whole.slice(start, end);
       if (start === end) return new Uint8Array(0);
       const headers = { Range: `bytes=${start}-${end - 1}` };
-      const response = await fetch(url, { headers, ...(signal && { signal }) });
+      const asked = fetch(url, { headers, ...(signal && { signal }) });
+      const response = await asked.catch((error: unknown) => {
+        throw signal?.aborted ? error : wrong(`${error}`);
+      });
       const { ok, status } = response;
       // A file of no bytes has no range.
       if (!ok && status !== 416) throw wrong(`${status} ${response.statusText}`.trim());
