@@ -157,23 +157,27 @@ function checkAttended(attention: Whole, drawn: DrawnBy<typeof attended>): void 
     key: of.keyGradient,
     value: of.valueGradient,
   });
-  if (kind === "sparse") {
-    const back = sparseAttendBackward(attention, pass, sparse as SparseBackwardOptions);
-    if ((drawn.alpha ?? 1.5) <= 4) alongDirection(problem, shared(back), loss, drawn.seed + 20);
+  const compare = (gradients: Record<string, Tensor | undefined>) => {
+    const { alpha = 1.5 } = drawn;
+    if (alpha <= 4) alongDirection(problem, gradients, loss, drawn.seed + 20);
     else {
       // A weight is the (α − 1)th root of its distance to τ: past 4, differences in float64 are no slopes.
       const { numbers, truth } = problem;
       const [output, weighed] = [outputGradient.data, weightsGradient.data];
       const formula = (round?: Round) => {
         const of = { ...numbers, weights: truth(round).weights, output, weighed };
-        return entmaxGradients({ ...drawn, heads }, of, drawn.alpha as number, round);
+        const made = { alpha, perHead: kind === "additive" ? drawn.perHead : undefined };
+        return entmaxGradients({ ...drawn, heads }, of, made, round);
       };
-      within(shared(back), { numbers, truth: formula }, ["query", "key", "value"]);
+      within(gradients, { numbers, truth: formula }, Object.keys(gradients));
     }
+  };
+  if (kind === "sparse") {
+    compare(shared(sparseAttendBackward(attention, pass, sparse as SparseBackwardOptions)));
   } else if (kind === "additive") {
     const back = additiveAttentionBackward(attention, pass, added as AdditiveBackwardOptions);
     const own = { weight: back.scoreWeightGradient, bias: back.scoreBiasGradient };
-    alongDirection(problem, { ...shared(back), ...own }, loss, drawn.seed + 20);
+    compare({ ...shared(back), ...own });
   } else {
     const back = spanAttendBackward(attention, pass, spanned as never);
     const own = { spans: back.spansGradient };
