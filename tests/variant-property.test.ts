@@ -16,7 +16,7 @@ for (const variant of variants) {
       keys: 129,
       depth: 3,
     } as const;
-    const form = { columns: 2, alpha: 8, span: 0, ramp: 1, window: undefined };
+    const form = { columns: 2, alpha: 8, span: 0, ramp: 1, window: undefined } as const;
     const none = { causal: false, lengths: false, masked: false };
     for (const kind of ["sparse", "additive"] as const)
       for (const perHead of [false, true])
