@@ -136,10 +136,13 @@ export interface VariantHead {
   span?: { z: number; ramp: number } | undefined;
   /** The element that scores are summed from: another draw of their roundings. */
   first?: number;
+  /** Math.tanh, unless said otherwise. */
+  tanh?: ((x: number) => number) | undefined;
 }
 
 /** [output, weights, scores] of a head. */
 export function variantHead(head: VariantHead, round: Round = exact) {
+  const { tanh = Math.tanh } = head;
   const { queries, keys, depth, columns, query, key, value, weight, bias, alpha } = head;
   const output: number[] = [];
   const weights: number[] = [];
@@ -152,7 +155,7 @@ export function variantHead(head: VariantHead, round: Round = exact) {
         const d = (n + (head.first ?? 0)) % depth;
         const [q, k] = [query[i * depth + d], key[j * depth + d]];
         const term = weight
-          ? weight[d] * round(Math.tanh(round(round(q + (bias?.[d] ?? 0)) + k)))
+          ? weight[d] * round(tanh(round(round(q + (bias?.[d] ?? 0)) + k)))
           : round(q * head.scale) * k;
         sum = round(sum + round(term));
       }

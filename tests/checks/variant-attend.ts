@@ -71,7 +71,7 @@ export function drawAttend(sizes: AttendSizes, form: AttendForm, seed: number) {
     const size = dims[2] * dims[3];
     return numbers[name].subarray((b * dims[1] + h) * size, (b * dims[1] + h + 1) * size);
   };
-  const truth = (round?: Round, first = 0) => {
+  const truth = (round?: Round, first = 0, tanh?: (x: number) => number) => {
     const output: number[] = [];
     const weights: number[] = [];
     for (let b = 0; b < batch; b++)
@@ -80,7 +80,7 @@ export function drawAttend(sizes: AttendSizes, form: AttendForm, seed: number) {
         const read = Math.floor((h * keyValueHeads) / heads);
         const head = variantHead(
           {
-            ...{ queries, keys, depth, columns, first, scale: 1 / Math.sqrt(depth) },
+            ...{ queries, keys, depth, columns, first, tanh, scale: 1 / Math.sqrt(depth) },
             query: part("query", b, h),
             key: part("key", b, read),
             value: part("value", b, read),

@@ -18,6 +18,7 @@ import {
 } from "wasm-attention/variants";
 import { randomTensor, type Whole } from "../engines";
 import { shareOfDraws } from "../reference";
+import { tanhOfFloats } from "../reference-tanh";
 import type { Round } from "../reference-variants";
 import { alongDirection, dot } from "./direction";
 import { entmaxGradients } from "./entmax-gradients";
@@ -83,12 +84,15 @@ export function checkVariants(attention: Whole, drawn: DrawnBy<typeof variantPro
 
 interface Moved {
   readonly numbers: Record<string, Float64Array>;
-  truth(round?: Round): Record<string, number[]>;
+  truth(round?: Round, first?: number, tanh?: (x: number) => number): Record<string, number[]>;
 }
 
 const MOST_DRAWS = 32;
 
-/** Errors of naive computations of this problem and of some next to it, put on its truth; see naiveDraws. */
+/**
+ * Errors of naive computations of this problem and of some next to it, put on its truth; see naiveDraws. The later
+ * ones have float32's own tanh, which α-entmax makes much of.
+ */
 function drawsOf({ numbers, truth }: Moved) {
   const exactly = truth();
   const drawn: Record<string, number[]>[] = [];
@@ -100,7 +104,8 @@ function drawsOf({ numbers, truth }: Moved) {
       numbers[name].forEach((x, i, all) => {
         all[i] = Math.fround(x * (1 + k * 2 ** -18));
       });
-    const [naive, near] = [truth(Math.fround), truth()];
+    const tanh = k < MOST_DRAWS / 2 ? undefined : tanhOfFloats;
+    const [naive, near] = [truth(Math.fround, 0, tanh), truth()];
     for (const [name, x] of kept) numbers[name].set(x);
     drawn[k] = Object.fromEntries(
       Object.entries(exactly).map(([name, of]) => [
@@ -164,8 +169,8 @@ function checkAttended(attention: Whole, drawn: DrawnBy<typeof attended>): void 
       // A weight is the (α − 1)th root of its distance to τ: past 4, differences in float64 are no slopes.
       const { numbers, truth } = problem;
       const [output, weighed] = [outputGradient.data, weightsGradient.data];
-      const formula = (round?: Round) => {
-        const of = { ...numbers, weights: truth(round).weights, output, weighed };
+      const formula = (round?: Round, first?: number, tanh?: (x: number) => number) => {
+        const of = { ...numbers, weights: truth(round, first, tanh).weights, output, weighed };
         const made = { alpha, perHead: kind === "additive" ? drawn.perHead : undefined };
         return entmaxGradients({ ...drawn, heads }, of, made, round);
       };
