@@ -4,19 +4,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Tensor, tensor } from "wasm-attention";
 import {
+  type LinearAttentionBackwardOptions,
   type LinearAttentionGradients,
+  type LinearAttentionPass,
   linearAttention,
   linearAttentionBackward,
   linearAttentionBackwardAsync,
 } from "wasm-attention/variants";
+import { dot } from "./checks/direction";
 import { draw, type Form, laidOut, type Sizes } from "./checks/linear";
-import { bitsOf, engine, randomTensor, variants } from "./engines";
-
-const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-};
+import { bitsOf, engine, randomTensor, type Variant, variants, type Whole } from "./engines";
 
 const sizesOf: Sizes[] = [
   { batch: 1, heads: [1, 1, 1], keys: 1, depth: 1, columns: 1 },
@@ -39,6 +36,24 @@ const formsOf = (keys: number): Form[] => [
   { rule: "gated_delta", started: true },
   { rule: "gated_delta", normalised: true, started: true },
 ];
+
+/** The gradients, which two threads and asynchronous calls give to the last bit. */
+async function sameBits(
+  attention: Whole,
+  variant: Variant,
+  pass: LinearAttentionPass,
+  options: LinearAttentionBackwardOptions,
+) {
+  const whole = linearAttentionBackward(attention, pass, options);
+  const two = await engine(variant, { threads: 2 });
+  assert.deepEqual(bitsOf(linearAttentionBackward(two, pass, options)), bitsOf(whole));
+  for (const on of [attention, two]) {
+    const later = await linearAttentionBackwardAsync(on, pass, options);
+    assert.deepEqual(bitsOf(later), bitsOf(whole));
+  }
+  two.dispose();
+  return whole;
+}
 
 for (const variant of variants) {
   test(`gradients of every form are those of differences, ${variant}`, async () => {
@@ -92,18 +107,11 @@ for (const variant of variants) {
 
   test(`cut in two, the gradient of the state goes on; threads and async alike, ${variant}`, async () => {
     const attention = await engine(variant);
-    const two = await engine(variant, { threads: 2 });
     const sizes: Sizes = { batch: 1, heads: [2, 2, 2], keys: 260, depth: 40, columns: 70 };
     const { query, key, value, options } = draw(sizes, { rule: "gated", wide: true }, 5);
     const outputGradient = randomTensor([1, 2, 260, 70], 6);
     const pass = { query, key, value, outputGradient };
-    const whole = linearAttentionBackward(attention, pass, options);
-    assert.deepEqual(bitsOf(linearAttentionBackward(two, pass, options)), bitsOf(whole));
-    for (const on of [attention, two]) {
-      const later = await linearAttentionBackwardAsync(on, pass, options);
-      assert.deepEqual(bitsOf(later), bitsOf(whole));
-    }
-    two.dispose();
+    const whole = await sameBits(attention, variant, pass, options);
 
     const rows = ({ data, dims }: Tensor, from: number, to: number) => {
       const [, heads, length, size] = dims;
@@ -146,19 +154,12 @@ for (const variant of variants) {
 
   test(`by a delta rule: threads, async, long rows, shared and strided betas, ${variant}`, async () => {
     const attention = await engine(variant);
-    const two = await engine(variant, { threads: 2 });
     const sizes: Sizes = { batch: 2, heads: [4, 1, 2], keys: 130, depth: 70, columns: 75 };
     const form: Form = { rule: "gated_delta", lengths: [130, 77], started: true };
     const { query, key, value, options } = draw(sizes, form, 9);
     const outputGradient = randomTensor([2, 4, 130, 75], 6);
     const pass = { query, key, value, outputGradient };
-    const whole = linearAttentionBackward(attention, pass, options);
-    assert.deepEqual(bitsOf(linearAttentionBackward(two, pass, options)), bitsOf(whole));
-    for (const on of [attention, two]) {
-      const later = await linearAttentionBackwardAsync(on, pass, options);
-      assert.deepEqual(bitsOf(later), bitsOf(whole));
-    }
-    two.dispose();
+    const whole = await sameBits(attention, variant, pass, options);
     // Tokens past a length have no gradient.
     const { data, dims } = whole.betaGradient as Tensor;
     assert.deepEqual(dims, [2, 2, 130, 1]);

@@ -80,7 +80,9 @@ export function drawAttend(sizes: AttendSizes, form: AttendForm, seed: number) {
         const read = Math.floor((h * keyValueHeads) / heads);
         const head = variantHead(
           {
-            ...{ queries, keys, depth, columns, first, tanh, scale: 1 / Math.sqrt(depth) },
+            ...{ queries, keys, depth, columns, first, scale: 1 / Math.sqrt(depth) },
+            // Up to sparsemax weights move no faster than scores.
+            tanh: numbers.alpha[h] > 2 ? tanh : undefined,
             query: part("query", b, h),
             key: part("key", b, read),
             value: part("value", b, read),

@@ -90,8 +90,8 @@ interface Moved {
 const MOST_DRAWS = 32;
 
 /**
- * Errors of naive computations of this problem and of some next to it, put on its truth; see naiveDraws. The later
- * ones have float32's own tanh, which α-entmax makes much of.
+ * Errors of naive computations of this problem and of some next to it, put on its truth; see naiveDraws. Past
+ * α = 2, where entmax makes much of it, the later ones have float32's own tanh.
  */
 function drawsOf({ numbers, truth }: Moved) {
   const exactly = truth();
